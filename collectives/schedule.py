@@ -1,0 +1,59 @@
+"""A collective as phases of demand, and how the phases overlap."""
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from collectives.demand import Demand
+from collectives.errors import InputError
+
+Overlap = Literal["sequential", "pipelined"]
+
+
+@dataclass(frozen=True, eq=False)
+class Phase:
+    """One demand, made `repeat` times in turn.
+
+    Attributes
+    ----------
+    demand : Demand
+    repeat : int
+        How often the same demand is made, one after the other (the steps of a ring); >= 1.
+    label : str
+        What a reader is shown.
+    """
+
+    demand: Demand
+    repeat: int = 1
+    label: str = ""
+
+    def __post_init__(self) -> None:
+        if self.repeat < 1:
+            raise InputError(f"phase {self.label!r}: expected repeat >= 1, got {self.repeat}")
+
+
+@dataclass(frozen=True, eq=False)
+class Schedule:
+    """Phases in order.
+
+    Attributes
+    ----------
+    phases : tuple of Phase
+    overlap : {"sequential", "pipelined"}
+        ``sequential``: each phase waits for the one before, times add up.  ``pipelined``: all phases run at once on
+        different chunks, loads add up and the time is the bottleneck's.
+    """
+
+    phases: tuple[Phase, ...]
+    overlap: Overlap = "sequential"
+
+    def __post_init__(self) -> None:
+        if self.overlap not in get_args(Overlap):
+            raise InputError(f"overlap {self.overlap!r}: expected one of {', '.join(get_args(Overlap))}")
+
+    @property
+    def max_rank(self) -> int:
+        return max((phase.demand.max_rank for phase in self.phases), default=-1)
+
+    def total_bytes(self) -> float:
+        """Bytes sent from a rank to another one, all phases and repeats together."""
+        return sum(phase.repeat * phase.demand.total_bytes() for phase in self.phases)

@@ -1,0 +1,61 @@
+"""Sizes in bytes: parsed and printed with their unit (1 GB = 1e9 B, 1 GiB = 2**30 B)."""
+
+import math
+import re
+
+from collectives.errors import InputError
+
+_DECIMAL = {"B": 1.0, "KB": 1e3, "MB": 1e6, "GB": 1e9, "TB": 1e12, "PB": 1e15}
+_BINARY = {"KIB": 2.0**10, "MIB": 2.0**20, "GIB": 2.0**30, "TIB": 2.0**40, "PIB": 2.0**50}
+_FACTOR = _DECIMAL | _BINARY
+_SIZE = re.compile(r"\s*([0-9]*\.?[0-9]+(?:[eE][+-]?[0-9]+)?)\s*([A-Za-z]*)\s*")
+
+
+def parse_bytes(text: str) -> float:
+    """Read a size such as ``1GiB``, ``64 MB`` or ``1048576`` (a bare number is whole bytes).
+
+    Parameters
+    ----------
+    text : str
+        A number and an optional unit: B, kB, MB, GB, TB, PB (powers of 1000) or KiB ... PiB (powers of 1024).
+
+    Returns
+    -------
+    float
+        Bytes.
+
+    Raises
+    ------
+    InputError
+        If the text is not a number with a known unit, or is a fraction of a byte without a unit.
+    """
+    match = _SIZE.fullmatch(text)
+    if match is None:
+        raise InputError(f"size {text!r}: expected a number >= 0 and a unit, such as 64MiB or 1GB")
+    number, unit = float(match[1]), match[2]
+    factor = _FACTOR.get(unit.upper() or "B")
+    # "Mb" and "Gb" are bits to a network engineer: refuse them rather than be wrong by eight.
+    if factor is None or (len(unit) == 2 and unit[1] == "b"):
+        raise InputError(f"size {text!r}: unknown unit {unit!r}; expected B, kB, MB, GB, TB or KiB, MiB, GiB, TiB")
+    if not unit and not number.is_integer():
+        raise InputError(f"size {text!r}: a size without a unit is whole bytes; expected such as 64MiB or 1GB")
+    value = number * factor
+    if not math.isfinite(value):
+        raise InputError(f"size {text!r}: too large")
+    return value
+
+
+def format_bytes(value: float) -> str:
+    """Print bytes with the binary unit when the value is a whole number of it, else the decimal one.
+
+    >>> format_bytes(2**30), format_bytes(1.5e9)
+    ('1 GiB', '1.5 GB')
+    """
+    for unit, spelling in (("TIB", "TiB"), ("GIB", "GiB"), ("MIB", "MiB"), ("KIB", "KiB")):
+        quotient = value / _FACTOR[unit]
+        if quotient >= 1 and quotient.is_integer():
+            return f"{int(quotient)} {spelling}"
+    for unit in ("PB", "TB", "GB", "MB", "KB"):
+        if value >= _DECIMAL[unit]:
+            return f"{value / _DECIMAL[unit]:.4g} {unit.replace('K', 'k')}"
+    return f"{value:.4g} B"

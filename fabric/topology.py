@@ -1,0 +1,352 @@
+"""A fabric as columns: nodes, directed links, and who is cabled to whom.
+
+A cable is two links, each the other's reverse.  Links are kept in one canonical order (tail, head, tail port, head
+port), so that the links leaving node ``v`` are ``out_start[v]:out_start[v + 1]`` and two descriptions of one fabric
+give the same arrays.
+"""
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from collectives.demand import FloatVector, Int32Vector, Int64Vector, frozen_array
+from collectives.errors import InputError
+
+Int8Vector = npt.NDArray[np.int8]
+BoolVector = npt.NDArray[np.bool_]
+
+ENDPOINT, SWITCH, NVSWITCH = 0, 1, 2
+NODE_KINDS = ("endpoint", "switch", "nvswitch")
+
+NIC, TRUNK, NVLINK = 0, 1, 2
+LINK_KINDS = ("nic", "trunk", "nvlink")
+
+UP, DOWN, PEER = 0, 1, 2
+DIRECTIONS = ("up", "down", "peer")
+
+UNKNOWN = -1
+
+
+@dataclass(frozen=True, eq=False)
+class Nodes:
+    """Columns of the nodes, in the order in which they are numbered.
+
+    Attributes
+    ----------
+    name : tuple of str
+        Unique and not empty.
+    kind : (n_nodes,) int8
+        `ENDPOINT`, `SWITCH` or `NVSWITCH`.
+    tier : (n_nodes,) int32
+        0 for endpoints, 1 for leaves and NVLink switches, 2 for spines, 3 for cores; `UNKNOWN` is inferred as the
+        distance from the endpoints.
+    host, rail, plane, domain : (n_nodes,) int32
+        `UNKNOWN` where it does not apply.  A domain is the set of endpoints joined by NVLink switches.
+    """
+
+    name: tuple[str, ...]
+    kind: Int8Vector
+    tier: Int32Vector
+    host: Int32Vector
+    rail: Int32Vector
+    plane: Int32Vector
+    domain: Int32Vector
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "kind", frozen_array(self.kind, np.int8, "nodes.kind"))
+        for column in ("tier", "host", "rail", "plane", "domain"):
+            object.__setattr__(self, column, frozen_array(getattr(self, column), np.int32, f"nodes.{column}"))
+        for column in ("kind", "tier", "host", "rail", "plane", "domain"):
+            if getattr(self, column).shape[0] != len(self.name):
+                raise InputError(f"nodes.{column}: expected {len(self.name)} values")
+
+
+@dataclass(frozen=True, eq=False)
+class Cables:
+    """Columns of the cables: each becomes a link ``a -> b`` and its reverse ``b -> a``.
+
+    Attributes
+    ----------
+    a, b : (n_cables,) int32
+        Nodes at the two ends.
+    a_port, b_port : (n_cables,) int32
+        Port numbers at the two ends, or `UNKNOWN`.
+    ab_gbps, ba_gbps : (n_cables,) float64
+        Capacity of each direction, finite and > 0.
+    """
+
+    a: Int32Vector
+    b: Int32Vector
+    a_port: Int32Vector
+    b_port: Int32Vector
+    ab_gbps: FloatVector
+    ba_gbps: FloatVector
+
+
+@dataclass(frozen=True, eq=False)
+class Topology:
+    """A fabric.  Made by `Topology.from_cables`, a builder or a reader; never mutated.
+
+    Attributes
+    ----------
+    name : str
+    nodes : Nodes
+    link_tail, link_head : (n_links,) int32
+        Node that a link leaves, and reaches.
+    link_capacity_gbps : (n_links,) float64
+    link_reverse : (n_links,) int32
+        The other direction of the same cable.
+    link_tail_port, link_head_port : (n_links,) int32
+        Port numbers, or `UNKNOWN`.
+    out_start : (n_nodes + 1,) int64
+        CSR by tail: where each node's links begin.
+    """
+
+    name: str
+    nodes: Nodes
+    link_tail: Int32Vector
+    link_head: Int32Vector
+    link_capacity_gbps: FloatVector
+    link_reverse: Int32Vector
+    link_tail_port: Int32Vector
+    link_head_port: Int32Vector
+    out_start: Int64Vector = field(repr=False)
+
+    @classmethod
+    def from_cables(cls, name: str, nodes: Nodes, cables: Cables) -> "Topology":
+        """Check nodes and cables, infer what is missing, and lay the links out.  O(n_nodes + n_links log n_links).
+
+        Raises
+        ------
+        InputError
+            Names that repeat; a cable to a node that does not exist, to itself, between two endpoints, or between an
+            NVLink switch and a switch; a capacity that is not finite and > 0; domains at odds with the NVLink
+            switches.
+        """
+        _check_nodes(nodes)
+        _check_cables(nodes, cables)
+        n_cables = len(cables.a)
+        tail = np.concatenate([cables.a, cables.b]).astype(np.int32)
+        head = np.concatenate([cables.b, cables.a]).astype(np.int32)
+        tail_port = np.concatenate([cables.a_port, cables.b_port]).astype(np.int32)
+        head_port = np.concatenate([cables.b_port, cables.a_port]).astype(np.int32)
+        capacity = np.concatenate([cables.ab_gbps, cables.ba_gbps]).astype(np.float64)
+        cable = np.concatenate([np.arange(n_cables), np.arange(n_cables)])
+        order = np.lexsort((cable, head_port, tail_port, head, tail))
+        position = np.empty(2 * n_cables, dtype=np.int32)
+        position[order] = np.arange(2 * n_cables, dtype=np.int32)
+        reverse = np.concatenate([position[n_cables:], position[:n_cables]])[order]
+        tail, head = tail[order], head[order]
+        return cls(
+            name=name,
+            nodes=_with_inferred(nodes, tail, head),
+            link_tail=frozen_array(tail, np.int32, "link_tail"),
+            link_head=frozen_array(head, np.int32, "link_head"),
+            link_capacity_gbps=frozen_array(capacity[order], np.float64, "link_capacity_gbps"),
+            link_reverse=frozen_array(reverse, np.int32, "link_reverse"),
+            link_tail_port=frozen_array(tail_port[order], np.int32, "link_tail_port"),
+            link_head_port=frozen_array(head_port[order], np.int32, "link_head_port"),
+            out_start=frozen_array(np.searchsorted(tail, np.arange(len(nodes.name) + 1)), np.int64, "out_start"),
+        )
+
+    @property
+    def n_nodes(self) -> int:
+        return len(self.nodes.name)
+
+    @property
+    def n_links(self) -> int:
+        return len(self.link_tail)
+
+    @property
+    def n_endpoints(self) -> int:
+        return len(self.endpoints)
+
+    @cached_property
+    def endpoints(self) -> Int32Vector:
+        """Node of each endpoint, (n_endpoints,) int32, in the order of the nodes."""
+        return frozen_array(np.flatnonzero(self.nodes.kind == ENDPOINT).astype(np.int32), np.int32, "endpoints")
+
+    @cached_property
+    def endpoint_names(self) -> tuple[str, ...]:
+        return tuple(self.nodes.name[node] for node in self.endpoints)
+
+    @cached_property
+    def endpoint_domain(self) -> Int32Vector:
+        """Scale-up domain of each endpoint, (n_endpoints,) int32; `UNKNOWN` without NVLink."""
+        return frozen_array(self.nodes.domain[self.endpoints], np.int32, "endpoint_domain")
+
+    @cached_property
+    def endpoint_rail(self) -> Int32Vector:
+        """Rail of each endpoint, (n_endpoints,) int32, or `UNKNOWN`."""
+        return frozen_array(self.nodes.rail[self.endpoints], np.int32, "endpoint_rail")
+
+    @cached_property
+    def endpoint_host(self) -> Int32Vector:
+        """Host of each endpoint, (n_endpoints,) int32, or `UNKNOWN`."""
+        return frozen_array(self.nodes.host[self.endpoints], np.int32, "endpoint_host")
+
+    @cached_property
+    def link_kind(self) -> Int8Vector:
+        """`NIC` (endpoint and switch), `TRUNK` (two switches) or `NVLINK`, (n_links,) int8."""
+        tail, head = self.nodes.kind[self.link_tail], self.nodes.kind[self.link_head]
+        nvlink = (tail == NVSWITCH) | (head == NVSWITCH)
+        trunk = (tail == SWITCH) & (head == SWITCH)
+        return frozen_array(np.where(nvlink, NVLINK, np.where(trunk, TRUNK, NIC)).astype(np.int8), np.int8, "link_kind")
+
+    @cached_property
+    def link_tier(self) -> Int32Vector:
+        """Tier of a link's upper end, (n_links,) int32: 1 to the hosts, 2 leaf-spine, 3 spine-core."""
+        tier = self.nodes.tier
+        return frozen_array(np.maximum(tier[self.link_tail], tier[self.link_head]), np.int32, "link_tier")
+
+    @cached_property
+    def link_direction(self) -> Int8Vector:
+        """`UP` (away from the endpoints), `DOWN` or `PEER` (within a tier), (n_links,) int8."""
+        rise = self.nodes.tier[self.link_head] - self.nodes.tier[self.link_tail]
+        return frozen_array(
+            np.where(rise > 0, UP, np.where(rise < 0, DOWN, PEER)).astype(np.int8), np.int8, "direction"
+        )
+
+    @cached_property
+    def link_cable_index(self) -> Int32Vector:
+        """Position of each link among the parallel cables of its pair of nodes, (n_links,) int32.
+
+        Both directions of a cable have the same index.
+        """
+        forward = self.link_tail < self.link_head
+        same = np.ones(self.n_links, dtype=bool)
+        same[:1] = False
+        same[1:] = (self.link_tail[1:] == self.link_tail[:-1]) & (self.link_head[1:] == self.link_head[:-1])
+        position = np.arange(self.n_links)
+        first = np.maximum.accumulate(np.where(same, 0, position))
+        index = position - first
+        return frozen_array(np.where(forward, index, index[self.link_reverse]).astype(np.int32), np.int32, "cable")
+
+    @cached_property
+    def assumptions(self) -> tuple[str, ...]:
+        """What was inferred rather than given, for the reader of a report."""
+        return ()
+
+    def link_name(self, link: int) -> str:
+        """A link as a person finds it: ``r2-l07 port 41 -> r2-s03 port 7``."""
+
+        def end(node: int, port: int) -> str:
+            return self.nodes.name[node] + (f" port {port}" if port != UNKNOWN else "")
+
+        tail = end(self.link_tail[link], self.link_tail_port[link])
+        head = end(self.link_head[link], self.link_head_port[link])
+        return f"{tail} -> {head}"
+
+
+def _first(mask: npt.NDArray[Any]) -> int | None:
+    return int(np.argmax(mask)) if mask.any() else None
+
+
+def _check_nodes(nodes: Nodes) -> None:
+    seen: set[str] = set()
+    for name in nodes.name:
+        if not name:
+            raise InputError("a node has no name; expected one")
+        if name in seen:
+            raise InputError(f"node {name!r}: the name is given twice; expected unique names")
+        seen.add(name)
+    bad = _first((nodes.kind < ENDPOINT) | (nodes.kind > NVSWITCH))
+    if bad is not None:
+        raise InputError(f"node {nodes.name[bad]!r}: expected kind {', '.join(NODE_KINDS)}")
+    bad = _first((nodes.kind == ENDPOINT) & (nodes.tier > 0))
+    if bad is not None:
+        raise InputError(f"node {nodes.name[bad]!r}: tier {nodes.tier[bad]}; expected 0 for an endpoint")
+    bad = _first((nodes.kind != ENDPOINT) & (nodes.tier == 0))
+    if bad is not None:
+        raise InputError(f"node {nodes.name[bad]!r}: tier 0; expected >= 1 for a switch")
+
+
+def _check_cables(nodes: Nodes, cables: Cables) -> None:
+    n_nodes = len(nodes.name)
+    columns = (cables.b, cables.a_port, cables.b_port, cables.ab_gbps, cables.ba_gbps)
+    if any(len(column) != len(cables.a) for column in columns):
+        raise InputError("cables: expected columns of one length")
+    for end in (cables.a, cables.b):
+        bad = _first((end < 0) | (end >= n_nodes))
+        if bad is not None:
+            raise InputError(f"cable {bad}: node {end[bad]} does not exist; expected 0 to {n_nodes - 1}")
+
+    def refuse(mask: BoolVector, reason: str) -> None:
+        bad = _first(mask)
+        if bad is not None:
+            raise InputError(f"cable {nodes.name[cables.a[bad]]} - {nodes.name[cables.b[bad]]}: {reason}")
+
+    a_kind, b_kind = nodes.kind[cables.a], nodes.kind[cables.b]
+    refuse(cables.a == cables.b, "expected two different nodes")
+    refuse((a_kind == ENDPOINT) & (b_kind == ENDPOINT), "joins two endpoints; expected a switch at one end")
+    mixed = ((a_kind == SWITCH) & (b_kind == NVSWITCH)) | ((a_kind == NVSWITCH) & (b_kind == SWITCH))
+    refuse(mixed, "joins an NVLink switch and a switch; expected endpoints in between")
+    for capacity in (cables.ab_gbps, cables.ba_gbps):
+        refuse(~(np.isfinite(capacity) & (capacity > 0)), "expected capacity_gbps > 0 and finite")
+
+
+def _with_inferred(nodes: Nodes, tail: Int32Vector, head: Int32Vector) -> Nodes:
+    return Nodes(
+        name=nodes.name,
+        kind=nodes.kind,
+        tier=_inferred_tiers(nodes, tail, head),
+        host=nodes.host,
+        rail=nodes.rail,
+        plane=nodes.plane,
+        domain=_inferred_domains(nodes, tail, head),
+    )
+
+
+def _inferred_tiers(nodes: Nodes, tail: Int32Vector, head: Int32Vector) -> Int32Vector:
+    """Given tiers, and for the rest the distance from the nearest endpoint."""
+    far = np.iinfo(np.int32).max
+    distance = np.where(nodes.kind == ENDPOINT, 0, far).astype(np.int64)
+    while True:
+        nearer = distance.copy()
+        np.minimum.at(nearer, head, distance[tail] + 1)
+        if np.array_equal(nearer, distance):
+            break
+        distance = nearer
+    # A switch that no endpoint reaches is in no tier; call it a leaf.
+    distance[distance >= far] = 1
+    return np.where(nodes.tier != UNKNOWN, nodes.tier, distance).astype(np.int32)
+
+
+def _inferred_domains(nodes: Nodes, tail: Int32Vector, head: Int32Vector) -> Int32Vector:
+    """Endpoints joined by NVLink switches are one domain; domains that were given must say the same."""
+    nvlink = (nodes.kind[tail] == NVSWITCH) | (nodes.kind[head] == NVSWITCH)
+    tail, head = tail[nvlink], head[nvlink]
+    component = np.arange(len(nodes.name))
+    while True:
+        joined = component.copy()
+        np.minimum.at(joined, head, component[tail])
+        if np.array_equal(joined, component):
+            break
+        component = joined
+    member = np.zeros(len(nodes.name), dtype=bool)
+    member[tail] = True
+    member |= nodes.kind == NVSWITCH
+    given = nodes.domain != UNKNOWN
+    lone = _first(given & ~member & (nodes.kind == ENDPOINT))
+    if lone is not None:
+        raise InputError(
+            f"node {nodes.name[lone]!r}: domain {nodes.domain[lone]} but no link to an NVLink switch (kind nvswitch)"
+        )
+    members = np.flatnonzero(member)
+    label, first, index = np.unique(component[members], return_index=True, return_inverse=True)
+    number = np.arange(label.size, dtype=np.int32)
+    if given[members].any():
+        number = nodes.domain[members[first]]
+        odd = _first(nodes.domain[members] != number[index])
+        if odd is not None or np.unique(number).size != number.size:
+            where = members[odd if odd is not None else 0]
+            raise InputError(
+                f"node {nodes.name[where]!r}: domain {nodes.domain[where]}; expected one domain, and another one for "
+                "each set of endpoints that NVLink switches join"
+            )
+    domain = np.full(len(nodes.name), UNKNOWN, dtype=np.int32)
+    domain[members] = number[index]
+    return domain
