@@ -11,24 +11,37 @@ Overlap = Literal["sequential", "pipelined"]
 
 @dataclass(frozen=True, eq=False)
 class Phase:
-    """One demand, made `repeat` times in turn.
+    """Demands made together, `repeat` times in turn.
 
     Attributes
     ----------
-    demand : Demand
+    demand : Demand or tuple of Demand
+        What is asked at once: one demand, or several that run side by side (the two hops of a PXN exchange).
     repeat : int
-        How often the same demand is made, one after the other (the steps of a ring); >= 1.
+        How often the same is asked, one after the other (the steps of a ring); >= 1.
     label : str
         What a reader is shown.
     """
 
-    demand: Demand
+    demand: Demand | tuple[Demand, ...]
     repeat: int = 1
     label: str = ""
 
     def __post_init__(self) -> None:
         if self.repeat < 1:
             raise InputError(f"phase {self.label!r}: expected repeat >= 1, got {self.repeat}")
+
+    @property
+    def demands(self) -> tuple[Demand, ...]:
+        return self.demand if isinstance(self.demand, tuple) else (self.demand,)
+
+    @property
+    def max_rank(self) -> int:
+        return max((demand.max_rank for demand in self.demands), default=-1)
+
+    def total_bytes(self) -> float:
+        """Bytes sent from a rank to another one in one of the repeats."""
+        return sum(demand.total_bytes() for demand in self.demands)
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,8 +65,8 @@ class Schedule:
 
     @property
     def max_rank(self) -> int:
-        return max((phase.demand.max_rank for phase in self.phases), default=-1)
+        return max((phase.max_rank for phase in self.phases), default=-1)
 
     def total_bytes(self) -> float:
         """Bytes sent from a rank to another one, all phases and repeats together."""
-        return sum(phase.repeat * phase.demand.total_bytes() for phase in self.phases)
+        return sum(phase.repeat * phase.total_bytes() for phase in self.phases)
