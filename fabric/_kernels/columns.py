@@ -1,0 +1,142 @@
+"""The tables that kernels read: named tuples of arrays, one row per thing, no behaviour.
+
+S switches, T trunk links (switch to switch), K attachment classes, A attachment slots, N endpoints, M members of
+groups, C cells, R runs.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+Int32Vector = npt.NDArray[np.int32]
+Int64Vector = npt.NDArray[np.int64]
+FloatVector = npt.NDArray[np.float64]
+UInt64Vector = npt.NDArray[np.uint64]
+BoolVector = npt.NDArray[np.bool_]
+FloatMatrix = npt.NDArray[np.float64]
+UInt64Matrix = npt.NDArray[np.uint64]
+Int32Matrix = npt.NDArray[np.int32]
+
+
+class NetworkColumns(NamedTuple):
+    """One layer of a fabric (scale-out or scale-up) as its switches see it.
+
+    Endpoints that hang on the same switches with the same capacities are one attachment class; each of its switches
+    is a slot.  Class ``K`` (the last) has no slot: endpoints that are not in this layer.
+    """
+
+    in_start: Int64Vector
+    """(S + 1,) where the trunk links into each switch begin."""
+    in_tail: Int32Vector
+    """(T,) switch that the link comes from."""
+    in_link: Int32Vector
+    """(T,) trunk link."""
+    in_gbps: FloatVector
+    """(T,) its capacity."""
+    out_start: Int64Vector
+    """(S + 1,) where the trunk links out of each switch begin."""
+    out_head: Int32Vector
+    """(T,) switch that the link goes to; a switch's links are ordered by cable index, then head."""
+    out_link: Int32Vector
+    """(T,) trunk link."""
+    divisor: Int64Vector
+    """(S,) product of the numbers of parents below the switch (D-mod-K)."""
+    slot_start: Int64Vector
+    """(K + 2,) where each class's slots begin."""
+    slot_switch: Int32Vector
+    """(A,) switch of the slot; the slots of a class are different switches."""
+    slot_up_gbps: FloatVector
+    """(A,) capacity of an endpoint's cables to the slot's switch."""
+    slot_down_gbps: FloatVector
+    """(A,) capacity of the cables back."""
+
+
+class CellColumns(NamedTuple):
+    """An all-to-all, with the members of a group that look alike to the network put together.
+
+    A cell is the members of one group in one attachment class, domain and block.  A run is the cells of one group in
+    one class.  Labels are numbered from 1; label 0 means "none", and nothing shares it.
+    """
+
+    class_run_start: Int64Vector
+    """(K + 2,) where the runs of each class begin."""
+    run_group: Int64Vector
+    """(R,) group of the run."""
+    run_cell_start: Int64Vector
+    """(R,) first cell of the run."""
+    run_cell_stop: Int64Vector
+    """(R,) one past its last cell."""
+    group_cell_start: Int64Vector
+    """(n_groups + 1,) where the cells of each group begin."""
+    cell_class: Int32Vector
+    """(C,) attachment class."""
+    label: Int32Matrix
+    """(3, C) labels of the cell's scale-up domain, of its block, and of the two together."""
+    n_labels: int
+    """One more than the largest label."""
+    cell_send: FloatVector
+    """(C,) sum of the members' send weights."""
+    cell_receive: FloatVector
+    """(C,) sum of the members' receive weights."""
+    cell_member_start: Int64Vector
+    """(C + 1,) where the members of each cell begin."""
+    member_endpoint: Int32Vector
+    """(M,) endpoint of the member."""
+    member_send: FloatVector
+    """(M,)"""
+    member_receive: FloatVector
+    """(M,)"""
+
+
+class FlowColumns(NamedTuple):
+    """Explicit flows, sorted by the destination's class, then destination."""
+
+    class_flow_start: Int64Vector
+    """(K + 2,) where the flows to each class begin."""
+    src: Int32Vector
+    """(F,) endpoint."""
+    dst: Int32Vector
+    """(F,) endpoint."""
+    bytes: FloatVector
+    """(F,)"""
+
+
+class Dag(NamedTuple):
+    """The shortest next hops towards one destination class, with the capacity that leads on (adaptive routing)."""
+
+    capacity: FloatVector
+    """(S,) C of each switch."""
+    distance: Int32Vector
+    """(S,) hops to the destination; -1 where there is no way."""
+    queue: Int32Vector
+    """(S,) switches by rising distance."""
+    link: Int32Vector
+    """(T,) trunk link of each next hop, by rising distance of its head."""
+    tail: Int32Vector
+    """(T,) switch that it leaves."""
+    head: Int32Vector
+    """(T,) switch that it reaches."""
+    gbps: FloatVector
+    """(T,) min(capacity of the link, C(head))."""
+
+
+class NextHops(NamedTuple):
+    """The shortest next hops towards one destination class, switch by switch (static routing)."""
+
+    distance: Int32Vector
+    """(S,) hops to the destination; -1 where there is no way."""
+    queue: Int32Vector
+    """(S,) switches by rising distance."""
+    start: Int32Vector
+    """(S,) where a switch's next hops begin in `link` and `head`."""
+    stop: Int32Vector
+    """(S,) one past the last of them."""
+    link: Int32Vector
+    """(T,) trunk link of each next hop."""
+    head: Int32Vector
+    """(T,) switch that it reaches."""
+    forced: BoolVector
+    """(S,) whether this switch and all that follow it have one next hop only."""
+    end_slot: Int32Vector
+    """(S,) slot (0, 1, ...) of the destination where a forced switch's bytes end."""

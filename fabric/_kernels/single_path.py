@@ -1,0 +1,439 @@
+"""Static routing: every flow takes one next hop at each switch, by a hash (ECMP) or by its destination (D-mod-K).
+
+For each destination class one breadth-first search lists the shortest next hops of every switch.  ECMP then walks
+flows, but only while there is a choice: where the rest of a path is forced, bytes wait at the switch and are carried
+on together.  D-mod-K sends all bytes for one destination through each switch by one link, so one sweep over the
+switches per destination endpoint does.
+"""
+
+import numba
+import numpy as np
+
+from fabric._kernels.columns import (
+    CellColumns,
+    FloatMatrix,
+    FloatVector,
+    FlowColumns,
+    Int32Matrix,
+    Int32Vector,
+    Int64Vector,
+    NetworkColumns,
+    NextHops,
+    UInt64Matrix,
+    UInt64Vector,
+)
+
+# nogil: the caller runs one share of the destinations per thread.  error_model: no branch on every division.
+kernel = numba.njit(cache=True, nogil=True, error_model="numpy")
+
+
+@kernel
+def _mix(value: np.uint64) -> np.uint64:
+    """Finalizer of splitmix64 (Steele, Lea, Flood: Fast splittable pseudorandom number generators, OOPSLA 2014)."""
+    value = (value ^ (value >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    value = (value ^ (value >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return value ^ (value >> np.uint64(31))
+
+
+@kernel
+def _empty_hops(net: NetworkColumns) -> NextHops:
+    n_switches, n_trunks = net.in_start.shape[0] - 1, net.in_tail.shape[0]
+    return NextHops(
+        np.empty(n_switches, np.int32),
+        np.empty(n_switches, np.int32),
+        np.empty(n_switches, np.int32),
+        np.empty(n_switches, np.int32),
+        np.empty(n_trunks, np.int32),
+        np.empty(n_trunks, np.int32),
+        np.empty(n_switches, np.bool_),
+        np.empty(n_switches, np.int32),
+    )
+
+
+@kernel
+def _find_hops(net: NetworkColumns, destination: int, hops: NextHops) -> int:
+    """Fill `hops` for the way to class `destination`; returns the number of switches that reach it."""
+    hops.distance[:] = -1
+    n_queued = 0
+    for slot in range(net.slot_start[destination], net.slot_start[destination + 1]):
+        switch = net.slot_switch[slot]
+        hops.distance[switch] = 0
+        hops.start[switch] = 0
+        hops.stop[switch] = 0
+        hops.forced[switch] = True
+        hops.end_slot[switch] = slot - net.slot_start[destination]
+        hops.queue[n_queued] = switch
+        n_queued += 1
+    n_leaves = n_queued
+    position = 0
+    while position < n_queued:
+        head = hops.queue[position]
+        position += 1
+        for entry in range(net.in_start[head], net.in_start[head + 1]):
+            tail = net.in_tail[entry]
+            if hops.distance[tail] < 0:
+                hops.distance[tail] = hops.distance[head] + 1
+                hops.queue[n_queued] = tail
+                n_queued += 1
+    n_hops = 0
+    for position in range(n_leaves, n_queued):
+        switch = hops.queue[position]
+        first = n_hops
+        for entry in range(net.out_start[switch], net.out_start[switch + 1]):
+            head = net.out_head[entry]
+            if hops.distance[head] == hops.distance[switch] - 1:
+                hops.link[n_hops] = net.out_link[entry]
+                hops.head[n_hops] = head
+                n_hops += 1
+        hops.start[switch] = first
+        hops.stop[switch] = n_hops
+        hops.forced[switch] = n_hops - first == 1 and hops.forced[hops.head[first]]
+        hops.end_slot[switch] = hops.end_slot[hops.head[first]]
+    return n_queued
+
+
+@kernel
+def _find_slot_shares(net: NetworkColumns, hops: NextHops, share: FloatVector) -> None:
+    """How each class splits its bytes over its slots: by capacity, among those nearest to the destination.
+
+    An endpoint is no switch: the NIC balances its ports under every policy.
+
+    Parameters
+    ----------
+    share : (A,) float64
+        Out; all zero for a class that cannot reach the destination.
+    """
+    for source in range(net.slot_start.shape[0] - 1):
+        nearest = -1
+        total = 0.0
+        for slot in range(net.slot_start[source], net.slot_start[source + 1]):
+            reach = hops.distance[net.slot_switch[slot]]
+            share[slot] = 0.0
+            if reach >= 0 and (nearest < 0 or reach < nearest):
+                nearest = reach
+        for slot in range(net.slot_start[source], net.slot_start[source + 1]):
+            if nearest >= 0 and hops.distance[net.slot_switch[slot]] == nearest:
+                share[slot] = net.slot_up_gbps[slot]
+                total += share[slot]
+        for slot in range(net.slot_start[source], net.slot_start[source + 1]):
+            if total > 0.0:
+                share[slot] /= total
+
+
+@kernel
+def _walk(
+    key: np.uint64, switch: int, amount: float, seed: UInt64Vector, hops: NextHops, trunk_bytes: FloatVector
+) -> int:
+    """Walk one flow from `switch` while there is a choice; returns the switch from which its path is forced."""
+    while not hops.forced[switch]:
+        first = hops.start[switch]
+        choices = np.uint64(hops.stop[switch] - first)
+        drawn = _mix(key ^ seed[switch]) >> np.uint64(32)
+        hop = first + np.int64((drawn * choices) >> np.uint64(32))
+        trunk_bytes[hops.link[hop]] += amount
+        switch = hops.head[hop]
+    return switch
+
+
+@kernel
+def _walk_pair(
+    net: NetworkColumns,
+    source: int,
+    src: int,
+    dst: int,
+    amount: float,
+    share: FloatVector,
+    seed: UInt64Vector,
+    port_key: UInt64Matrix,
+    endpoint_slot: Int64Vector,
+    hops: NextHops,
+    waiting: FloatVector,
+    trunk_bytes: FloatVector,
+    slot_up: FloatVector,
+    slot_down: FloatVector,
+) -> bool:
+    """Walk every queue pair of a flow through every port of its source; False where there is no way."""
+    pair = _mix((np.uint64(src) << np.uint64(32)) | np.uint64(dst))
+    reached = False
+    for slot in range(net.slot_start[source], net.slot_start[source + 1]):
+        if share[slot] > 0.0:
+            reached = True
+            k = slot - net.slot_start[source]
+            slot_up[endpoint_slot[src] + k] += amount * share[slot]
+            part = amount * share[slot] / port_key.shape[0]
+            for queue_pair in range(port_key.shape[0]):
+                end = _walk(pair ^ port_key[queue_pair, k], net.slot_switch[slot], part, seed, hops, trunk_bytes)
+                waiting[end] += part
+                slot_down[endpoint_slot[dst] + hops.end_slot[end]] += part
+    return reached
+
+
+@kernel
+def _carry_forced(hops: NextHops, n_queued: int, waiting: FloatVector, trunk_bytes: FloatVector) -> None:
+    """Carry the bytes that wait at forced switches to the destination; empties `waiting`."""
+    for position in range(n_queued - 1, -1, -1):
+        switch = hops.queue[position]
+        if waiting[switch] > 0.0 and hops.distance[switch] > 0:
+            hop = hops.start[switch]
+            trunk_bytes[hops.link[hop]] += waiting[switch]
+            waiting[hops.head[hop]] += waiting[switch]
+        waiting[switch] = 0.0
+
+
+@kernel
+def _carry_by_destination(
+    net: NetworkColumns,
+    hops: NextHops,
+    n_queued: int,
+    destination: int,
+    index: int,
+    first_endpoint_slot: int,
+    waiting: FloatVector,
+    trunk_bytes: FloatVector,
+    slot_down: FloatVector,
+) -> None:
+    """Carry the bytes that wait at switches to one endpoint, number `index`, of class `destination`.
+
+    Switch u takes next hop ``(index // divisor[u]) mod c`` of its c next hops.
+    """
+    for position in range(n_queued - 1, -1, -1):
+        switch = hops.queue[position]
+        if hops.distance[switch] == 0:
+            break
+        if waiting[switch] > 0.0:
+            first = hops.start[switch]
+            hop = first + (index // net.divisor[switch]) % (hops.stop[switch] - first)
+            trunk_bytes[hops.link[hop]] += waiting[switch]
+            waiting[hops.head[hop]] += waiting[switch]
+            waiting[switch] = 0.0
+    for slot in range(net.slot_start[destination], net.slot_start[destination + 1]):
+        switch = net.slot_switch[slot]
+        slot_down[first_endpoint_slot + slot - net.slot_start[destination]] += waiting[switch]
+        waiting[switch] = 0.0
+
+
+@kernel
+def _exchange(cells: CellColumns, a: int, b: int, between_domains: bool) -> bool:
+    """Whether members of cells `a` and `b` exchange bytes in this layer (``i == i`` apart)."""
+    same_domain = cells.label[0, a] > 0 and cells.label[0, a] == cells.label[0, b]
+    same_block = cells.label[1, a] > 0 and cells.label[1, a] == cells.label[1, b]
+    return same_domain != between_domains and not same_block
+
+
+@kernel
+def ecmp_all_to_all(
+    net: NetworkColumns,
+    cells: CellColumns,
+    between_domains: bool,
+    endpoint_slot: Int64Vector,
+    seed: UInt64Vector,
+    port_key: UInt64Matrix,
+    share_number: int,
+    n_shares: int,
+    trunk_bytes: FloatVector,
+    slot_up: FloatVector,
+    slot_down: FloatVector,
+    unreachable: Int32Matrix,
+) -> None:
+    """Load the links with an all-to-all, one hashed path per flow, queue pair and port of the source.
+
+    Parameters
+    ----------
+    between_domains : bool
+        True: pairs in different domains (scale-out); False: pairs in one domain (scale-up).
+    endpoint_slot : (N,) int64
+        Where each endpoint's slots begin in `slot_up` and `slot_down`.
+    seed : (S,) uint64
+        Hash seed of each switch.
+    port_key : (n_queue_pairs, W) uint64
+        What a queue pair and a port of the source add to the hash.
+    share_number, n_shares : int
+        Destination classes ``share_number, share_number + n_shares, ...`` are walked.
+    trunk_bytes : (T,) float64
+        Accumulated.
+    slot_up, slot_down : (n_endpoint_slots,) float64
+        Bytes from and to each endpoint by slot, accumulated.
+    unreachable : (K + 1, 2) int32
+        A source and a destination endpoint with bytes and no way between them; written for the classes walked.
+    """
+    hops = _empty_hops(net)
+    share = np.empty(net.slot_switch.shape[0])
+    waiting = np.zeros(net.in_start.shape[0] - 1)
+    for destination in range(share_number, net.slot_start.shape[0] - 1, n_shares):
+        first_run, stop_run = cells.class_run_start[destination], cells.class_run_start[destination + 1]
+        if first_run == stop_run:
+            continue
+        n_queued = _find_hops(net, destination, hops)
+        _find_slot_shares(net, hops, share)
+        for run in range(first_run, stop_run):
+            group = cells.run_group[run]
+            first_cell, stop_cell = cells.group_cell_start[group], cells.group_cell_start[group + 1]
+            for cell in range(cells.run_cell_start[run], cells.run_cell_stop[run]):
+                for j in range(cells.cell_member_start[cell], cells.cell_member_start[cell + 1]):
+                    receive, dst = cells.member_receive[j], cells.member_endpoint[j]
+                    for other in range(first_cell, stop_cell):
+                        if not _exchange(cells, other, cell, between_domains):
+                            continue
+                        source = cells.cell_class[other]
+                        for i in range(cells.cell_member_start[other], cells.cell_member_start[other + 1]):
+                            amount = cells.member_send[i] * receive
+                            if i == j or amount == 0.0:
+                                continue
+                            src = cells.member_endpoint[i]
+                            if not _walk_pair(
+                                net, source, src, dst, amount, share, seed, port_key, endpoint_slot, hops, waiting,
+                                trunk_bytes, slot_up, slot_down,
+                            ):  # fmt: skip
+                                unreachable[destination, 0] = src
+                                unreachable[destination, 1] = dst
+        _carry_forced(hops, n_queued, waiting, trunk_bytes)
+
+
+@kernel
+def ecmp_flows(
+    net: NetworkColumns,
+    flows: FlowColumns,
+    endpoint_class: Int32Vector,
+    endpoint_slot: Int64Vector,
+    seed: UInt64Vector,
+    port_key: UInt64Matrix,
+    share_number: int,
+    n_shares: int,
+    trunk_bytes: FloatVector,
+    slot_up: FloatVector,
+    slot_down: FloatVector,
+    unreachable: Int32Matrix,
+) -> None:
+    """Load the links with explicit flows, one hashed path per flow, queue pair and port; as `ecmp_all_to_all`."""
+    hops = _empty_hops(net)
+    share = np.empty(net.slot_switch.shape[0])
+    waiting = np.zeros(net.in_start.shape[0] - 1)
+    for destination in range(share_number, net.slot_start.shape[0] - 1, n_shares):
+        first, stop = flows.class_flow_start[destination], flows.class_flow_start[destination + 1]
+        if first == stop:
+            continue
+        n_queued = _find_hops(net, destination, hops)
+        _find_slot_shares(net, hops, share)
+        for flow in range(first, stop):
+            src, dst, amount = flows.src[flow], flows.dst[flow], flows.bytes[flow]
+            reached = _walk_pair(
+                net, endpoint_class[src], src, dst, amount, share, seed, port_key, endpoint_slot, hops, waiting,
+                trunk_bytes, slot_up, slot_down,
+            )  # fmt: skip
+            if not reached and amount > 0.0:
+                unreachable[destination, 0] = src
+                unreachable[destination, 1] = dst
+        _carry_forced(hops, n_queued, waiting, trunk_bytes)
+
+
+@kernel
+def dmodk_all_to_all(
+    net: NetworkColumns,
+    cells: CellColumns,
+    between_domains: bool,
+    endpoint_slot: Int64Vector,
+    endpoint_index: Int64Vector,
+    share_number: int,
+    n_shares: int,
+    trunk_bytes: FloatVector,
+    cell_up: FloatMatrix,
+    slot_down: FloatVector,
+    own_share: FloatVector,
+    unreachable: Int32Matrix,
+) -> None:
+    """Load the links with an all-to-all under D-mod-K, for every ``n_shares``-th destination class.
+
+    Pairs ``i == i`` are counted where labels do not leave them out (they stay on their own switch); the caller takes
+    them off the endpoints' cables.
+
+    Parameters
+    ----------
+    between_domains, endpoint_slot, share_number, n_shares, trunk_bytes, slot_down, unreachable
+        As for `ecmp_all_to_all`.
+    endpoint_index : (N,) int64
+        Number of each destination, leaf by leaf.
+    cell_up : (C, W) float64
+        Accumulated: receive weight that each slot of a cell's members sends towards.
+    own_share : (A,) float64
+        How a class splits bytes to its own class; written for the classes swept.
+    """
+    hops = _empty_hops(net)
+    share = np.empty(net.slot_switch.shape[0])
+    waiting = np.zeros(net.in_start.shape[0] - 1)
+    for destination in range(share_number, net.slot_start.shape[0] - 1, n_shares):
+        first_run, stop_run = cells.class_run_start[destination], cells.class_run_start[destination + 1]
+        if first_run == stop_run:
+            continue
+        n_queued = _find_hops(net, destination, hops)
+        _find_slot_shares(net, hops, share)
+        for slot in range(net.slot_start[destination], net.slot_start[destination + 1]):
+            own_share[slot] = share[slot]
+        for run in range(first_run, stop_run):
+            group = cells.run_group[run]
+            first_cell, stop_cell = cells.group_cell_start[group], cells.group_cell_start[group + 1]
+            for cell in range(cells.run_cell_start[run], cells.run_cell_stop[run]):
+                for j in range(cells.cell_member_start[cell], cells.cell_member_start[cell + 1]):
+                    receive, dst = cells.member_receive[j], cells.member_endpoint[j]
+                    for other in range(first_cell, stop_cell):
+                        if receive == 0.0 or not _exchange(cells, other, cell, between_domains):
+                            continue
+                        source = cells.cell_class[other]
+                        reached = False
+                        for slot in range(net.slot_start[source], net.slot_start[source + 1]):
+                            if share[slot] > 0.0:
+                                reached = True
+                                waiting[net.slot_switch[slot]] += cells.cell_send[other] * receive * share[slot]
+                                cell_up[other, slot - net.slot_start[source]] += receive * share[slot]
+                        if not reached:
+                            for i in range(cells.cell_member_start[other], cells.cell_member_start[other + 1]):
+                                if i != j and cells.member_send[i] > 0.0:
+                                    unreachable[destination, 0] = cells.member_endpoint[i]
+                                    unreachable[destination, 1] = dst
+                    _carry_by_destination(
+                        net, hops, n_queued, destination, endpoint_index[dst], endpoint_slot[dst], waiting,
+                        trunk_bytes, slot_down,
+                    )  # fmt: skip
+
+
+@kernel
+def dmodk_flows(
+    net: NetworkColumns,
+    flows: FlowColumns,
+    endpoint_class: Int32Vector,
+    endpoint_slot: Int64Vector,
+    endpoint_index: Int64Vector,
+    share_number: int,
+    n_shares: int,
+    trunk_bytes: FloatVector,
+    slot_up: FloatVector,
+    slot_down: FloatVector,
+    unreachable: Int32Matrix,
+) -> None:
+    """Load the links with explicit flows under D-mod-K, one sweep per destination; as `dmodk_all_to_all`."""
+    hops = _empty_hops(net)
+    share = np.empty(net.slot_switch.shape[0])
+    waiting = np.zeros(net.in_start.shape[0] - 1)
+    for destination in range(share_number, net.slot_start.shape[0] - 1, n_shares):
+        first, stop = flows.class_flow_start[destination], flows.class_flow_start[destination + 1]
+        if first == stop:
+            continue
+        n_queued = _find_hops(net, destination, hops)
+        _find_slot_shares(net, hops, share)
+        for flow in range(first, stop):
+            src, dst = flows.src[flow], flows.dst[flow]
+            source = endpoint_class[src]
+            reached = False
+            for slot in range(net.slot_start[source], net.slot_start[source + 1]):
+                if share[slot] > 0.0:
+                    reached = True
+                    amount = flows.bytes[flow] * share[slot]
+                    waiting[net.slot_switch[slot]] += amount
+                    slot_up[endpoint_slot[src] + slot - net.slot_start[source]] += amount
+            if not reached and flows.bytes[flow] > 0.0:
+                unreachable[destination, 0] = src
+                unreachable[destination, 1] = dst
+            if flow + 1 == stop or flows.dst[flow + 1] != dst:
+                _carry_by_destination(
+                    net, hops, n_queued, destination, endpoint_index[dst], endpoint_slot[dst], waiting, trunk_bytes,
+                    slot_down,
+                )  # fmt: skip

@@ -1,0 +1,76 @@
+"""Hypothesis strategies: small random fabrics and demands, with parallel cables, several ports and NVLink domains."""
+
+import numpy as np
+from hypothesis import strategies as st
+
+from collectives.demand import AllToAll, Flows, Groups
+from fabric.topology import ENDPOINT, NVSWITCH, SWITCH, UNKNOWN, Cables, Nodes, Topology
+
+GBPS = st.sampled_from([100.0, 200.0, 400.0])
+
+
+def topology_of(kinds, cables, name="random"):
+    """A topology from node kinds and (a, b, gbps ab, gbps ba) rows; ports are numbered as they are used."""
+    n = len(kinds)
+    unknown = np.full(n, UNKNOWN, np.int32)
+    letter = {ENDPOINT: "h", SWITCH: "s", NVSWITCH: "n"}
+    names = tuple(f"{letter[kind]}{number}" for number, kind in enumerate(kinds))
+    nodes = Nodes(names, np.array(kinds, np.int8), unknown, unknown, unknown, unknown, unknown)
+    used = [0] * n
+    rows = []
+    for a, b, ab, ba in cables:
+        used[a] += 1
+        used[b] += 1
+        rows.append((a, b, used[a], used[b], ab, ba))
+    columns = list(zip(*rows, strict=True)) if rows else [()] * 6
+    ints = [np.array(column, np.int32) for column in columns[:4]]
+    return Topology.from_cables(name, nodes, Cables(*ints, *[np.array(c, np.float64) for c in columns[4:]]))
+
+
+@st.composite
+def fabrics(draw, max_switches=5, max_endpoints=6, nvlink=True):
+    """Connected switches with extra and parallel cables; endpoints on one to three of them; maybe NVLink domains."""
+    n_switches = draw(st.integers(1, max_switches))
+    n_endpoints = draw(st.integers(2, max_endpoints))
+    kinds = [ENDPOINT] * n_endpoints + [SWITCH] * n_switches
+    cables = []
+    for switch in range(1, n_switches):
+        other = draw(st.integers(0, switch - 1))
+        for _ in range(draw(st.integers(1, 2))):
+            cables.append((n_endpoints + switch, n_endpoints + other, draw(GBPS), draw(GBPS)))
+    for _ in range(draw(st.integers(0, 6)) if n_switches > 1 else 0):
+        a, b = draw(st.permutations(range(n_switches)))[:2]
+        cables.append((n_endpoints + a, n_endpoints + b, draw(GBPS), draw(GBPS)))
+    for endpoint in range(n_endpoints):
+        for switch in draw(st.lists(st.integers(0, n_switches - 1), min_size=1, max_size=3)):
+            cables.append((endpoint, n_endpoints + switch, draw(GBPS), draw(GBPS)))
+    if nvlink and draw(st.booleans()):
+        n_nvswitches = draw(st.integers(1, 2))
+        kinds += [NVSWITCH] * n_nvswitches
+        for endpoint in range(n_endpoints):
+            home = draw(st.integers(-1, n_nvswitches - 1))
+            if home >= 0:
+                cables.append((endpoint, n_endpoints + n_switches + home, 7200.0, draw(GBPS)))
+    return topology_of(kinds, cables)
+
+
+WEIGHTS = st.sampled_from([0.0, 1.0, 2.0, 3.5])
+
+
+@st.composite
+def flow_demands(draw, n_ranks):
+    rank = st.integers(0, n_ranks - 1)
+    rows = draw(st.lists(st.tuples(rank, rank, WEIGHTS), min_size=1, max_size=8))
+    src, dst, volume = zip(*rows, strict=True)
+    return Flows(np.array(src), np.array(dst), np.array(volume))
+
+
+@st.composite
+def all_to_all_demands(draw, n_ranks):
+    groups = draw(
+        st.lists(st.lists(st.integers(0, n_ranks - 1), min_size=1, unique=True), min_size=1, max_size=3)
+    )
+    n_members = sum(len(group) for group in groups)
+    vector = st.lists(WEIGHTS, min_size=n_members, max_size=n_members).map(np.array)
+    block = draw(st.none() | st.lists(st.integers(0, 2), min_size=n_members, max_size=n_members).map(np.array))
+    return AllToAll(Groups.of(groups), draw(vector), draw(vector), block)
