@@ -167,8 +167,8 @@ def _attachments(topology: Topology, switch_of_node: Int32Vector) -> _Attachment
         slot=slot,
         slot_endpoint=endpoint[fresh],
         slot_switch=switch[fresh],
-        slot_up_gbps=np.bincount(slot, weights=gbps[up_link], minlength=n_slots),
-        slot_down_gbps=np.bincount(slot, weights=gbps[down_link], minlength=n_slots),
+        slot_up_gbps=sums_of(slot, gbps[up_link], n_slots),
+        slot_down_gbps=sums_of(slot, gbps[down_link], n_slots),
         endpoint_slot=np.searchsorted(endpoint[fresh], np.arange(topology.n_endpoints + 1)).astype(np.int64),
     )
 
@@ -228,3 +228,8 @@ def _leaf_by_leaf(topology: Topology, attached: _Attachments) -> Int64Vector:
     index = np.empty(n_endpoints, np.int64)
     index[np.lexsort((np.arange(n_endpoints), port, switch))] = np.arange(n_endpoints)
     return index
+
+
+def sums_of(index: Int64Vector, values: FloatVector, length: int) -> FloatVector:
+    """Sum `values` by `index`, (length,) float64."""
+    return np.bincount(index, weights=values, minlength=length).astype(np.float64, copy=False)

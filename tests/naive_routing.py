@@ -51,13 +51,19 @@ def route_pair(topology, src, dst, amount, routing, load):
     def hops(node):
         """Next hops (link, head) on shortest paths."""
         return [
-            (key, head) for _, head, key in graph.out_edges(node, keys=True) if distance.get(head, -9) == distance[node] - 1
+            (key, head)
+            for _, head, key in graph.out_edges(node, keys=True)
+            if distance.get(head, -9) == distance[node] - 1
         ]
 
     def onward(node):
         """C of the design: the capacity that leads on to the destination."""
         if node in leaves:
-            return math.inf if len(leaves) == 1 else sum(d["gbps"] for _, h, d in graph.out_edges(node, data=True) if h == sink)
+            return (
+                math.inf
+                if len(leaves) == 1
+                else sum(d["gbps"] for _, h, d in graph.out_edges(node, data=True) if h == sink)
+            )
         return sum(min(float(topology.link_capacity_gbps[link]), onward(head)) for link, head in hops(node))
 
     def spread_over_cables(tail, head, part):
@@ -120,7 +126,9 @@ def cable_number(topology, link):
     tail, head = topology.link_tail[link], topology.link_head[link]
     if tail > head:
         return cable_number(topology, topology.link_reverse[link])
-    return [n for n in range(topology.n_links) if topology.link_tail[n] == tail and topology.link_head[n] == head].index(link)
+    return [
+        n for n in range(topology.n_links) if topology.link_tail[n] == tail and topology.link_head[n] == head
+    ].index(link)
 
 
 def ordered(topology, choices):

@@ -67,9 +67,7 @@ def flow_demands(draw, n_ranks):
 
 @st.composite
 def all_to_all_demands(draw, n_ranks):
-    groups = draw(
-        st.lists(st.lists(st.integers(0, n_ranks - 1), min_size=1, unique=True), min_size=1, max_size=3)
-    )
+    groups = draw(st.lists(st.lists(st.integers(0, n_ranks - 1), min_size=1, unique=True), min_size=1, max_size=3))
     n_members = sum(len(group) for group in groups)
     vector = st.lists(WEIGHTS, min_size=n_members, max_size=n_members).map(np.array)
     block = draw(st.none() | st.lists(st.integers(0, 2), min_size=n_members, max_size=n_members).map(np.array))

@@ -3,17 +3,15 @@
 import networkx as nx
 import numpy as np
 import pytest
+from fabric.placement import Placement
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from collectives.demand import AllToAll, Flows, Groups
 from collectives.errors import InputError
-from fabric.load import LinkLoads, link_loads
-from fabric.placement import Placement
+from fabric.load import link_loads
 from fabric.routing import Adaptive, DModK, Ecmp
-from fabric.topology import ENDPOINT, SWITCH
 from tests.naive_routing import assert_conserved, naive_link_bytes, pairs_of
-from tests.random_fabrics import all_to_all_demands, fabrics, flow_demands, topology_of
+from tests.random_fabrics import all_to_all_demands, fabrics, flow_demands
 
 POLICIES = [Adaptive(), DModK(), Ecmp(), Ecmp(queue_pairs=3, seed=5), Ecmp(shared_seed=True)]
 
