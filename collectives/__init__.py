@@ -1,0 +1,42 @@
+"""Who talks to whom: ranks, bytes, steps.  Knows no network."""
+
+from collectives.alltoall import all_to_all, rail_aligned_all_to_all
+from collectives.bandwidth import algbw_GBps, bus_factor, busbw_GBps
+from collectives.catalog import ALGORITHMS, COLLECTIVES, collective_schedule
+from collectives.demand import AllToAll, Demand, Flows, Groups, Reduction
+from collectives.errors import InputError
+from collectives.hierarchical import hierarchical_all_reduce
+from collectives.layout import ParallelLayout
+from collectives.ring import ring_all_gather, ring_all_reduce, ring_broadcast, ring_reduce, ring_reduce_scatter
+from collectives.schedule import Phase, Schedule
+from collectives.sizes import format_bytes, parse_bytes
+from collectives.transport import rail_aligned
+
+__all__ = [
+    "ALGORITHMS",
+    "COLLECTIVES",
+    "AllToAll",
+    "Demand",
+    "Flows",
+    "Groups",
+    "InputError",
+    "ParallelLayout",
+    "Phase",
+    "Reduction",
+    "Schedule",
+    "algbw_GBps",
+    "all_to_all",
+    "bus_factor",
+    "busbw_GBps",
+    "collective_schedule",
+    "format_bytes",
+    "hierarchical_all_reduce",
+    "parse_bytes",
+    "rail_aligned",
+    "rail_aligned_all_to_all",
+    "ring_all_gather",
+    "ring_all_reduce",
+    "ring_broadcast",
+    "ring_reduce",
+    "ring_reduce_scatter",
+]

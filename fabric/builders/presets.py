@@ -1,0 +1,29 @@
+"""Fabrics that ship with railscope, as TOML files."""
+
+from difflib import get_close_matches
+from importlib.resources import files
+
+from collectives.errors import InputError
+from fabric.builders.description import FabricDescription, parse_description
+
+
+def preset_names() -> tuple[str, ...]:
+    """Names of the presets, sorted."""
+    folder = files("fabric").joinpath("presets")
+    return tuple(sorted(file.name.removesuffix(".toml") for file in folder.iterdir() if file.name.endswith(".toml")))
+
+
+def load_preset(name: str) -> FabricDescription:
+    """The description of a preset.
+
+    Raises
+    ------
+    InputError
+        If there is none of that name; the nearest one is named.
+    """
+    names = preset_names()
+    if name not in names:
+        near = get_close_matches(name, names, 1)
+        hint = f"did you mean {near[0]}?" if near else f"expected one of {', '.join(names)}"
+        raise InputError(f"{name}: neither a preset nor a file; {hint}")
+    return parse_description(files("fabric").joinpath("presets", f"{name}.toml").read_text("utf-8"), f"preset {name}")

@@ -1,0 +1,174 @@
+"""Placement: which endpoint each rank of a job gets."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+
+import numpy as np
+
+from collectives.demand import Int32Vector, Int64Vector, frozen_array
+from collectives.errors import InputError
+from fabric.topology import UNKNOWN, BoolVector, Topology
+
+
+@dataclass(frozen=True, eq=False)
+class Placement:
+    """Rank -> endpoint.
+
+    Attributes
+    ----------
+    endpoint : (n_ranks,) int32
+        Endpoint of each rank; no endpoint twice.
+    """
+
+    endpoint: Int32Vector
+
+    def __post_init__(self) -> None:
+        endpoint = frozen_array(self.endpoint, np.int32, "placement.endpoint")
+        object.__setattr__(self, "endpoint", endpoint)
+        order = np.argsort(endpoint, kind="stable")
+        twice = np.flatnonzero(np.diff(endpoint[order]) == 0)
+        if twice.size:
+            first, second = order[twice[0]], order[twice[0] + 1]
+            raise InputError(f"placement: ranks {first} and {second} are both on endpoint {endpoint[first]}")
+
+    @property
+    def n_ranks(self) -> int:
+        return len(self.endpoint)
+
+    def check(self, topology: Topology) -> None:
+        """Refuse endpoints that the fabric does not have."""
+        bad = np.flatnonzero((self.endpoint < 0) | (self.endpoint >= topology.n_endpoints))
+        if bad.size:
+            raise InputError(
+                f"placement: rank {bad[0]} is on endpoint {self.endpoint[bad[0]]}; "
+                f"expected 0 to {topology.n_endpoints - 1} ({topology.name})"
+            )
+
+
+def domain_of_rank(topology: Topology, placement: Placement) -> Int32Vector:
+    """Scale-up domain of each rank, (n_ranks,) int32; -1 without NVLink."""
+    return topology.endpoint_domain[placement.endpoint]
+
+
+def rail_of_rank(topology: Topology, placement: Placement) -> Int32Vector:
+    """Rail of each rank, (n_ranks,) int32; -1 where the fabric does not say."""
+    return topology.endpoint_rail[placement.endpoint]
+
+
+def packed(topology: Topology, n_ranks: int | None = None, gpus_per_domain: int | None = None) -> Placement:
+    """Hosts in order, domain by domain: what a topology-aware scheduler does.
+
+    Parameters
+    ----------
+    topology : Topology
+    n_ranks : int, optional
+        Size of the job; default all that fit.
+    gpus_per_domain : int, optional
+        How many GPUs of each scale-up domain the job takes (whole hosts, the first ones); default all.
+
+    Raises
+    ------
+    InputError
+        If the job does not fit; the arithmetic is shown.
+    """
+    return Placement(_usable(topology, n_ranks, gpus_per_domain)[0])
+
+
+def scattered(
+    topology: Topology, n_ranks: int | None = None, gpus_per_domain: int | None = None, seed: int = 0
+) -> Placement:
+    """The same hosts as `packed`, shuffled; the ranks of a host stay together.
+
+    Parameters
+    ----------
+    topology, n_ranks, gpus_per_domain
+        As for `packed`.
+    seed : int
+        Of NumPy's PCG64 generator.
+    """
+    endpoint, host = _usable(topology, n_ranks, gpus_per_domain)
+    fresh = np.flatnonzero(np.concatenate([[True], host[1:] != host[:-1]]))
+    hosts = np.split(endpoint, fresh[1:])
+    order = np.random.Generator(np.random.PCG64(seed)).permutation(len(hosts))
+    return Placement(np.concatenate([hosts[number] for number in order]))
+
+
+def explicit(topology: Topology, entries: Sequence[str]) -> Placement:
+    """Rank ``i`` on the endpoint that entry ``i`` names, or numbers.
+
+    Raises
+    ------
+    InputError
+        If an entry is no endpoint of the fabric, or one endpoint is given twice.
+    """
+    number = {name: index for index, name in enumerate(topology.endpoint_names)}
+    endpoint = np.empty(len(entries), np.int32)
+    for rank, entry in enumerate(entries):
+        index = number.get(entry, int(entry) if entry.isdecimal() else -1)
+        if not 0 <= index < topology.n_endpoints:
+            near = get_close_matches(entry, topology.endpoint_names, 1)
+            hint = f", did you mean {near[0]}?" if near else ""
+            raise InputError(
+                f"placement: rank {rank}: {entry!r} is no endpoint of {topology.name}; "
+                f"expected a name or 0 to {topology.n_endpoints - 1}{hint}"
+            )
+        endpoint[rank] = index
+    return Placement(endpoint)
+
+
+def read_placement(path: str | Path, topology: Topology) -> Placement:
+    """Read a text file with an endpoint (name or number) per line, rank 0 first; ``#`` begins a comment."""
+    try:
+        lines = Path(path).read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: cannot be read as text ({getattr(error, 'strerror', None) or error})") from None
+    entries = [entry for line in lines if (entry := line.split("#")[0].strip())]
+    if not entries:
+        raise InputError(f"{path}: no endpoint; expected one per line")
+    try:
+        return explicit(topology, entries)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+
+
+def _usable(topology: Topology, n_ranks: int | None, gpus_per_domain: int | None) -> tuple[Int32Vector, Int64Vector]:
+    """The job's endpoints in order, and the host of each (endpoints without one are hosts of their own)."""
+    n = topology.n_endpoints
+    host = topology.endpoint_host.astype(np.int64)
+    host = np.where(host == UNKNOWN, n + np.arange(n), host)
+    domain = topology.endpoint_domain.astype(np.int64)
+    domain = np.where(domain == UNKNOWN, n + host, domain)
+    first_in_domain = np.full(int(domain.max(initial=0)) + 1, n, np.int64)
+    np.minimum.at(first_in_domain, domain, np.arange(n))
+    first_in_host = np.full(int(host.max(initial=0)) + 1, n, np.int64)
+    np.minimum.at(first_in_host, host, np.arange(n))
+    order = np.lexsort((np.arange(n), first_in_host[host], first_in_domain[domain]))
+    if gpus_per_domain is not None:
+        if gpus_per_domain < 1:
+            raise InputError(f"gpus per domain: expected an integer >= 1, got {gpus_per_domain}")
+        order = order[_whole_hosts_within(domain[order], host[order], gpus_per_domain)]
+    wanted = n_ranks if n_ranks is not None else order.size
+    if wanted < 1:
+        raise InputError(f"gpus: expected an integer >= 1, got {wanted}")
+    if wanted > order.size:
+        n_domains = np.unique(domain).size
+        used = (
+            f" when a job takes {gpus_per_domain} of each of the {n_domains} scale-up domains" if order.size < n else ""
+        )
+        hint = f"; --gpus-per-domain can raise it to {n}" if order.size < n else ""
+        raise InputError(f"gpus: {wanted} asked, fabric {topology.name} has {order.size}{used}{hint}")
+    chosen = order[:wanted]
+    return chosen.astype(np.int32), host[chosen]
+
+
+def _whole_hosts_within(domain: Int64Vector, host: Int64Vector, limit: int) -> BoolVector:
+    """Mask of endpoints (sorted by domain, host) whose host ends within the first `limit` of its domain."""
+    position = np.arange(domain.size)
+    first = np.concatenate([[True], domain[1:] != domain[:-1]])
+    rank_in_domain = position - np.maximum.accumulate(np.where(first, position, 0))
+    last_of_host = np.concatenate([(host[1:] != host[:-1]) | (domain[1:] != domain[:-1]), [True]])
+    ends = np.flatnonzero(last_of_host)
+    end_rank = rank_in_domain[ends[np.searchsorted(ends, position)]]
+    return end_rank < limit
