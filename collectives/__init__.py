@@ -12,6 +12,8 @@ from collectives.schedule import Phase, Schedule
 from collectives.sizes import format_bytes, parse_bytes
 from collectives.transport import rail_aligned
 
+DISTRIBUTION = "railscope"
+
 __all__ = [
     "ALGORITHMS",
     "COLLECTIVES",

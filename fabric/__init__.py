@@ -1,0 +1,3 @@
+"""Where traffic goes: topology, placement, routing, loads, hotspots, reports and the command line."""
+
+DISTRIBUTION = "railscope"
