@@ -134,7 +134,7 @@ def compare_figure(panels: tuple[tuple[str, LinkLoads], ...], title: str, suffix
         figure.suptitle(title)
         buffer = io.BytesIO()
         metadata: dict[str, Any] = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}.get(suffix, {})
-        figure.savefig(buffer, format=suffix[1:], dpi=110, metadata=metadata)
+        figure.savefig(buffer, format=suffix[1:], dpi=90, metadata=metadata)
         plt.close(figure)
     return buffer.getvalue()
 

@@ -69,7 +69,8 @@ def trace_tables(trace: Trace, top: int) -> list[Table]:
         for row in totals(trace)
     )
     columns = ("kind", "dtype", "group size", "operations", "bytes per rank", "incomplete")
-    title = f"{len(trace.operations)} operations in {len(trace.files)} file(s), {trace.n_ranks or 'unknown number of'} ranks"
+    job = f"{trace.n_ranks or 'an unknown number of'} ranks"
+    title = f"{len(trace.operations)} operations in {len(trace.files)} file(s), {job}"
     tables = [Table(title, columns, rows, frozenset(columns[2:]))]
     largest = sorted(trace.operations, key=lambda operation: -(operation.bytes or 0.0))[:top]
     if largest:

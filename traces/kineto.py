@@ -343,9 +343,11 @@ def _joined(files: list[_File], warnings: list[str]) -> list[Operation]:
     for key, records in together.items():
         kinds = {record.operation.kind for record in records}
         if len(kinds) > 1:
+            first = records[0].operation
+            other = next(record.operation for record in records if record.operation.kind != first.kind)
             raise InputError(
-                f"{records[0].operation.source}: a {records[0].operation.kind}, but "
-                f"{records[-1].operation.source} is a {records[-1].operation.kind}; expected the members of group {key[0]!r} to agree on their operations"
+                f"{first.source}: a {first.kind}, but {other.source} is a {other.kind}; "
+                f"expected the members of group {key[0]!r} to agree on their operations"
             )
         operations.append(_one(records, int(key[-1]), warnings))
     return operations

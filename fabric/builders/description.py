@@ -201,7 +201,8 @@ _EXPECTED = {
 
 
 def _first_error(error: ValidationError) -> str:
-    detail = error.errors()[0]
+    # A misspelt key is both unknown and missing: the unknown one tells more.
+    detail = min(error.errors(), key=lambda found: found["type"] != "extra_forbidden")
     key = ".".join(str(part) for part in detail["loc"])
     kind, given = detail["type"], detail["input"]
     if kind == "extra_forbidden":

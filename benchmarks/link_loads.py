@@ -1,0 +1,102 @@
+"""Times railscope beside a peer in one run: ``make bench``.
+
+Every figure is the best of several runs after compilation, in one process, with the peer on the same graph.  The
+lower bound stated for a sweep is the bytes of the link table read once for every destination leaf at the memory
+bandwidth of a copy, measured here.
+"""
+
+import os
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+
+import igraph
+import numpy as np
+
+from collectives import AllToAll, Groups
+from fabric.builders import build, fat_tree
+from fabric.load import LinkLoads, link_loads
+from fabric.network import network_of
+from fabric.placement import Placement
+from fabric.routing import Adaptive, DModK, Ecmp, Routing
+from fabric.topology import SWITCH, Topology
+
+RADIX = 32
+
+
+def best_of(runs: int, work: Callable[[], object]) -> float:
+    """Shortest wall time, seconds."""
+    times = []
+    for _ in range(runs):
+        start = time.perf_counter()
+        work()
+        times.append(time.perf_counter() - start)
+    return min(times)
+
+
+def uniform(n: int) -> AllToAll:
+    return AllToAll(Groups.consecutive(n, n), np.ones(n), np.ones(n))
+
+
+def igraph_loads(topology: Topology) -> tuple[float, np.ndarray]:
+    """Igraph's edge betweenness between all endpoints: the same even split over shortest paths."""
+    edges = list(zip(topology.link_tail.tolist(), topology.link_head.tolist(), strict=True))
+    graph = igraph.Graph(topology.n_nodes, edges, directed=True)
+    hosts = topology.endpoints.tolist()
+    start = time.perf_counter()
+    values = graph.edge_betweenness(directed=True, sources=hosts, targets=hosts)
+    return time.perf_counter() - start, np.array(values)
+
+
+def copy_bytes_per_s() -> float:
+    """Memory traffic of a large copy, read and write counted."""
+    source = np.ones(2**24)
+    target = np.empty_like(source)
+    return 2 * source.nbytes / best_of(5, lambda: np.copyto(target, source))
+
+
+def warm_wall_s(arguments: list[str]) -> tuple[float, float]:
+    """Best of three wall times of the command line after a first run, and its peak memory in MB."""
+    command = [sys.executable, "-m", "railscope", *arguments]
+    quiet = {"stdout": subprocess.DEVNULL, "check": True}
+    subprocess.run(command, **quiet)  # type: ignore[call-overload]
+    seconds = best_of(3, lambda: subprocess.run(command, **quiet))  # type: ignore[call-overload]
+    return seconds, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1e3
+
+
+def main() -> None:
+    topology = build(fat_tree(RADIX))
+    n = topology.n_endpoints
+    placement = Placement(np.arange(n, dtype=np.int32))
+    demand = uniform(n)
+    print(f"{topology.name}: {n:,} endpoints, {topology.n_links:,} links, all-to-all of {n * (n - 1):,} flows")
+    print(f"{os.cpu_count()} cores, igraph {igraph.__version__}, numpy {np.__version__}\n")
+
+    def loads(routing: Routing) -> LinkLoads:
+        return link_loads(topology, demand, placement, routing)
+
+    even = loads(Adaptive())
+    rows = []
+    for routing in (Adaptive(), DModK(), Ecmp()):
+        loads(routing)
+        rows.append((f"railscope {routing.name}", best_of(5, lambda routing=routing: loads(routing))))  # type: ignore[misc]
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
+    peer, betweenness = igraph_loads(topology)
+    np.testing.assert_allclose(betweenness, even.bytes, rtol=1e-9)
+    rows.append(("igraph edge_betweenness", peer))
+    network = network_of(topology, SWITCH)
+    # A trunk's tail, link number and capacity: 4 + 4 + 8 bytes, once for each destination leaf.
+    bound = network.n_trunks * 16 * (network.n_classes - 1) / copy_bytes_per_s()
+    print(f"{'all-to-all per-link loads':32} {'seconds':>9} {'igraph/this':>12} {'this/bound':>11}")
+    for name, seconds in rows:
+        print(f"{name:32} {seconds:9.3f} {peer / seconds:12.1f} {seconds / bound:11.1f}")
+    print(f"igraph's numbers and railscope's agree to 1e-9; lower bound {bound:.4f} s; peak memory {peak:.0f} MB\n")
+    for arguments in (["--help"], ["compare", "gb300-8192", "--no-figure"]):
+        seconds, memory = warm_wall_s(arguments)
+        print(f"railscope {' '.join(arguments):40} {seconds:6.2f} s wall, warm; peak memory {memory:.0f} MB")
+
+
+if __name__ == "__main__":
+    main()
