@@ -8,55 +8,35 @@ import importlib
 import importlib.util
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-_HOME = {
-    "fabric.builders": ("FabricDescription", "build", "fat_tree", "load_description", "load_preset", "preset_names"),
-    "fabric.formats.node_link": ("from_networkx", "read_node_link", "to_networkx", "write_node_link"),
-    "fabric.hotspots": ("Hotspot", "TierSummary", "bottleneck", "hotspots", "links_in_job", "tier_summaries"),
-    "fabric.load": ("LinkLoads", "ScheduleLoads", "link_loads", "schedule_loads"),
-    "fabric.loading": ("LoadedFabric", "load_fabric"),
-    "fabric.placement": ("Placement", "domain_of_rank", "explicit", "packed", "rail_of_rank", "scattered"),
-    "fabric.routing": ("Adaptive", "DModK", "Ecmp"),
-    "fabric.topology": ("Cables", "Nodes", "Topology"),
-    "fabric.compare": ("Design", "Job", "Outcome", "Rung", "ladder"),
-    "traces": ("Operation", "Trace", "read_flows_csv", "read_kineto", "trace_schedule"),
-    "collectives": (
-        "AllToAll",
-        "Flows",
-        "Groups",
-        "InputError",
-        "ParallelLayout",
-        "Phase",
-        "Reduction",
-        "Schedule",
-        "all_to_all",
-        "bus_factor",
-        "busbw_GBps",
-        "collective_schedule",
-        "format_bytes",
-        "hierarchical_all_reduce",
-        "parse_bytes",
-        "rail_aligned",
-        "rail_aligned_all_to_all",
-        "ring_all_gather",
-        "ring_all_reduce",
-        "ring_reduce_scatter",
-    ),
-}
-_MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
-__all__ = sorted(_MODULE_OF)
+if TYPE_CHECKING:
+    from collectives import *  # noqa: F403
+    from fabric import *  # noqa: F403
+    from traces import *  # noqa: F403
+
+PACKAGES = ("collectives", "traces", "fabric")
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _MODULE_OF:
+    if name != "__all__" and name.startswith("__"):
         raise AttributeError(f"module 'railscope' has no attribute {name!r}")
+    if name == "__all__":
+        return _public_names()
     _check_packages()
-    return getattr(importlib.import_module(_MODULE_OF[name]), name)
+    for package in map(importlib.import_module, PACKAGES):
+        if name in package.__all__:
+            return getattr(package, name)
+    raise AttributeError(f"module 'railscope' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return __all__
+    return _public_names()
+
+
+def _public_names() -> list[str]:
+    _check_packages()
+    return sorted(name for package in PACKAGES for name in importlib.import_module(package).__all__)
 
 
 def _check_packages() -> None:
@@ -70,7 +50,7 @@ def _check_packages() -> None:
     ImportError
         In one line: which package is not railscope's, and what to do.
     """
-    for package in ("collectives", "traces", "fabric"):
+    for package in PACKAGES:
         spec = importlib.util.find_spec(package)
         origin = Path(spec.origin) if spec is not None and spec.origin else None
         if origin is None or 'DISTRIBUTION = "railscope"' not in origin.read_text(encoding="utf-8", errors="replace"):

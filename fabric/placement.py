@@ -46,6 +46,12 @@ class Placement:
                 f"expected 0 to {topology.n_endpoints - 1} ({topology.name})"
             )
 
+    def for_ranks(self, n_ranks: int, source: str) -> "Placement":
+        """Refuse to place more ranks than there are endpoints; `source` is named in the message."""
+        if n_ranks > self.n_ranks:
+            raise InputError(f"{source}: {self.n_ranks} endpoints; the job has {n_ranks} ranks")
+        return self
+
 
 def domain_of_rank(topology: Topology, placement: Placement) -> Int32Vector:
     """Scale-up domain of each rank, (n_ranks,) int32; -1 without NVLink."""

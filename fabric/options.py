@@ -1,0 +1,179 @@
+"""Options that commands share, and what they mean: a routing policy, a job's traffic, its placement."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+
+if TYPE_CHECKING:
+    from fabric.builders.description import Wiring
+    from fabric.loading import LoadedFabric
+    from fabric.placement import Placement
+    from fabric.routing import Ecmp, Routing
+    from fabric.traffic import Traffic
+
+
+FabricArgument = Annotated[
+    str, typer.Argument(metavar="FABRIC", help="A preset's name, a .toml description, or node-link .json (.gz).")
+]
+Json = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
+CsvPath = Annotated[Path | None, typer.Option("--csv", metavar="PATH", help="Write one row per link.")]
+Force = Annotated[bool, typer.Option("--force", help="Overwrite files that exist.")]
+Collective = Annotated[
+    str | None,
+    typer.Option(help="all-reduce, all-to-all, all-gather, reduce-scatter, broadcast or reduce."),
+]
+Size = Annotated[str, typer.Option(metavar="BYTES", help="Size as nccl-tests counts it, with a unit.")]
+GroupSize = Annotated[
+    int | None, typer.Option("--group", metavar="N", help="Ranks per group, consecutive [default: the whole job].")
+]
+Algorithm = Annotated[str | None, typer.Option(help="ring or hierarchical (all-reduce).")]
+Parallel = Annotated[
+    str | None, typer.Option(metavar="SIZES", help="Parallel layout such as tp=4,pp=8,ep=64 (Megatron's meaning).")
+]
+Axis = Annotated[str | None, typer.Option(metavar="AXES", help="Axes of --parallel that the groups run over, e.g. ep.")]
+Order = Annotated[str, typer.Option(help="Order of the axes of --parallel, fastest first.")]
+Gpus = Annotated[int | None, typer.Option(metavar="N", help="GPUs of the job [default: the fabric's].")]
+PerDomain = Annotated[
+    int | None, typer.Option("--gpus-per-domain", metavar="N", help="GPUs that the job takes of each NVLink domain.")
+]
+Seed = Annotated[int, typer.Option(min=0, help="Seed of scattered placement and of the hashes.")]
+QueuePairs = Annotated[int, typer.Option(min=1, help="ecmp: queue pairs per pair of endpoints, each with a path.")]
+HashSeeds = Annotated[str, typer.Option(help="ecmp: per-switch, or shared (which shows polarization).")]
+Threshold = Annotated[
+    float, typer.Option(min=0.0, help="A link is hot above this many times the mean of its tier and direction.")
+]
+Threads = Annotated[int | None, typer.Option(min=1, help="Threads [default: all]; the result does not depend on it.")]
+Figure = Annotated[Path | None, typer.Option(metavar="PATH", help="Write heatmaps leaf x spine (.png, .svg, .pdf).")]
+MaxImbalance = Annotated[
+    float | None,
+    typer.Option("--max-imbalance", metavar="X", help="Exit 3 if max/mean between switches is above X in any tier."),
+]
+Wire = Annotated[str | None, typer.Option(help="Wire a described fabric by rail or by host (top of rack).")]
+
+
+def usage(message: str) -> NoReturn:
+    """Refuse the command line: one line, exit 2."""
+    raise typer.BadParameter(message)
+
+
+def one_of(value: str, choices: tuple[str, ...], option: str) -> str:
+    """`value`, if it is one of `choices`."""
+    if value not in choices:
+        usage(f"{option} {value}: expected {' or '.join(choices)}")
+    return value
+
+
+def wiring_of(value: str | None) -> "Wiring | None":
+    """The wiring that --wiring names."""
+    wirings: dict[str | None, Wiring | None] = {None: None, "rail": "rail", "host": "host"}
+    if value not in wirings:
+        usage(f"--wiring {value}: expected rail or host")
+    return wirings[value]
+
+
+def ecmp_of(queue_pairs: int, seed: int, hash_seeds: str) -> "Ecmp":
+    """Static hashing with its options."""
+    from fabric.routing import Ecmp
+
+    one_of(hash_seeds, ("per-switch", "shared"), "--hash-seeds")
+    return Ecmp(queue_pairs, seed, hash_seeds == "shared")
+
+
+def routing_of(name: str, queue_pairs: int, seed: int, hash_seeds: str) -> "Routing":
+    """The policy that --routing names."""
+    from fabric.routing import ROUTINGS
+
+    one_of(name, tuple(ROUTINGS), "--routing")
+    hashing = ecmp_of(queue_pairs, seed, hash_seeds)
+    return hashing if name == hashing.name else ROUTINGS[name]()
+
+
+@dataclass(frozen=True)
+class JobOptions:
+    """What the user said of the job's traffic and size; None where he said nothing."""
+
+    collective: str | None = None
+    size: str = "1GiB"
+    group: int | None = None
+    algorithm: str | None = None
+    parallel: str | None = None
+    axis: str | None = None
+    order: str = "tp-cp-ep-dp-pp"
+    trace: tuple[Path, ...] = ()
+    demand: Path | None = None
+    gpus: int | None = None
+    gpus_per_domain: int | None = None
+
+    def check(self) -> None:
+        """Refuse options that do not go together, before anything is loaded."""
+        if sum([self.collective is not None, bool(self.trace), self.demand is not None]) != 1:
+            usage("expected one of --collective, --trace and --demand")
+        if self.collective is None:
+            for option in ("group", "parallel", "algorithm"):
+                if getattr(self, option) is not None:
+                    usage(f"--{option} goes with --collective")
+        if self.group is not None and self.parallel is not None:
+            usage("expected --group or --parallel, not both")
+        if (self.parallel is None) != (self.axis is None):
+            usage("expected --parallel and --axis together")
+
+    def per_domain(self, given: "LoadedFabric") -> int | None:
+        """GPUs that the job takes of each NVLink domain: as asked, or as the fabric's description says."""
+        return self.gpus_per_domain or (given.description.job.gpus_per_domain if given.description else None)
+
+    def n_ranks(self, given: "LoadedFabric") -> int:
+        """Ranks of the job: as asked, as the fabric's description says, or all that there is room for."""
+        from fabric.placement import packed
+
+        if self.gpus is not None:
+            return self.gpus
+        usual = given.description.job.gpus if given.description else None
+        if usual is not None and self.gpus_per_domain is None:
+            return usual
+        return packed(given.topology, None, self.gpus_per_domain).n_ranks
+
+    def traffic(self, given: "LoadedFabric") -> "Traffic":
+        """The job's traffic."""
+        from collectives.layout import ParallelLayout
+        from collectives.sizes import parse_bytes
+        from fabric.traffic import collective_traffic, demand_traffic, trace_traffic
+
+        if self.demand is not None:
+            return demand_traffic(self.demand, given.topology)
+        if self.trace:
+            return trace_traffic(self.trace, self.gpus)
+        assert self.collective is not None
+        n_ranks = self.n_ranks(given)
+        layout = ParallelLayout.parse(self.parallel, n_ranks, self.order) if self.parallel is not None else None
+        size = parse_bytes(self.size)
+        return collective_traffic(self.collective, n_ranks, size, self.group, self.algorithm, layout, self.axis)
+
+    def placement(self, given: "LoadedFabric", job: "Traffic", kind: str | None, seed: int) -> "Placement":
+        """Where the ranks go: packed, scattered, or as a file says."""
+        from fabric.placement import packed, read_placement, scattered
+
+        if job.placement is not None:
+            for option, value in (
+                ("--placement", kind),
+                ("--gpus", self.gpus),
+                ("--gpus-per-domain", self.gpus_per_domain),
+            ):
+                if value is not None:
+                    usage(f"{option}: --demand names the endpoints itself")
+            return job.placement
+        if kind in (None, "packed"):
+            return packed(given.topology, job.n_ranks, self.per_domain(given))
+        if kind == "scattered":
+            return scattered(given.topology, job.n_ranks, self.per_domain(given), seed)
+        return read_placement(str(kind), given.topology).for_ranks(job.n_ranks, str(kind))
+
+    def assumptions(self, given: "LoadedFabric", job: "Traffic", placement: str | None) -> list[str]:
+        """What was assumed of fabric, traffic, placement and time."""
+        lines = [*given.assumptions, *job.assumptions]
+        usual = given.description.job.gpus_per_domain if given.description else None
+        if usual is not None and self.gpus_per_domain is None and placement in (None, "packed", "scattered"):
+            lines.append(f"the job takes {usual} GPUs of each NVLink domain (--gpus-per-domain changes it)")
+        lines.append("time is the bottleneck's: the largest load over capacity; no latency, no protocol overhead")
+        return lines
