@@ -14,7 +14,15 @@ if TYPE_CHECKING:
     from fabric.compare import Design, Job, Outcome, Rung, ladder
     from fabric.formats.node_link import from_networkx, read_node_link, to_networkx, write_node_link
     from fabric.heatmap import compare_figure
-    from fabric.hotspots import Hotspot, TierSummary, bottleneck, hotspots, links_in_job, tier_summaries
+    from fabric.hotspots import (
+        Hotspot,
+        TierSummary,
+        bottleneck,
+        hotspots,
+        links_in_job,
+        schedule_bottleneck,
+        tier_summaries,
+    )
     from fabric.load import LinkLoads, ScheduleLoads, link_loads, schedule_loads
     from fabric.loading import LoadedFabric, load_fabric
     from fabric.placement import Placement, domain_of_rank, explicit, packed, rail_of_rank, scattered
@@ -28,7 +36,15 @@ _HOME = {
     "fabric.compare": ("Design", "Job", "Outcome", "Rung", "ladder"),
     "fabric.formats.node_link": ("from_networkx", "read_node_link", "to_networkx", "write_node_link"),
     "fabric.heatmap": ("compare_figure",),
-    "fabric.hotspots": ("Hotspot", "TierSummary", "bottleneck", "hotspots", "links_in_job", "tier_summaries"),
+    "fabric.hotspots": (
+        "Hotspot",
+        "TierSummary",
+        "bottleneck",
+        "hotspots",
+        "links_in_job",
+        "schedule_bottleneck",
+        "tier_summaries",
+    ),
     "fabric.load": ("LinkLoads", "ScheduleLoads", "link_loads", "schedule_loads"),
     "fabric.loading": ("LoadedFabric", "load_fabric"),
     "fabric.placement": ("Placement", "domain_of_rank", "explicit", "packed", "rail_of_rank", "scattered"),
@@ -80,6 +96,7 @@ __all__ = [
     "rail_of_rank",
     "read_node_link",
     "scattered",
+    "schedule_bottleneck",
     "schedule_loads",
     "tier_summaries",
     "to_networkx",

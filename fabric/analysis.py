@@ -10,9 +10,9 @@ from fabric.hotspots import (
     DEFAULT_THRESHOLD,
     Hotspot,
     TierSummary,
-    bottleneck,
     hotspots,
     links_in_job,
+    schedule_bottleneck,
     tier_summaries,
     worst_imbalance,
 )
@@ -40,7 +40,7 @@ class Analysis:
     hotspots : tuple of Hotspot
         Ranked, the longest busy first.
     hottest : Hotspot or None
-        The link that sets the bottleneck time of all phases together; None where nothing is carried.
+        The link that sets the bottleneck time (of the longest phase); None where nothing is carried.
     """
 
     loads: ScheduleLoads
@@ -80,7 +80,7 @@ def analyse(
         total_bytes=schedule.total_bytes(),
         tiers=tier_summaries(loads.total, counted, threshold),
         hotspots=hotspots(loads.total, counted, threshold),
-        hottest=bottleneck(loads.total, counted),
+        hottest=schedule_bottleneck(loads, counted),
     )
 
 

@@ -297,7 +297,7 @@ def compare(
         report.print_json(compare_report.compare_document(given, job, rungs, written, assumptions))
     else:
         table = compare_report.ladder_table(rungs, f"{given.name}: {job.label}")
-        report.print_tables([table], compare_report.ladder_notes(written, assumptions))
+        report.print_tables([table], compare_report.ladder_notes(rungs, written, assumptions))
     over_threshold("rail-aware imbalance", worst_imbalance(aware.tiers), max_imbalance)
 
 

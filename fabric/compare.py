@@ -3,17 +3,19 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from collectives.bandwidth import busbw_GBps
 from collectives.demand import Int32Vector
 from collectives.schedule import Schedule
 from collectives.transport import rail_aligned
 from fabric.builders.clos import build
 from fabric.builders.description import FabricDescription, Wiring
-from fabric.hotspots import Hotspot, TierSummary, bottleneck, links_in_job, tier_summaries
+from fabric.hotspots import Hotspot, TierSummary, links_in_job, schedule_bottleneck, tier_summaries
 from fabric.load import ScheduleLoads, schedule_loads
 from fabric.placement import Placement, domain_of_rank, packed, rail_of_rank, scattered
 from fabric.routing import Adaptive, Ecmp, Routing
-from fabric.topology import Topology
+from fabric.topology import ENDPOINT, Topology
 
 # A schedule given the scale-up domain and the rail of every rank.
 MakeSchedule = Callable[[Int32Vector, Int32Vector], Schedule]
@@ -69,7 +71,7 @@ class Outcome:
     busbw_GBps : float or None
     tiers : tuple of TierSummary
     hottest : Hotspot or None
-        The busiest link, all phases together.
+        The link that sets the time (of the longest phase).
     """
 
     step: str
@@ -168,6 +170,12 @@ def ladder(
     return tuple(rungs)
 
 
+def counts_of(topology: Topology) -> tuple[int, int, int]:
+    """Endpoints, switches and cables (scale-up ones too): what two designs must share to be compared."""
+    n_switches = int(np.count_nonzero(topology.nodes.kind != ENDPOINT))
+    return topology.n_endpoints, n_switches, topology.n_links // 2
+
+
 def _ratio(numerator: float, denominator: float) -> float | None:
     return numerator / denominator if denominator > 0 else None
 
@@ -194,5 +202,5 @@ def evaluate(topology: Topology, job: Job, design: Design, seed: int = 0, n_thre
         time_s=time_s,
         busbw_GBps=busbw,
         tiers=tier_summaries(loads.total, counted),
-        hottest=bottleneck(loads.total, counted),
+        hottest=schedule_bottleneck(loads, counted),
     )

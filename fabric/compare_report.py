@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import asdict
 
-from fabric.compare import Outcome, Rung
+from fabric.compare import Outcome, Rung, counts_of
 from fabric.loading import LoadedFabric
 from fabric.loads_report import fabric_facts, link_text, routing_facts
 from fabric.report import Table, number_text, seconds_text
@@ -42,9 +42,11 @@ def imbalance_text(outcome: Outcome) -> str:
     )
 
 
-def ladder_notes(figure: str | None, assumptions: Iterable[str]) -> list[str]:
+def ladder_notes(rungs: tuple[Rung, ...], figure: str | None, assumptions: Iterable[str]) -> list[str]:
     """What stands under the table."""
+    parts = sorted({counts_of(rung.outcome.loads.topology) for rung in rungs})
     notes = [
+        *(f"every step: {e:,} endpoints, {s:,} switches, {c:,} cables (NVLink's too)" for e, s, c in parts),
         "gain: time before the step over time after it; alone: the same for this step on the naive design;",
         "without: time of the rail-aware design without this step, over its time with it",
     ]
@@ -75,6 +77,7 @@ def _rung_document(rung: Rung) -> dict[str, object]:
             "transport": "pxn" if design.pxn else "direct",
             "placement": "scattered" if design.scattered else "packed",
             "routing": routing_facts(design.routing),
+            **dict(zip(("endpoints", "switches", "cables"), counts_of(outcome.loads.topology), strict=True)),
         },
         "time_s": outcome.time_s,
         "busbw_GBps": outcome.busbw_GBps,

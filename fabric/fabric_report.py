@@ -5,7 +5,7 @@ import numpy as np
 from collectives.demand import Int32Vector
 from fabric.hotspots import tier_name
 from fabric.report import Table
-from fabric.topology import DOWN, ENDPOINT, NVLINK, NVSWITCH, SWITCH, UNKNOWN, UP, Topology
+from fabric.topology import DOWN, NVLINK, NVSWITCH, SWITCH, UNKNOWN, UP, Topology
 
 
 def fabric_document(topology: Topology) -> dict[str, object]:
@@ -88,9 +88,3 @@ def _oversubscription(topology: Topology) -> list[dict[str, object]]:
                 {"tier": int(tier), "down_tbps": down / 1e3, "up_tbps": up / 1e3, "oversubscription": down / up}
             )
     return rows
-
-
-def counts_of(topology: Topology) -> tuple[int, int, int]:
-    """Endpoints, switches and cables: what two designs must share to be compared."""
-    n_switches = int(np.count_nonzero(topology.nodes.kind != ENDPOINT))
-    return topology.n_endpoints, n_switches, topology.n_links // 2

@@ -134,7 +134,8 @@ def compare_figure(panels: tuple[tuple[str, LinkLoads], ...], title: str, suffix
         figure.suptitle(title)
         buffer = io.BytesIO()
         metadata: dict[str, Any] = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}.get(suffix, {})
-        figure.savefig(buffer, format=suffix[1:], dpi=90, metadata=metadata)
+        smaller: dict[str, Any] = {"pil_kwargs": {"optimize": True}} if suffix == ".png" else {}
+        figure.savefig(buffer, format=suffix[1:], dpi=85, metadata=metadata, **smaller)
         plt.close(figure)
     return buffer.getvalue()
 

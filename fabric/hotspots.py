@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from collectives.demand import Int64Vector
-from fabric.load import LinkLoads
+from fabric.load import LinkLoads, ScheduleLoads
 from fabric.placement import Placement
 from fabric.topology import DIRECTIONS, LINK_KINDS, NIC, NVLINK, PEER, TRUNK, BoolVector, Topology
 
@@ -71,6 +71,8 @@ class Hotspot:
         Load, capacity, and the one over the other.
     over_mean : float
         `seconds` over the mean of its tier and direction.
+    of_busiest : float
+        `seconds` over those of the busiest link of the fabric: how much it matters.
     """
 
     link: int
@@ -81,6 +83,7 @@ class Hotspot:
     capacity_gbps: float
     seconds: float
     over_mean: float
+    of_busiest: float
 
 
 def links_in_job(topology: Topology, placement: Placement) -> BoolVector:
@@ -166,6 +169,19 @@ def hotspots(
     return tuple(_hotspot(loads, int(link), float(mean[link])) for link in hot[:top])
 
 
+def schedule_bottleneck(loads: ScheduleLoads, counted: BoolVector | None = None) -> Hotspot | None:
+    """The link that sets the bottleneck time of a schedule; None where nothing is carried.
+
+    Of phases that follow one another it is the bottleneck of the one that takes longest, all its repeats together.
+    """
+    if loads.overlap == "pipelined" or not loads.phases:
+        return bottleneck(loads.total, counted)
+    longest = max(
+        zip(loads.phases, loads.repeats, strict=True), key=lambda phase: phase[0].bottleneck_time_s * phase[1]
+    )
+    return bottleneck(longest[0].scaled(longest[1]), counted)
+
+
 def bottleneck(loads: LinkLoads, counted: BoolVector | None = None) -> Hotspot | None:
     """The link that sets the bottleneck time; None where nothing is carried."""
     if not loads.bytes.any():
@@ -191,6 +207,7 @@ def _hotspot(loads: LinkLoads, link: int, mean_s: float) -> Hotspot:
         capacity_gbps=float(topology.link_capacity_gbps[link]),
         seconds=float(loads.seconds[link]),
         over_mean=float(loads.seconds[link]) / mean_s,
+        of_busiest=float(loads.seconds[link]) / loads.bottleneck_time_s,
     )
 
 

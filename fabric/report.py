@@ -107,10 +107,11 @@ def hotspot_table(hot: tuple[Hotspot, ...], total: int, threshold: float) -> Tab
             f"{spot.capacity_gbps:g}",
             seconds_text(spot.seconds),
             f"{spot.over_mean:.2f}",
+            f"{spot.of_busiest:.1%}",
         )
         for rank, spot in enumerate(hot, 1)
     )
-    columns = ("#", "link", "tier", "direction", "bytes", "Gb/s", "load/capacity", "x mean")
+    columns = ("#", "link", "tier", "direction", "bytes", "Gb/s", "load/capacity", "x mean", "of busiest")
     more = f", the first {len(hot)} of {total:,}" if total > len(hot) else ""
     title = f"Hotspots: links above {threshold:g}x the mean of their tier and direction{more}"
     return Table(title if total else f"{title}: none", columns, rows, frozenset({"#", *columns[4:]}))

@@ -4,8 +4,15 @@ import numpy as np
 import pytest
 
 from fabric.builders import build, load_preset
-from fabric.hotspots import bottleneck, hotspots, links_in_job, tier_summaries, worst_imbalance
-from fabric.load import LinkLoads
+from fabric.hotspots import (
+    bottleneck,
+    hotspots,
+    links_in_job,
+    schedule_bottleneck,
+    tier_summaries,
+    worst_imbalance,
+)
+from fabric.load import LinkLoads, ScheduleLoads
 from fabric.placement import packed
 from fabric.topology import DOWN, NIC, TRUNK, UP
 
@@ -56,3 +63,14 @@ def test_cables_of_endpoints_outside_the_job_are_not_counted(fabric):
         host = (fabric.link_kind == NIC) & (fabric.link_direction == direction)
         assert counted[host].sum() == 16
     assert counted[fabric.link_kind == TRUNK].all()
+
+
+def test_the_bottleneck_of_a_schedule_is_that_of_its_longest_phase(fabric):
+    trunk = np.flatnonzero((fabric.link_kind == TRUNK) & (fabric.link_direction == UP))
+    first, second = np.zeros(fabric.n_links), np.zeros(fabric.n_links)
+    first[trunk[3]], second[trunk[7]] = 3e9, 1e9
+    phases = tuple(LinkLoads(fabric, load) for load in (first, second))
+    for repeats, overlap, link in (((1, 2), "sequential", 3), ((1, 4), "sequential", 7), ((1, 2), "pipelined", 3)):
+        spot = schedule_bottleneck(ScheduleLoads(fabric, phases, repeats, ("a", "b"), overlap))
+        assert spot.link == trunk[link]
+    assert spot.seconds == pytest.approx(3e9 * 8 / 400e9)

@@ -42,3 +42,9 @@ def test_unused_path_counts_up(tmp_path):
     path.touch()
     (tmp_path / "f-2.png").touch()
     assert unused_path(path) == tmp_path / "f-3.png"
+
+
+def test_a_folder_that_takes_no_files():
+    """/proc refuses new files to everybody, root included."""
+    with pytest.raises(InputError, match=r"x.csv: (cannot be written|folder /proc is not writable)"):
+        write_whole("/proc/x.csv", "x")
