@@ -237,8 +237,9 @@ def test_loads_add_scale_and_compare(tree):
 
 @pytest.mark.parametrize("routing", POLICIES, ids=policy_name)
 def test_idle_links_stay_idle(routing):
-    """Bytes of a member to itself, split 100 : 200 : 100 over its ports, leave no rounding behind."""
-    cables = [(0, 2, 100.0, 100.0), (0, 3, 200.0, 200.0), (0, 4, 100.0, 200.0), (1, 2, 100.0, 100.0)]
-    fabric = topology_of([ENDPOINT] * 2 + [SWITCH] * 3, [*cables, (2, 3, 100.0, 100.0), (3, 4, 100.0, 100.0)])
-    demand = AllToAll(Groups.of([[0, 1], [0]]), np.array([0.0, 0.0, 1 / 3]), np.array([0.0, 0.0, 0.7]))
+    """Bytes of a member to itself, split 300 : 200 over its ports, leave no rounding behind."""
+    cables = [(0, 2, 100.0, 100.0), (0, 2, 200.0, 200.0), (0, 3, 200.0, 200.0), (1, 2, 100.0, 100.0)]
+    fabric = topology_of([ENDPOINT] * 2 + [SWITCH] * 2, [*cables, (2, 3, 100.0, 100.0)])
+    alone = np.array([0.0, 3.5])
+    demand = AllToAll(Groups.of([[1, 0]]), alone, alone)
     assert (link_loads(fabric, demand, packed(fabric), routing).bytes == 0).all()
