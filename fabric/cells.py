@@ -11,6 +11,9 @@ from fabric.network import Network, sums_of
 from fabric.placement import Placement
 from fabric.topology import Topology
 
+# Sums of some thousand terms, each rounded to 2e-16 of the sum at most, differ by less.
+_ROUNDING = 1e-12
+
 
 @dataclass(frozen=True, eq=False)
 class Members:
@@ -37,6 +40,10 @@ class Members:
         counted = (block == 0) & ((domain == 0) == between_domains)
         amount = np.where(counted, self.send * self.receive, 0.0)
         return self._summed(network, amount[:, None] * class_share[network.endpoint_class[self.endpoint]])
+
+    def own_slots(self, network: Network, own: FloatMatrix) -> FloatVector:
+        """(M, W) bytes of the members to themselves by slot, (n_slots,) float64."""
+        return self._summed(network, own)
 
     def _summed(self, network: Network, by_slot: FloatMatrix) -> FloatVector:
         """(M, W) values of the members summed to (n_slots,): one endpoint may be a member of several groups."""
@@ -98,6 +105,12 @@ def _labels(values: npt.NDArray[np.signedinteger]) -> Int64Vector:
     known = values >= 0
     label[known] = np.unique(values[known], return_inverse=True)[1].ravel() + 1
     return label
+
+
+def without_part(total: FloatVector, part: FloatVector) -> FloatVector:
+    """`total` less `part`, which it holds: a rest that is rounding is nothing, so that an idle link stays idle."""
+    rest = total - part
+    return np.where(rest > _ROUNDING * total, rest, 0.0)
 
 
 def starts_of(sorted_values: npt.NDArray[np.signedinteger], n_values: int) -> Int64Vector:

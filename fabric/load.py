@@ -11,8 +11,9 @@ from collectives.errors import InputError
 from collectives.schedule import Overlap, Schedule
 from fabric.network import network_of
 from fabric.placement import Placement
-from fabric.routing import Adaptive, Routing
+from fabric.routing import Adaptive, Lft, Routing
 from fabric.sweep import load_all_to_all, load_flows
+from fabric.table_walk import NOTHING, Unrouted, load_all_to_all_by_tables, load_flows_by_tables
 from fabric.topology import NVSWITCH, SWITCH, Topology
 
 if TYPE_CHECKING:
@@ -27,10 +28,13 @@ class LinkLoads:
     ----------
     topology : Topology
     bytes : (n_links,) float64
+    unrouted : Unrouted
+        Pairs that have no way along the switches' tables, and were left out.
     """
 
     topology: Topology
     bytes: FloatVector
+    unrouted: Unrouted = NOTHING
 
     def __post_init__(self) -> None:
         loads = frozen_array(self.bytes, np.float64, "loads.bytes")
@@ -41,11 +45,11 @@ class LinkLoads:
     def __add__(self, other: "LinkLoads") -> "LinkLoads":
         if other.topology is not self.topology:
             raise InputError("loads: expected loads of the same topology to add")
-        return LinkLoads(self.topology, self.bytes + other.bytes)
+        return LinkLoads(self.topology, self.bytes + other.bytes, self.unrouted + other.unrouted)
 
     def scaled(self, factor: float) -> "LinkLoads":
         """Every load times `factor`."""
-        return LinkLoads(self.topology, self.bytes * factor)
+        return LinkLoads(self.topology, self.bytes * factor, self.unrouted.scaled(factor))
 
     def ratio_to(self, other: "LinkLoads") -> FloatVector:
         """Load of each link over that in `other`, (n_links,) float64; NaN where both are zero."""
@@ -98,9 +102,11 @@ class ScheduleLoads:
     def total(self) -> LinkLoads:
         """Bytes per link, all phases and repeats together."""
         total = np.zeros(self.topology.n_links)
+        unrouted = NOTHING
         for loads, repeat in zip(self.phases, self.repeats, strict=True):
             total += repeat * loads.bytes
-        return LinkLoads(self.topology, total)
+            unrouted += loads.unrouted.scaled(repeat)
+        return LinkLoads(self.topology, total, unrouted)
 
     @cached_property
     def bottleneck_time_s(self) -> float:
@@ -151,7 +157,7 @@ def link_loads(
     demand : Flows, AllToAll or Reduction
     placement : Placement
         Endpoint of every rank of the demand.
-    routing : Adaptive, Ecmp or DModK, optional
+    routing : Adaptive, Ecmp, DModK or Lft, optional
         What switches do with equal-cost next hops; default `Adaptive`.  NVLink switches always split evenly.
     n_threads : int, optional
         Threads over the destinations; default all processors.  The result does not depend on it.
@@ -174,10 +180,16 @@ def link_loads(
 
         return LinkLoads(topology, reduction_bytes(topology, demand, placement))
     load = np.zeros(topology.n_links)
+    unrouted = NOTHING
     for kind, policy in ((SWITCH, routing), (NVSWITCH, Adaptive())):
         network = network_of(topology, kind)
-        if isinstance(demand, Flows):
+        if isinstance(policy, Lft):
+            if isinstance(demand, Flows):
+                unrouted = load_flows_by_tables(topology, network, demand, placement, policy, n_threads, load)
+            else:
+                unrouted = load_all_to_all_by_tables(topology, network, demand, placement, policy, n_threads, load)
+        elif isinstance(demand, Flows):
             load_flows(topology, network, demand, placement, policy, kind == SWITCH, n_threads, load)
         elif kind == SWITCH or network.n_switches:
             load_all_to_all(topology, network, demand, placement, policy, kind == SWITCH, n_threads, load)
-    return LinkLoads(topology, load)
+    return LinkLoads(topology, load, unrouted)

@@ -85,12 +85,12 @@ def fabric_facts(given: LoadedFabric) -> dict[str, object]:
 
 def routing_facts(policy: Routing) -> dict[str, object]:
     """A routing policy and its parameters, for JSON."""
-    return {"policy": policy.name, **vars(policy)}
+    return {"policy": policy.name, **policy.parameters}
 
 
 def routing_text(policy: Routing) -> str:
     """The same in one line: ``ecmp, queue_pairs 1, seed 0, shared_seed False``."""
-    return ", ".join([policy.name, *(f"{key} {value}" for key, value in vars(policy).items())])
+    return ", ".join([policy.name, *(f"{key} {value}" for key, value in policy.parameters.items())])
 
 
 def link_text(spot: Hotspot | None) -> str:

@@ -83,11 +83,11 @@ def ecmp_of(queue_pairs: int, seed: int, hash_seeds: str) -> "Ecmp":
 
 def routing_of(name: str, queue_pairs: int, seed: int, hash_seeds: str) -> "Routing":
     """The policy that --routing names."""
-    from fabric.routing import ROUTINGS
+    from fabric.routing import COMPUTED
 
-    one_of(name, tuple(ROUTINGS), "--routing")
+    one_of(name, tuple(COMPUTED), "--routing")
     hashing = ecmp_of(queue_pairs, seed, hash_seeds)
-    return hashing if name == hashing.name else ROUTINGS[name]()
+    return hashing if name == hashing.name else COMPUTED[name]()
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,9 @@ from typing import ClassVar
 
 import numpy as np
 
+from collectives.demand import Int32Vector, Int64Vector
 from collectives.errors import InputError
-from fabric._kernels.columns import UInt64Matrix, UInt64Vector
+from fabric._kernels.columns import Int32Matrix, UInt64Matrix, UInt64Vector
 from fabric.network import Network
 
 
@@ -18,6 +19,10 @@ class Adaptive:
     """
 
     name: ClassVar[str] = "adaptive"
+
+    @property
+    def parameters(self) -> dict[str, object]:
+        return {}
 
 
 @dataclass(frozen=True)
@@ -49,6 +54,10 @@ class Ecmp:
         if self.seed < 0:
             raise InputError(f"seed: expected an integer >= 0, got {self.seed}")
 
+    @property
+    def parameters(self) -> dict[str, object]:
+        return {"queue_pairs": self.queue_pairs, "seed": self.seed, "shared_seed": self.shared_seed}
+
     def switch_seeds(self, network: Network) -> UInt64Vector:
         """Hash seed of each switch, (S,) uint64: depends on `seed` and the switch's node only."""
         generator = np.random.Generator(np.random.PCG64([self.seed, 1]))
@@ -72,6 +81,44 @@ class DModK:
 
     name: ClassVar[str] = "dmodk"
 
+    @property
+    def parameters(self) -> dict[str, object]:
+        return {}
 
-Routing = Adaptive | Ecmp | DModK
-ROUTINGS: dict[str, type[Routing]] = {policy.name: policy for policy in (Adaptive, Ecmp, DModK)}
+
+@dataclass(frozen=True, eq=False)
+class Lft:
+    """The switches' own forwarding tables, as a subnet manager filled them.
+
+    An endpoint has one or more LIDs (several ports, or LMC > 0).  Each port of a source spreads its bytes evenly over
+    the LIDs of the destination that the tables reach from there.
+
+    Attributes
+    ----------
+    source : str
+        Where the tables come from.
+    row_start : (n_endpoints + 1,) int64
+        Where the rows of each endpoint begin.
+    lid : (n_rows,) int32
+        LID of each row.
+    next_link : (n_rows, n_switches) int32
+        Link by which a switch (in the order of the topology's nodes) sends to the row's LID; negative where it sends
+        nowhere: -1 no entry, -2 a port without a cable, -3 to itself.
+    skip_unrouted : bool
+        Leave pairs without a way out and count them, instead of refusing.
+    """
+
+    source: str
+    row_start: Int64Vector
+    lid: Int32Vector
+    next_link: Int32Matrix
+    skip_unrouted: bool = False
+    name: ClassVar[str] = "lft"
+
+    @property
+    def parameters(self) -> dict[str, object]:
+        return {"tables": self.source, "skip_unrouted": self.skip_unrouted}
+
+
+Routing = Adaptive | Ecmp | DModK | Lft
+COMPUTED: dict[str, type[Adaptive | Ecmp | DModK]] = {policy.name: policy for policy in (Adaptive, Ecmp, DModK)}

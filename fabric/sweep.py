@@ -1,8 +1,6 @@
 """Runs the destination sweep over one layer of a fabric: demands in, bytes per link out."""
 
-import os
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -10,19 +8,12 @@ import numpy as np
 from collectives.demand import AllToAll, FloatVector, Flows
 from collectives.errors import InputError
 from fabric._kernels.columns import FlowColumns, Int32Matrix
-from fabric.cells import cells_of, starts_of
+from fabric.cells import cells_of, starts_of, without_part
 from fabric.network import Network
 from fabric.placement import Placement
-from fabric.routing import Adaptive, DModK, Ecmp, Routing
+from fabric.routing import Adaptive, DModK, Ecmp
+from fabric.shares import sum_of_shares
 from fabric.topology import Topology
-
-# The destinations are cut into this many shares whatever the number of threads, and the shares' loads are summed in
-# order: the result is the same to the last bit.
-_SHARES = 16
-# Sums of some thousand terms, each rounded to 2e-16 of the sum at most, differ by less.
-_ROUNDING = 1e-12
-# Each share has load arrays of its own; very large fabrics get fewer shares to bound them.
-_SHARE_BYTES = 400e6
 
 
 def load_flows(
@@ -30,7 +21,7 @@ def load_flows(
     network: Network,
     demand: Flows,
     placement: Placement,
-    routing: Routing,
+    routing: Adaptive | Ecmp | DModK,
     between_domains: bool,
     n_threads: int | None,
     load: FloatVector,
@@ -72,7 +63,7 @@ def load_flows(
         sweep(*fixed, number, n_shares, *sums, unreachable)
         return sums
 
-    trunk, up, down = _sum_of_shares(share, network, network.n_trunks + 2 * network.n_slots, n_threads)
+    trunk, up, down = sum_of_shares(share, network.n_classes, network.n_trunks + 2 * network.n_slots, n_threads)
     _refuse_unreachable(topology, unreachable)
     _spread(network, trunk, up, down, load)
 
@@ -82,7 +73,7 @@ def load_all_to_all(
     network: Network,
     demand: AllToAll,
     placement: Placement,
-    routing: Routing,
+    routing: Adaptive | Ecmp | DModK,
     between_domains: bool,
     n_threads: int | None,
     load: FloatVector,
@@ -107,7 +98,7 @@ def load_all_to_all(
             )
             return sums
 
-        trunk, up, down = _sum_of_shares(share, network, network.n_trunks + 2 * network.n_slots, n_threads)
+        trunk, up, down = sum_of_shares(share, network.n_classes, network.n_trunks + 2 * network.n_slots, n_threads)
     elif isinstance(routing, DModK):
         from fabric._kernels.single_path import dmodk_all_to_all
 
@@ -120,12 +111,12 @@ def load_all_to_all(
             )  # fmt: skip
             return trunk, cell_up, down
 
-        trunk, cell_up, down = _sum_of_shares(
-            share, network, network.n_trunks + n_cells * width + network.n_slots, n_threads
+        trunk, cell_up, down = sum_of_shares(
+            share, network.n_classes, network.n_trunks + n_cells * width + network.n_slots, n_threads
         )
         up = members.to_slots(network, members.send, cell_up)
         own = members.own_bytes(network, own_share, between_domains)
-        up, down = _without(up, own), _without(down, own)
+        up, down = without_part(up, own), without_part(down, own)
     else:
         from fabric._kernels.adaptive import sweep_all_to_all
 
@@ -136,33 +127,12 @@ def load_all_to_all(
             )
             return trunk, cell_up
 
-        trunk, cell_up = _sum_of_shares(share, network, network.n_trunks + n_cells * width, n_threads)
+        trunk, cell_up = sum_of_shares(share, network.n_classes, network.n_trunks + n_cells * width, n_threads)
         own = members.own_bytes(network, own_share, between_domains)
-        up = _without(members.to_slots(network, members.send, cell_up), own)
-        down = _without(members.to_slots(network, members.receive, cell_down), own)
+        up = without_part(members.to_slots(network, members.send, cell_up), own)
+        down = without_part(members.to_slots(network, members.receive, cell_down), own)
     _refuse_unreachable(topology, unreachable)
     _spread(network, trunk, up, down, load)
-
-
-def _sum_of_shares(
-    share: Callable[[int, int], tuple[FloatVector, ...]], network: Network, share_floats: int, n_threads: int | None
-) -> tuple[FloatVector, ...]:
-    """Run the shares of the destinations on threads and sum their arrays in order."""
-    n_shares = max(1, min(_SHARES, network.n_classes, int(_SHARE_BYTES / (8 * max(share_floats, 1)))))
-    workers = min(n_shares, n_threads or os.cpu_count() or 1)
-    with ThreadPoolExecutor(max_workers=workers) as pool:
-        results = pool.map(lambda number: share(number, n_shares), range(n_shares))
-        total = next(results)
-        for part in results:
-            for into, values in zip(total, part, strict=True):
-                into += values
-    return total
-
-
-def _without(total: FloatVector, part: FloatVector) -> FloatVector:
-    """`total` less `part`, which it holds: a rest that is rounding is nothing, so that an idle link stays idle."""
-    rest = total - part
-    return np.where(rest > _ROUNDING * total, rest, 0.0)
 
 
 def _refuse_unreachable(topology: Topology, unreachable: Int32Matrix) -> None:

@@ -11,12 +11,14 @@ import numpy.typing as npt
 
 Int32Vector = npt.NDArray[np.int32]
 Int64Vector = npt.NDArray[np.int64]
+Int64Matrix = npt.NDArray[np.int64]
 FloatVector = npt.NDArray[np.float64]
 UInt64Vector = npt.NDArray[np.uint64]
 BoolVector = npt.NDArray[np.bool_]
 FloatMatrix = npt.NDArray[np.float64]
 UInt64Matrix = npt.NDArray[np.uint64]
 Int32Matrix = npt.NDArray[np.int32]
+Int8Matrix = npt.NDArray[np.int8]
 
 
 class NetworkColumns(NamedTuple):
@@ -140,3 +142,29 @@ class NextHops(NamedTuple):
     """(S,) whether this switch and all that follow it have one next hop only."""
     end_slot: Int32Vector
     """(S,) slot (0, 1, ...) of the destination where a forced switch's bytes end."""
+
+
+class TableColumns(NamedTuple):
+    """Forwarding tables of the S switches for R rows: a row is one LID of an endpoint.  L links of the topology."""
+
+    row_start: Int64Vector
+    """(N + 1,) where the rows of each endpoint begin."""
+    next_link: Int32Matrix
+    """(R, S) link by which a switch sends to the LID; negative where it sends nowhere, with the reason."""
+    link_switch: Int32Vector
+    """(L,) switch that a link reaches; -1 if it reaches none."""
+    link_endpoint: Int32Vector
+    """(L,) endpoint that a link reaches; -1 if it reaches none."""
+
+
+class Ways(NamedTuple):
+    """Where the tables lead for each of the LIDs of one endpoint; W the largest number of LIDs of an endpoint."""
+
+    state: Int8Matrix
+    """(W, S) `REACHES`, or why a switch's way does not end at the endpoint."""
+    order: Int32Matrix
+    """(W, S) the switches whose way does, each after the one that follows it on the way."""
+    n_order: Int64Vector
+    """(W,) how many they are."""
+    waiting: FloatMatrix
+    """(W, S) bytes that wait at a switch; all zero between two destinations."""

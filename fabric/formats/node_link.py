@@ -2,7 +2,6 @@
 
 import gzip
 import json
-import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +11,7 @@ from collectives.demand import FloatVector
 from collectives.errors import InputError
 from fabric.output import write_whole
 from fabric.topology import NODE_KINDS, UNKNOWN, Cables, Nodes, Topology
+from traces.files import read_text
 
 if TYPE_CHECKING:
     import networkx
@@ -104,16 +104,9 @@ def read_node_link(path: str | Path) -> Topology:
     InputError
         Names the file and the line or element, and what was expected.
     """
+    text = read_text(path)
     try:
-        data = Path(path).read_bytes()
-        text = (gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data).decode()
         document = json.loads(text)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror or error})") from None
-    except (EOFError, zlib.error) as error:
-        raise InputError(f"{path}: not a whole gzip file ({error})") from None
-    except UnicodeDecodeError:
-        raise InputError(f"{path}: not UTF-8 text; expected node-link JSON") from None
     except json.JSONDecodeError as error:
         raise InputError(f"{path}:{error.lineno}: not JSON ({error.msg})") from None
     except RecursionError:

@@ -1,0 +1,431 @@
+"""An InfiniBand subnet as the usual tools print it: nodes, ports and cables, before it becomes a topology.
+
+The readers of this folder yield a `Subnet`; `subnet_fabric` numbers it, finds hosts and rails, and makes a topology.
+The same subnet printed by different tools gives the same topology.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from collectives.errors import InputError
+from fabric.topology import ENDPOINT, SWITCH, UNKNOWN, Cables, Nodes, Topology
+
+ADAPTER, FABRIC_SWITCH, ROUTER = "adapter", "switch", "router"
+
+# Nominal Gb/s of a lane (InfiniBand Trade Association roadmap).  SDR, DDR and QDR lose a fifth of it to 8b/10b coding.
+LANE_GBPS = {
+    "SDR": 2.5,
+    "DDR": 5.0,
+    "QDR": 10.0,
+    "FDR10": 10.0,
+    "FDR": 14.0,
+    "EDR": 25.0,
+    "HDR": 50.0,
+    "NDR": 100.0,
+    "XDR": 200.0,
+}
+# What iblinkinfo prints: the signalling rate of a lane.
+_SIGNALLING_GBPS = {
+    "2.5": "SDR",
+    "5.0": "DDR",
+    "10.0": "QDR",
+    "10.3125": "FDR10",
+    "14.0625": "FDR",
+    "25.78125": "EDR",
+    "53.125": "HDR",
+    "106.25": "NDR",
+    "212.5": "XDR",
+}
+
+# SHARP's processing units show up as adapters, one at each switch; they send nothing of their own.
+_NO_ENDPOINT = re.compile(r"Aggregation Node", re.IGNORECASE)
+
+OUTSIDE = -1
+
+HOST_PATTERNS = (
+    r"(?P<host>.+?)[ /_-]+(?:mlx\d+_|ib|hca-?|cx)(?P<rail>\d+)",
+    r"(?P<host>.*\d)[rg](?P<rail>\d+)",
+)
+"""Tried in turn on the whole node description; the first one that fits all adapters is used."""
+
+
+def lane_speed(width: str, speed: str) -> float:
+    """Nominal Gb/s of a port: ``("4", "HDR")`` is 200.  Raises KeyError or ValueError for what is no speed."""
+    name = speed if speed in LANE_GBPS else _SIGNALLING_GBPS[speed]
+    lanes = int(width)
+    if lanes not in (1, 2, 4, 8, 12):
+        raise ValueError(width)
+    return lanes * LANE_GBPS[name]
+
+
+@dataclass
+class SubnetNode:
+    """A switch, channel adapter or router while it is read.
+
+    Attributes
+    ----------
+    kind : str
+        `ADAPTER`, `FABRIC_SWITCH` or `ROUTER`.
+    name : str
+        Node description, or empty.
+    guid : int
+        Node GUID of a switch; the lowest port GUID of an adapter; 0 where the dump does not say.
+    port_guid : dict of int to int
+        GUID of each port; port 0 of a switch.
+    lid : dict of int to (int, int)
+        Base LID and LMC of each port; port 0 of a switch.
+    line : int
+        Where the dump describes it, or first mentions it.
+    described : bool
+        False if it is known from its neighbours only.
+    """
+
+    kind: str
+    name: str = ""
+    guid: int = 0
+    port_guid: dict[int, int] = field(default_factory=dict)
+    lid: dict[int, tuple[int, int]] = field(default_factory=dict)
+    line: int = 0
+    described: bool = False
+
+
+def port_node(nodes: dict[str, SubnetNode], kind: str, guid: int, port: int, lid: int, name: str, line: int) -> str:
+    """Key of the node of a port in a list of ports, where a switch shows its GUID and an adapter that of the port.
+
+    The ports of an adapter are numbered upwards from its node GUID, and have its name: that makes them one node.
+    """
+    key = f"{guid:016x}" if kind == FABRIC_SWITCH else f"{guid - port:016x} {name}"
+    node = nodes.setdefault(key, SubnetNode(kind, name, guid, line=line))
+    if kind == FABRIC_SWITCH:
+        node.lid.setdefault(0, (lid, 0))
+    else:
+        node.guid = min(node.guid, guid)
+        node.port_guid[port] = guid
+        node.lid[port] = (lid, 0)
+    return key
+
+
+def checked_lid(path: str | Path, line: int, text: str, base: int = 10) -> int:
+    """A unicast LID; InputError otherwise."""
+    lid = int(text, base)
+    if lid > 0xBFFF:
+        raise InputError(f"{path}:{line}: LID {lid}; expected at most {0xBFFF} (unicast)")
+    return lid
+
+
+def checked_gbps(path: str | Path, line: int, width: str, speed: str) -> float:
+    """`lane_speed`; InputError for what is no speed."""
+    try:
+        return lane_speed(width, speed)
+    except (KeyError, ValueError):
+        raise InputError(
+            f"{path}:{line}: speed {width}x {speed}; expected a width 1x to 12x and a speed SDR to XDR"
+        ) from None
+
+
+@dataclass(frozen=True)
+class Half:
+    """One end of a cable as its node lists it."""
+
+    node: str
+    port: int
+    peer: str
+    peer_port: int
+    gbps: float | None
+    line: int
+
+
+@dataclass(frozen=True, eq=False)
+class Subnet:
+    """Nodes by key, and each cable once.
+
+    Attributes
+    ----------
+    source : str
+        The file.
+    nodes : dict of str to SubnetNode
+    cables : tuple of Half
+        One end of each cable.
+    down_ports : int
+        Ports that the dump lists without a neighbour.
+    notes : tuple of str
+        What the reader had to assume.
+    """
+
+    source: str
+    nodes: dict[str, SubnetNode]
+    cables: tuple[Half, ...]
+    down_ports: int = 0
+    notes: tuple[str, ...] = ()
+
+
+def assemble(
+    source: str, nodes: dict[str, SubnetNode], halves: Iterable[Half], down_ports: int = 0, both_ends: bool = True
+) -> Subnet:
+    """Join the two ends of each cable.
+
+    Parameters
+    ----------
+    both_ends : bool
+        Whether the dump lists a cable at both of its ends; then one that it does not is refused.
+
+    Raises
+    ------
+    InputError
+        If two cables share a port, the ends of a cable disagree, or a part of the dump is missing.
+    """
+    at: dict[tuple[str, int], Half] = {}
+    notes = []
+    for half in halves:
+        known = at.setdefault((half.node, half.port), half)
+        if (known.peer, known.peer_port) != (half.peer, half.peer_port):
+            raise InputError(
+                f"{source}:{half.line}: {_place(nodes, half.node, half.port)} goes to "
+                f"{_place(nodes, half.peer, half.peer_port)}, but line {known.line} says "
+                f"{_place(nodes, known.peer, known.peer_port)}"
+            )
+    if not at:
+        raise InputError(f"{source}: no cable; expected nodes with ports that are linked up")
+    cables, one_ended, slow_known = [], 0, [half.gbps for half in at.values() if half.gbps is not None]
+    usual = max(sorted(set(slow_known)), key=slow_known.count, default=None)
+    assumed = 0
+    for (node, port), half in at.items():
+        back = at.get((half.peer, half.peer_port))
+        if back is None:
+            if both_ends or nodes[half.peer].described:
+                raise InputError(
+                    f"{source}:{half.line}: {_place(nodes, node, port)} goes to "
+                    f"{_place(nodes, half.peer, half.peer_port)}, which does not list it; is the dump whole?"
+                )
+            one_ended += 1
+        elif (back.peer, back.peer_port) != (node, port):
+            raise InputError(
+                f"{source}:{half.line}: {_place(nodes, node, port)} goes to "
+                f"{_place(nodes, half.peer, half.peer_port)}, but line {back.line} says that goes to "
+                f"{_place(nodes, back.peer, back.peer_port)}"
+            )
+        elif (half.peer, half.peer_port) < (node, port):
+            continue
+        gbps = half.gbps if half.gbps is not None else back.gbps if back is not None else None
+        if gbps is None:
+            if usual is None:
+                raise InputError(f"{source}:{half.line}: no speed of any cable; expected one such as 4xHDR")
+            gbps, assumed = usual, assumed + 1
+        cables.append(Half(node, port, half.peer, half.peer_port, gbps, half.line))
+    if one_ended:
+        notes.append(f"{one_ended:,} cables are listed at their switch's end only")
+    if assumed:
+        notes.append(f"{assumed:,} cables have no speed in the dump; taken as {usual:g} Gb/s, the most frequent one")
+    return Subnet(source, nodes, tuple(cables), down_ports, tuple(notes))
+
+
+def _place(nodes: dict[str, SubnetNode], key: str, port: int) -> str:
+    return f"{(nodes[key].name if key in nodes else '') or key} port {port}"
+
+
+@dataclass(frozen=True, eq=False)
+class SubnetFabric:
+    """A topology made of a subnet, and how to find its nodes again.
+
+    Attributes
+    ----------
+    topology : Topology
+    subnet : Subnet
+    node_of_guid : dict of int to int
+        Topology's node of each node and port GUID; `OUTSIDE` for those that are left out.
+    node_of_lid : dict of int to int
+        Topology's node of each LID, LMC counted; `OUTSIDE` likewise.
+    host_names : tuple of str
+        By host number.
+    left_out : tuple of str
+        Names of adapters and routers that are no endpoints.
+    notes : tuple of str
+        What was inferred.
+    """
+
+    topology: Topology
+    subnet: Subnet
+    node_of_guid: dict[int, int]
+    node_of_lid: dict[int, int]
+    host_names: tuple[str, ...]
+    left_out: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def subnet_fabric(subnet: Subnet, name: str, host_pattern: str | None = None) -> SubnetFabric:
+    """Number a subnet's nodes and find hosts and rails.
+
+    Endpoints are numbered by host, rail and name, then come the switches by name, names with numbers in natural order.
+    Nodes with equal names are told apart by their GUIDs.
+
+    Parameters
+    ----------
+    subnet : Subnet
+    name : str
+        Of the topology.
+    host_pattern : str, optional
+        Regular expression with a group ``host``, and perhaps ``rail``, for a whole node description; default
+        `HOST_PATTERNS`.
+
+    Raises
+    ------
+    InputError
+        If the pattern is not such an expression, or no adapter is left.
+    """
+    keys = list(subnet.nodes)
+    left_out = {
+        key
+        for key in keys
+        if subnet.nodes[key].kind == ROUTER
+        or (subnet.nodes[key].kind == ADAPTER and _NO_ENDPOINT.search(subnet.nodes[key].name))
+    }
+    unique = _unique_names(subnet)
+    adapters = [key for key in keys if subnet.nodes[key].kind == ADAPTER and key not in left_out]
+    if not adapters:
+        raise InputError(f"{subnet.source}: no channel adapter; expected some")
+    where, note = hosts_and_rails({key: subnet.nodes[key].name or unique[key] for key in adapters}, host_pattern)
+    adapters.sort(key=lambda key: (natural(where[key][0]), where[key][1], natural(unique[key])))
+    switches = sorted(
+        (key for key in keys if subnet.nodes[key].kind == FABRIC_SWITCH), key=lambda key: natural(unique[key])
+    )
+    order = [*adapters, *switches]
+    number = {key: index for index, key in enumerate(order)}
+    host_names = tuple(dict.fromkeys(where[key][0] for key in adapters))
+    host_number = {host: index for index, host in enumerate(host_names)}
+    unknown = np.full(len(order), UNKNOWN, np.int32)
+    host, rail = unknown.copy(), unknown.copy()
+    host[: len(adapters)] = [host_number[where[key][0]] for key in adapters]
+    rail[: len(adapters)] = [where[key][1] for key in adapters]
+    kind = np.full(len(order), SWITCH, np.int8)
+    kind[: len(adapters)] = ENDPOINT
+    nodes = Nodes(tuple(unique[key] for key in order), kind, unknown, host, rail, unknown, unknown)
+    kept = [half for half in subnet.cables if half.node in number and half.peer in number]
+    gbps = np.array([half.gbps for half in kept], np.float64)
+    cables = Cables(
+        a=np.array([number[half.node] for half in kept], np.int32),
+        b=np.array([number[half.peer] for half in kept], np.int32),
+        a_port=np.array([half.port for half in kept], np.int32),
+        b_port=np.array([half.peer_port for half in kept], np.int32),
+        ab_gbps=gbps,
+        ba_gbps=gbps,
+    )
+    try:
+        topology = Topology.from_cables(name, nodes, cables)
+    except InputError as error:
+        raise InputError(f"{subnet.source}: {error}") from None
+    notes = [*subnet.notes, note]
+    if any(half.gbps in (10.0, 20.0, 40.0, 56.0) for half in kept):
+        notes.append("speeds are nominal: SDR, DDR and QDR carry 4/5 of it, FDR 64/66 (line coding)")
+    if left_out:
+        notes.append(
+            f"{len(left_out):,} adapters and routers are no endpoints (SHARP aggregation nodes, routers): "
+            f"{', '.join(sorted(unique[key] for key in left_out)[:3])}{' ...' if len(left_out) > 3 else ''}"
+        )
+    tiers = np.unique(topology.nodes.tier[kind == SWITCH], return_counts=True)
+    counts = ", ".join(f"{count} in tier {tier}" for tier, count in zip(*tiers, strict=True))
+    notes.append(f"tiers of switches are their distance from the adapters: {counts}")
+    guids = {guid: number.get(key, OUTSIDE) for key in keys for guid in _guids(subnet.nodes[key])}
+    lids = {
+        base + offset: number.get(key, OUTSIDE)
+        for key in keys
+        for base, lmc in subnet.nodes[key].lid.values()
+        for offset in range(1 << lmc)
+        if base
+    }
+    return SubnetFabric(
+        topology, subnet, guids, lids, host_names, tuple(sorted(unique[key] for key in left_out)), tuple(notes)
+    )
+
+
+def _guids(node: SubnetNode) -> set[int]:
+    return ({node.guid} | set(node.port_guid.values())) - {0}
+
+
+def _unique_names(subnet: Subnet) -> dict[str, str]:
+    """A name for every node: its description, told apart by GUID (or key) where it is missing or not unique."""
+    described: dict[str, list[str]] = {}
+    for key, node in subnet.nodes.items():
+        described.setdefault(clean_name(node.name), []).append(key)
+    unique = {}
+    for name, keys in described.items():
+        for key in keys:
+            guid = subnet.nodes[key].guid
+            label = f"0x{guid:016x}" if guid else key
+            unique[key] = name if name and len(keys) == 1 else f"{name} ({label})" if name else label
+    return unique
+
+
+def clean_name(name: str) -> str:
+    """A node description without characters that would break a table."""
+    return "".join(letter if letter.isprintable() else "?" for letter in name).strip()
+
+
+def natural(name: str) -> tuple[tuple[int, int, str], ...]:
+    """Sort key under which ``h9`` comes before ``h10``; ``h09`` after ``h9``."""
+    key = []
+    for part in re.findall(r"[0-9]+|[^0-9]+", name):
+        digits = part.lstrip("0")
+        key.append((0, len(digits), digits) if part[0] in "0123456789" else (1, 0, part))
+    return (*key, (-1, 0, name))
+
+
+def hosts_and_rails(names: dict[str, str], pattern: str | None = None) -> tuple[dict[str, tuple[str, int]], str]:
+    """Host and rail of each adapter from its description, and what was inferred in words.
+
+    Parameters
+    ----------
+    names : dict of str to str
+        Description by key.
+    pattern : str, optional
+        As for `subnet_fabric`.
+    """
+    if pattern is not None:
+        try:
+            wanted = re.compile(pattern)
+        except (re.error, RecursionError, OverflowError) as error:
+            raise InputError(f"host pattern {pattern!r}: not a regular expression ({error})") from None
+        if "host" not in wanted.groupindex:
+            raise InputError(
+                f"host pattern {pattern!r}: expected a group `host`, and perhaps `rail`, "
+                r"such as 'h(?P<host>\d+)r(?P<rail>\d+)'"
+            )
+        patterns = [wanted]
+    else:
+        patterns = [re.compile(text, re.IGNORECASE) for text in HOST_PATTERNS]
+    chosen = next((one for one in patterns if all(one.fullmatch(name) for name in names.values())), None)
+    matches = {key: (chosen or patterns[0]).fullmatch(name) for key, name in names.items()}
+    if pattern is not None and not any(matches.values()):
+        raise InputError(f"host pattern {pattern!r}: fits no adapter, such as {next(iter(names.values()))!r}")
+    found: dict[str, tuple[str, int | None]] = {}
+    missed = []
+    for key, name in names.items():
+        match = matches[key] if chosen is not None or pattern is not None else None
+        if match is None:
+            missed.append(name)
+            found[key] = (clean_name(name).split(" ")[0] or key, None)
+        else:
+            rail = match.groupdict().get("rail")
+            found[key] = (clean_name(match["host"]) or key, _rail_number(rail, name) if rail is not None else None)
+    count_of: dict[str, int] = {}
+    result = {}
+    for key in sorted(found, key=lambda key: natural(names[key])):
+        host, given = found[key]
+        count = count_of.setdefault(host, 0)
+        count_of[host] += 1
+        result[key] = (host, given if given is not None else count)
+    n_hosts, n_rails = len(count_of), len({rail for _, rail in result.values()})
+    shown = f"pattern {(chosen or patterns[0]).pattern!r}" if len(missed) < len(names) else "the first word"
+    note = f"hosts and rails are read from node descriptions by {shown}: {n_hosts:,} hosts, {n_rails} rails"
+    if missed and pattern is not None:
+        note += f"; {len(missed):,} adapters do not fit and are hosts by their first word, such as {missed[0]!r}"
+    return result, note
+
+
+def _rail_number(text: str, name: str) -> int:
+    if not text.isdecimal() or len(text) > 6:
+        raise InputError(f"host pattern: rail {text!r} of {name!r}; expected a number")
+    return int(text)

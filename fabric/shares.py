@@ -1,0 +1,39 @@
+"""Work over destinations cut into shares for a thread pool, with a result that does not depend on the threads."""
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+from collectives.demand import FloatVector
+
+# The destinations are cut into this many shares whatever the number of threads, and the shares' loads are summed in
+# order: the result is the same to the last bit.
+MAX_SHARES = 16
+# Each share has load arrays of its own; very large fabrics get fewer shares to bound them.
+_SHARE_BYTES = 400e6
+
+
+def sum_of_shares(
+    share: Callable[[int, int], tuple[FloatVector, ...]], n_items: int, share_floats: int, n_threads: int | None
+) -> tuple[FloatVector, ...]:
+    """Run ``share(number, n_shares)`` for every share on threads and sum the arrays that they return, in order.
+
+    Parameters
+    ----------
+    share : callable
+    n_items : int
+        What there is to share out.
+    share_floats : int
+        Size of the arrays of one share.
+    n_threads : int, optional
+        Default all processors.
+    """
+    n_shares = max(1, min(MAX_SHARES, n_items, int(_SHARE_BYTES / (8 * max(share_floats, 1)))))
+    workers = min(n_shares, n_threads or os.cpu_count() or 1)
+    with ThreadPoolExecutor(max_workers=workers) as pool:
+        results = pool.map(lambda number: share(number, n_shares), range(n_shares))
+        total = next(results)
+        for part in results:
+            for into, values in zip(total, part, strict=True):
+                into += values
+    return total
