@@ -25,20 +25,28 @@ from fabric.options import (
     Gpus,
     GroupSize,
     HashSeeds,
+    HostPattern,
+    HostsOption,
     JobOptions,
     Json,
+    Lfts,
     MaxImbalance,
+    NvlinkGbps,
     Order,
     Parallel,
     PerDomain,
     QueuePairs,
     Seed,
     Size,
+    SkipUnrouted,
     Threads,
     Threshold,
+    TopologyConf,
     Wire,
     ecmp_of,
+    matched_tables,
     one_of,
+    routing_name,
     routing_of,
     usage,
     wiring_of,
@@ -130,7 +138,15 @@ def loads(
     ] = None,
     transport: Annotated[str, typer.Option(help="direct, or pxn: cross rails over NVLink first.")] = "direct",
     wiring: Wire = None,
-    routing: Annotated[str, typer.Option(help="adaptive, ecmp or dmodk.")] = "adaptive",
+    hosts: HostsOption = None,
+    topology_conf: TopologyConf = None,
+    host_pattern: HostPattern = None,
+    nvlink_gbps: NvlinkGbps = None,
+    lfts: Lfts = None,
+    skip_unrouted: SkipUnrouted = False,
+    routing: Annotated[
+        str | None, typer.Option(help="adaptive, ecmp, dmodk or lft [default: lft with --lfts, else adaptive].")
+    ] = None,
     queue_pairs: QueuePairs = 1,
     hash_seeds: HashSeeds = "per-switch",
     seed: Seed = 0,
@@ -152,13 +168,28 @@ def loads(
       railscope loads gb300-2048 --collective all-to-all --group 256 --routing ecmp
 
       railscope loads hgx-b200-64 --trace rank0.json.gz --csv links.csv
+
+      railscope loads cluster.ibnetdiscover --lfts opensm-lfts.dump --collective all-to-all --hosts 'h00[00-15]'
     """
     options = JobOptions(
-        collective, size, group, algorithm, parallel, axis, order, tuple(trace or ()), demand, gpus, gpus_per_domain
+        collective,
+        size,
+        group,
+        algorithm,
+        parallel,
+        axis,
+        order,
+        tuple(trace or ()),
+        demand,
+        gpus,
+        gpus_per_domain,
+        hosts,
+        topology_conf,
     )
     options.check()
-    policy = routing_of(routing, queue_pairs, seed, hash_seeds)
     hashing = ecmp_of(queue_pairs, seed, hash_seeds)
+    routing = routing or ("adaptive" if lfts is None else "lft")
+    routing_name(routing)
     if seeds is not None and routing != hashing.name:
         usage("--seeds: only --routing ecmp hashes")
     one_of(transport, ("direct", "pxn"), "--transport")
@@ -178,7 +209,8 @@ def loads(
     for path in (csv, figure):
         if path is not None:
             check_writable(path, force)
-    given = load_fabric(fabric, chosen_wiring)
+    given = load_fabric(fabric, chosen_wiring, host_pattern, nvlink_gbps)
+    policy = routing_of(routing, hashing, matched_tables(given, lfts, skip_unrouted))
     job = options.traffic(given)
     where = options.placement(given, job, placement, seed)
     domain, rail = domain_of_rank(given.topology, where), rail_of_rank(given.topology, where)
@@ -354,7 +386,7 @@ def list_presets(json: Json = False) -> None:
 
 
 @fabric_app.command()
-def show(fabric: FabricArgument, wiring: Wire = None, json: Json = False) -> None:
+def show(fabric: FabricArgument, wiring: Wire = None, host_pattern: HostPattern = None, json: Json = False) -> None:
     """Facts of a fabric: endpoints, switches, cables and oversubscription per tier.
 
     Example:
@@ -364,7 +396,7 @@ def show(fabric: FabricArgument, wiring: Wire = None, json: Json = False) -> Non
     from fabric.loading import load_fabric
     from fabric.loads_report import fabric_facts
 
-    given = load_fabric(fabric, wiring_of(wiring))
+    given = load_fabric(fabric, wiring_of(wiring), host_pattern)
     if json:
         document = {
             "schema": "railscope.fabric/1",
@@ -376,6 +408,38 @@ def show(fabric: FabricArgument, wiring: Wire = None, json: Json = False) -> Non
         report.print_tables(
             fabric_report.fabric_tables(given.topology), [f"assumed: {line}" for line in given.assumptions]
         )
+
+
+@fabric_app.command()
+def check(
+    fabric: FabricArgument,
+    lfts: Lfts = None,
+    host_pattern: HostPattern = None,
+    top: Annotated[int, typer.Option(min=0, help="Examples of each finding on the screen.")] = 5,
+    json: Json = False,
+    threads: Threads = None,
+) -> None:
+    """Health of a fabric and its routing tables: unreachable pairs, loops, deadlocks, uneven tables, slow cables.
+
+    Exit status 1 if there are errors.
+
+    Example:
+      railscope fabric check cluster.ibnetdiscover --lfts opensm-lfts.dump
+    """
+    from fabric import check_report, report
+    from fabric.check import check_fabric
+    from fabric.loading import load_fabric
+
+    given = load_fabric(fabric, None, host_pattern)
+    tables = matched_tables(given, lfts, skip_unrouted=True)
+    with working("checking"):
+        health = check_fabric(given.topology, tables, threads)
+    if json:
+        report.print_json(check_report.check_document(given, tables, health))
+    else:
+        report.print_tables(check_report.check_tables(given, health, top), [f"inferred: {n}" for n in given.notes])
+    if health.n_errors:
+        fail(f"{fabric}: {health.n_errors} kinds of errors")
 
 
 @fabric_app.command()

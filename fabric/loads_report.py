@@ -38,6 +38,7 @@ def loads_document(
         "tiers": [asdict(tier) for tier in analysis.tiers],
         "hotspots": [asdict(spot) for spot in analysis.hotspots[:LISTED]],
         "hotspots_total": len(analysis.hotspots),
+        "unrouted": asdict(analysis.loads.total.unrouted),
         "hash_seeds": None if seeds is None else _seeds_document(seeds),
         "assumptions": assumptions,
     }
@@ -60,6 +61,9 @@ def loads_tables(
     if summary.busbw_GBps is not None:
         rows.append(("algbw, busbw", f"{summary.algbw_GBps:.4g}, {summary.busbw_GBps:.4g} GB/s"))
     rows.append(("busiest link", link_text(analysis.hottest)))
+    unrouted = analysis.loads.total.unrouted
+    if unrouted.pairs:
+        rows.append(("left out: no route", f"{unrouted.pairs:,} pairs, {bytes_text(unrouted.bytes)}"))
     tables = [
         Table("Result", ("what", "value"), tuple(rows)),
         tier_table(analysis.tiers, analysis.threshold),

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from fabric.loading import LoadedFabric
     from fabric.placement import Placement
     from fabric.routing import Ecmp, Routing
+    from fabric.tables import MatchedTables
     from fabric.traffic import Traffic
 
 
@@ -52,6 +53,33 @@ MaxImbalance = Annotated[
 ]
 Wire = Annotated[str | None, typer.Option(help="Wire a described fabric by rail or by host (top of rack).")]
 
+HostPattern = Annotated[
+    str | None,
+    typer.Option(
+        "--host-pattern",
+        metavar="REGEX",
+        help=r"For dumps: host and rail of a node description, e.g. 'h(?P<host>\d+)r(?P<rail>\d+)'.",
+    ),
+]
+Lfts = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Forwarding tables: opensm-lfts.dump, dump_lfts, ibroute or opensm.fdbs."),
+]
+NvlinkGbps = Annotated[
+    float | None,
+    typer.Option("--nvlink-gbps", metavar="GBPS", help="Join each host's GPUs by NVLink, which no dump shows."),
+]
+SkipUnrouted = Annotated[
+    bool, typer.Option("--skip-unrouted", help="Leave pairs that the tables do not route out, and count them.")
+]
+HostsOption = Annotated[
+    str | None, typer.Option("--hosts", metavar="LIST", help="Hosts of the job, Slurm syntax: 'h00[00-15],h0020'.")
+]
+TopologyConf = Annotated[
+    Path | None,
+    typer.Option("--topology-conf", metavar="FILE", help="Slurm's topology.conf: place the job as its leaves say."),
+]
+
 
 def usage(message: str) -> NoReturn:
     """Refuse the command line: one line, exit 2."""
@@ -81,12 +109,21 @@ def ecmp_of(queue_pairs: int, seed: int, hash_seeds: str) -> "Ecmp":
     return Ecmp(queue_pairs, seed, hash_seeds == "shared")
 
 
-def routing_of(name: str, queue_pairs: int, seed: int, hash_seeds: str) -> "Routing":
-    """The policy that --routing names."""
-    from fabric.routing import COMPUTED
+def routing_name(name: str) -> None:
+    """Refuse a policy that does not exist."""
+    from fabric.routing import COMPUTED, Lft
 
-    one_of(name, tuple(COMPUTED), "--routing")
-    hashing = ecmp_of(queue_pairs, seed, hash_seeds)
+    one_of(name, (*COMPUTED, Lft.name), "--routing")
+
+
+def routing_of(name: str, hashing: "Ecmp", tables: "MatchedTables | None") -> "Routing":
+    """The policy that --routing names; the tables in force if there are any and nothing else is named."""
+    from fabric.routing import COMPUTED, Lft
+
+    if name == Lft.name:
+        if tables is None:
+            usage("--routing lft: expected forwarding tables, --lfts FILE")
+        return tables.routing
     return hashing if name == hashing.name else COMPUTED[name]()
 
 
@@ -105,6 +142,8 @@ class JobOptions:
     demand: Path | None = None
     gpus: int | None = None
     gpus_per_domain: int | None = None
+    hosts: str | None = None
+    topology_conf: Path | None = None
 
     def check(self) -> None:
         """Refuse options that do not go together, before anything is loaded."""
@@ -118,9 +157,21 @@ class JobOptions:
             usage("expected --group or --parallel, not both")
         if (self.parallel is None) != (self.axis is None):
             usage("expected --parallel and --axis together")
+        if self.gpus_per_domain is not None and (self.hosts or self.topology_conf):
+            usage("--gpus-per-domain: --hosts and --topology-conf name the hosts themselves")
+
+    def chosen_hosts(self, given: "LoadedFabric") -> list[int] | None:
+        """Numbers of the hosts that --hosts and --topology-conf choose, in order; None where neither is given."""
+        from fabric.host_choice import choose_hosts
+
+        if self.hosts is None and self.topology_conf is None:
+            return None
+        return choose_hosts(given, self.hosts, self.topology_conf, self.gpus)
 
     def per_domain(self, given: "LoadedFabric") -> int | None:
         """GPUs that the job takes of each NVLink domain: as asked, or as the fabric's description says."""
+        if self.hosts or self.topology_conf:
+            return None
         return self.gpus_per_domain or (given.description.job.gpus_per_domain if given.description else None)
 
     def n_ranks(self, given: "LoadedFabric") -> int:
@@ -129,10 +180,11 @@ class JobOptions:
 
         if self.gpus is not None:
             return self.gpus
+        hosts = self.chosen_hosts(given)
         usual = given.description.job.gpus if given.description else None
-        if usual is not None and self.gpus_per_domain is None:
+        if usual is not None and self.gpus_per_domain is None and hosts is None:
             return usual
-        return packed(given.topology, None, self.gpus_per_domain).n_ranks
+        return packed(given.topology, None, self.gpus_per_domain, hosts).n_ranks
 
     def traffic(self, given: "LoadedFabric") -> "Traffic":
         """The job's traffic."""
@@ -159,21 +211,36 @@ class JobOptions:
                 ("--placement", kind),
                 ("--gpus", self.gpus),
                 ("--gpus-per-domain", self.gpus_per_domain),
+                ("--hosts", self.hosts),
+                ("--topology-conf", self.topology_conf),
             ):
                 if value is not None:
                     usage(f"{option}: --demand names the endpoints itself")
             return job.placement
+        hosts = self.chosen_hosts(given)
         if kind in (None, "packed"):
-            return packed(given.topology, job.n_ranks, self.per_domain(given))
+            return packed(given.topology, job.n_ranks, self.per_domain(given), hosts)
         if kind == "scattered":
-            return scattered(given.topology, job.n_ranks, self.per_domain(given), seed)
+            return scattered(given.topology, job.n_ranks, self.per_domain(given), seed, hosts)
+        if hosts is not None:
+            usage(f"--placement {kind}: --hosts and --topology-conf go with packed and scattered")
         return read_placement(str(kind), given.topology).for_ranks(job.n_ranks, str(kind))
 
     def assumptions(self, given: "LoadedFabric", job: "Traffic", placement: str | None) -> list[str]:
         """What was assumed of fabric, traffic, placement and time."""
         lines = [*given.assumptions, *job.assumptions]
         usual = given.description.job.gpus_per_domain if given.description else None
-        if usual is not None and self.gpus_per_domain is None and placement in (None, "packed", "scattered"):
+        if usual is not None and usual == self.per_domain(given) and placement in (None, "packed", "scattered"):
             lines.append(f"the job takes {usual} GPUs of each NVLink domain (--gpus-per-domain changes it)")
         lines.append("time is the bottleneck's: the largest load over capacity; no latency, no protocol overhead")
         return lines
+
+
+def matched_tables(given: "LoadedFabric", lfts: Path | None, skip_unrouted: bool) -> "MatchedTables | None":
+    """The tables of --lfts, matched to the fabric."""
+    from fabric.formats.lfts import read_lfts
+    from fabric.tables import match_tables
+
+    if lfts is None:
+        return None
+    return match_tables(read_lfts(lfts), given.topology, given.origin, skip_unrouted)

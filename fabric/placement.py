@@ -63,7 +63,12 @@ def rail_of_rank(topology: Topology, placement: Placement) -> Int32Vector:
     return topology.endpoint_rail[placement.endpoint]
 
 
-def packed(topology: Topology, n_ranks: int | None = None, gpus_per_domain: int | None = None) -> Placement:
+def packed(
+    topology: Topology,
+    n_ranks: int | None = None,
+    gpus_per_domain: int | None = None,
+    hosts: Sequence[int] | None = None,
+) -> Placement:
     """Hosts in order, domain by domain: what a topology-aware scheduler does.
 
     Parameters
@@ -73,32 +78,38 @@ def packed(topology: Topology, n_ranks: int | None = None, gpus_per_domain: int 
         Size of the job; default all that fit.
     gpus_per_domain : int, optional
         How many GPUs of each scale-up domain the job takes (whole hosts, the first ones); default all.
+    hosts : sequence of int, optional
+        Take these hosts, in this order, instead of all.
 
     Raises
     ------
     InputError
         If the job does not fit; the arithmetic is shown.
     """
-    return Placement(_usable(topology, n_ranks, gpus_per_domain)[0])
+    return Placement(_usable(topology, n_ranks, gpus_per_domain, hosts)[0])
 
 
 def scattered(
-    topology: Topology, n_ranks: int | None = None, gpus_per_domain: int | None = None, seed: int = 0
+    topology: Topology,
+    n_ranks: int | None = None,
+    gpus_per_domain: int | None = None,
+    seed: int = 0,
+    hosts: Sequence[int] | None = None,
 ) -> Placement:
     """The same hosts as `packed`, shuffled; the ranks of a host stay together.
 
     Parameters
     ----------
-    topology, n_ranks, gpus_per_domain
+    topology, n_ranks, gpus_per_domain, hosts
         As for `packed`.
     seed : int
         Of NumPy's PCG64 generator.
     """
-    endpoint, host = _usable(topology, n_ranks, gpus_per_domain)
+    endpoint, host = _usable(topology, n_ranks, gpus_per_domain, hosts)
     fresh = np.flatnonzero(np.concatenate([[True], host[1:] != host[:-1]]))
-    hosts = np.split(endpoint, fresh[1:])
-    order = np.random.Generator(np.random.PCG64(seed)).permutation(len(hosts))
-    return Placement(np.concatenate([hosts[number] for number in order]))
+    parts = np.split(endpoint, fresh[1:])
+    order = np.random.Generator(np.random.PCG64(seed)).permutation(len(parts))
+    return Placement(np.concatenate([parts[number] for number in order]))
 
 
 def explicit(topology: Topology, entries: Sequence[str]) -> Placement:
@@ -139,7 +150,9 @@ def read_placement(path: str | Path, topology: Topology) -> Placement:
         raise InputError(f"{path}: {error}") from None
 
 
-def _usable(topology: Topology, n_ranks: int | None, gpus_per_domain: int | None) -> tuple[Int32Vector, Int64Vector]:
+def _usable(
+    topology: Topology, n_ranks: int | None, gpus_per_domain: int | None, hosts: Sequence[int] | None
+) -> tuple[Int32Vector, Int64Vector]:
     """The job's endpoints in order, and the host of each (endpoints without one are hosts of their own)."""
     n = topology.n_endpoints
     host = topology.endpoint_host.astype(np.int64)
@@ -151,6 +164,11 @@ def _usable(topology: Topology, n_ranks: int | None, gpus_per_domain: int | None
     first_in_host = np.full(int(host.max(initial=0)) + 1, n, np.int64)
     np.minimum.at(first_in_host, host, np.arange(n))
     order = np.lexsort((np.arange(n), first_in_host[host], first_in_domain[domain]))
+    if hosts is not None:
+        place = np.full(int(host.max(initial=0)) + 1, UNKNOWN, np.int64)
+        place[np.asarray(hosts, np.int64)] = np.arange(len(hosts))
+        order = np.flatnonzero(place[host] != UNKNOWN)
+        order = order[np.argsort(place[host[order]], kind="stable")]
     if gpus_per_domain is not None:
         if gpus_per_domain < 1:
             raise InputError(f"gpus per domain: expected an integer >= 1, got {gpus_per_domain}")
@@ -160,10 +178,12 @@ def _usable(topology: Topology, n_ranks: int | None, gpus_per_domain: int | None
         raise InputError(f"gpus: expected an integer >= 1, got {wanted}")
     if wanted > order.size:
         n_domains = np.unique(domain).size
-        used = (
-            f" when a job takes {gpus_per_domain} of each of the {n_domains} scale-up domains" if order.size < n else ""
-        )
-        hint = f"; --gpus-per-domain can raise it to {n}" if order.size < n else ""
+        used = hint = ""
+        if hosts is not None:
+            used = f" on the {len(hosts)} hosts named"
+        elif order.size < n:
+            used = f" when a job takes {gpus_per_domain} of each of the {n_domains} scale-up domains"
+            hint = f"; --gpus-per-domain can raise it to {n}"
         raise InputError(f"gpus: {wanted} asked, fabric {topology.name} has {order.size}{used}{hint}")
     chosen = order[:wanted]
     return chosen.astype(np.int32), host[chosen]

@@ -30,6 +30,9 @@ def print_tables(tables: Iterable[Table], notes: Iterable[str] = ()) -> None:
 
         console = Console()
         for table in tables:
+            if not table.rows:
+                console.print(table.title, markup=False, highlight=False)
+                continue
             drawn = RichTable(title=table.title, title_justify="left")
             for column in table.columns:
                 drawn.add_column(column, justify="right" if column in table.right else "left", overflow="fold")
@@ -41,7 +44,8 @@ def print_tables(tables: Iterable[Table], notes: Iterable[str] = ()) -> None:
         return
     for table in tables:
         print(f"# {table.title}")
-        print("\t".join(table.columns))
+        if table.rows:
+            print("\t".join(table.columns))
         for row in table.rows:
             print("\t".join(row))
         print()

@@ -204,7 +204,7 @@ TOML = (
         (["compare", "hgx-b200-64", "--figure", "nan.csv"], "nan.csv: expected a figure's name"),
         (["compare", "two.json"], "two.json: compare rewires the fabric; expected a preset or a .toml"),
         (["fabric", "export", "hgx-b200-64", "two.json"], "two.json: exists already; --force overwrites it"),
-        (["fabric", "show", "nan.csv"], "nan.csv: unknown kind of file; expected .toml, or node-link .json"),
+        (["fabric", "show", "nan.csv"], "nan.csv: unknown kind of file; expected a fabric: TOML"),
     ],
     ids=lambda value: " ".join(map(str, value))[:40] if isinstance(value, list) else "",
 )

@@ -418,7 +418,7 @@ def hosts_and_rails(names: dict[str, str], pattern: str | None = None) -> tuple[
         count_of[host] += 1
         result[key] = (host, given if given is not None else count)
     n_hosts, n_rails = len(count_of), len({rail for _, rail in result.values()})
-    shown = f"pattern {(chosen or patterns[0]).pattern!r}" if len(missed) < len(names) else "the first word"
+    shown = f"pattern '{(chosen or patterns[0]).pattern}'" if len(missed) < len(names) else "the first word"
     note = f"hosts and rails are read from node descriptions by {shown}: {n_hosts:,} hosts, {n_rails} rails"
     if missed and pattern is not None:
         note += f"; {len(missed):,} adapters do not fit and are hosts by their first word, such as {missed[0]!r}"
