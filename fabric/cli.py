@@ -10,15 +10,19 @@ import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
+
+if TYPE_CHECKING:
+    from fabric.load import LinkLoads
 
 from fabric.options import (
     Algorithm,
     Axis,
     Collective,
     CsvPath,
+    DemandFile,
     FabricArgument,
     Figure,
     Force,
@@ -35,6 +39,7 @@ from fabric.options import (
     Order,
     Parallel,
     PerDomain,
+    PlacementKind,
     QueuePairs,
     Seed,
     Size,
@@ -42,6 +47,7 @@ from fabric.options import (
     Threads,
     Threshold,
     TopologyConf,
+    TraceFiles,
     Wire,
     ecmp_of,
     matched_tables,
@@ -127,15 +133,11 @@ def loads(
     parallel: Parallel = None,
     axis: Axis = None,
     order: Order = "tp-cp-ep-dp-pp",
-    trace: Annotated[
-        list[Path] | None, typer.Option(metavar="FILE", help="A Kineto trace; give it once per rank's file.")
-    ] = None,
-    demand: Annotated[Path | None, typer.Option(metavar="FILE", help="Flows as CSV: src,dst,bytes.")] = None,
+    trace: TraceFiles = None,
+    demand: DemandFile = None,
     gpus: Gpus = None,
     gpus_per_domain: PerDomain = None,
-    placement: Annotated[
-        str | None, typer.Option(help="packed, scattered, or a file with an endpoint per line [default: packed].")
-    ] = None,
+    placement: PlacementKind = None,
     transport: Annotated[str, typer.Option(help="direct, or pxn: cross rails over NVLink first.")] = "direct",
     wiring: Wire = None,
     hosts: HostsOption = None,
@@ -158,6 +160,9 @@ def loads(
     max_imbalance: MaxImbalance = None,
     csv: CsvPath = None,
     figure: Figure = None,
+    infragraph: Annotated[
+        Path | None, typer.Option(metavar="PATH", help="Write an InfraGraph infrastructure with loads as annotations.")
+    ] = None,
     json: Json = False,
     force: Force = False,
     threads: Threads = None,
@@ -198,15 +203,16 @@ def loads(
     from collectives.transport import rail_aligned
     from fabric import loads_report, report
     from fabric.analysis import analyse, over_hash_seeds
+    from fabric.exporting import annotated, annotations_path
     from fabric.heatmap import check_format, compare_figure
     from fabric.hotspots import worst_imbalance
     from fabric.loading import load_fabric
-    from fabric.output import check_writable, write_whole
+    from fabric.output import check_writable, write_all
     from fabric.placement import domain_of_rank, rail_of_rank
 
     if figure is not None:
         check_format(figure)
-    for path in (csv, figure):
+    for path in (csv, figure, infragraph, annotations_path(infragraph) if infragraph else None):
         if path is not None:
             check_writable(path, force)
     given = load_fabric(fabric, chosen_wiring, host_pattern, nvlink_gbps)
@@ -224,13 +230,14 @@ def loads(
         with working(f"{seeds} hash seeds"):
             distribution = over_hash_seeds(given.topology, schedule, where, hashing, seeds, threads)
     total = analysis.loads.total
-    drawing = None
+    files: dict[str, str | bytes] = {}
     if figure is not None:
-        drawing = compare_figure(((given.name, total),), f"{given.name}: {job.label}", figure.suffix)
+        files[str(figure)] = compare_figure(((given.name, total),), f"{given.name}: {job.label}", figure.suffix)
     if csv is not None:
-        write_whole(csv, report.links_csv(total), force)
-    if figure is not None and drawing is not None:
-        write_whole(figure, drawing, force)
+        files[str(csv)] = report.links_csv(total)
+    if infragraph is not None:
+        files |= annotated(total, infragraph)
+    write_all(files, force)
     choices = {"transport": transport, "placement": placement or ("given" if job.placement else "packed")}
     assumptions = options.assumptions(given, job, placement)
     if json:
@@ -244,15 +251,27 @@ def loads(
 @app.command()
 def compare(
     fabric: FabricArgument,
-    collective: Annotated[str, typer.Option(help="As for loads.")] = "all-to-all",
+    collective: Collective = None,
     size: Size = "1GiB",
     group: GroupSize = None,
     algorithm: Algorithm = None,
     parallel: Parallel = None,
     axis: Axis = None,
     order: Order = "tp-cp-ep-dp-pp",
+    trace: TraceFiles = None,
+    demand: DemandFile = None,
     gpus: Gpus = None,
     gpus_per_domain: PerDomain = None,
+    placement: PlacementKind = None,
+    hosts: HostsOption = None,
+    topology_conf: TopologyConf = None,
+    host_pattern: HostPattern = None,
+    nvlink_gbps: NvlinkGbps = None,
+    lfts: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="FILE", help="Forwarding tables in force; give it again for more of them."),
+    ] = None,
+    skip_unrouted: SkipUnrouted = False,
     queue_pairs: QueuePairs = 1,
     hash_seeds: HashSeeds = "per-switch",
     seed: Seed = 0,
@@ -265,7 +284,7 @@ def compare(
     no_figure: Annotated[bool, typer.Option("--no-figure", help="Write no figure.")] = False,
     max_imbalance: MaxImbalance = None,
     csv: Annotated[
-        Path | None, typer.Option("--csv", metavar="PATH", help="Write one row per link of the rail-aware design.")
+        Path | None, typer.Option("--csv", metavar="PATH", help="Write one row per link of the best design.")
     ] = None,
     json: Json = False,
     force: Force = False,
@@ -273,64 +292,118 @@ def compare(
 ) -> None:
     """Naive to rail-aware, one step at a time, on the same switches and cables; heatmaps side by side.
 
-    Groups default to 64 ranks where 64 divides the job (the expert-parallel size of published DeepSeek-V3 recipes).
+    With --lfts, or a fabric that railscope did not build: the tables in force against dmodk, adaptive and ecmp on the
+    same cables. Groups default to 64 ranks where 64 divides the job (the expert-parallel size of published DeepSeek-V3
+    recipes).
 
     Examples:
       railscope compare gb300-8192 --collective all-to-all --group 64
 
       railscope compare hgx-b200-64 --collective all-reduce --algorithm hierarchical --size 256MiB
+
+      railscope compare cluster.ibnetdiscover --lfts opensm-lfts.dump --hosts 'h00[00-15]'
     """
     hashing = ecmp_of(queue_pairs, seed, hash_seeds)
+    files = tuple(trace or ())
+    if collective is None and not files and demand is None:
+        collective = "all-to-all"
+    options = JobOptions(
+        collective,
+        size,
+        group,
+        algorithm,
+        parallel,
+        axis,
+        order,
+        files,
+        demand,
+        gpus,
+        gpus_per_domain,
+        hosts,
+        topology_conf,
+    )
+    options.check()
 
     from fabric import compare_report, report
-    from fabric.compare import Job, ladder
-    from fabric.heatmap import check_format, compare_figure
+    from fabric.heatmap import check_format, compare_figure, drawable
     from fabric.hotspots import worst_imbalance
     from fabric.loading import load_fabric
-    from fabric.output import check_writable, unused_path, write_whole
+    from fabric.output import check_writable, unused_path, write_all
 
-    given = load_fabric(fabric)
-    if given.description is None:
-        fail(f"{fabric}: compare rewires the fabric; expected a preset or a .toml description")
-    path = figure or unused_path(f"railscope-{given.name}-{collective}.png")
+    given = load_fabric(fabric, None, host_pattern, nvlink_gbps)
+    path = figure or unused_path(f"railscope-{given.name}-{collective or 'job'}.png")
     check_format(path)
     for target in (csv, None if no_figure else path):
         if target is not None:
             check_writable(target, force)
-    options = JobOptions(
-        collective, size, group, algorithm, parallel, axis, order, gpus=gpus, gpus_per_domain=gpus_per_domain
-    )
-    options.check()
-    if group is None and parallel is None and options.n_ranks(given) % USUAL_GROUP == 0:
+    if group is None and parallel is None and collective and options.n_ranks(given) % USUAL_GROUP == 0:
         options = replace(options, group=USUAL_GROUP)
     job = options.traffic(given)
-    with working("naive to rail-aware"):
-        rungs = ladder(
-            given.description,
-            Job(job.n_ranks, options.per_domain(given), job.schedule, job.collective, job.group_size, job.bytes),
-            hashing,
-            seed,
-            threads,
+    no_figure = no_figure or (figure is None and not drawable(given.topology))
+    written = None if no_figure else str(path)
+    if given.description is not None and not lfts:
+        for option, value in (
+            ("--demand", demand),
+            ("--placement", placement),
+            ("--hosts", hosts),
+            ("--topology-conf", topology_conf),
+        ):
+            if value is not None:
+                usage(
+                    f"{option}: the steps from naive to rail-aware place the job themselves; --lfts compares routings"
+                )
+        from fabric.compare import Job, ladder
+
+        sizes = (job.collective, job.group_size, job.bytes)
+        with working("naive to rail-aware"):
+            rungs = ladder(
+                given.description,
+                Job(job.n_ranks, options.per_domain(given), job.schedule, *sizes),
+                hashing,
+                seed,
+                threads,
+            )
+        panels: tuple[tuple[str, LinkLoads], ...] = (
+            ("naive", rungs[0].outcome.loads.total),
+            ("rail-aware", rungs[-1].outcome.loads.total),
         )
-    naive, aware = rungs[0].outcome, rungs[-1].outcome
-    drawing = None
+        best = rungs[-1].outcome
+        loads, tiers = best.loads.total, best.tiers
+        assumptions = options.assumptions(given, job, "packed")
+        assumptions.append(f"naive placement: the same hosts as the packed one, shuffled with seed {seed}")
+        document = compare_report.compare_document(given, job, rungs, written, assumptions)
+        table = compare_report.ladder_table(rungs, f"{given.name}: {job.label}")
+        notes = compare_report.ladder_notes(rungs, written, assumptions)
+    else:
+        from fabric.compare_routing import compare_routings
+        from fabric.placement import domain_of_rank, rail_of_rank
+
+        tables = tuple(
+            matched.routing for file in lfts or () if (matched := matched_tables(given, file, skip_unrouted))
+        )
+        where = options.placement(given, job, placement, seed)
+        schedule = job.schedule(domain_of_rank(given.topology, where), rail_of_rank(given.topology, where))
+        with working("routing"):
+            outcomes = compare_routings(given.topology, schedule, where, tables, hashing, threads)
+        fastest = min(outcomes, key=lambda outcome: outcome.analysis.time_s)
+        panels = tuple((end.name, end.analysis.loads.total) for end in dict.fromkeys((outcomes[0], fastest)))
+        loads, tiers = fastest.analysis.loads.total, fastest.analysis.tiers
+        assumptions = options.assumptions(given, job, placement)
+        document = compare_report.routing_document(given, job, outcomes, written, assumptions)
+        table = compare_report.routing_table(job, outcomes, f"{given.name}: {job.label}")
+        notes = compare_report.routing_notes(written, assumptions)
+    contents: dict[str, str | bytes] = {}
     if not no_figure:
         with working("drawing"):
-            panels = (("naive", naive.loads.total), ("rail-aware", aware.loads.total))
-            drawing = compare_figure(panels, f"{given.name}: {job.label}", path.suffix)
+            contents[str(path)] = compare_figure(panels, f"{given.name}: {job.label}", path.suffix)
     if csv is not None:
-        write_whole(csv, report.links_csv(aware.loads.total), force)
-    if drawing is not None:
-        write_whole(path, drawing, force)
-    written = None if no_figure else str(path)
-    assumptions = options.assumptions(given, job, "packed")
-    assumptions.append(f"naive placement: the same hosts as the packed one, shuffled with seed {seed}")
+        contents[str(csv)] = report.links_csv(loads)
+    write_all(contents, force)
     if json:
-        report.print_json(compare_report.compare_document(given, job, rungs, written, assumptions))
+        report.print_json(document)
     else:
-        table = compare_report.ladder_table(rungs, f"{given.name}: {job.label}")
-        report.print_tables([table], compare_report.ladder_notes(rungs, written, assumptions))
-    over_threshold("rail-aware imbalance", worst_imbalance(aware.tiers), max_imbalance)
+        report.print_tables([table], notes)
+    over_threshold("imbalance of the best design", worst_imbalance(tiers), max_imbalance)
 
 
 @app.command()
@@ -445,20 +518,52 @@ def check(
 @fabric_app.command()
 def export(
     fabric: FabricArgument,
-    output: Annotated[Path, typer.Argument(metavar="OUTPUT", help="Node-link JSON to write (.json or .json.gz).")],
+    output: Annotated[
+        Path, typer.Argument(metavar="OUTPUT", help="Ends in .json, .graphml, .net or .infragraph.json (.gz).")
+    ],
     wiring: Wire = None,
+    host_pattern: HostPattern = None,
     force: Force = False,
 ) -> None:
-    """Write a fabric as networkx node-link JSON, which railscope and networkx read.
+    """Write a fabric as node-link JSON (.json), GraphML, ibsim's netlist (.net) or InfraGraph (.infragraph.json).
 
     Example:
       railscope fabric export hgx-b200-64 hgx.json
     """
-    from fabric.formats.node_link import write_node_link
+    from fabric.exporting import exported
     from fabric.loading import load_fabric
-    from fabric.output import check_writable
+    from fabric.output import check_writable, write_all
 
-    if not output.name.endswith((".json", ".json.gz")):
-        usage(f"OUTPUT {output}: expected a name that ends in .json or .json.gz")
     check_writable(output, force)
-    write_node_link(load_fabric(fabric, wiring_of(wiring)).topology, output, force)
+    texts, notes = exported(load_fabric(fabric, wiring_of(wiring), host_pattern), output)
+    write_all(texts, force)
+    for note in notes:
+        print(f"railscope: note: {note}", file=sys.stderr)
+
+
+@fabric_app.command()
+def reroute(
+    fabric: FabricArgument,
+    output: Annotated[Path, typer.Argument(metavar="OUTPUT", help="Forwarding tables to write, for --lfts.")],
+    engine: Annotated[str, typer.Option(help="ftree, updn, minhop or dfsssp.")] = "ftree",
+    wiring: Wire = None,
+    host_pattern: HostPattern = None,
+    force: Force = False,
+) -> None:
+    """Route a fabric with a real OpenSM over the simulator ibsim; both must be installed.
+
+    Example:
+      railscope fabric reroute cluster.ibnetdiscover ftree.lfts --engine ftree
+    """
+    from fabric.formats.ibsim import ibsim_netlist
+    from fabric.loading import load_fabric
+    from fabric.output import check_writable, write_whole
+    from fabric.reroute import ENGINES
+    from fabric.reroute import reroute as run_opensm
+
+    one_of(engine, ENGINES, "--engine")
+    check_writable(output, force)
+    given = load_fabric(fabric, wiring_of(wiring), host_pattern)
+    with working(f"opensm -R {engine}"):
+        tables = run_opensm(ibsim_netlist(given.topology, given.origin), engine)
+    write_whole(output, tables, force)

@@ -1,9 +1,12 @@
-"""The report of `compare`: the ladder from naive to rail-aware, as a table and as a JSON document."""
+"""The reports of `compare`: the ladder from naive to rail-aware, and routings on the same cables."""
 
 from collections.abc import Iterable
 from dataclasses import asdict
 
-from fabric.compare import Outcome, Rung, counts_of
+from fabric.analysis import summarize
+from fabric.compare import Rung, counts_of
+from fabric.compare_routing import RoutingOutcome
+from fabric.hotspots import TierSummary
 from fabric.loading import LoadedFabric
 from fabric.loads_report import fabric_facts, link_text, routing_facts
 from fabric.report import Table, number_text, seconds_text
@@ -24,7 +27,7 @@ def ladder_table(rungs: tuple[Rung, ...], title: str) -> Table:
             ratio(rung.gain),
             ratio(rung.alone),
             ratio(rung.without),
-            imbalance_text(rung.outcome),
+            imbalance_text(rung.outcome.tiers),
             link_text(rung.outcome.hottest),
         )
         for rung in rungs
@@ -33,12 +36,10 @@ def ladder_table(rungs: tuple[Rung, ...], title: str) -> Table:
     return Table(title, columns, rows, frozenset(columns[1:6]))
 
 
-def imbalance_text(outcome: Outcome) -> str:
+def imbalance_text(tiers: tuple[TierSummary, ...]) -> str:
     """Max over mean of every tier and direction between switches."""
     return "; ".join(
-        f"{tier.name} {tier.direction} {number_text(tier.imbalance, '.2f')}"
-        for tier in outcome.tiers
-        if tier.kind == "trunk"
+        f"{tier.name} {tier.direction} {number_text(tier.imbalance, '.2f')}" for tier in tiers if tier.kind == "trunk"
     )
 
 
@@ -63,6 +64,55 @@ def compare_document(
         "fabric": fabric_facts(given),
         "traffic": {"label": job.label, **job.facts},
         "ladder": [_rung_document(rung) for rung in rungs],
+        "figure": figure,
+        "assumptions": assumptions,
+    }
+
+
+def routing_table(job: Traffic, outcomes: tuple[RoutingOutcome, ...], title: str) -> Table:
+    """A row per routing."""
+    rows = tuple(
+        (
+            outcome.name,
+            seconds_text(outcome.analysis.time_s),
+            number_text(summarize(job, outcome.analysis).busbw_GBps, ".4g"),
+            "-" if outcome.gain is None else f"{outcome.gain:.2f}x",
+            imbalance_text(outcome.analysis.tiers),
+            link_text(outcome.analysis.hottest),
+        )
+        for outcome in outcomes
+    )
+    columns = ("routing", "time", "busbw GB/s", "gain", "max/mean", "hottest link")
+    return Table(title, columns, rows, frozenset(columns[1:4]))
+
+
+def routing_notes(figure: str | None, assumptions: Iterable[str]) -> list[str]:
+    """What stands under the table."""
+    notes = ["gain: time of the first routing over that of this one, the same job on the same cables"]
+    notes += [f"assumed: {line}" for line in assumptions]
+    return [*notes, f"figure: {figure}"] if figure else notes
+
+
+def routing_document(
+    given: LoadedFabric, job: Traffic, outcomes: tuple[RoutingOutcome, ...], figure: str | None, assumptions: list[str]
+) -> dict[str, object]:
+    """Everything for JSON."""
+    return {
+        "schema": "railscope.compare-routing/1",
+        "fabric": fabric_facts(given),
+        "traffic": {"label": job.label, **job.facts},
+        "routings": [
+            {
+                "name": outcome.name,
+                "routing": routing_facts(outcome.analysis.routing),
+                "summary": asdict(summarize(job, outcome.analysis)),
+                "gain": outcome.gain,
+                "tiers": [asdict(tier) for tier in outcome.analysis.tiers],
+                "hottest": asdict(outcome.analysis.hottest) if outcome.analysis.hottest else None,
+                "unrouted": asdict(outcome.analysis.loads.total.unrouted),
+            }
+            for outcome in outcomes
+        ],
         "figure": figure,
         "assumptions": assumptions,
     }

@@ -42,6 +42,11 @@ class Heatmap:
     column_bounds: tuple[int, ...]
 
 
+def drawable(topology: Topology) -> bool:
+    """Whether there are links between leaves and spines to draw."""
+    return bool(((topology.link_kind == TRUNK) & (topology.link_tier == 2) & (topology.link_direction == UP)).any())
+
+
 def leaf_spine_heatmap(loads: LinkLoads, direction: int) -> Heatmap:
     """The heatmap of one direction (`UP` or `DOWN`).
 

@@ -157,6 +157,12 @@ def _node_link(source: str) -> tuple[Topology, tuple[str, ...]]:
     return read_node_link(source), ()
 
 
+def _infragraph(source: str) -> tuple[Topology, tuple[str, ...]]:
+    from fabric.formats.infragraph import read_infragraph
+
+    return read_infragraph(source)
+
+
 def _simai(source: str) -> tuple[Topology, tuple[str, ...]]:
     from fabric.formats.simai import read_simai
 
@@ -172,6 +178,7 @@ _SUBNET_READERS: dict[str, Callable[[str], Subnet]] = {
 }
 _GRAPH_READERS: dict[str, Callable[[str], tuple[Topology, tuple[str, ...]]]] = {
     "json": _node_link,
+    "infragraph": _infragraph,
     "simai": _simai,
 }
 _NO_FABRIC = {

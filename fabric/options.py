@@ -35,6 +35,13 @@ Parallel = Annotated[
 ]
 Axis = Annotated[str | None, typer.Option(metavar="AXES", help="Axes of --parallel that the groups run over, e.g. ep.")]
 Order = Annotated[str, typer.Option(help="Order of the axes of --parallel, fastest first.")]
+TraceFiles = Annotated[
+    list[Path] | None, typer.Option(metavar="FILE", help="A Kineto trace; give it once per rank's file.")
+]
+DemandFile = Annotated[Path | None, typer.Option(metavar="FILE", help="Flows as CSV: src,dst,bytes.")]
+PlacementKind = Annotated[
+    str | None, typer.Option(help="packed, scattered, or a file with an endpoint per line [default: packed].")
+]
 Gpus = Annotated[int | None, typer.Option(metavar="N", help="GPUs of the job [default: the fabric's].")]
 PerDomain = Annotated[
     int | None, typer.Option("--gpus-per-domain", metavar="N", help="GPUs that the job takes of each NVLink domain.")

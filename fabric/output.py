@@ -57,6 +57,14 @@ def write_whole(path: str | Path, data: str | bytes, force: bool = False) -> Non
         raise InputError(f"{path}: cannot be written ({error.strerror or error})") from None
 
 
+def write_all(texts: dict[str, str | bytes], force: bool = False) -> None:
+    """Write several files by `write_whole`; none if one of them would be refused beforehand."""
+    for path in texts:
+        check_writable(path, force)
+    for path, data in texts.items():
+        write_whole(path, data, force)
+
+
 def unused_path(path: str | Path) -> Path:
     """`path` itself, or the first of ``name-2.ext``, ``name-3.ext``, ... that does not exist."""
     wanted = Path(path)

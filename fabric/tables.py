@@ -115,8 +115,10 @@ def _owners(
     owner: dict[int, int] = {}
     for lid in range(tables.port.shape[1]):
         guid = tables.port_guid.get(lid)
-        if guid is None:
+        if not tables.port_guid:
             node = origin.node_of_lid.get(lid)
+        elif guid is None:
+            node = None
         else:
             node = origin.node_of_guid.get(guid)
             named = node_of_name.get(clean_name(tables.lid_name[lid]))

@@ -12,6 +12,7 @@ _HEAD_BYTES = 65536
 # The first that is found wins; each is the shape of a line that only this format has.
 _SHAPES = (
     ("toml", r"^\[(?:fabric|leaf|spine|scale_up|job)\]"),
+    ("infragraph", r"\A\s*\{[^{\[]*\"(?:devices|instances)\"\s*:|^(?:infrastructure|devices|instances|edges)\s*:"),
     ("json", r"\A\s*\{\s*[\"}]"),
     ("subnet-lst", r"^\{ (?:SW|CA|RT)\S* Ports:"),
     ("lfts", r"^(?:Unicast lids \[|dump_ucast_routes: )"),
@@ -20,7 +21,6 @@ _SHAPES = (
     ("ibnetdiscover-ports", r"^(?:CA|SW|RT)\s+\d+\s+\d+\s+0x[0-9a-fA-F]+\s+\d+x "),
     ("ibnetdiscover", r"^(?:vendid|switchguid|caguid|sysimgguid)\s*=|^(?:Switch|Ca|Hca|Rt)\s+\d+\s+\""),
     ("simai", r"\A\s*\d+\s+\d+\s+\d+\s+\d+\s+\d+\s+\S+\s*\n"),
-    ("yaml", r"^(?:infrastructure|devices|instances|edges|description|name)\s*:"),
 )
 
 
