@@ -19,6 +19,7 @@ from fabric.topology import ENDPOINT, NVSWITCH, SWITCH, UNKNOWN, Cables, Nodes, 
 from traces.files import read_text
 
 _UNIT_GBPS = {"gigabits_per_second": 1.0, "gigabytes_per_second": 8.0}
+_MAX_COMPONENTS, _MAX_IN_DEVICE = 2_000_000, 4096
 _NO_NAME = re.compile(r"[^A-Za-z0-9_-]")
 
 
@@ -46,9 +47,10 @@ def read_infragraph(path: str | Path) -> tuple[Topology, tuple[str, ...]]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
+            whole = Infrastructure().deserialize(text)
+            _check_size(path, whole)
             service.set_graph(text)
             graph = service.get_networkx_graph()
-            whole = Infrastructure().deserialize(text)
             links = [*whole.links, *(link for device in whole.devices for link in device.links)]
     except InputError:
         raise
@@ -57,6 +59,16 @@ def read_infragraph(path: str | Path) -> tuple[Topology, tuple[str, ...]]:
         raise InputError(f"{path}: no InfraGraph infrastructure of schema version 3 ({reason})") from None
     gbps = {link.name: _gbps(link) for link in links}
     return _topology(path, graph, gbps)
+
+
+def _check_size(path: str | Path, whole: Any) -> None:
+    """Refuse counts that would fill the memory: the package writes every component out."""
+    size = {device.name: sum(part.count or 1 for part in device.components) for device in whole.devices}
+    total = sum((one.count or 1) * size.get(one.device, 0) for one in whole.instances)
+    if max(size.values(), default=0) > _MAX_IN_DEVICE or total > _MAX_COMPONENTS:
+        raise InputError(
+            f"{path}: {total:,} components; expected at most {_MAX_COMPONENTS:,}, and {_MAX_IN_DEVICE:,} in a device"
+        )
 
 
 def _gbps(link: Any) -> float | None:
