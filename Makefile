@@ -11,6 +11,7 @@ demo: .venv/installed
 	@echo "pictures: demo/gb300-8192.png demo/hgx-b200-64.png"
 
 test: .venv/tests lint
+	sh tests/install_opensm.sh
 	$(BIN)/python -m pytest -n 2
 
 lint: .venv/tests

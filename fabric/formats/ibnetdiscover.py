@@ -28,7 +28,7 @@ _PORT = re.compile(
     r'"([^"]*)"\s*\[(\d{1,3})\](?:\[ext [^\]]*\])?(?:\(([0-9a-fA-F]{1,16})\))?\s*(?:#\s*(.*))?$'
 )
 _GUID = re.compile(r"(switchguid|caguid|rtguid)\s*=\s*0x([0-9a-fA-F]{1,16})")
-_OTHER = re.compile(r"\s*$|\s*#|[a-z]+id\s*=|sysimgguid\s*=|Chassis\s|Non-Chassis Nodes|DR path\s|module|mkey")
+_OTHER = re.compile(r"\s*$|ibwarn: |\s*#|[a-z]+id\s*=|sysimgguid\s*=|Chassis\s|Non-Chassis Nodes|DR path\s|module|mkey")
 _SWITCH_LID = re.compile(r"port 0 lid (\d{1,5}) lmc (\d)\b")
 _OWN_LID = re.compile(r"lid (\d{1,5}) lmc (\d)\b")
 _SPEED = re.compile(r"\b(\d{1,2})x\s?([A-Z]DR(?:10)?)\b")

@@ -22,7 +22,7 @@ _FDB_HEAD = re.compile(r"dump_ucast_routes: Switch 0x([0-9a-fA-F]{1,16})\s*$")
 _ROW = re.compile(r"0x([0-9a-fA-F]{1,4})\s+(?::\s+)?(?:(\d{1,3})\b|(UNREACHABLE))")
 _OWNER = re.compile(r"portguid 0x([0-9a-fA-F]{1,16}): '(.*)'")
 _FOOT = re.compile(r"(\d{1,6}) (?:valid )?lids dumped\s*$")
-_TITLE = re.compile(r"\s*$|\s*#|\s+Lid\s+Out\s+Destination|\s+Port\s+Info|LID\s+: Port")
+_TITLE = re.compile(r"\s*$|\s*#|\*\*\* WARNING|ibwarn: |\s+Lid\s+Out\s+Destination|\s+Port\s+Info|LID\s+: Port")
 
 
 @dataclass(frozen=True, eq=False)
