@@ -22,6 +22,7 @@ lint: .venv/tests
 
 bench: .venv/bench
 	$(BIN)/python -m benchmarks.link_loads
+	$(BIN)/python -m benchmarks.real_tables
 
 clean:
 	rm -rf .venv demo

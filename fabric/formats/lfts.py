@@ -67,8 +67,19 @@ def read_lfts(path: str | Path) -> RoutingTables:
     lid_name: dict[int, str] = {}
     rows: dict[int, int] | None = None
     open_since = 0
+    # Almost all lines are rows as OpenSM and dump_lfts write them: two lookups read those.
+    lid_of = {f"{lid:04x}": lid for lid in range(0xBFFF + 1)}
+    port_of = {f" {port:03d} ": port for port in range(_NO_PATH)}
     for number, line in dump_lines(path):
-        if row := _ROW.match(line):
+        if (
+            rows is not None
+            and line[:2] == "0x"
+            and (lid := lid_of.get(line[2:6], -1)) in lid_name
+            and lid not in rows
+            and (port := port_of.get(line[6:11])) is not None
+        ):
+            rows[lid] = port
+        elif row := _ROW.match(line):
             if rows is None:
                 raise InputError(f"{path}:{number}: a row before any switch; expected 'Unicast lids ... of switch ...'")
             lid, port = int(row[1], 16), _NO_PATH if row[3] else int(row[2])
