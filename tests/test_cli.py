@@ -237,6 +237,11 @@ def test_refuses_in_one_line_and_writes_nothing(here, arguments, message):
         ["loads", "hgx-b200-64", "--collective", "all-reduce", "--routing", "magic"],
         ["loads", "hgx-b200-64", "--collective", "all-reduce", "--seeds", "3"],
         ["loads", "hgx-b200-64", "--trace", RESNET, "--group", "2"],
+        ["loads", "hgx-b200-64", "--collective", "all-reduce", "--routing", "lft"],
+        ["loads", "hgx-b200-64", "--demand", "x.csv", "--collective", "all-reduce"],
+        ["loads", "gb300-2048", "--collective", "all-reduce", "--hosts", "h0001", "--gpus-per-domain", "4"],
+        ["compare", "hgx-b200-64", "--hosts", "h0001"],
+        ["fabric", "reroute", "hgx-b200-64", "x", "--engine", "magic"],
         ["loads", "hgx-b200-64", "--collective", "all-reduce", "--queue-pairs", "0"],
         ["loads"],
         ["nonsense"],
@@ -256,12 +261,92 @@ def test_a_crossed_threshold_is_exit_3(here):
 
 
 @pytest.mark.parametrize(
-    "command", [["loads"], ["compare"], ["trace"], ["fabric", "list"], ["fabric", "show"], ["fabric", "export"]]
+    "command",
+    [["loads"], ["compare"], ["trace"]] + [["fabric", name] for name in ("list", "show", "check", "export", "reroute")],
 )
 def test_every_command_shows_an_example(command):
     done = railscope(*command, "--help")
     assert done.returncode == 0
     assert f"railscope {' '.join(command)}" in done.stdout.split("Example")[1]
+
+
+IB = ROOT / "tests" / "data" / "infiniband"
+HURT = [IB / "hurt512-updn.ibnetdiscover.gz", "--lfts", IB / "hurt512-updn.lfts.gz"]
+
+
+def test_loads_over_real_tables(here):
+    document = answer("loads", *HURT, "--collective", "all-to-all", "--hosts", "h00[00-15]", "--csv", "l.csv")
+    assert document["routing"]["policy"] == "lft"
+    assert document["placement"]["ranks"] == 128
+    assert document["unrouted"] == {"pairs": 0, "bytes": 0.0}
+    with open("l.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    busiest = max(rows, key=lambda row: float(row["bytes"]) / float(row["capacity_gbps"]))
+    assert document["bottleneck"]["name"] == (
+        f"{busiest['tail']} port {busiest['tail_port']} -> {busiest['head']} port {busiest['head_port']}"
+    )
+    spread = answer("loads", *HURT, "--collective", "all-to-all", "--hosts", "h00[00-15]", "--routing", "adaptive")
+    assert spread["summary"]["bottleneck_time_s"] < document["summary"]["bottleneck_time_s"]
+    # Any other traffic goes the same way.
+    Path("flows.csv").write_text("src,dst,bytes\nh0000r0,h0063r7,1GB\n")
+    assert answer("loads", *HURT, "--demand", "flows.csv")["summary"]["bottleneck_time_s"] == pytest.approx(0.8)
+    trace = answer("loads", *HURT, "--trace", RESNET, "--nvlink-gbps", "7200")
+    assert sum(tier["bytes"] for tier in trace["tiers"] if tier["kind"] == "trunk") == 0
+
+
+def broken_tables():
+    text = gzip.decompress((IB / "hurt512-updn.lfts.gz").read_bytes()).decode()
+    head, table, rest = text.partition("('leaf1'):\n")
+    lines = rest.split("\n")
+    gone = next(n for n, line in enumerate(lines) if "'h0040r0'" in line)
+    del lines[gone]
+    Path("broken.lfts").write_text(head + table + "\n".join(lines))
+    return [HURT[0], "--lfts", "broken.lfts"]
+
+
+def test_pairs_without_a_route_are_never_dropped_silently(here):
+    broken = broken_tables()
+    job = ("--collective", "all-to-all")
+    done = railscope("loads", *broken, *job)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "broken.lfts: no route from h0" in done.stderr
+    document = answer("loads", *broken, *job, "--skip-unrouted")
+    assert document["unrouted"]["pairs"] > 0
+    assert "left out: no route" in railscope("loads", *broken, *job, "--skip-unrouted").stdout
+    found = answer("fabric", "check", *broken, code=1)
+    (finding,) = [finding for finding in found["findings"] if finding["severity"] == "error"]
+    assert (finding["kind"], finding["count"]) == ("no entry", document["unrouted"]["pairs"])
+    done = railscope("fabric", "check", *broken)
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert railscope("fabric", "check", *HURT).returncode == 0
+
+
+def test_compare_of_routings(here):
+    document = answer("compare", *HURT, "--group", "512", "--figure", "r.png")
+    assert [routing["routing"]["policy"] for routing in document["routings"]] == ["lft", "dmodk", "adaptive", "ecmp"]
+    times = [routing["summary"]["bottleneck_time_s"] for routing in document["routings"]]
+    assert [routing["gain"] for routing in document["routings"]] == pytest.approx([times[0] / time for time in times])
+    assert min(times) == times[2]
+    assert Path("r.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_jobs_hosts_by_topology_conf(here):
+    Path("topology.conf").write_text("SwitchName=a Nodes=h00[00-31]\nSwitchName=b Nodes=h00[32-35]\n")
+    options = ("--collective", "all-to-all", "--topology-conf", "topology.conf", "--gpus", "32", "--csv", "l.csv")
+    assert railscope("loads", *HURT, *options).returncode == 0
+    with open("l.csv", newline="") as file:
+        senders = {row["tail"] for row in csv.DictReader(file) if row["kind"] == "nic" and float(row["bytes"]) > 0}
+    assert {f"h{host:04d}r{rail}" for host in range(32, 36) for rail in range(8)} <= senders
+
+
+def test_infragraph_with_loads(here):
+    done = railscope("loads", "hgx-b200-64", "--collective", "all-to-all", "--infragraph", "x.infragraph.json")
+    assert done.returncode == 0
+    edges = json.loads(Path("x.annotations.json").read_text())["edges"]
+    assert len(edges) == 192
+    again = answer("fabric", "show", "x.infragraph.json")
+    assert (again["endpoints"], again["nvlink_domains"]) == (64, 8)
 
 
 def test_a_closed_pipe_is_silent():
