@@ -168,3 +168,31 @@ class Ways(NamedTuple):
     """(W,) how many they are."""
     waiting: FloatMatrix
     """(W, S) bytes that wait at a switch; all zero between two destinations."""
+
+
+class PathColumns(NamedTuple):
+    """Links that flows cross.  F flows, H hops."""
+
+    start: Int64Vector
+    """(F + 1,) where each flow's hops begin."""
+    link: Int32Vector
+    """(H,) link; none twice in a flow."""
+    fraction: FloatVector
+    """(H,) part of the flow that crosses the link, > 0; empty where every flow has one path."""
+    weight: FloatVector
+    """(F,) number of equal flows that a flow stands for."""
+
+
+class SharingState(NamedTuple):
+    """The flows on each link while flows come and go."""
+
+    first: Int64Vector
+    """(L + 1,) where the room for each link's hops begins."""
+    on: Int64Vector
+    """(H,) hops on each link, `n_on` of them from `first` on."""
+    place: Int64Vector
+    """(H,) where in `on` a hop stands."""
+    n_on: Int64Vector
+    """(L,)"""
+    demand: FloatVector
+    """(L,) sum of weight times fraction of the hops on the link."""
