@@ -1,13 +1,14 @@
 """Max-min fair rates of flows on given paths, and when each flow ends.
 
-Rates are max-min fair: no flow's rate can grow without a smaller or equal one shrinking.  Certificate: every flow crosses
-a link that is full and on which no flow has a larger rate.  It is what congestion control at its best comes to.
+Rates are max-min fair: no flow's rate can grow without a smaller or equal one shrinking.  Certificate: every flow
+crosses a link that is full and on which no flow has a larger rate.  It is what congestion control at its best comes to.
 """
 
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+import numpy.typing as npt
 
 from collectives.demand import FloatVector, Int32Vector, Int64Vector, frozen_array
 from collectives.errors import InputError
@@ -38,11 +39,16 @@ class FlowPaths:
 
     def check(self, n_links: int) -> None:
         """Refuse what is no set of paths over `n_links` links."""
-        if len(self.start) < 1 or self.start[0] != 0 or self.start[-1] != len(self.link) or np.any(np.diff(self.start) < 0):
+        if (
+            len(self.start) < 1
+            or self.start[0] != 0
+            or self.start[-1] != len(self.link)
+            or np.any(self.start[1:] < self.start[:-1])
+        ):
             raise InputError("paths.start: expected rising numbers from 0 to the number of hops")
-        bad = np.flatnonzero((self.link < 0) | (self.link >= n_links))
-        if bad.size:
-            raise InputError(f"paths.link[{bad[0]}]: link {self.link[bad[0]]}; expected 0 to {n_links - 1}")
+        if len(self.link) and (self.link.min() < 0 or self.link.max() >= n_links):
+            bad = int(np.flatnonzero((self.link < 0) | (self.link >= n_links))[0])
+            raise InputError(f"paths.link[{bad}]: link {self.link[bad]}; expected 0 to {n_links - 1}")
         if self.fraction is not None:
             wrong = np.flatnonzero(~((self.fraction > 0) & (self.fraction <= 1 + 1e-9)))
             if len(self.fraction) != len(self.link) or wrong.size:
@@ -190,7 +196,9 @@ def completions(
 
 def _columns(capacity: FloatVector, paths: FlowPaths, weight: FloatVector | None) -> PathColumns:
     paths.check(len(capacity))
-    used = np.unique(paths.link)
+    crossed = np.zeros(len(capacity), bool)
+    crossed[paths.link] = True
+    used = np.flatnonzero(crossed)
     bad = used[~(np.isfinite(capacity[used]) & (capacity[used] > 0))]
     if bad.size:
         raise InputError(f"link {bad[0]}: capacity {capacity[bad[0]]:g}; expected a finite number > 0")
@@ -209,17 +217,30 @@ def _alike(
     """Number flows of equal path, size and start: (number of each of `moving`, place in `moving` of each number)."""
     if moving.size == 0:
         return np.empty(0, np.int64), np.empty(0, np.int64)
-    # Two sums over a flow's hops, with random values for the links: equal for equal paths, and for others by no chance
-    # that matters; equal ones are compared below all the same.
+    # A sum over a flow's hops of 64 random bits for each link: equal for equal paths, and for any of a million others
+    # with a chance of 1e-7.
     generator = np.random.Generator(np.random.PCG64(1))
     values = generator.integers(0, 2**64, size=int(paths.link.max()) + 1, dtype=np.uint64)[paths.link]
     if paths.fraction is not None:
-        values = values * np.ascontiguousarray(paths.fraction, np.float64).view(np.uint64)
+        values = _mixed(values ^ _mixed(np.ascontiguousarray(paths.fraction, np.float64).view(np.uint64)))
     mark = np.add.reduceat(values, paths.start[moving])
     hops = np.diff(paths.start)[moving]
-    keys = np.rec.fromarrays([mark, hops, size[moving], begin[moving]])
-    _, first, alike = np.unique(keys, return_index=True, return_inverse=True)
-    return alike.ravel().astype(np.int64), first.astype(np.int64)
+    keys = (mark, hops, size[moving], begin[moving])
+    order = np.lexsort(keys)
+    fresh = np.zeros(order.size, bool)
+    fresh[:1] = True
+    for key in keys:
+        fresh[1:] |= key[order][1:] != key[order][:-1]
+    alike = np.empty(order.size, np.int64)
+    alike[order] = np.cumsum(fresh) - 1
+    return alike, order[fresh]
+
+
+def _mixed(values: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
+    """Finalizer of splitmix64 (Steele, Lea, Flood, OOPSLA 2014)."""
+    values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return values ^ (values >> np.uint64(31))
 
 
 def _chosen(paths: FlowPaths, flows: Int64Vector) -> FlowPaths:

@@ -13,6 +13,14 @@ MAX_SHARES = 16
 _SHARE_BYTES = 400e6
 
 
+def for_each_share(work: Callable[[int, int], None], n_items: int, n_threads: int | None = None) -> None:
+    """Run ``work(number, n_shares)`` for every share on threads; the shares write to places of their own."""
+    n_shares = max(1, min(MAX_SHARES, n_items))
+    with ThreadPoolExecutor(max_workers=min(n_shares, n_threads or os.cpu_count() or 1)) as pool:
+        for _ in pool.map(lambda number: work(number, n_shares), range(n_shares)):
+            pass
+
+
 def sum_of_shares(
     share: Callable[[int, int], tuple[FloatVector, ...]], n_items: int, share_floats: int, n_threads: int | None
 ) -> tuple[FloatVector, ...]:

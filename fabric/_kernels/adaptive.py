@@ -355,3 +355,45 @@ def sweep_flows(
                 unreachable[destination, 0] = src
                 unreachable[destination, 1] = dst
         _carry(dag, n_dag, waiting, trunk_bytes)
+
+
+@kernel
+def split_paths(
+    net: NetworkColumns,
+    source_class: Int32Vector,
+    destination_class: Int32Vector,
+    trunk_part: FloatMatrix,
+    up_part: FloatMatrix,
+    down_part: FloatMatrix,
+) -> None:
+    """How one unit from class to class splits over the trunks.
+
+    Parameters
+    ----------
+    source_class, destination_class : (P,) int32
+        Pairs of classes, sorted by destination.
+    trunk_part : (P, T) float64
+        Out, zero at first: part of the unit on each trunk.
+    up_part, down_part : (P, W) float64
+        Out, zero at first: part by slot of the source, and of the destination; all zero where there is no way.
+    """
+    dag = _empty_dag(net)
+    share = np.empty(net.slot_switch.shape[0])
+    n_switches, n_classes = net.in_start.shape[0] - 1, net.slot_start.shape[0] - 1
+    at_switch = np.zeros((n_switches, up_part.shape[1]))
+    at_class = np.zeros((n_classes, up_part.shape[1]))
+    waiting = np.zeros(n_switches)
+    destination = -1
+    n_dag = 0
+    for pair in range(source_class.shape[0]):
+        if destination_class[pair] != destination:
+            destination = destination_class[pair]
+            n_dag = _find_dag(net, destination, dag)
+            _find_slot_shares(net, dag, share)
+            _find_arrivals(net, destination, dag, n_dag, share, at_switch, at_class)
+        source = source_class[pair]
+        for slot in range(net.slot_start[source], net.slot_start[source + 1]):
+            up_part[pair, slot - net.slot_start[source]] = share[slot]
+            waiting[net.slot_switch[slot]] += share[slot]
+        down_part[pair] = at_class[source]
+        _carry(dag, n_dag, waiting, trunk_part[pair])

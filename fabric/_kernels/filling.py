@@ -4,9 +4,9 @@ All rates rise together until a link is full; its flows stop there, the others r
 Data Networks, 6.5.2).  A link's fill level, at which it would be full, only rises while others fill up, so a heap with
 stale keys finds the next one: a link that comes up with an old key goes back with its new one.
 
-When a flow of rate r ends, what filled below r is as before: its links were not full yet.  So only flows at r and above
-that share links with it, directly or through one another, are filled again.  The same holds for a flow that starts, with
-a bound from below on what its rate will be.
+When a flow of rate r ends, what filled below r is as before: its links were not full yet.  So only flows at r and
+above that share links with it, directly or through one another, are filled again.  The same holds for a flow that
+starts, with a bound from below on what its rate will be.
 """
 
 import numba
@@ -110,7 +110,8 @@ def fill(
     left = capacity.copy()
     demand = np.zeros(n_links)
     waiting = np.zeros(n_links, np.int64)
-    rate[:] = -1.0
+    # A bit per flow that has its rate: it is asked for once per hop, in no order that caches like.
+    done = np.zeros((rate.shape[0] >> 6) + 1, np.uint64)
     for flow in range(rate.shape[0]):
         if paths.start[flow] == paths.start[flow + 1]:
             rate[flow] = np.inf
@@ -139,8 +140,10 @@ def fill(
                 continue
             for place in range(link_start[link], link_start[link + 1]):
                 flow = link_flow[place]
-                if rate[flow] >= 0.0:
+                bit = np.uint64(1) << np.uint64(flow & 63)
+                if done[flow >> 6] & bit:
                     continue
+                done[flow >> 6] |= bit
                 rate[flow] = level
                 for hop in range(paths.start[flow], paths.start[flow + 1]):
                     other = paths.link[hop]
@@ -159,8 +162,8 @@ def fill(
 def _part(paths: PathColumns, flow: int, hop: int) -> float:
     """What a hop takes of its link at rate 1."""
     if paths.fraction.shape[0] > 0:
-        return paths.weight[flow] * paths.fraction[hop]
-    return paths.weight[flow]
+        return float(paths.weight[flow] * paths.fraction[hop])
+    return float(paths.weight[flow])
 
 
 @kernel

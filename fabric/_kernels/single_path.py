@@ -437,3 +437,159 @@ def dmodk_flows(
                     net, hops, n_queued, destination, endpoint_index[dst], endpoint_slot[dst], waiting, trunk_bytes,
                     slot_down,
                 )  # fmt: skip
+
+
+@kernel
+def path_lengths(
+    net: NetworkColumns,
+    flows: FlowColumns,
+    endpoint_class: Int32Vector,
+    width: int,
+    n_queue_pairs: int,
+    part: FloatVector,
+    hop_start: Int64Vector,
+    share_number: int,
+    n_shares: int,
+    unreachable: Int32Matrix,
+) -> None:
+    """Measure the path of each part of each flow: one for each port of the source and queue pair.
+
+    Parameters
+    ----------
+    flows : FlowColumns
+        `bytes` is not read.
+    part : (F * width * n_queue_pairs,) float64
+        Out: part of the flow's bytes; 0 where a port is not used.
+    hop_start : (F * width * n_queue_pairs + 1,) int64
+        Out, from 1 on: number of links, those of the endpoints included; 0 where a port is not used.
+    share_number, n_shares, unreachable
+        As for `ecmp_flows`.
+    """
+    hops = _empty_hops(net)
+    share = np.empty(net.slot_switch.shape[0])
+    for destination in range(share_number, net.slot_start.shape[0] - 1, n_shares):
+        first, stop = flows.class_flow_start[destination], flows.class_flow_start[destination + 1]
+        if first == stop:
+            continue
+        _find_hops(net, destination, hops)
+        _find_slot_shares(net, hops, share)
+        for flow in range(first, stop):
+            source = endpoint_class[flows.src[flow]]
+            reached = False
+            for slot in range(net.slot_start[source], net.slot_start[source + 1]):
+                k = slot - net.slot_start[source]
+                for queue_pair in range(n_queue_pairs if share[slot] > 0.0 else 0):
+                    number = (flow * width + k) * n_queue_pairs + queue_pair
+                    part[number] = share[slot] / n_queue_pairs
+                    hop_start[number + 1] = hops.distance[net.slot_switch[slot]] + 2
+                    reached = True
+            if not reached:
+                unreachable[destination, 0] = flows.src[flow]
+                unreachable[destination, 1] = flows.dst[flow]
+
+
+@kernel
+def ecmp_paths(
+    net: NetworkColumns,
+    flows: FlowColumns,
+    endpoint_class: Int32Vector,
+    endpoint_slot: Int64Vector,
+    width: int,
+    seed: UInt64Vector,
+    port_key: UInt64Matrix,
+    trunk_link: Int32Vector,
+    up_link: Int32Vector,
+    down_link: Int32Vector,
+    share_number: int,
+    n_shares: int,
+    hop_start: Int64Vector,
+    hop_link: Int32Vector,
+) -> None:
+    """Write the links of every part of every flow, the choices those of `ecmp_flows`.
+
+    Parameters
+    ----------
+    trunk_link : (T,) int32
+        Link of the topology of each trunk.
+    up_link, down_link : (n_endpoint_slots,) int32
+        A link of each endpoint slot, there and back.
+    share_number, n_shares : int
+        Destination classes ``share_number, share_number + n_shares, ...`` are taken.
+    hop_start : (n_parts + 1,) int64
+        Where each part's hops begin, as measured by `path_lengths`.
+    hop_link : (H,) int32
+        Out.
+    """
+    hops = _empty_hops(net)
+    n_queue_pairs = port_key.shape[0]
+    for destination in range(share_number, net.slot_start.shape[0] - 1, n_shares):
+        first, stop = flows.class_flow_start[destination], flows.class_flow_start[destination + 1]
+        if first == stop:
+            continue
+        _find_hops(net, destination, hops)
+        for flow in range(first, stop):
+            src, dst = flows.src[flow], flows.dst[flow]
+            pair = _mix((np.uint64(src) << np.uint64(32)) | np.uint64(dst))
+            source = endpoint_class[src]
+            for slot in range(net.slot_start[source], net.slot_start[source + 1]):
+                k = slot - net.slot_start[source]
+                for queue_pair in range(n_queue_pairs):
+                    number = (flow * width + k) * n_queue_pairs + queue_pair
+                    place = hop_start[number]
+                    if hop_start[number + 1] == place:
+                        continue
+                    hop_link[place] = up_link[endpoint_slot[src] + k]
+                    switch = net.slot_switch[slot]
+                    while hops.distance[switch] > 0:
+                        hop = hops.start[switch]
+                        choices = np.uint64(hops.stop[switch] - hop)
+                        if choices > np.uint64(1):
+                            drawn = _mix(pair ^ port_key[queue_pair, k] ^ seed[switch]) >> np.uint64(32)
+                            hop += np.int64((drawn * choices) >> np.uint64(32))
+                        place += 1
+                        hop_link[place] = trunk_link[hops.link[hop]]
+                        switch = hops.head[hop]
+                    hop_link[place + 1] = down_link[endpoint_slot[dst] + hops.end_slot[switch]]
+
+
+@kernel
+def dmodk_paths(
+    net: NetworkColumns,
+    flows: FlowColumns,
+    endpoint_class: Int32Vector,
+    endpoint_slot: Int64Vector,
+    width: int,
+    endpoint_index: Int64Vector,
+    trunk_link: Int32Vector,
+    up_link: Int32Vector,
+    down_link: Int32Vector,
+    share_number: int,
+    n_shares: int,
+    hop_start: Int64Vector,
+    hop_link: Int32Vector,
+) -> None:
+    """Write the links of every part of every flow under D-mod-K; arguments as for `ecmp_paths` and `dmodk_flows`."""
+    hops = _empty_hops(net)
+    for destination in range(share_number, net.slot_start.shape[0] - 1, n_shares):
+        first, stop = flows.class_flow_start[destination], flows.class_flow_start[destination + 1]
+        if first == stop:
+            continue
+        _find_hops(net, destination, hops)
+        for flow in range(first, stop):
+            src, dst = flows.src[flow], flows.dst[flow]
+            source = endpoint_class[src]
+            for slot in range(net.slot_start[source], net.slot_start[source + 1]):
+                k = slot - net.slot_start[source]
+                number = flow * width + k
+                place = hop_start[number]
+                if hop_start[number + 1] == place:
+                    continue
+                hop_link[place] = up_link[endpoint_slot[src] + k]
+                switch = net.slot_switch[slot]
+                while hops.distance[switch] > 0:
+                    hop = hops.start[switch]
+                    hop += (endpoint_index[dst] // net.divisor[switch]) % (hops.stop[switch] - hop)
+                    place += 1
+                    hop_link[place] = trunk_link[hops.link[hop]]
+                    switch = hops.head[hop]
+                hop_link[place + 1] = down_link[endpoint_slot[dst] + hops.end_slot[switch]]

@@ -401,3 +401,71 @@ def peel_turns(turns: Int64Matrix, n_links: int, left: BoolVector) -> int:
                 queue[n_queued] = head
                 n_queued += 1
     return n_links - n_queued
+
+
+@kernel
+def table_paths(
+    net: NetworkColumns,
+    src: Int32Vector,
+    dst: Int32Vector,
+    endpoint_class: Int32Vector,
+    endpoint_slot: Int64Vector,
+    width: int,
+    most_rows: int,
+    up_link: Int32Vector,
+    tables: TableColumns,
+    part: FloatVector,
+    hop_start: Int64Vector,
+    hop_link: Int32Vector,
+) -> None:
+    """Measure, or write, the links of each part of each flow: one for each port of the source and LID.
+
+    Parameters
+    ----------
+    src, dst : (F,) int32
+        Endpoints, sorted by destination.
+    most_rows : int
+        Largest number of LIDs of an endpoint.
+    up_link : (n_endpoint_slots,) int32
+        A link of each endpoint slot.
+    part : (F * width * most_rows,) float64
+        Out: part of the flow's bytes; 0 where a port or LID is not used.
+    hop_start : (F * width * most_rows + 1,) int64
+        Where each part's hops begin; with an empty `hop_link` out, from 1 on: number of links.
+    hop_link : (H,) int32
+        Out, or empty to measure.
+    """
+    write = hop_link.shape[0] > 0
+    ways = _empty_ways(most_rows, tables.next_link.shape[1])
+    path = np.empty(tables.next_link.shape[1], np.int32)
+    share = np.zeros(width)
+    reached = np.zeros(width, np.int64)
+    n_lids, endpoint = 0, -1
+    for flow in range(src.shape[0]):
+        if dst[flow] != endpoint:
+            endpoint = dst[flow]
+            n_lids = _find_ways(tables, endpoint, ways, path)
+        source = endpoint_class[src[flow]]
+        if not _find_shares(net, source, ways, n_lids, share, reached):
+            continue
+        first = net.slot_start[source]
+        for slot in range(first, net.slot_start[source + 1]):
+            k = slot - first
+            for lid in range(n_lids if share[k] > 0.0 else 0):
+                if ways.state[lid, net.slot_switch[slot]] != REACHES:
+                    continue
+                number = (flow * width + k) * most_rows + lid
+                part[number] = share[k] / reached[k]
+                place = hop_start[number]
+                if write:
+                    hop_link[place] = up_link[endpoint_slot[src[flow]] + k]
+                n_hops = 1
+                switch = net.slot_switch[slot]
+                while switch >= 0:
+                    link = tables.next_link[tables.row_start[endpoint] + lid, switch]
+                    if write:
+                        hop_link[place + n_hops] = link
+                    n_hops += 1
+                    switch = tables.link_switch[link]
+                if not write:
+                    hop_start[number + 1] = n_hops

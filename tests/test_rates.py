@@ -1,0 +1,263 @@
+"""Rates and completions: certificates, slow references, and simulators that others wrote."""
+
+import csv
+import gzip
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from collectives import AllToAll, Flows, Groups, InputError
+from fabric.builders import build, fat_tree
+from fabric.load import link_loads
+from fabric.paths import route_flows
+from fabric.placement import Placement
+from fabric.rates import FlowPaths, completions, max_min_rates
+from fabric.routing import Adaptive, DModK, Ecmp
+from tests.random_fabrics import fabrics, topology_of
+from tests.test_tables import table_cases
+
+DATA = Path(__file__).parent / "data"
+CAPACITY = st.sampled_from([1.0, 2.0, 3.0, 10.0, 0.1])
+
+
+@st.composite
+def sharings(draw, max_flows=8, max_links=6):
+    """Capacities, and flows over random links, some split."""
+    capacity = np.array(draw(st.lists(CAPACITY, min_size=1, max_size=max_links)))
+    split = draw(st.booleans())
+    rows = draw(
+        st.lists(st.lists(st.integers(0, capacity.size - 1), unique=True, max_size=4), min_size=1, max_size=max_flows)
+    )
+    start = np.concatenate([[0], np.cumsum([len(row) for row in rows])]).astype(np.int64)
+    link = np.array([hop for row in rows for hop in row], np.int32)
+    parts = st.lists(st.sampled_from([0.25, 0.5, 1.0]), min_size=link.size, max_size=link.size)
+    return capacity, FlowPaths(start, link, np.array(draw(parts)) if split else None)
+
+
+def matrix(capacity, paths):
+    """(L, F) part of each flow on each link."""
+    uses = np.zeros((capacity.size, paths.n_flows))
+    fraction = np.ones(len(paths.link)) if paths.fraction is None else paths.fraction
+    for flow in range(paths.n_flows):
+        for hop in range(paths.start[flow], paths.start[flow + 1]):
+            uses[paths.link[hop], flow] += fraction[hop]
+    return uses
+
+
+def naive_rates(uses, capacity, weight):
+    """Raise all rates together, stop those on the first full link, again."""
+    n_flows = uses.shape[1]
+    rate, free = np.zeros(n_flows), np.ones(n_flows, bool)
+    rate[uses.sum(axis=0) == 0] = np.inf
+    free[uses.sum(axis=0) == 0] = False
+    while free.any():
+        fixed = (uses[:, ~free & np.isfinite(rate)] * (weight * rate)[~free & np.isfinite(rate)]).sum(axis=1)
+        rising = (uses[:, free] * weight[free]).sum(axis=1)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            level = np.where(rising > 0, (capacity - fixed) / rising, np.inf)
+        first = level.min()
+        full = level <= first * (1 + 1e-12)
+        stopped = free & (uses[full] > 0).any(axis=0)
+        rate[stopped] = first
+        free &= ~stopped
+    return rate
+
+
+def assert_max_min(uses, capacity, rate, weight):
+    """The certificate: no link is over its capacity, every flow has a full link on which none is faster."""
+    moving = np.flatnonzero(uses.sum(axis=0) > 0)
+    load = (uses[:, moving] * (weight * rate)[moving]).sum(axis=1)
+    assert (load <= capacity * (1 + 1e-9)).all()
+    full = load >= capacity * (1 - 1e-9)
+    for flow in moving:
+        own = np.flatnonzero((uses[:, flow] > 0) & full)
+        assert any(rate[flow] >= rate[moving][uses[link, moving] > 0].max() * (1 - 1e-9) for link in own)
+
+
+@settings(deadline=None, max_examples=300)
+@given(sharings(), st.data())
+def test_rates_have_the_certificate_and_equal_the_slow_filling(case, data):
+    capacity, paths = case
+    weights = st.lists(st.sampled_from([1.0, 2.0, 7.0]), min_size=paths.n_flows, max_size=paths.n_flows)
+    weight = np.array(data.draw(weights))
+    rate = max_min_rates(capacity, paths, weight)
+    uses = matrix(capacity, paths)
+    np.testing.assert_allclose(rate, naive_rates(uses, capacity, weight), rtol=1e-9)
+    assert_max_min(uses, capacity, rate, weight)
+
+
+def naive_completions(uses, capacity, size, begin):
+    """Rates found anew for all flows at each start and end."""
+    rest, finish = size.astype(float).copy(), np.full(size.size, np.nan)
+    still = (size == 0) | (uses.sum(axis=0) == 0)
+    finish[still] = begin[still]
+    now = 0.0
+    while np.isnan(finish).any():
+        active = np.isnan(finish) & (begin <= now)
+        upcoming = begin[np.isnan(finish) & (begin > now)]
+        later = upcoming.min() if upcoming.size else np.inf
+        if not active.any():
+            now = later
+            continue
+        rate = naive_rates(uses[:, active], capacity, np.ones(active.sum()))
+        step = min((rest[active] / rate).min(), later - now)
+        rest[active] -= rate * step
+        now += step
+        ended = np.flatnonzero(active)[rest[active] <= 1e-9 * size[active]]
+        finish[ended] = now
+        rest[ended] = 0.0
+    return finish
+
+
+SIZES = st.sampled_from([0.0, 1.0, 2.0, 2.0, 5.0, 7.5])
+
+
+@settings(deadline=None, max_examples=300)
+@given(sharings(), st.data())
+def test_completions_equal_those_solved_anew_at_every_event(case, data):
+    capacity, paths = case
+    n = paths.n_flows
+    size = np.array(data.draw(st.lists(SIZES, min_size=n, max_size=n)))
+    begin = np.array(data.draw(st.lists(st.sampled_from([0.0, 0.0, 1.0, 2.5, 30.0]), min_size=n, max_size=n)))
+    result = completions(capacity, paths, size, begin)
+    expected = naive_completions(matrix(capacity, paths), capacity, size, begin)
+    np.testing.assert_allclose(result.finish_s, expected, rtol=1e-6, atol=1e-9)
+    assert result.largest_shortfall == 0.0
+
+
+@settings(deadline=None, max_examples=100)
+@given(sharings(), st.data())
+def test_with_a_quantum_the_answer_is_exact_for_the_sizes_it_says(case, data):
+    """Sizes shortened by no more than the shortfall bracket the answer: less work ends no later."""
+    capacity, paths = case
+    n = paths.n_flows
+    size = np.array(data.draw(st.lists(st.sampled_from([1.0, 2.0, 5.0]), min_size=n, max_size=n)))
+    quick = completions(capacity, paths, size, quantum_s=0.7)
+    exact = completions(capacity, paths, size)
+    assert quick.solves <= exact.solves
+    assert 0 <= quick.largest_shortfall <= 1
+    if quick.largest_shortfall == 0:
+        np.testing.assert_allclose(quick.finish_s, exact.finish_s, rtol=1e-9)
+
+
+def test_closed_forms():
+    # Two flows over one link of 10, one of them over another of 2 too: 2 and 8.
+    paths = FlowPaths(np.array([0, 2, 3]), np.array([0, 1, 0], np.int32))
+    assert max_min_rates(np.array([10.0, 2.0]), paths).tolist() == [2.0, 8.0]
+    # The smaller one leaves, the other takes the link: 16 bytes at 8/s and the rest at 10/s.
+    done = completions(np.array([10.0, 2.0]), paths, np.array([4.0, 36.0]))
+    assert done.finish_s.tolist() == [2.0, 4.0]
+    assert done.makespan_s == 4.0
+    # Equal flows are one in the calculation.
+    many = FlowPaths(np.arange(1001), np.zeros(1000, np.int32))
+    done = completions(np.array([10.0]), many, np.full(1000, 2.0))
+    assert done.solves == 2
+    assert set(done.finish_s) == {200.0}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"capacity": [0.0, 1.0]}, "link 0: capacity 0; expected a finite number > 0"),
+        ({"capacity": [np.nan, 1.0]}, "link 0: capacity nan"),
+        ({"size": [1.0, -1.0]}, "size of flow 1: -1; expected a finite number >= 0"),
+        ({"size": [1.0, np.nan]}, "size of flow 1: nan"),
+        ({"start": [np.inf, 0.0]}, "start of flow 0: inf"),
+        ({"size": [1.0]}, "size: expected 2 values, got 1"),
+        ({"quantum": -1.0}, "quantum: -1 s"),
+        ({"link": [0, 5, 0]}, r"paths.link\[1\]: link 5; expected 0 to 1"),
+    ],
+)
+def test_refuses(change, message):
+    paths = FlowPaths(np.array([0, 2, 3]), np.array(change.get("link", [0, 1, 0]), np.int32))
+    with pytest.raises(InputError, match=message):
+        completions(
+            np.array(change.get("capacity", [1.0, 1.0])),
+            paths,
+            np.array(change.get("size", [1.0, 1.0])),
+            np.array(change["start"]) if "start" in change else None,
+            change.get("quantum", 0.0),
+        )
+
+
+@pytest.mark.parametrize("routing", [Adaptive(), DModK(), Ecmp(), Ecmp(queue_pairs=3, seed=2)], ids=repr)
+def test_paths_carry_what_loads_say(routing):
+    """Bytes put along the paths are the loads that the sweep finds."""
+
+    @settings(deadline=None, max_examples=60)
+    @given(fabrics(), st.data())
+    def check(topology, data):
+        n = topology.n_endpoints
+        pairs = data.draw(st.lists(st.tuples(st.integers(0, n - 1), st.integers(0, n - 1)), min_size=1, max_size=8))
+        src, dst = (np.array(ends, np.int32) for ends in zip(*pairs, strict=True))
+        amount = np.arange(1.0, src.size + 1)
+        assert_loads(topology, src, dst, amount, routing)
+
+    check()
+
+
+def assert_loads(topology, src, dst, amount, routing):
+    everywhere = Placement(np.arange(topology.n_endpoints, dtype=np.int32))
+    try:
+        expected = link_loads(topology, Flows(src, dst, amount), everywhere, routing).bytes
+    except InputError:
+        with pytest.raises(InputError, match="no path from"):
+            route_flows(topology, src, dst, routing)
+        return
+    routed = route_flows(topology, src, dst, routing)
+    paths = routed.paths
+    carried = np.repeat((amount[routed.flow] * routed.part), np.diff(paths.start))
+    carried = carried if paths.fraction is None else carried * paths.fraction
+    got = np.bincount(paths.link, carried, topology.n_links)
+    np.testing.assert_allclose(got, expected, rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(np.bincount(routed.flow, routed.part, src.size), 1.0)
+
+
+@settings(deadline=None, max_examples=60)
+@given(table_cases(lambda n: st.just(n)))
+def test_paths_along_tables_carry_what_loads_say(case):
+    from dataclasses import replace
+
+    topology, n, _, routing = case
+    src, dst = (ends.ravel().astype(np.int32) for ends in np.indices((n, n)))
+    routing = replace(routing, skip_unrouted=False)
+    for end in range(n):  # one destination at a time: some have no way
+        chosen = dst == end
+        assert_loads(topology, src[chosen], dst[chosen], np.arange(1.0, n + 1), routing)
+
+
+def test_simgrid():
+    """Every flow of 4,032 of distinct sizes ends when SimGrid 4.1 says, within 1e-5."""
+    with gzip.open(DATA / "fluid" / "simgrid_a2a_ft64.csv.gz", "rt") as file:
+        rows = list(csv.DictReader(file))
+    src, dst = (np.array([int(row[end]) for row in rows], np.int32) for end in ("src", "dst"))
+    size, expected = (np.array([float(row[key]) for row in rows]) for key in ("bytes", "simgrid_s"))
+    # 8 leaves of 8 hosts, 8 spines; host d goes up by spine d mod 8, which is what D-mod-K does here.
+    n = 64
+    kinds = [0] * n + [1] * 16
+    cables = [(host, n + host // 8, 400.0, 400.0) for host in range(n)]
+    cables += [(n + leaf, n + 8 + spine, 400.0, 400.0) for leaf in range(8) for spine in range(8)]
+    fabric = topology_of(kinds, cables)
+    routed = route_flows(fabric, src, dst, DModK())
+    assert routed.part.tolist() == [1.0] * len(rows)
+    done = completions(fabric.link_capacity_gbps * 1e9 / 8, routed.paths, size[routed.flow])
+    finish = np.empty(len(rows))
+    finish[routed.flow] = done.finish_s
+    np.testing.assert_allclose(finish, expected, rtol=1e-5)
+
+
+def test_uniform_all_to_all_on_full_bisection_takes_its_bottleneck_time():
+    """Where every flow gets its fair share at once, max-min ends when the busiest link does."""
+    fabric = build(fat_tree(4))
+    n = fabric.n_endpoints
+    src, dst = (ends.ravel().astype(np.int32) for ends in np.indices((n, n)))
+    src, dst = src[src != dst], dst[src != dst]
+    routed = route_flows(fabric, src, dst, Adaptive())
+    done = completions(fabric.link_capacity_gbps * 1e9 / 8, routed.paths, np.full(src.size, 1e6))
+    one = np.full(n, 1.0)
+    everywhere = Placement(np.arange(n, dtype=np.int32))
+    loads = link_loads(fabric, AllToAll(Groups.consecutive(n, n), one * 1e6, one), everywhere)
+    assert done.makespan_s == pytest.approx(loads.bottleneck_time_s)
