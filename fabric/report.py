@@ -151,14 +151,14 @@ def links_csv(loads: LinkLoads) -> str:
     )
     for tail, tail_port, head, head_port, kind, tier, direction, gbps, carried in columns:
         rows.append(
-            f"{_field(names[tail])},{known(tail_port)},{_field(names[head])},{known(head_port)},"
+            f"{csv_field(names[tail])},{known(tail_port)},{csv_field(names[head])},{known(head_port)},"
             f"{LINK_KINDS[kind]},{tier},{DIRECTIONS[direction]},"
             f"{known(rail[tail], rail[head])},{known(plane[tail], plane[head])},{gbps!r},{carried!r}"
         )
     return "\n".join(rows) + "\n"
 
 
-def _field(text: str) -> str:
+def csv_field(text: str) -> str:
     """A CSV field, quoted where it must be (RFC 4180)."""
     if any(character in text for character in ',"\r\n'):
         return '"' + text.replace('"', '""') + '"'

@@ -261,3 +261,103 @@ def test_uniform_all_to_all_on_full_bisection_takes_its_bottleneck_time():
     everywhere = Placement(np.arange(n, dtype=np.int32))
     loads = link_loads(fabric, AllToAll(Groups.consecutive(n, n), one * 1e6, one), everywhere)
     assert done.makespan_s == pytest.approx(loads.bottleneck_time_s)
+
+
+def packet_fabric():
+    """The packet simulator's: k = 8, 128 hosts, 4 a leaf (LS), 8 pods of 4 leaves and 4 aggregation switches (US), 16 cores.
+
+    Aggregation switch u of a pod goes to the cores u, u + 4, u + 8, u + 12, as the recorded paths have it; 100 Gb/s.
+    """
+    from fabric.topology import ENDPOINT, SWITCH, UNKNOWN, Cables, Nodes, Topology
+
+    names = [f"h{n}" for n in range(128)] + [f"LS{n}" for n in range(32)] + [f"US{n}" for n in range(32)]
+    names += [f"CS{n}" for n in range(16)]
+    place = {name: n for n, name in enumerate(names)}
+    rows = [(f"h{n}", f"LS{n // 4}") for n in range(128)]
+    rows += [(f"LS{leaf}", f"US{4 * (leaf // 4) + u}") for leaf in range(32) for u in range(4)]
+    rows += [(f"US{u}", f"CS{u % 4 + 4 * c}") for u in range(32) for c in range(4)]
+    unknown = np.full(len(names), UNKNOWN, np.int32)
+    kind = np.array([ENDPOINT] * 128 + [SWITCH] * 80, np.int8)
+    a, b = (np.array([place[row[end]] for row in rows], np.int32) for end in (0, 1))
+    none, gbps = np.full(len(rows), UNKNOWN, np.int32), np.full(len(rows), 100.0)
+    nodes = Nodes(tuple(names), kind, unknown, unknown, unknown, unknown, unknown)
+    return Topology.from_cables("htsim", nodes, Cables(a, b, none, none, gbps, gbps))
+
+
+ROUND_TRIP_S = 13e-6
+
+
+def packet_flows(name):
+    with gzip.open(DATA / "packet" / f"{name}.fct.csv.gz", "rt") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.mark.parametrize("work", ["perm1_128_4M", "perm8_128_1M"])
+def test_packet_simulator(tmp_path, work):
+    """The slowest flow along the recorded paths within 5 % of htsim's; hashed is slower than sprayed, as there."""
+    import json
+    import subprocess
+
+    from fabric.formats.node_link import write_node_link
+    from tests.test_cli import railscope
+
+    hashed, sprayed = packet_flows(f"uececmp_{work}"), packet_flows(f"uecspray_{work}")
+    write_node_link(packet_fabric(), tmp_path / "f.json")
+    text = ["src,dst,bytes", *(f"h{row['src']},h{row['dst']},{row['bytes']}" for row in hashed)]
+    (tmp_path / "flows.csv").write_text("\n".join(text) + "\n")
+    paths = DATA / "packet" / f"uececmp_{work}.paths.csv.gz"
+    options = ("rates", "f.json", "--demand", "flows.csv")
+    done = railscope(*options, "--paths", paths, "--csv", "out.csv", "--json", cwd=tmp_path)
+    assert isinstance(done, subprocess.CompletedProcess)
+    assert (done.returncode, done.stderr) == (0, "")
+    makespan = json.loads(done.stdout)["summary"]["makespan_s"]
+    slowest = max(float(row["finish_us"]) for row in hashed) * 1e-6
+    assert makespan + ROUND_TRIP_S == pytest.approx(slowest, rel=0.05)
+    with open(tmp_path / "out.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert list(rows[0]) == ["flow", "src", "dst", "bytes", "start_s", "finish_s"]
+    assert max(float(row["finish_s"]) for row in rows) == makespan
+    assert len(rows) == len(hashed)
+    even = railscope(*options, "--routing", "adaptive", "--json", cwd=tmp_path)
+    spread = json.loads(even.stdout)["summary"]["makespan_s"]
+    assert spread < makespan
+    assert max(float(row["finish_us"]) for row in sprayed) * 1e-6 < slowest
+    assert spread < max(float(row["finish_us"]) for row in sprayed) * 1e-6
+
+
+def test_flows_with_starts_and_odd_ends(tmp_path):
+    from tests.test_cli import railscope
+
+    (tmp_path / "f.csv").write_text("src,dst,bytes,start_s\n0,8,50e9,0\n0,8,50e9,1\n3,3,1e12,2\n1,9,0,4\n0,1,900e9,0\n")
+    done = railscope("rates", "hgx-b200-64", "--demand", "f.csv", "--csv", "o.csv", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    with open(tmp_path / "o.csv", newline="") as file:
+        finish = [float(row["finish_s"]) for row in csv.DictReader(file)]
+    # 50 GB at 50 GB/s alone for a second, no flow after it; itself; nothing; NVLink's 900 GB/s.
+    assert finish == pytest.approx([1.0, 2.0, 2.0, 4.0, 1.0])
+
+
+@pytest.mark.parametrize(
+    ("paths", "message"),
+    [
+        ("flow,tail,head,cable\n3,LS0,US0,0\n", "p.csv:2: flow 3; expected 1 to 2"),
+        ("flow,tail,head,cable\n1,LS0,XX,0\n", "p.csv:2: 'XX' is no switch of htsim"),
+        ("flow,tail,head,cable\n1,LS0,US0,0\n1,US1,LS1,0\n", "p.csv:3: flow 1 goes on at US1; expected US0"),
+        ("flow,tail,head,cable\n1,LS0,US0,1\n1,US0,LS1,0\n", "p.csv:2: no cable 1 from LS0 to US0"),
+        ("flow,tail,head,cable\n1,LS0,US5,0\n1,US5,LS1,0\n", "p.csv:2: no cable 0 from LS0 to US5"),
+        ("flow,tail,head,cable\n1,LS2,US0,0\n1,US0,LS1,0\n", "flow 1: h0 has no cable to where"),
+        ("flow,tail,head,cable\n", "flow 1 (h0 to h4) has no hops, and its ends share no switch"),
+        ("flow,tail,head\n", "p.csv:1: column cable: expected once"),
+        ("flow,tail,head,cable\nx,LS0,US0,0\n", "p.csv:2: flow 'x'; expected a whole number"),
+    ],
+)
+def test_given_paths_are_refused_with_file_and_line(tmp_path, paths, message):
+    from fabric.given_paths import given_paths
+    from traces.paths_csv import read_paths_csv
+
+    path = tmp_path / "p.csv"
+    path.write_text(paths)
+    src, dst = np.array([0, 0], np.int32), np.array([4, 1], np.int32)
+    with pytest.raises(InputError) as refused:
+        given_paths(packet_fabric(), src, dst, read_paths_csv(path), str(path))
+    assert message in str(refused.value)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from collectives.demand import Flows
+from collectives.demand import FloatVector, Flows
 from collectives.errors import InputError
 from collectives.sizes import parse_bytes
 from traces.files import read_text
@@ -38,6 +38,11 @@ def read_flows_csv(path: str | Path, endpoint_names: Sequence[str]) -> Flows:
     InputError
         Names file, line and column, and what was expected.
     """
+    return read_timed_flows_csv(path, endpoint_names)[0]
+
+
+def read_timed_flows_csv(path: str | Path, endpoint_names: Sequence[str]) -> tuple[Flows, FloatVector]:
+    """As `read_flows_csv`, with the column ``start_s`` if there is one: (flows, seconds); 0 where it is missing."""
     lines = read_text(path).splitlines()
     numbered = [
         (number, line) for number, line in enumerate(lines, 1) if line.strip() and not line.lstrip().startswith("#")
@@ -51,8 +56,9 @@ def read_flows_csv(path: str | Path, endpoint_names: Sequence[str]) -> Flows:
         if absent:
             raise InputError(f"{path}:{numbered[0][0]}: column {absent[0]}: expected once in the header src,dst,bytes")
         place = [header.index(name) for name in _COLUMNS]
+        start_place = header.index("start_s") if "start_s" in header else None
         endpoint = {name: number for number, name in enumerate(endpoint_names)}
-        src, dst, volume = [], [], []
+        src, dst, volume, start = [], [], [], []
         for (number, _), row in zip(numbered[1:], rows, strict=False):
             where = f"{path}:{number}"
             if len(row) != len(header):
@@ -64,11 +70,12 @@ def read_flows_csv(path: str | Path, endpoint_names: Sequence[str]) -> Flows:
             src.append(ends[0])
             dst.append(ends[1])
             volume.append(_size(row[place[2]].strip(), where))
+            start.append(0.0 if start_place is None else _seconds(row[start_place].strip(), where))
     except csv.Error as error:
         raise InputError(f"{path}: not CSV ({error})") from None
     if not src:
         raise InputError(f"{path}: no flows below the header")
-    return Flows(np.array(src, np.int32), np.array(dst, np.int32), np.array(volume))
+    return Flows(np.array(src, np.int32), np.array(dst, np.int32), np.array(volume)), np.array(start)
 
 
 def _endpoint(text: str, endpoint: dict[str, int], names: Sequence[str], where: str, column: str) -> int:
@@ -82,6 +89,16 @@ def _endpoint(text: str, endpoint: dict[str, int], names: Sequence[str], where: 
     if found >= len(names):
         raise InputError(f"{where}: {column} {text}: expected a number from 0 to {len(names) - 1}")
     return found
+
+
+def _seconds(text: str, where: str) -> float:
+    try:
+        value = float(text or 0)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value) or value < 0:
+        raise InputError(f"{where}: start_s {text!r}: expected seconds, a finite number >= 0")
+    return value
 
 
 def _size(text: str, where: str) -> float:
