@@ -11,6 +11,9 @@ _FACTOR: dict[str, Callable[[int], float]] = {
     "all-to-all": lambda n: (n - 1) / n,
     "broadcast": lambda n: 1.0,
     "reduce": lambda n: 1.0,
+    "gather": lambda n: (n - 1) / n,
+    "scatter": lambda n: (n - 1) / n,
+    "send-recv": lambda n: 1.0,
 }
 
 

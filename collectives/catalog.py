@@ -1,36 +1,73 @@
-"""The collectives by the names that users type."""
+"""The collectives and their algorithms by the names that users type."""
 
 from collections.abc import Callable
 from difflib import get_close_matches
 
-from collectives.alltoall import all_to_all
-from collectives.demand import Groups, Int32Vector
+from collectives import algorithms
+from collectives.alltoall import all_to_all, rail_aligned_all_to_all
+from collectives.demand import Groups, Int32Vector, Reduction
 from collectives.errors import InputError
-from collectives.hierarchical import hierarchical_all_reduce
-from collectives.ring import ring_all_gather, ring_all_reduce, ring_broadcast, ring_reduce, ring_reduce_scatter
-from collectives.schedule import Schedule
+from collectives.hierarchical import hierarchical_all_reduce, nvls_all_reduce, two_phase_all_to_all
+from collectives.ring import (
+    group_bytes,
+    ring_all_gather,
+    ring_all_reduce,
+    ring_broadcast,
+    ring_reduce,
+    ring_reduce_scatter,
+)
+from collectives.schedule import Phase, Schedule
+from collectives.steps import Program, schedule_of
 
 _Simple = Callable[[Groups, float], Schedule]
+_Placed = Callable[[Groups, float, Int32Vector, Int32Vector], Schedule]
 
-# First is the default.
-ALGORITHMS: dict[str, tuple[str, ...]] = {
-    "all-reduce": ("ring", "hierarchical"),
-    "all-gather": ("ring",),
-    "reduce-scatter": ("ring",),
-    "all-to-all": ("direct",),
-    "broadcast": ("ring",),
-    "reduce": ("ring",),
+
+def _stepped(make: Callable[[int], Program], label: str) -> _Simple:
+    return lambda groups, bytes: schedule_of(make, groups, group_bytes(groups, bytes), label)
+
+
+def _in_network(groups: Groups, bytes: float) -> Schedule:
+    """SHARP: the network's switches add and multicast (NVLink switches where a group is in one domain)."""
+    return Schedule((Phase(Reduction(groups, group_bytes(groups, bytes).copy()), 1, "reduction in the network"),))
+
+
+# The first of a collective is the default.  Those of `_PLACED` need to know the ranks' domains and rails.
+_SIMPLE: dict[str, dict[str, _Simple]] = {
+    "all-reduce": {
+        "ring": ring_all_reduce,
+        "bidirectional-ring": _stepped(algorithms.bidirectional_ring_all_reduce, "ring both ways"),
+        "double-tree": _stepped(algorithms.double_tree_all_reduce, "double binary tree"),
+        "halving-doubling": _stepped(algorithms.halving_doubling_all_reduce, "halving and doubling"),
+        "sharp": _in_network,
+    },
+    "all-gather": {
+        "ring": ring_all_gather,
+        "recursive-doubling": _stepped(algorithms.doubling_all_gather, "recursive doubling"),
+        "pat": _stepped(algorithms.pat_all_gather, "PAT"),
+    },
+    "reduce-scatter": {
+        "ring": ring_reduce_scatter,
+        "recursive-halving": _stepped(algorithms.halving_reduce_scatter, "recursive halving"),
+        "pat": _stepped(algorithms.pat_reduce_scatter, "PAT"),
+    },
+    "all-to-all": {
+        "direct": all_to_all,
+        "pairwise": _stepped(algorithms.pairwise_all_to_all, "pairwise"),
+        "bruck": _stepped(algorithms.bruck_all_to_all, "Bruck"),
+    },
+    "broadcast": {"ring": ring_broadcast, "tree": _stepped(algorithms.tree_broadcast, "binomial tree")},
+    "reduce": {"ring": ring_reduce, "tree": _stepped(algorithms.tree_reduce, "binomial tree")},
+    "gather": {"tree": _stepped(algorithms.tree_gather, "binomial tree")},
+    "scatter": {"tree": _stepped(algorithms.tree_scatter, "binomial tree")},
+    "send-recv": {"direct": _stepped(algorithms.direct_send, "send and receive")},
 }
+_PLACED: dict[str, dict[str, _Placed]] = {
+    "all-reduce": {"hierarchical": hierarchical_all_reduce, "nvls": nvls_all_reduce},
+    "all-to-all": {"pxn": rail_aligned_all_to_all, "two-phase": two_phase_all_to_all},
+}
+ALGORITHMS: dict[str, tuple[str, ...]] = {name: (*_SIMPLE[name], *_PLACED.get(name, ())) for name in _SIMPLE}
 COLLECTIVES = tuple(ALGORITHMS)
-
-_SIMPLE: dict[tuple[str, str], _Simple] = {
-    ("all-reduce", "ring"): ring_all_reduce,
-    ("all-gather", "ring"): ring_all_gather,
-    ("reduce-scatter", "ring"): ring_reduce_scatter,
-    ("all-to-all", "direct"): all_to_all,
-    ("broadcast", "ring"): ring_broadcast,
-    ("reduce", "ring"): ring_reduce,
-}
 
 
 def known_collective(name: str) -> str:
@@ -46,6 +83,20 @@ def known_collective(name: str) -> str:
         hint = f"did you mean {near[0]}?" if near else f"expected one of {', '.join(COLLECTIVES)}"
         raise InputError(f"collective {name!r}: unknown; {hint}")
     return name
+
+
+def known_algorithm(name: str, algorithm: str | None) -> str:
+    """`algorithm`, if the collective `name` has it; its first one for None.
+
+    Raises
+    ------
+    InputError
+        Lists those that there are.
+    """
+    chosen = algorithm or ALGORITHMS[known_collective(name)][0]
+    if chosen not in ALGORITHMS[known_collective(name)]:
+        raise InputError(f"algorithm {chosen!r}: {name} has {', '.join(ALGORITHMS[name])}")
+    return chosen
 
 
 def collective_schedule(
@@ -64,23 +115,21 @@ def collective_schedule(
         One of `COLLECTIVES`.
     groups : Groups
     bytes : float
-        The size that nccl-tests prints: all-reduce, broadcast, reduce: buffer; all-gather: gathered output;
-        reduce-scatter: whole input; all-to-all: whole send buffer.
+        The size that nccl-tests prints: all-reduce, broadcast, reduce, send-recv: buffer; all-gather, gather: gathered
+        output; reduce-scatter, scatter: whole input; all-to-all: whole send buffer.
     algorithm : str, optional
         One of ``ALGORITHMS[name]``; default its first.
     domain, rail : (n_ranks,) int32, optional
-        What the hierarchical algorithm needs to know of the ranks.
+        What algorithms that tell scale-up from scale-out need to know of the ranks.
 
     Raises
     ------
     InputError
         If the name or the algorithm is unknown.
     """
-    chosen = algorithm or ALGORITHMS[known_collective(name)][0]
-    if chosen not in ALGORITHMS[known_collective(name)]:
-        raise InputError(f"algorithm {chosen!r}: {name} has {', '.join(ALGORITHMS[name])}")
-    if chosen == "hierarchical":
-        if domain is None or rail is None:
-            raise InputError("hierarchical all-reduce: expected the domain and rail of every rank")
-        return hierarchical_all_reduce(groups, bytes, domain, rail)
-    return _SIMPLE[name, chosen](groups, bytes)
+    chosen = known_algorithm(name, algorithm)
+    if chosen in _SIMPLE[name]:
+        return _SIMPLE[name][chosen](groups, bytes)
+    if domain is None or rail is None:
+        raise InputError(f"{chosen} {name}: expected the domain and rail of every rank")
+    return _PLACED[name][chosen](groups, bytes, domain, rail)

@@ -1,8 +1,10 @@
 """Hierarchical all-reduce: inside the scale-up domains, then across them rail by rail."""
 
+from dataclasses import dataclass
+
 import numpy as np
 
-from collectives.demand import AllToAll, Groups, Int32Vector, Int64Vector
+from collectives.demand import AllToAll, FloatVector, Groups, Int32Vector, Int64Vector, Reduction
 from collectives.errors import InputError
 from collectives.ring import group_bytes, ring_all_reduce
 from collectives.schedule import Phase, Schedule
@@ -28,6 +30,77 @@ def hierarchical_all_reduce(groups: Groups, bytes: float, domain: Int32Vector, r
     InputError
         If a group has different numbers of members in its domains.
     """
+    level = _levels(groups, bytes, domain, rail)
+    exchange = AllToAll(level.inside, level.shard, np.ones(level.shard.size))
+    rings = level.rings().phases
+    return Schedule(
+        (
+            Phase(exchange, 1, "reduce-scatter in the domain"),
+            *(Phase(phase.demand, phase.repeat, "ring across domains, per rail") for phase in rings),
+            Phase(exchange, 1, "all-gather in the domain"),
+        )
+    )
+
+
+def nvls_all_reduce(groups: Groups, bytes: float, domain: Int32Vector, rail: Int32Vector) -> Schedule:
+    """NVLink switches add and multicast inside the domains, rings per rail go across; all in one pipeline.
+
+    With `m` members in a domain, a GPU's NVLink carries ``(1 + 1 / m)`` of the buffer each way: the whole buffer up to
+    be added and its shard down, then the shard up to be multicast and the whole buffer down.  Arguments and errors as
+    for `hierarchical_all_reduce`.
+    """
+    level = _levels(groups, bytes, domain, rail)
+    members = level.inside.sizes
+    volume = Reduction(level.inside, level.shard[level.inside.start[:-1]] * (members + 1))
+    return Schedule((Phase(volume, 1, "NVLS in the domain"), *level.rings().phases), "pipelined")
+
+
+def two_phase_all_to_all(groups: Groups, bytes: float, domain: Int32Vector, rail: Int32Vector) -> Schedule:
+    """First across domains to the member in the same place, then inside the domain (as expert-parallel libraries do).
+
+    A rank sends ``m / n`` of its buffer to each of the other ``k - 1`` domains over the fabric, then ``k / n`` of a
+    buffer to each of the other ``m - 1`` members of its domain over NVLink.  Arguments and errors as for
+    `hierarchical_all_reduce`.
+    """
+    level = _levels(groups, bytes, domain, rail)
+    ones = np.ones(level.shard.size)
+    members = np.repeat(level.inside.sizes, level.inside.sizes)
+    # m / n of the whole buffer, which is m shards.
+    to_domain = level.shard * members * members / level.group_size
+    out = AllToAll(level.across, to_domain[level.by_place], ones)
+    home = AllToAll(level.inside, level.shard, ones)
+    return Schedule((Phase(out, 1, "across domains, per rail"), Phase(home, 1, "inside the domain")))
+
+
+@dataclass(frozen=True, eq=False)
+class _Levels:
+    """Groups cut up by scale-up domain; vectors are by member of `inside` (M members in all).
+
+    Attributes
+    ----------
+    inside : Groups
+        Members of one group in one domain.
+    across : Groups
+        Members of one group in the same place of its domains.
+    by_place : (M,) int64
+        Where each member of `across` stands in `inside`.
+    shard : (M,) float64
+        The group's bytes over the members in the domain.
+    group_size : (M,) int64
+    """
+
+    inside: Groups
+    across: Groups
+    by_place: Int64Vector
+    shard: FloatVector
+    group_size: Int64Vector
+
+    def rings(self) -> Schedule:
+        """Ring all-reduce of each shard across the domains."""
+        return ring_all_reduce(self.across, self.shard[self.by_place][self.across.start[:-1]])
+
+
+def _levels(groups: Groups, bytes: float, domain: Int32Vector, rail: Int32Vector) -> _Levels:
     rank, group = groups.rank, groups.member_group()
     buffers = group_bytes(groups, bytes)
     its_domain = domain[rank].astype(np.int64)
@@ -41,21 +114,12 @@ def hierarchical_all_reduce(groups: Groups, bytes: float, domain: Int32Vector, r
 
     inside = Groups(start, rank[order])
     shard = np.repeat(buffers[place_group] / members, members)
-    exchange = AllToAll(inside, shard, np.ones(rank.size))
     position = np.arange(rank.size) - np.repeat(start[:-1], members)
     by_position = np.lexsort((np.arange(rank.size), position, group[order]))
     ring = group[order][by_position] * (int(members.max(initial=1)) + 1) + position[by_position]
     ring_start = np.append(np.flatnonzero(np.diff(ring, prepend=-1)), ring.size).astype(np.int64)
     across = Groups(ring_start, rank[order][by_position])
-    ring_bytes = shard[by_position][ring_start[:-1]]
-    rings = ring_all_reduce(across, ring_bytes).phases
-    return Schedule(
-        (
-            Phase(exchange, 1, "reduce-scatter in the domain"),
-            *(Phase(phase.demand, phase.repeat, "ring across domains, per rail") for phase in rings),
-            Phase(exchange, 1, "all-gather in the domain"),
-        )
-    )
+    return _Levels(inside, across, by_position, shard, groups.sizes[group[order]])
 
 
 def _refuse_uneven(n_groups: int, place_group: Int64Vector, members: Int64Vector) -> None:

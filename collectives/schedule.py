@@ -64,6 +64,11 @@ class Schedule:
             raise InputError(f"overlap {self.overlap!r}: expected one of {', '.join(get_args(Overlap))}")
 
     @property
+    def n_steps(self) -> int:
+        """Phases and repeats that follow one another (in a pipeline: that a chunk passes through)."""
+        return sum(phase.repeat for phase in self.phases)
+
+    @property
     def max_rank(self) -> int:
         return max((phase.max_rank for phase in self.phases), default=-1)
 

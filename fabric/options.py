@@ -23,13 +23,17 @@ CsvPath = Annotated[Path | None, typer.Option("--csv", metavar="PATH", help="Wri
 Force = Annotated[bool, typer.Option("--force", help="Overwrite files that exist.")]
 Collective = Annotated[
     str | None,
-    typer.Option(help="all-reduce, all-to-all, all-gather, reduce-scatter, broadcast or reduce."),
+    typer.Option(
+        help="all-reduce, all-to-all, all-gather, reduce-scatter, broadcast, reduce, gather, scatter, send-recv."
+    ),
 ]
 Size = Annotated[str, typer.Option(metavar="BYTES", help="Size as nccl-tests counts it, with a unit.")]
 GroupSize = Annotated[
     int | None, typer.Option("--group", metavar="N", help="Ranks per group, consecutive [default: the whole job].")
 ]
-Algorithm = Annotated[str | None, typer.Option(help="ring or hierarchical (all-reduce).")]
+Algorithm = Annotated[
+    str | None, typer.Option(help="ring, hierarchical, halving-doubling, ... (a wrong name lists them), or auto.")
+]
 Parallel = Annotated[
     str | None, typer.Option(metavar="SIZES", help="Parallel layout such as tp=4,pp=8,ep=64 (Megatron's meaning).")
 ]

@@ -1,0 +1,325 @@
+"""Programs of collective algorithms, for any number of members.
+
+Sources: R. Thakur, R. Rabenseifner, W. Gropp: Optimization of collective communication operations in MPICH, Int. J.
+High Perform. Comput. Appl. 19 (2005): recursive doubling and halving, Rabenseifner's all-reduce, binomial trees, and
+folding of member counts that are no powers of two.  J. Bruck et al.: Efficient algorithms for all-to-all communications
+in multiport message-passing systems, IEEE Trans. Parallel Distrib. Syst. 8 (1997).  P. Sanders, J. Speck, J. Traeff:
+Two-tree algorithms for full bandwidth broadcast, reduction and scan, Parallel Comput. 35 (2009): double binary trees.
+"""
+
+import numpy as np
+
+from collectives.demand import Int64Vector
+from collectives.steps import Program, Step, step_of
+
+
+def _span(first: int, count: int, n: int) -> Int64Vector:
+    """Blocks ``first .. first + count - 1``, modulo `n`."""
+    return (first + np.arange(count, dtype=np.int64)) % n
+
+
+def _round(n: int, shift: int, blocks: int, first: "np.typing.ArrayLike", combine: bool) -> Step:
+    """Every member sends `blocks` blocks from ``first[member]`` on to member + shift."""
+    members = np.arange(n, dtype=np.int64)
+    begin = np.asarray(first, np.int64)
+    return Step(members, (members + shift) % n, np.full(n, blocks), lambda t: _span(int(begin[t]), blocks, n), combine)
+
+
+def ring_reduce_scatter(n: int, shift: int = 1) -> Program:
+    """``n - 1`` steps of one block; member i ends with block i."""
+    members = np.arange(n)
+    steps = [_round(n, shift, 1, (members - shift * (1 + s)) % n, True) for s in range(n - 1)]
+    return Program(n, n, tuple(steps))
+
+
+def ring_all_gather(n: int, shift: int = 1) -> Program:
+    """``n - 1`` steps of one block."""
+    members = np.arange(n)
+    return Program(n, n, tuple(_round(n, shift, 1, (members - shift * s) % n, False) for s in range(n - 1)))
+
+
+def ring_all_reduce(n: int) -> Program:
+    """Reduce-scatter, then all-gather, round the ring."""
+    return Program(n, n, ring_reduce_scatter(n).steps + ring_all_gather(n).steps)
+
+
+def bidirectional_ring_all_reduce(n: int) -> Program:
+    """Half of every block each way round: both directions of a cable are used."""
+
+    def both(there: Step, back: Step) -> Step:
+        # Block b in halves 2b and 2b + 1.
+        rows = [
+            *(
+                (int(a), int(b), 2 * there.contents(t))
+                for t, (a, b) in enumerate(zip(there.src, there.dst, strict=True))
+            ),
+            *(
+                (int(a), int(b), 2 * back.contents(t) + 1)
+                for t, (a, b) in enumerate(zip(back.src, back.dst, strict=True))
+            ),
+        ]
+        src, dst = np.concatenate([there.src, back.src]), np.concatenate([there.dst, back.dst])
+        return Step(src, dst, np.ones(src.size, np.int64), lambda t: rows[t][2], there.combine)
+
+    there = ring_reduce_scatter(n).steps + ring_all_gather(n).steps
+    back = ring_reduce_scatter(n, -1).steps + ring_all_gather(n, -1).steps
+    return Program(n, 2 * n, tuple(both(one, other) for one, other in zip(there, back, strict=True)))
+
+
+class _Fold:
+    """Members folded to a power of two: of the first ``2 r``, each odd one stands for the even one before it."""
+
+    def __init__(self, n: int) -> None:
+        self.n = n
+        self.core = 1 << (n.bit_length() - 1)
+        self.rest = n - self.core
+        self.member = np.array([2 * p + 1 if p < self.rest else p + self.rest for p in range(self.core)], np.int64)
+
+    def blocks(self, first: int, stop: int) -> Int64Vector:
+        """Blocks of the members that core places `first` to `stop - 1` stand for."""
+        begin, end = (2 * p if p < self.rest else p + self.rest for p in (first, stop))
+        return np.arange(begin, end, dtype=np.int64)
+
+    def in_step(self, everything: bool, combine: bool) -> list[Step]:
+        """Even members hand their block (or all) to the odd one behind."""
+        whole = np.arange(self.n, dtype=np.int64)
+        rows = [(2 * i, 2 * i + 1, whole if everything else whole[2 * i : 2 * i + 1]) for i in range(self.rest)]
+        return [step_of(rows, combine)] if rows else []
+
+    def out_step(self, everything: bool) -> list[Step]:
+        """Odd members hand back the even one's block, or all but it."""
+        whole = np.arange(self.n, dtype=np.int64)
+        rows = [(2 * i + 1, 2 * i, whole if everything else whole[2 * i : 2 * i + 1]) for i in range(self.rest)]
+        return [step_of(rows)] if rows else []
+
+    def halving(self) -> list[Step]:
+        """Reduce-scatter of the core: half of what is left to the partner at half the distance."""
+        steps = []
+        width = self.core // 2
+        while width:
+            rows = []
+            for place in range(self.core):
+                partner = place ^ width
+                first = partner & ~(width - 1)
+                rows.append((int(self.member[place]), int(self.member[partner]), self.blocks(first, first + width)))
+            steps.append(step_of(rows, True))
+            width //= 2
+        return steps
+
+    def doubling(self) -> list[Step]:
+        """All-gather of the core: all that one has to the partner at twice the distance."""
+        steps = []
+        width = 1
+        while width < self.core:
+            rows = []
+            for place in range(self.core):
+                first = place & ~(width - 1)
+                rows.append(
+                    (int(self.member[place]), int(self.member[place ^ width]), self.blocks(first, first + width))
+                )
+            steps.append(step_of(rows))
+            width *= 2
+        return steps
+
+
+def halving_reduce_scatter(n: int) -> Program:
+    """Recursive halving."""
+    fold = _Fold(n)
+    return Program(n, n, (*fold.in_step(True, True), *fold.halving(), *fold.out_step(False)))
+
+
+def doubling_all_gather(n: int) -> Program:
+    """Recursive doubling."""
+    fold = _Fold(n)
+    return Program(n, n, (*fold.in_step(False, False), *fold.doubling(), *fold.out_step(True)))
+
+
+def halving_doubling_all_reduce(n: int) -> Program:
+    """Recursive halving, then doubling (Rabenseifner)."""
+    fold = _Fold(n)
+    steps = (*fold.in_step(True, True), *fold.halving(), *fold.doubling(), *fold.out_step(True))
+    return Program(n, n, steps)
+
+
+def pat_all_gather(n: int) -> Program:
+    """Logarithmic for any count (Bruck), like NCCL's PAT: ``2^k`` blocks to the member ``2^k`` before."""
+    members = np.arange(n)
+    steps, have = [], 1
+    while have < n:
+        steps.append(_round(n, -have, min(have, n - have), members, False))
+        have *= 2
+    return Program(n, n, tuple(steps))
+
+
+def pat_reduce_scatter(n: int) -> Program:
+    """`pat_all_gather` backwards in time, adding."""
+    members = np.arange(n)
+    distances = [1 << k for k in range((n - 1).bit_length())]
+    steps = [_round(n, d, min(d, n - d), (members + d) % n, True) for d in reversed(distances)]
+    return Program(n, n, tuple(steps))
+
+
+def pairwise_all_to_all(n: int) -> Program:
+    """``n - 1`` steps; in step s member i sends to i + s."""
+    members = np.arange(n, dtype=np.int64)
+    steps = []
+    for shift in range(1, n):
+        to = (members + shift) % n
+        block = members * n + to
+        steps.append(Step(members, to, np.ones(n, np.int64), lambda t, block=block: block[t : t + 1]))  # type: ignore[misc]
+    return Program(n, n, tuple(steps))
+
+
+def bruck_all_to_all(n: int) -> Program:
+    """A step per bit of the distance: what has it set in the distance left moves on by it."""
+    members = np.arange(n, dtype=np.int64)
+    steps = []
+    for bit in (1 << k for k in range((n - 1).bit_length())):
+        distance = np.arange(n, dtype=np.int64)
+        moving = distance[(distance & bit) > 0]
+
+        def contents(t: int, moving: Int64Vector = moving, bit: int = bit) -> Int64Vector:
+            source = (t - (moving & (bit - 1))) % n
+            return source * n + (source + moving) % n
+
+        steps.append(Step(members, (members + bit) % n, np.full(n, moving.size), contents))
+    return Program(n, n, tuple(steps))
+
+
+def _binary_tree(n: int, flip: bool) -> dict[int, int]:
+    """Parent of each place of ``1 .. n - 1`` below root 0: an in-order binary tree, or (`flip`) its image.
+
+    In the one tree the even places are the inner ones, in the other the odd ones: a member sends on in one at most.
+    """
+    places = list(range(1, n))
+    parent: dict[int, int] = {}
+
+    def build(first: int, last: int, above: int) -> None:
+        if first > last:
+            return
+        # The place with most trailing zeros is the inner one.
+        top = max(range(first, last + 1), key=lambda place: (place & -place, -place))
+        parent[top] = above
+        build(first, top - 1, top)
+        build(top + 1, last, top)
+
+    build(1, n - 1, 0)
+    if not flip:
+        return parent
+    # Mirrored or shifted, whichever turns even places into odd ones.
+    mirror = {place: n - place if n % 2 else place % (n - 1) + 1 for place in places} | {0: 0}
+    return {mirror[place]: mirror[above] for place, above in parent.items()}
+
+
+def _by_depth(parent: dict[int, int]) -> list[list[tuple[int, int]]]:
+    """(child, parent) of each depth, the root's children first."""
+    depth: dict[int, int] = {0: 0}
+
+    def of(place: int) -> int:
+        if place not in depth:
+            depth[place] = of(parent[place]) + 1
+        return depth[place]
+
+    levels: dict[int, list[tuple[int, int]]] = {}
+    for place, above in sorted(parent.items()):
+        levels.setdefault(of(place), []).append((place, above))
+    return [levels[level] for level in sorted(levels)]
+
+
+def double_tree_all_reduce(n: int) -> Program:
+    """Half of the buffer up and down each of two binary trees, in a pipeline."""
+    trees = [_by_depth(_binary_tree(n, flip)) for flip in (False, True)]
+    depth = max(map(len, trees))
+    half = [np.array([number]) for number in (0, 1)]
+    up: list[Step] = []
+    for level in reversed(range(depth)):
+        # Children of one parent come in one after the other: additions of one step must not collide.
+        for side in (0, 1):
+            rows = []
+            for number, tree in enumerate(trees):
+                seen: set[int] = set()
+                for child, above in tree[level] if level < len(tree) else ():
+                    second = above in seen
+                    seen.add(above)
+                    if second == bool(side):
+                        rows.append((child, above, half[number]))
+            if rows:
+                up.append(step_of(rows, True))
+    down = [
+        step_of(
+            [
+                (above, child, half[number])
+                for number, tree in enumerate(trees)
+                for child, above in (tree[level] if level < len(tree) else ())
+            ]
+        )
+        for level in range(depth)
+    ]
+    return Program(n, 2, (*up, *down), "pipelined")
+
+
+def _binomial(n: int) -> list[list[tuple[int, int, int]]]:
+    """(parent, child, members below and with the child) of each step of a binomial tree from member 0."""
+    steps = []
+    distance = 1 << max(0, (n - 1).bit_length() - 1)
+    while distance and n > 1:
+        steps.append(
+            [
+                (place, place + distance, min(distance, n - place - distance))
+                for place in range(0, n, 2 * distance)
+                if place + distance < n
+            ]
+        )
+        distance //= 2
+    return steps
+
+
+def tree_broadcast(n: int) -> Program:
+    """Binomial tree; the whole buffer in each step."""
+    whole = np.array([0])
+    return Program(n, 1, tuple(step_of([(a, b, whole) for a, b, _ in step]) for step in _binomial(n)))
+
+
+def tree_reduce(n: int) -> Program:
+    """The binomial tree backwards, adding."""
+    whole = np.array([0])
+    steps = [step_of([(b, a, whole) for a, b, _ in step], True) for step in reversed(_binomial(n))]
+    return Program(n, 1, tuple(steps))
+
+
+def tree_scatter(n: int) -> Program:
+    """Binomial tree; each child gets the blocks of all below it."""
+    steps = [step_of([(a, b, np.arange(b, b + size)) for a, b, size in step]) for step in _binomial(n)]
+    return Program(n, n, tuple(steps))
+
+
+def tree_gather(n: int) -> Program:
+    """The scatter backwards."""
+    steps = [step_of([(b, a, np.arange(b, b + size)) for a, b, size in step]) for step in reversed(_binomial(n))]
+    return Program(n, n, tuple(steps))
+
+
+def direct_send(n: int) -> Program:
+    """Member 0 to 1, 2 to 3, and so on: send and receive between pairs."""
+    whole = np.array([0])
+    return Program(n, 1, (step_of([(i, i + 1, whole) for i in range(0, n - 1, 2)]),))
+
+
+def two_phase_all_to_all(n_domains: int, per_domain: int) -> Program:
+    """First across domains to the member in the same place, then inside the domain (as expert-parallel libraries do).
+
+    Member ``d m + p`` is the one in place p of domain d.
+    """
+    k, m = n_domains, per_domain
+    n = k * m
+    across, inside = [], []
+    for member in range(n):
+        place = member % m
+        for domain in range(k):
+            if domain != member // m:
+                across.append((member, domain * m + place, member * n + domain * m + np.arange(m)))
+        for other in range(m):
+            if other != place:
+                peer = member - place + other
+                inside.append((member, peer, np.array([d * m + place for d in range(k)]) * n + peer))
+    return Program(n, n, (step_of(across), step_of(inside)) if k > 1 else (step_of(inside),))

@@ -1,0 +1,136 @@
+"""Executes a program on data and shows that the result is the collective's.
+
+The data are sets: a block that a member holds is the set of members whose contributions it contains.  Adding two that
+share a contribution would count it twice and is refused, as is sending what one does not hold.  So what a program is
+found to compute, it computes for any data and any associative, commutative operation.
+"""
+
+from collections.abc import Callable
+
+from collectives.errors import InputError
+from collectives.steps import Program
+
+# What a member holds: block -> bit set of contributing members.
+Held = list[dict[int, int]]
+
+
+def execute(program: Program, held: Held) -> Held:
+    """What the members hold after all steps; transfers of one step see what was held before it.
+
+    Raises
+    ------
+    InputError
+        If a member sends a block that it does not hold, or a contribution would be counted twice.
+    """
+    held = [dict(blocks) for blocks in held]
+    for number, step in enumerate(program.steps):
+        before = [dict(blocks) for blocks in held]
+        for t in range(len(step.src)):
+            src, dst = int(step.src[t]), int(step.dst[t])
+            blocks = step.contents(t).tolist()
+            if len(blocks) != int(step.blocks[t]) or len(set(blocks)) != len(blocks):
+                raise InputError(f"step {number}: {src} -> {dst} says {step.blocks[t]} blocks and sends {blocks}")
+            for block in blocks:
+                if block not in before[src]:
+                    raise InputError(f"step {number}: {src} sends block {block} to {dst} but does not hold it")
+                value = before[src][block]
+                if step.combine and block in held[dst]:
+                    if held[dst][block] & value:
+                        raise InputError(f"step {number}: {dst} would add a contribution to block {block} twice")
+                    value |= held[dst][block]
+                held[dst][block] = value
+    return held
+
+
+def prove(collective: str, program: Program) -> None:
+    """Show that a program is the collective.
+
+    Raises
+    ------
+    InputError
+        If it is not: which member lacks what.
+    """
+    n, everyone = program.n, (1 << program.n) - 1
+    begin, wanted = _CLAIMS[collective](program)
+    end = execute(program, begin)
+    for member in range(n):
+        for block in wanted[member]:
+            if end[member].get(block) != wanted[member][block]:
+                lacks = wanted[member][block] & ~end[member].get(block, 0) & everyone
+                raise InputError(
+                    f"{collective} of {n}: member {member} ends without the contributions {lacks:b} to block {block}"
+                )
+
+
+def _own(program: Program) -> Held:
+    """Every member has its own contribution to every block."""
+    return [dict.fromkeys(range(program.n_blocks), 1 << member) for member in range(program.n)]
+
+
+def _block_of_member(program: Program, member: int) -> range:
+    per = program.n_blocks // program.n
+    return range(member * per, (member + 1) * per)
+
+
+def _claim_all_reduce(program: Program) -> tuple[Held, Held]:
+    full = (1 << program.n) - 1
+    return _own(program), [dict.fromkeys(range(program.n_blocks), full) for _ in range(program.n)]
+
+
+def _claim_reduce_scatter(program: Program) -> tuple[Held, Held]:
+    full = (1 << program.n) - 1
+    return _own(program), [dict.fromkeys(_block_of_member(program, m), full) for m in range(program.n)]
+
+
+def _claim_all_gather(program: Program) -> tuple[Held, Held]:
+    begin = [dict.fromkeys(_block_of_member(program, m), 1 << m) for m in range(program.n)]
+    everything = {block: mask for held in begin for block, mask in held.items()}
+    return begin, [everything] * program.n
+
+
+def _claim_all_to_all(program: Program) -> tuple[Held, Held]:
+    """Block ``s n + d`` goes from s to d."""
+    n = program.n
+    begin = [{s * n + d: 1 << s for d in range(n)} for s in range(n)]
+    return begin, [{s * n + d: 1 << s for s in range(n)} for d in range(n)]
+
+
+def _claim_broadcast(program: Program) -> tuple[Held, Held]:
+    root = dict.fromkeys(range(program.n_blocks), 1)
+    return [root, *({} for _ in range(program.n - 1))], [root] * program.n
+
+
+def _claim_reduce(program: Program) -> tuple[Held, Held]:
+    full = dict.fromkeys(range(program.n_blocks), (1 << program.n) - 1)
+    return _own(program), [full, *({} for _ in range(program.n - 1))]
+
+
+def _claim_gather(program: Program) -> tuple[Held, Held]:
+    begin, everything = _claim_all_gather(program)
+    return begin, [everything[0], *({} for _ in range(program.n - 1))]
+
+
+def _claim_scatter(program: Program) -> tuple[Held, Held]:
+    root = dict.fromkeys(range(program.n_blocks), 1)
+    end: Held = [dict.fromkeys(_block_of_member(program, m), 1) for m in range(program.n)]
+    return [root, *({} for _ in range(program.n - 1))], end
+
+
+def _claim_send(program: Program) -> tuple[Held, Held]:
+    """Member 0 of each pair sends its buffer to member 1, 2 to 3, and so on."""
+    begin = [dict.fromkeys(range(program.n_blocks), 1 << m) if m % 2 == 0 else {} for m in range(program.n)]
+    end: Held = [dict.fromkeys(range(program.n_blocks), 1 << (m - 1)) if m % 2 else {} for m in range(program.n)]
+    return begin, end
+
+
+_CLAIMS: dict[str, Callable[[Program], tuple[Held, Held]]] = {
+    "all-reduce": _claim_all_reduce,
+    "reduce-scatter": _claim_reduce_scatter,
+    "all-gather": _claim_all_gather,
+    "all-to-all": _claim_all_to_all,
+    "broadcast": _claim_broadcast,
+    "reduce": _claim_reduce,
+    "gather": _claim_gather,
+    "scatter": _claim_scatter,
+    "send-recv": _claim_send,
+}

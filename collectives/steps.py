@@ -1,0 +1,106 @@
+"""Collective algorithms block by block: who sends which blocks to whom, step by step.
+
+A buffer is cut into blocks (`n` of them unless said, block ``i`` being member ``i``'s).  A program says what moves;
+from it come both the schedule (how many bytes) and, in `collectives.proof`, the execution on data that shows that the result
+is the collective's.  Which blocks move is only worked out when the program is executed.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from collectives.demand import FloatVector, Flows, Groups, Int64Vector
+from collectives.schedule import Overlap, Phase, Schedule
+
+Contents = Callable[[int], Int64Vector]
+
+
+@dataclass(frozen=True, eq=False)
+class Step:
+    """Transfers made at once.
+
+    Attributes
+    ----------
+    src, dst : (T,) int64
+        Members of the group.
+    blocks : (T,) int64
+        Number of blocks of each transfer.
+    contents : callable
+        Blocks of transfer ``t``, (blocks[t],) int64.
+    combine : bool
+        The receiver adds what comes to what it has, instead of keeping it.
+    """
+
+    src: Int64Vector
+    dst: Int64Vector
+    blocks: Int64Vector
+    contents: Contents
+    combine: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Program:
+    """Steps of `n` members over buffers of `n_blocks` blocks.
+
+    Attributes
+    ----------
+    n, n_blocks : int
+    steps : tuple of Step
+    overlap : {"sequential", "pipelined"}
+        Pipelined: the blocks are cut up further and follow one another through the steps.
+    """
+
+    n: int
+    n_blocks: int
+    steps: tuple[Step, ...]
+    overlap: Overlap = "sequential"
+
+
+def step_of(rows: list[tuple[int, int, Int64Vector]], combine: bool = False) -> Step:
+    """A step from (src, dst, blocks) rows."""
+    src, dst = (np.array([row[end] for row in rows], np.int64) for end in (0, 1))
+    return Step(src, dst, np.array([row[2].size for row in rows], np.int64), lambda t: rows[t][2], combine)
+
+
+def schedule_of(make: Callable[[int], Program], groups: Groups, bytes: FloatVector, label: str) -> Schedule:
+    """The schedule of a program in all groups at once; steps that ask the same are one phase, repeated.
+
+    Parameters
+    ----------
+    make : callable
+        The program for a number of members.
+    groups : Groups
+    bytes : (n_groups,) float64
+        A whole buffer, `n_blocks` blocks.
+    label : str
+        What a reader is shown.
+    """
+    programs = {int(n): make(int(n)) for n in np.unique(groups.sizes) if n > 1}
+    n_steps = max((len(program.steps) for program in programs.values()), default=0)
+    phases: list[tuple[Flows, int]] = []
+    for number in range(n_steps):
+        columns: list[tuple[Int64Vector, Int64Vector, FloatVector]] = []
+        for group, ranks in enumerate(groups):
+            program = programs.get(len(ranks))
+            if program is None or number >= len(program.steps):
+                continue
+            step = program.steps[number]
+            amount = step.blocks * (bytes[group] / program.n_blocks)
+            columns.append((ranks[step.src].astype(np.int64), ranks[step.dst].astype(np.int64), amount))
+        flows = Flows(*(np.concatenate(parts) for parts in zip(*columns, strict=True)))
+        if phases and _same(phases[-1][0], flows):
+            phases[-1] = (flows, phases[-1][1] + 1)
+        else:
+            phases.append((flows, 1))
+    overlap: Overlap = next((program.overlap for program in programs.values()), "sequential")
+    return Schedule(tuple(Phase(flows, repeat, label) for flows, repeat in phases), overlap)
+
+
+def _same(one: Flows, other: Flows) -> bool:
+    return (
+        len(one.src) == len(other.src)
+        and np.array_equal(one.src, other.src)
+        and np.array_equal(one.dst, other.dst)
+        and np.array_equal(one.bytes, other.bytes)
+    )

@@ -1,0 +1,177 @@
+"""Every algorithm executed on data: what it computes is the collective, for any number of members."""
+
+import numpy as np
+import pytest
+
+from collectives import ALGORITHMS, COLLECTIVES, Groups, InputError, algorithms, collective_schedule, ring
+from collectives.algorithms import Program
+from collectives.proof import prove
+from collectives.steps import schedule_of, step_of
+from fabric.builders import build, load_preset
+from fabric.load import schedule_loads
+from fabric.placement import packed
+from fabric.topology import NIC, NVLINK
+from tests.naive_routing import pairs_of
+
+PROGRAMS = {
+    ("all-reduce", "ring"): algorithms.ring_all_reduce,
+    ("all-reduce", "bidirectional-ring"): algorithms.bidirectional_ring_all_reduce,
+    ("all-reduce", "double-tree"): algorithms.double_tree_all_reduce,
+    ("all-reduce", "halving-doubling"): algorithms.halving_doubling_all_reduce,
+    ("all-gather", "ring"): algorithms.ring_all_gather,
+    ("all-gather", "recursive-doubling"): algorithms.doubling_all_gather,
+    ("all-gather", "pat"): algorithms.pat_all_gather,
+    ("reduce-scatter", "ring"): algorithms.ring_reduce_scatter,
+    ("reduce-scatter", "recursive-halving"): algorithms.halving_reduce_scatter,
+    ("reduce-scatter", "pat"): algorithms.pat_reduce_scatter,
+    ("all-to-all", "pairwise"): algorithms.pairwise_all_to_all,
+    ("all-to-all", "bruck"): algorithms.bruck_all_to_all,
+    ("broadcast", "tree"): algorithms.tree_broadcast,
+    ("reduce", "tree"): algorithms.tree_reduce,
+    ("gather", "tree"): algorithms.tree_gather,
+    ("scatter", "tree"): algorithms.tree_scatter,
+    ("send-recv", "direct"): algorithms.direct_send,
+}
+
+
+@pytest.mark.parametrize("n", [2, 3, 4, 5, 6, 7, 8, 9, 12, 13, 16, 17, 31, 33])
+@pytest.mark.parametrize(("collective", "name"), PROGRAMS)
+def test_every_program_computes_its_collective(collective, name, n):
+    prove(collective, PROGRAMS[collective, name](n))
+
+
+@pytest.mark.parametrize(("domains", "members"), [(1, 4), (2, 1), (2, 4), (3, 3), (5, 2)])
+def test_two_phases_are_an_all_to_all(domains, members):
+    prove("all-to-all", algorithms.two_phase_all_to_all(domains, members))
+
+
+def test_the_proof_finds_what_is_wrong():
+    ring_of_4 = algorithms.ring_all_reduce(4)
+    short = Program(4, 4, ring_of_4.steps[:-1])
+    with pytest.raises(InputError, match="ends without the contributions"):
+        prove("all-reduce", short)
+    twice = Program(4, 4, ring_of_4.steps[:3] * 2)
+    with pytest.raises(InputError, match="twice"):
+        prove("all-reduce", twice)
+    with pytest.raises(InputError, match="sends block 1 to 1 but does not hold it"):
+        prove("all-gather", Program(2, 2, (step_of([(0, 1, np.array([1]))]),)))
+    with pytest.raises(InputError, match="ends without"):
+        prove("all-to-all", Program(2, 2, ()))
+
+
+@pytest.mark.parametrize("n", [2, 5, 8])
+@pytest.mark.parametrize("name", ["ring_all_reduce", "ring_all_gather", "ring_reduce_scatter"])
+def test_the_closed_form_rings_move_what_the_proven_ones_move(name, n):
+    groups = Groups.consecutive(2 * n, n)
+    proven = schedule_of(getattr(algorithms, name), groups, np.full(2, 1e6), "x")
+    closed = getattr(ring, name)(groups, 1e6)
+    assert len(proven.phases) == len(closed.phases) == 1
+    assert proven.phases[0].repeat == closed.phases[0].repeat
+    rows = [
+        sorted(zip(flows.src.tolist(), flows.dst.tolist(), flows.bytes.tolist(), strict=True))
+        for flows in (proven.phases[0].demand, closed.phases[0].demand)
+    ]
+    assert rows[0] == rows[1]
+
+
+@pytest.mark.parametrize("n", [4, 6, 8, 13, 16])
+def test_bytes_and_steps_are_those_of_the_textbook(n):
+    def sent(make):
+        schedule = schedule_of(make, Groups.consecutive(n, n), np.array([float(n)]), "x")
+        return schedule.total_bytes(), sum(phase.repeat for phase in schedule.phases)
+
+    log = (n - 1).bit_length()
+    power = n & (n - 1) == 0
+    assert sent(algorithms.ring_all_reduce) == (2 * (n - 1) * n, 2 * (n - 1))
+    assert sent(algorithms.bidirectional_ring_all_reduce) == (2 * (n - 1) * n, 2 * (n - 1))
+    assert sent(algorithms.pat_all_gather) == (n * (n - 1), log)
+    assert sent(algorithms.pat_reduce_scatter) == (n * (n - 1), log)
+    assert sent(algorithms.pairwise_all_to_all) == (n * (n - 1), n - 1)
+    assert sent(algorithms.tree_broadcast) == ((n - 1) * n, log)
+    assert sent(algorithms.double_tree_all_reduce)[0] == 2 * (n - 1) * n
+    if power:
+        assert sent(algorithms.halving_doubling_all_reduce) == (2 * (n - 1) * n, 2 * log)
+        assert sent(algorithms.doubling_all_gather) == (n * (n - 1), log)
+        assert sent(algorithms.halving_reduce_scatter) == (n * (n - 1), log)
+        assert sent(algorithms.bruck_all_to_all) == (n * n // 2 * log, log)
+
+
+@pytest.mark.parametrize("n", [4, 5, 8, 9, 16, 31, 32])
+def test_no_member_is_inner_in_both_trees(n):
+    """What makes two trees better than one: a member sends on in one of them at most, the root apart."""
+    trees = [algorithms._binary_tree(n, flip) for flip in (False, True)]
+    inner = [set(tree.values()) - {0} for tree in trees]
+    assert not inner[0] & inner[1]
+    for tree in trees:
+        assert sorted(tree) == list(range(1, n))
+
+
+def sent_by(schedule, domain):
+    """Bytes over NVLink and over the fabric, all ranks together."""
+    inside = outside = 0.0
+    for phase in schedule.phases:
+        for demand in phase.demands:
+            for i, j, amount in pairs_of(demand):
+                inside += phase.repeat * amount * (domain[i] == domain[j])
+                outside += phase.repeat * amount * (domain[i] != domain[j])
+    return inside, outside
+
+
+@pytest.mark.parametrize(("n_domains", "members"), [(2, 4), (3, 2), (1, 4), (4, 1)])
+def test_two_phase_moves_what_the_proven_program_moves(n_domains, members):
+    n = n_domains * members
+    domain = (np.arange(2 * n) // members).astype(np.int32)
+    rail = (np.arange(2 * n) % members).astype(np.int32)
+    groups = Groups.consecutive(2 * n, n)
+    schedule = collective_schedule("all-to-all", groups, float(n), "two-phase", domain, rail)
+    program = algorithms.two_phase_all_to_all(n_domains, members)
+    own = {True: 0, False: 0}
+    for step in program.steps:
+        for src, dst, blocks in zip(step.src, step.dst, step.blocks, strict=True):
+            own[bool(src // members == dst // members)] += 2 * int(blocks)
+    assert sent_by(schedule, domain) == pytest.approx((own[True], own[False]))
+
+
+def test_nvls_halves_what_the_scale_up_carries():
+    """Buffers of S: NVLS takes S (1 + 1 / m) of a GPU's NVLink each way, reduce-scatter and all-gather 2 S (m - 1) / m."""
+    topology = build(load_preset("hgx-b200-64"))
+    placement = packed(topology)
+    domain, rail = topology.endpoint_domain, topology.endpoint_rail
+    groups = Groups.consecutive(64, 64)
+    nvlink = topology.link_kind == NVLINK
+    by_name = {
+        name: schedule_loads(
+            topology, collective_schedule("all-reduce", groups, 8e6, name, domain, rail), placement
+        ).total
+        for name in ("nvls", "hierarchical")
+    }
+    assert by_name["nvls"].bytes[nvlink] == pytest.approx(9e6)
+    assert by_name["hierarchical"].bytes[nvlink] == pytest.approx(14e6)
+    for loads in by_name.values():
+        assert loads.bytes[topology.link_kind == NIC] == pytest.approx(2 * 7 / 8 * 1e6)
+
+
+def test_sharp_sends_each_buffer_once():
+    """In-network reduction: the buffer once up and once down every host link, a ring 2 (n - 1) / n of it."""
+    topology = build(load_preset("hgx-b200-64").model_copy(update={"scale_up": None}))
+    groups, placement = Groups.consecutive(64, 64), packed(topology)
+    nic = topology.link_kind == NIC
+    sharp, ring_ = (
+        schedule_loads(topology, collective_schedule("all-reduce", groups, 1e6, name), placement).total.bytes[nic]
+        for name in ("sharp", "ring")
+    )
+    assert sharp == pytest.approx(1e6)
+    assert ring_ == pytest.approx(2 * 63 / 64 * 1e6)
+
+
+@pytest.mark.parametrize("collective", COLLECTIVES)
+def test_every_algorithm_has_a_schedule_for_uneven_groups(collective):
+    groups = Groups.of([[0, 1, 2, 3, 4], [5, 6], [7]])
+    for name in ALGORITHMS[collective]:
+        domain, rail = np.array([0, 0, 0, 0, 0, 1, 1, 2]), np.zeros(8, np.int32)
+        schedule = collective_schedule(collective, groups, 1e6, name, domain, rail)
+        assert schedule.max_rank <= 7
+        assert np.isfinite(schedule.total_bytes())
+        assert schedule.total_bytes() > 0
+    with pytest.raises(InputError, match=f"algorithm 'magic': {collective} has"):
+        collective_schedule(collective, groups, 1e6, "magic")
