@@ -1,8 +1,8 @@
 """Collective algorithms block by block: who sends which blocks to whom, step by step.
 
 A buffer is cut into blocks (`n` of them unless said, block ``i`` being member ``i``'s).  A program says what moves;
-from it come both the schedule (how many bytes) and, in `collectives.proof`, the execution on data that shows that the result
-is the collective's.  Which blocks move is only worked out when the program is executed.
+from it come both the schedule (how many bytes) and, in `collectives.proof`, the execution on data that shows that the
+result is the collective's.  Which blocks move is only worked out when the program is executed.
 """
 
 from collections.abc import Callable

@@ -407,6 +407,105 @@ def compare(
 
 
 @app.command()
+def busbw(
+    fabric: FabricArgument,
+    collective: Annotated[str, typer.Option(help="As for loads.")] = "all-reduce",
+    sizes: Annotated[
+        str, typer.Option(metavar="RANGE", help="FIRST:LAST doubles; or sizes with commas between.")
+    ] = "1MiB:16GiB",
+    algorithm: Annotated[
+        str, typer.Option(metavar="A,B", help="Algorithms to list, or auto: the fastest for each size.")
+    ] = "auto",
+    measured: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Results of nccl-tests (table or JSON) to lay beside.")
+    ] = None,
+    gpus: Gpus = None,
+    gpus_per_domain: PerDomain = None,
+    placement: PlacementKind = None,
+    hosts: HostsOption = None,
+    topology_conf: TopologyConf = None,
+    wiring: Wire = None,
+    host_pattern: HostPattern = None,
+    nvlink_gbps: NvlinkGbps = None,
+    lfts: Lfts = None,
+    routing: Annotated[
+        str | None, typer.Option(help="adaptive, ecmp, dmodk or lft [default: lft with --lfts, else adaptive].")
+    ] = None,
+    queue_pairs: QueuePairs = 1,
+    hash_seeds: HashSeeds = "per-switch",
+    seed: Seed = 0,
+    hop_latency_ns: Annotated[float, typer.Option(min=0.0, help="Latency of each network link on the way.")] = 0.0,
+    figure: Annotated[
+        Path | None, typer.Option(metavar="PATH", help="Plot busbw over size (.png, .svg, .pdf).")
+    ] = None,
+    json: Json = False,
+    force: Force = False,
+    threads: Threads = None,
+) -> None:
+    """Predicted nccl-tests table of a collective over the whole job, with latency; measurements beside it.
+
+    Examples:
+      railscope busbw hgx-b200-64 --collective all-reduce --sizes 8B:16GiB
+
+      railscope busbw my.toml --gpus 8 --measured all_reduce_perf.txt
+    """
+    hashing = ecmp_of(queue_pairs, seed, hash_seeds)
+    policy_name = routing or ("adaptive" if lfts is None else "lft")
+    routing_name(policy_name)
+    options = JobOptions(
+        collective, gpus=gpus, gpus_per_domain=gpus_per_domain, hosts=hosts, topology_conf=topology_conf
+    )
+    options.check()
+
+    from collectives.catalog import known_collective
+    from fabric import busbw as prediction
+    from fabric import busbw_report, report
+    from fabric.heatmap import check_format
+    from fabric.latency import model_for
+    from fabric.loading import load_fabric
+    from fabric.output import check_writable, write_whole
+    from traces.nccl_tests import read_nccl_tests
+
+    known_collective(collective)
+    wanted = prediction.parse_sizes(sizes)
+    if figure is not None:
+        check_format(figure)
+        check_writable(figure, force)
+    given = load_fabric(fabric, wiring_of(wiring), host_pattern, nvlink_gbps)
+    policy = routing_of(policy_name, hashing, matched_tables(given, lfts, skip_unrouted=False))
+    job = options.traffic(given)
+    where = options.placement(given, job, placement, seed)
+    technology = given.description.fabric.technology if given.description else "infiniband" if given.origin else ""
+    model, sources = model_for(technology, hop_latency_ns * 1e-9)
+    names = tuple(algorithm.split(","))
+    with working("routing"):
+        sharp = technology == "infiniband"
+        found = prediction.costs(given.topology, where, collective, names, policy, model, sharp, threads)
+    best_only = names == (prediction.AUTO,)
+    rows = prediction.predict(collective, where.n_ranks, wanted, found, model, best_only)
+    comparison = None
+    if measured is not None:
+        results = read_nccl_tests(measured)
+        comparison = prediction.compare_measured(results, collective, where.n_ranks, found, model)
+    title = f"{given.name}: {collective} on {where.n_ranks:,} ranks, predicted"
+    if figure is not None:
+        write_whole(figure, busbw_report.busbw_figure(rows, comparison, title, figure.suffix), force)
+    assumptions = [*options.assumptions(given, job, placement)[:-1], *sources]
+    if json:
+        report.print_json(busbw_report.busbw_document(given, collective, where.n_ranks, rows, comparison, assumptions))
+        return
+    tables = [busbw_report.busbw_table(collective, rows, title)]
+    notes = [f"auto: {line}" for line in prediction.why(rows, found)] if best_only else []
+    if comparison is not None:
+        tables.append(busbw_report.measured_table(comparison, str(measured)))
+        notes.append(
+            f"fit: base latency {comparison.base_s * 1e6:.2f} us, efficiency {comparison.efficiency:.3f} "
+            "of the best algorithm's bandwidth"
+        )
+    report.print_tables(tables, [*notes, *(f"assumed: {line}" for line in assumptions)])
+
+
+@app.command()
 def rates(
     fabric: FabricArgument,
     demand: Annotated[Path, typer.Option(metavar="FILE", help="Flows as CSV: src,dst,bytes and perhaps start_s.")],

@@ -262,7 +262,7 @@ def test_a_crossed_threshold_is_exit_3(here):
 
 @pytest.mark.parametrize(
     "command",
-    [["loads"], ["compare"], ["rates"], ["trace"]]
+    [["loads"], ["compare"], ["busbw"], ["rates"], ["trace"]]
     + [["fabric", name] for name in ("list", "show", "check", "export", "reroute")],
 )
 def test_every_command_shows_an_example(command):
