@@ -6,6 +6,7 @@ import numpy as np
 
 from collectives.bandwidth import algbw_GBps, busbw_GBps
 from collectives.schedule import Schedule
+from fabric.bounds import IN_NETWORK, Bound, cut_bound
 from fabric.hotspots import (
     DEFAULT_THRESHOLD,
     Hotspot,
@@ -126,6 +127,15 @@ def over_hash_seeds(
         imbalances.append(worst_imbalance(tier_summaries(loads.total, counted)))
     known = tuple(value for value in imbalances if value is not None)
     return HashSeeds(routing.seed, n_seeds, Sample(tuple(times)), Sample(known))
+
+
+def bound_of(job: Traffic, analysis: Analysis) -> Bound | None:
+    """What no algorithm and no routing can beat; None where the traffic is no collective."""
+    if job.collective is None or job.groups is None:
+        return None
+    in_network = job.facts.get("algorithm") in IN_NETWORK
+    bound = cut_bound(analysis.topology, analysis.placement, job.collective, job.groups, job.bytes, in_network)
+    return bound if bound.time_s > 0 else None
 
 
 @dataclass(frozen=True)

@@ -157,6 +157,9 @@ def loads(
     ] = None,
     threshold: Threshold = 1.5,
     top: Annotated[int, typer.Option(min=0, help="Hotspots to list on the screen.")] = 20,
+    optimum: Annotated[
+        bool, typer.Option("--optimum", help="Small fabrics: also the best that any routing of this demand could do.")
+    ] = False,
     max_imbalance: MaxImbalance = None,
     csv: CsvPath = None,
     figure: Figure = None,
@@ -202,7 +205,8 @@ def loads(
 
     from collectives.transport import rail_aligned
     from fabric import loads_report, report
-    from fabric.analysis import analyse, over_hash_seeds
+    from fabric.analysis import analyse, bound_of, over_hash_seeds
+    from fabric.bounds import linear_program_bound
     from fabric.exporting import annotated, annotations_path
     from fabric.heatmap import check_format, compare_figure
     from fabric.hotspots import worst_imbalance
@@ -229,6 +233,11 @@ def loads(
     if seeds is not None:
         with working(f"{seeds} hash seeds"):
             distribution = over_hash_seeds(given.topology, schedule, where, hashing, seeds, threads)
+    bounds = tuple(bound for bound in (bound_of(job, analysis),) if bound is not None)
+    if optimum:
+        with working("linear program"):
+            bounds = (*bounds, linear_program_bound(given.topology, schedule, where))
+    bounds = tuple(bound for bound in bounds if bound.time_s > 0)
     total = analysis.loads.total
     files: dict[str, str | bytes] = {}
     if figure is not None:
@@ -241,9 +250,9 @@ def loads(
     choices = {"transport": transport, "placement": placement or ("given" if job.placement else "packed")}
     assumptions = options.assumptions(given, job, placement)
     if json:
-        report.print_json(loads_report.loads_document(given, job, analysis, distribution, choices, assumptions))
+        report.print_json(loads_report.loads_document(given, job, analysis, distribution, choices, bounds, assumptions))
     else:
-        tables = loads_report.loads_tables(job, analysis, distribution, choices, top)
+        tables = loads_report.loads_tables(job, analysis, distribution, choices, bounds, top)
         report.print_tables(tables, [f"assumed: {line}" for line in assumptions])
     over_threshold("imbalance", worst_imbalance(analysis.tiers), max_imbalance)
 
@@ -352,9 +361,11 @@ def compare(
                 usage(
                     f"{option}: the steps from naive to rail-aware place the job themselves; --lfts compares routings"
                 )
+        from fabric.bounds import IN_NETWORK
         from fabric.compare import Job, ladder
 
-        sizes = (job.collective, job.group_size, job.bytes)
+        in_network = job.facts.get("algorithm") in IN_NETWORK
+        sizes = (job.collective, job.group_size, job.bytes, job.groups, in_network)
         with working("naive to rail-aware"):
             rungs = ladder(
                 given.description,

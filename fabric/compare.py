@@ -6,9 +6,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from collectives.bandwidth import busbw_GBps
-from collectives.demand import Int32Vector
+from collectives.demand import Groups, Int32Vector
 from collectives.schedule import Schedule
 from collectives.transport import rail_aligned
+from fabric.bounds import Bound, cut_bound
 from fabric.builders.clos import build
 from fabric.builders.description import FabricDescription, Wiring
 from fabric.hotspots import Hotspot, TierSummary, links_in_job, schedule_bottleneck, tier_summaries
@@ -47,6 +48,10 @@ class Job:
     group_size : int
     bytes : float
         The size that nccl-tests prints.
+    groups : Groups or None
+        Who takes part in the collective, for its bound.
+    in_network : bool
+        Whether switches reduce.
     """
 
     n_ranks: int
@@ -55,6 +60,8 @@ class Job:
     collective: str | None
     group_size: int
     bytes: float
+    groups: Groups | None = None
+    in_network: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,6 +79,8 @@ class Outcome:
     tiers : tuple of TierSummary
     hottest : Hotspot or None
         The link that sets the time (of the longest phase).
+    bound : Bound or None
+        What no algorithm and no routing can beat with this wiring and placement.
     """
 
     step: str
@@ -82,6 +91,7 @@ class Outcome:
     busbw_GBps: float | None
     tiers: tuple[TierSummary, ...]
     hottest: Hotspot | None
+    bound: Bound | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -203,4 +213,12 @@ def evaluate(topology: Topology, job: Job, design: Design, seed: int = 0, n_thre
         busbw_GBps=busbw,
         tiers=tier_summaries(loads.total, counted),
         hottest=schedule_bottleneck(loads, counted),
+        bound=_bound(topology, placement, job),
     )
+
+
+def _bound(topology: Topology, placement: Placement, job: Job) -> Bound | None:
+    if job.collective is None or job.groups is None:
+        return None
+    bound = cut_bound(topology, placement, job.collective, job.groups, job.bytes, job.in_network)
+    return bound if bound.time_s > 0 else None

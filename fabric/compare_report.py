@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 from dataclasses import asdict
 
-from fabric.analysis import summarize
-from fabric.compare import Rung, counts_of
+from fabric.analysis import bound_of, summarize
+from fabric.compare import Outcome, Rung, counts_of
 from fabric.compare_routing import RoutingOutcome
 from fabric.hotspots import TierSummary
 from fabric.loading import LoadedFabric
@@ -19,6 +19,9 @@ def ladder_table(rungs: tuple[Rung, ...], title: str) -> Table:
     def ratio(value: float | None) -> str:
         return "-" if value is None else f"{value:.2f}x"
 
+    def over_bound(outcome: Outcome) -> str:
+        return "-" if outcome.bound is None else f"{outcome.time_s / outcome.bound.time_s:.3f}"
+
     rows = tuple(
         (
             rung.outcome.step,
@@ -27,13 +30,14 @@ def ladder_table(rungs: tuple[Rung, ...], title: str) -> Table:
             ratio(rung.gain),
             ratio(rung.alone),
             ratio(rung.without),
+            over_bound(rung.outcome),
             imbalance_text(rung.outcome.tiers),
             link_text(rung.outcome.hottest),
         )
         for rung in rungs
     )
-    columns = ("step", "time", "busbw GB/s", "gain", "alone", "without", "max/mean", "hottest link")
-    return Table(title, columns, rows, frozenset(columns[1:6]))
+    columns = ("step", "time", "busbw GB/s", "gain", "alone", "without", "over bound", "max/mean", "hottest link")
+    return Table(title, columns, rows, frozenset(columns[1:7]))
 
 
 def imbalance_text(tiers: tuple[TierSummary, ...]) -> str:
@@ -50,6 +54,7 @@ def ladder_notes(rungs: tuple[Rung, ...], figure: str | None, assumptions: Itera
         *(f"every step: {e:,} endpoints, {s:,} switches, {c:,} cables (NVLink's too)" for e, s, c in parts),
         "gain: time before the step over time after it; alone: the same for this step on the naive design;",
         "without: time of the rail-aware design without this step, over its time with it",
+        "over bound: time over what no algorithm and no routing can beat on this wiring and placement (cuts)",
     ]
     notes += [f"assumed: {line}" for line in assumptions]
     return [*notes, f"figure: {figure}"] if figure else notes
@@ -71,19 +76,21 @@ def compare_document(
 
 def routing_table(job: Traffic, outcomes: tuple[RoutingOutcome, ...], title: str) -> Table:
     """A row per routing."""
+    bound = bound_of(job, outcomes[0].analysis)
     rows = tuple(
         (
             outcome.name,
             seconds_text(outcome.analysis.time_s),
             number_text(summarize(job, outcome.analysis).busbw_GBps, ".4g"),
             "-" if outcome.gain is None else f"{outcome.gain:.2f}x",
+            "-" if bound is None else f"{outcome.analysis.time_s / bound.time_s:.3f}",
             imbalance_text(outcome.analysis.tiers),
             link_text(outcome.analysis.hottest),
         )
         for outcome in outcomes
     )
-    columns = ("routing", "time", "busbw GB/s", "gain", "max/mean", "hottest link")
-    return Table(title, columns, rows, frozenset(columns[1:4]))
+    columns = ("routing", "time", "busbw GB/s", "gain", "over bound", "max/mean", "hottest link")
+    return Table(title, columns, rows, frozenset(columns[1:5]))
 
 
 def routing_notes(figure: str | None, assumptions: Iterable[str]) -> list[str]:
@@ -134,6 +141,7 @@ def _rung_document(rung: Rung) -> dict[str, object]:
         "gain": rung.gain,
         "alone": rung.alone,
         "without": rung.without,
+        "bound": asdict(outcome.bound) if outcome.bound else None,
         "tiers": [asdict(tier) for tier in outcome.tiers],
         "hottest": asdict(outcome.hottest) if outcome.hottest else None,
     }

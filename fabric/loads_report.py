@@ -3,6 +3,7 @@
 from dataclasses import asdict
 
 from fabric.analysis import Analysis, HashSeeds, Sample, summarize
+from fabric.bounds import Bound
 from fabric.hotspots import Hotspot
 from fabric.loading import LoadedFabric
 from fabric.report import Table, bytes_text, hotspot_table, number_text, seconds_text, tier_table
@@ -18,6 +19,7 @@ def loads_document(
     analysis: Analysis,
     seeds: HashSeeds | None,
     choices: dict[str, str],
+    bounds: tuple[Bound, ...],
     assumptions: list[str],
 ) -> dict[str, object]:
     """Everything for JSON; the first `LISTED` hotspots.
@@ -34,6 +36,7 @@ def loads_document(
         "placement": {"kind": choices["placement"], "ranks": analysis.placement.n_ranks},
         "routing": routing_facts(analysis.routing),
         "summary": asdict(summarize(job, analysis)),
+        "bounds": [{**asdict(bound), "time_over_bound": analysis.time_s / bound.time_s} for bound in bounds],
         "bottleneck": asdict(analysis.hottest) if analysis.hottest else None,
         "tiers": [asdict(tier) for tier in analysis.tiers],
         "hotspots": [asdict(spot) for spot in analysis.hotspots[:LISTED]],
@@ -45,7 +48,12 @@ def loads_document(
 
 
 def loads_tables(
-    job: Traffic, analysis: Analysis, seeds: HashSeeds | None, choices: dict[str, str], top: int
+    job: Traffic,
+    analysis: Analysis,
+    seeds: HashSeeds | None,
+    choices: dict[str, str],
+    bounds: tuple[Bound, ...],
+    top: int,
 ) -> list[Table]:
     """The result, a row per tier, the `top` hotspots, and the distribution over hash seeds."""
     topology, summary = analysis.topology, summarize(job, analysis)
@@ -61,6 +69,9 @@ def loads_tables(
     if summary.busbw_GBps is not None:
         rows.append(("algbw, busbw", f"{summary.algbw_GBps:.4g}, {summary.busbw_GBps:.4g} GB/s"))
     rows.append(("busiest link", link_text(analysis.hottest)))
+    for bound in bounds:
+        ratio = analysis.time_s / bound.time_s
+        rows.append((f"bound ({bound.cut})", f"{seconds_text(bound.time_s)}; time over bound {ratio:.3f}"))
     unrouted = analysis.loads.total.unrouted
     if unrouted.pairs:
         rows.append(("left out: no route", f"{unrouted.pairs:,} pairs, {bytes_text(unrouted.bytes)}"))

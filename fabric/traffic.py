@@ -36,6 +36,8 @@ class Traffic:
         The size that nccl-tests prints; 0 without a collective.
     placement : Placement or None
         Given by the traffic itself (explicit flows are between endpoints).
+    groups : Groups or None
+        Who takes part in the collective.
     facts : dict
         What a JSON document says of it.
     assumptions : tuple of str
@@ -48,6 +50,7 @@ class Traffic:
     group_size: int = 0
     bytes: float = 0.0
     placement: Placement | None = None
+    groups: Groups | None = None
     facts: dict[str, object] = field(default_factory=dict)
     assumptions: tuple[str, ...] = ()
 
@@ -94,6 +97,7 @@ def collective_traffic(
         collective=collective,
         group_size=size_of_group,
         bytes=size,
+        groups=groups,
         facts={
             "collective": collective,
             "algorithm": algorithm or ALGORITHMS[collective][0],
