@@ -2,12 +2,13 @@
 
 from collections.abc import Callable
 from difflib import get_close_matches
+from functools import partial
 
 from collectives import algorithms
 from collectives.alltoall import all_to_all, rail_aligned_all_to_all
 from collectives.demand import Groups, Int32Vector, Reduction
 from collectives.errors import InputError
-from collectives.hierarchical import hierarchical_all_reduce, nvls_all_reduce, two_phase_all_to_all
+from collectives.hierarchical import channel_rings, hierarchical_all_reduce, nvls_all_reduce, two_phase_all_to_all
 from collectives.ring import (
     group_bytes,
     ring_all_gather,
@@ -63,7 +64,13 @@ _SIMPLE: dict[str, dict[str, _Simple]] = {
     "send-recv": {"direct": _stepped(algorithms.direct_send, "send and receive")},
 }
 _PLACED: dict[str, dict[str, _Placed]] = {
-    "all-reduce": {"hierarchical": hierarchical_all_reduce, "nvls": nvls_all_reduce},
+    "all-reduce": {
+        "rings": partial(channel_rings, "all-reduce"),
+        "hierarchical": hierarchical_all_reduce,
+        "nvls": nvls_all_reduce,
+    },
+    "all-gather": {"rings": partial(channel_rings, "all-gather")},
+    "reduce-scatter": {"rings": partial(channel_rings, "reduce-scatter")},
     "all-to-all": {"pxn": rail_aligned_all_to_all, "two-phase": two_phase_all_to_all},
 }
 ALGORITHMS: dict[str, tuple[str, ...]] = {name: (*_SIMPLE[name], *_PLACED.get(name, ())) for name in _SIMPLE}

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from collectives.demand import AllToAll, FloatVector, Groups, Int32Vector, Int64Vector, Reduction
+from collectives.demand import AllToAll, FloatVector, Flows, Groups, Int32Vector, Int64Vector, Reduction
 from collectives.errors import InputError
 from collectives.ring import group_bytes, ring_all_reduce
 from collectives.schedule import Phase, Schedule
@@ -70,6 +70,62 @@ def two_phase_all_to_all(groups: Groups, bytes: float, domain: Int32Vector, rail
     out = AllToAll(level.across, to_domain[level.by_place], ones)
     home = AllToAll(level.inside, level.shard, ones)
     return Schedule((Phase(out, 1, "across domains, per rail"), Phase(home, 1, "inside the domain")))
+
+
+def channel_rings(collective: str, groups: Groups, bytes: float, domain: Int32Vector, rail: Int32Vector) -> Schedule:
+    """Rings side by side, one per place in the domain, each with its part of the bytes, as NCCL's channels.
+
+    Ring c enters each domain at the member in place c, passes through the others and leaves from the one before c, to
+    place c of the next domain: it crosses from one rail to the next (what NCCL_CROSS_NIC=1 allows).  Sent rail-aligned
+    (PXN), it hops to the GPU on rail c first and stays on its rail.  A ring step of n members, m of them in each of the
+    domains, moves ``1 / (n m)`` of the buffer.
+
+    Parameters
+    ----------
+    collective : {"all-reduce", "all-gather", "reduce-scatter"}
+    groups, bytes, domain, rail
+        As for `hierarchical_all_reduce`; bytes as nccl-tests counts them.
+
+    Raises
+    ------
+    InputError
+        If a group has different numbers of members in its domains.
+    """
+    level = _levels(groups, bytes, domain, rail)
+    members = level.inside.sizes
+    part_of = np.repeat(np.arange(members.size), members)
+    place = np.arange(part_of.size) - level.inside.start[:-1][part_of]
+    group_of_part = np.searchsorted(groups.start, np.cumsum(members) - members, side="right") - 1
+    first_part = np.searchsorted(group_of_part, np.arange(groups.n_groups))
+    parts_in_group = np.bincount(group_of_part, minlength=groups.n_groups)
+    following = first_part[group_of_part] + (np.arange(members.size) - first_part[group_of_part] + 1) % np.maximum(
+        parts_in_group[group_of_part], 1
+    )
+    src, dst, amount = [], [], []
+    chunk = level.shard / level.group_size
+    for channel in range(int(members.max(initial=0))):
+        has = channel < members[part_of]
+        last = (place + 1) % members[part_of] == channel
+        here = level.inside.start[:-1][part_of]
+        onward = np.where(
+            last,
+            level.inside.start[:-1][following[part_of]] + channel,
+            here + (place + 1) % members[part_of],
+        )
+        moving = np.flatnonzero(has & (level.group_size > 1))
+        src.append(level.inside.rank[moving])
+        dst.append(level.inside.rank[onward[moving]])
+        amount.append(chunk[moving])
+    flows = Flows(np.concatenate(src), np.concatenate(dst), np.concatenate(amount))
+    sizes = np.unique(groups.sizes[groups.sizes > 1])
+    rounds = 2 if collective == "all-reduce" else 1
+    if sizes.size == 1:
+        return Schedule((Phase(flows, rounds * (int(sizes[0]) - 1), f"rings, {collective}"),))
+    steps = rounds * (level.group_size - 1)
+    by_flow = np.concatenate(
+        [steps[(channel < members[part_of]) & (level.group_size > 1)] for channel in range(int(members.max(initial=0)))]
+    )
+    return Schedule((Phase(Flows(flows.src, flows.dst, flows.bytes * by_flow), 1, f"rings, {collective}, all steps"),))
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,11 +2,11 @@
 
 **Cuts.**  Bytes that a collective must bring out of (or into) a set of endpoints, over the capacity of the links that
 leave it.  The sets are each endpoint, each scale-up domain, the endpoints of each leaf (with the leaf), of each pod,
-and each half of the job.  What must cross for a set with ``s`` of a group's ``n`` members, size ``B`` as nccl-tests counts
-it: all-to-all ``s (n - s) B / n`` both ways; all-gather ``(n - s) B / n`` in and ``s B / n`` out, reduce-scatter the
-other way round; all-reduce ``B`` both ways, and ``2 (k - 1) B`` over all ``k`` sets of a partition together unless
-switches reduce (P. Patarasuk, X. Yuan: Bandwidth optimal all-reduce algorithms, J. Parallel Distrib. Comput. 69, 2009);
-broadcast and scatter from the root, reduce and gather to it.
+and each half of the job.  What must cross for a set with ``s`` of a group's ``n`` members, size ``B`` as nccl-tests
+counts it: all-to-all ``s (n - s) B / n`` both ways; all-gather ``(n - s) B / n`` in and ``s B / n`` out,
+reduce-scatter the other way round; all-reduce ``B`` both ways, and ``2 (k - 1) B`` over all ``k`` sets of a partition
+together unless switches reduce (P. Patarasuk, X. Yuan: Bandwidth optimal all-reduce algorithms, J. Parallel Distrib.
+Comput. 69, 2009); broadcast and scatter from the root, reduce and gather to it.
 
 **Linear program.**  For a demand, the smallest possible largest load over capacity of any split of its flows over any
 paths, shortest or not, that do not pass a third endpoint.

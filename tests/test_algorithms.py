@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 
-from collectives import ALGORITHMS, COLLECTIVES, Groups, InputError, algorithms, collective_schedule, ring
+from collectives import ALGORITHMS, COLLECTIVES, Groups, InputError, algorithms, collective_schedule, rail_aligned, ring
 from collectives.algorithms import Program
 from collectives.proof import prove
 from collectives.steps import schedule_of, step_of
 from fabric.builders import build, load_preset
 from fabric.load import schedule_loads
 from fabric.placement import packed
-from fabric.topology import NIC, NVLINK
+from fabric.topology import NIC, NVLINK, TRUNK
 from tests.naive_routing import pairs_of
 
 PROGRAMS = {
@@ -168,10 +168,47 @@ def test_sharp_sends_each_buffer_once():
 def test_every_algorithm_has_a_schedule_for_uneven_groups(collective):
     groups = Groups.of([[0, 1, 2, 3, 4], [5, 6], [7]])
     for name in ALGORITHMS[collective]:
-        domain, rail = np.array([0, 0, 0, 0, 0, 1, 1, 2]), np.zeros(8, np.int32)
+        domain, rail = np.array([0, 0, 0, 0, 0, 1, 1, 2], np.int32), np.array([0, 1, 2, 3, 4, 0, 1, 0], np.int32)
         schedule = collective_schedule(collective, groups, 1e6, name, domain, rail)
         assert schedule.max_rank <= 7
         assert np.isfinite(schedule.total_bytes())
         assert schedule.total_bytes() > 0
     with pytest.raises(InputError, match=f"algorithm 'magic': {collective} has"):
         collective_schedule(collective, groups, 1e6, "magic")
+
+
+@pytest.mark.parametrize("aligned", [False, True])
+def test_channels_use_every_nic_once(aligned):
+    """As many rings as GPUs in a host: each NIC carries 2 (n - 1) / n of an eighth of the buffer each way."""
+    topology = build(load_preset("hgx-b200-64"))
+    placement, groups = packed(topology), Groups.consecutive(64, 64)
+    domain, rail = topology.endpoint_domain, topology.endpoint_rail
+    schedule = collective_schedule("all-reduce", groups, 8e6, "rings", domain, rail)
+    assert schedule.total_bytes() == pytest.approx(2 * 63 * 8e6)
+    (phase,) = schedule.phases
+    crossing = domain[phase.demand.src] != domain[phase.demand.dst]
+    step = (rail[phase.demand.dst] - rail[phase.demand.src]) % 8
+    assert set(step[crossing]) == {1}
+    if aligned:
+        schedule = rail_aligned(schedule, domain, rail)
+    loads = schedule_loads(topology, schedule, placement).total
+    assert loads.bytes[topology.link_kind == NIC] == pytest.approx(2 * 63 / 64 * 1e6)
+    trunks = loads.bytes[topology.link_kind == TRUNK]
+    assert (trunks == 0).all() if aligned else trunks.max() > 0
+
+
+@pytest.mark.parametrize("n_hosts", [1, 2, 5])
+def test_each_channel_is_a_ring_of_all_members(n_hosts):
+    domain = np.repeat(np.arange(n_hosts), 4).astype(np.int32)
+    rail = np.tile(np.arange(4), n_hosts).astype(np.int32)
+    n = 4 * n_hosts
+    schedule = collective_schedule("all-gather", Groups.consecutive(n, n), float(n), "rings", domain, rail)
+    flows = schedule.phases[0].demand
+    assert schedule.phases[0].repeat == n - 1
+    for channel in range(4):
+        follower = dict(zip(flows.src[channel * n :][:n].tolist(), flows.dst[channel * n :][:n].tolist(), strict=True))
+        at, seen = 0, []
+        while at not in seen:
+            seen.append(at)
+            at = follower[at]
+        assert len(seen) == n

@@ -118,7 +118,7 @@ def test_bounds_on_the_command_line(tmp_path):
     document = answer(*options, cwd=tmp_path)
     cut, best = document["bounds"]
     assert (cut["cut"], best["cut"]) == ("domain", "linear program")
-    assert cut["time_over_bound"] >= 1
+    assert cut["time_over_bound"] >= 1 - 1e-9
     assert cut["time_s"] <= best["time_s"] * (1 + 1e-9) <= document["summary"]["bottleneck_time_s"] * (1 + 1e-6)
     ladder = answer("compare", "hgx-b200-64", "--no-figure", cwd=tmp_path)["ladder"]
     assert all(step["time_s"] >= step["bound"]["time_s"] * (1 - 1e-9) for step in ladder)
