@@ -23,6 +23,7 @@ lint: .venv/tests
 bench: .venv/bench
 	$(BIN)/python -m benchmarks.link_loads
 	$(BIN)/python -m benchmarks.real_tables
+	$(BIN)/python -m benchmarks.completions
 
 clean:
 	rm -rf .venv demo

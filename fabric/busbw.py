@@ -10,11 +10,12 @@ from collectives.catalog import ALGORITHMS, collective_schedule, known_algorithm
 from collectives.demand import Groups
 from collectives.errors import InputError
 from collectives.sizes import parse_bytes
-from fabric.latency import Cost, TimeModel, cost_of, fit, predicted_s
+from fabric.latency import Cost, TimeModel, cost_of, fit, model_for, predicted_s
 from fabric.load import schedule_loads
 from fabric.placement import Placement, domain_of_rank, rail_of_rank
 from fabric.routing import Routing
 from fabric.topology import Topology
+from fabric.traffic import Traffic
 from traces.nccl_tests import Measurement
 
 AUTO = "auto"
@@ -94,8 +95,9 @@ def costs(
     model: TimeModel,
     in_network: bool = False,
     n_threads: int | None = None,
+    groups: Groups | None = None,
 ) -> dict[str, Cost]:
-    """What each algorithm costs, the whole job being one group.
+    """What each algorithm costs.
 
     Algorithms that cannot run on this placement are left out if `algorithms` is ``(AUTO,)``, else refused.
 
@@ -103,6 +105,8 @@ def costs(
     ----------
     in_network : bool
         Whether the switches of the network reduce (SHARP), so that the automatic choice may take it.
+    groups : Groups, optional
+        Default the whole job as one.
 
     Raises
     ------
@@ -111,7 +115,7 @@ def costs(
     """
     automatic = tuple(algorithms) == (AUTO,)
     names = ALGORITHMS[collective] if automatic else tuple(known_algorithm(collective, name) for name in algorithms)
-    groups = Groups.consecutive(placement.n_ranks, placement.n_ranks)
+    groups = groups or Groups.consecutive(placement.n_ranks, placement.n_ranks)
     domain, rail = domain_of_rank(topology, placement), rail_of_rank(topology, placement)
     found: dict[str, Cost] = {}
     for name in names:
@@ -146,6 +150,33 @@ def predict(
             of_size.append(Row(size, name, protocol.name, time_s, *bandwidths))
         rows += [min(of_size, key=lambda row: row.time_s)] if best_only else of_size
     return tuple(rows)
+
+
+def fastest(
+    topology: Topology,
+    placement: Placement,
+    job: Traffic,
+    routing: Routing,
+    technology: str,
+    n_threads: int | None = None,
+) -> tuple[str, str]:
+    """The algorithm that the model finds fastest for a job's collective, groups and size, and why, in words.
+
+    Raises
+    ------
+    InputError
+        If no algorithm runs on this placement.
+    """
+    assert job.collective is not None
+    model, _ = model_for(technology)
+    sharp = technology == "infiniband"
+    found = costs(topology, placement, job.collective, (AUTO,), routing, model, sharp, n_threads, job.groups)
+    rows = predict(job.collective, job.group_size, (job.bytes,), found, model, best_only=False)
+    best, *others = sorted(rows, key=lambda row: row.time_s)
+    reason = f"algorithm: {best.algorithm}, the fastest by the model with latency ({best.time_s * 1e6:.4g} us"
+    if others:
+        reason += f"; next {others[0].algorithm}, {others[0].time_s * 1e6:.4g} us"
+    return best.algorithm, reason + ")"
 
 
 def why(rows: Sequence[Row], found: dict[str, Cost]) -> list[str]:

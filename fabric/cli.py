@@ -54,6 +54,7 @@ from fabric.options import (
     one_of,
     routing_name,
     routing_of,
+    technology_of,
     usage,
     wiring_of,
 )
@@ -207,6 +208,7 @@ def loads(
     from fabric import loads_report, report
     from fabric.analysis import analyse, bound_of, over_hash_seeds
     from fabric.bounds import linear_program_bound
+    from fabric.busbw import AUTO, fastest
     from fabric.exporting import annotated, annotations_path
     from fabric.heatmap import check_format, compare_figure
     from fabric.hotspots import worst_imbalance
@@ -221,6 +223,14 @@ def loads(
             check_writable(path, force)
     given = load_fabric(fabric, chosen_wiring, host_pattern, nvlink_gbps)
     policy = routing_of(routing, hashing, matched_tables(given, lfts, skip_unrouted))
+    reasons = []
+    if algorithm == AUTO:
+        options = replace(options, algorithm=None)
+        any_algorithm = options.traffic(given)
+        where = options.placement(given, any_algorithm, placement, seed)
+        with working("algorithms"):
+            chosen, reason = fastest(given.topology, where, any_algorithm, policy, technology_of(given), threads)
+        options, reasons = replace(options, algorithm=chosen), [reason]
     job = options.traffic(given)
     where = options.placement(given, job, placement, seed)
     domain, rail = domain_of_rank(given.topology, where), rail_of_rank(given.topology, where)
@@ -248,7 +258,7 @@ def loads(
         files |= annotated(total, infragraph)
     write_all(files, force)
     choices = {"transport": transport, "placement": placement or ("given" if job.placement else "packed")}
-    assumptions = options.assumptions(given, job, placement)
+    assumptions = [*reasons, *options.assumptions(given, job, placement)]
     if json:
         report.print_json(loads_report.loads_document(given, job, analysis, distribution, choices, bounds, assumptions))
     else:
@@ -486,7 +496,7 @@ def busbw(
     policy = routing_of(policy_name, hashing, matched_tables(given, lfts, skip_unrouted=False))
     job = options.traffic(given)
     where = options.placement(given, job, placement, seed)
-    technology = given.description.fabric.technology if given.description else "infiniband" if given.origin else ""
+    technology = technology_of(given)
     model, sources = model_for(technology, hop_latency_ns * 1e-9)
     names = tuple(algorithm.split(","))
     with working("routing"):

@@ -255,3 +255,10 @@ def matched_tables(given: "LoadedFabric", lfts: Path | None, skip_unrouted: bool
     if lfts is None:
         return None
     return match_tables(read_lfts(lfts), given.topology, given.origin, skip_unrouted)
+
+
+def technology_of(given: "LoadedFabric") -> str:
+    """infiniband, spectrum-x, ... as a fabric's description says or its dump shows; empty if unknown."""
+    if given.description is not None:
+        return given.description.fabric.technology
+    return "infiniband" if given.origin is not None else ""

@@ -179,3 +179,13 @@ def test_protocols_are_those_of_the_source():
     assert all(0 < one.efficiency <= 1 for one in PROTOCOLS)
     with pytest.raises(InputError, match="time model"):
         TimeModel(wire_efficiency=1.5)
+
+
+def test_loads_takes_the_fastest_and_says_why(tmp_path):
+    options = ("loads", "hgx-b200-64", "--collective", "all-reduce", "--algorithm", "auto")
+    small = answer(*options, "--size", "8B", cwd=tmp_path)
+    large = answer(*options, "--size", "1GiB", cwd=tmp_path)
+    assert small["traffic"]["algorithm"] != large["traffic"]["algorithm"]
+    for document in (small, large):
+        name = document["traffic"]["algorithm"]
+        assert any(line.startswith(f"algorithm: {name}, the fastest by the model") for line in document["assumptions"])
