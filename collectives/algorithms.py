@@ -305,6 +305,74 @@ def direct_send(n: int) -> Program:
     return Program(n, 1, (step_of([(i, i + 1, whole) for i in range(0, n - 1, 2)]),))
 
 
+def direct_all_to_all(n: int) -> Program:
+    """Everything at once."""
+    rows = [(s, d, np.array([s * n + d])) for s in range(n) for d in range(n) if s != d]
+    return Program(n, n, (step_of(rows),))
+
+
+def hierarchical_all_reduce(n_domains: int, per_domain: int) -> Program:
+    """Reduce-scatter in each domain, a ring across domains for each place, all-gather in each domain.
+
+    Member ``d m + p`` is the one in place p of domain d; place p's shard is blocks ``p k .. p k + k - 1``.
+    """
+    k, m = n_domains, per_domain
+    n = k * m
+
+    def shard(place: int) -> Int64Vector:
+        return np.arange(place * k, (place + 1) * k)
+
+    inside = [(a // m * m, a, b) for a in range(n) for b in range(a // m * m, a // m * m + m) if a != b]
+    steps = [step_of([(a, b, shard(b - base)) for base, a, b in inside], True)] if m > 1 else []
+    for ring in (ring_reduce_scatter(k), ring_all_gather(k)) if k > 1 else ():
+        for step in ring.steps:
+            rows = [
+                (int(a) * m + p, int(b) * m + p, p * k + step.contents(t))
+                for t, (a, b) in enumerate(zip(step.src, step.dst, strict=True))
+                for p in range(m)
+            ]
+            steps.append(step_of(rows, step.combine))
+    if m > 1:
+        steps.append(step_of([(a, b, shard(a - base)) for base, a, b in inside]))
+    return Program(n, n, tuple(steps))
+
+
+def channel_rings_all_reduce(n_domains: int, per_domain: int) -> Program:
+    """A ring per place, each with its part of every block: see `collectives.hierarchical.channel_rings`."""
+    k, m = n_domains, per_domain
+    n = k * m
+    channels = [[d * m + (c + p) % m for d in range(k) for p in range(m)] for c in range(m)]
+    steps = []
+    for step in ring_all_reduce(n).steps:
+        rows = [
+            (channels[c][int(a)], channels[c][int(b)], step.contents(t) * m + c)
+            for t, (a, b) in enumerate(zip(step.src, step.dst, strict=True))
+            for c in range(m)
+        ]
+        steps.append(step_of(rows, step.combine))
+    return Program(n, n * m, tuple(steps))
+
+
+def pxn_all_to_all(n_domains: int, per_domain: int) -> Program:
+    """Over NVLink to the member on the destination's rail, then along the rail (PXN); one rank a rail and domain."""
+    k, m = n_domains, per_domain
+    n = k * m
+    first: dict[tuple[int, int], list[int]] = {}
+    second: dict[tuple[int, int], list[int]] = {}
+    for s in range(n):
+        for d in range(n):
+            if s == d:
+                continue
+            proxy = s // m * m + d % m
+            if s // m == d // m or proxy == s:
+                second.setdefault((s, d), []).append(s * n + d)
+            else:
+                first.setdefault((s, proxy), []).append(s * n + d)
+                second.setdefault((proxy, d), []).append(s * n + d)
+    steps = [step_of([(a, b, np.array(blocks)) for (a, b), blocks in hop.items()]) for hop in (first, second) if hop]
+    return Program(n, n, tuple(steps))
+
+
 def two_phase_all_to_all(n_domains: int, per_domain: int) -> Program:
     """First across domains to the member in the same place, then inside the domain (as expert-parallel libraries do).
 
