@@ -456,6 +456,16 @@ def busbw(
     hash_seeds: HashSeeds = "per-switch",
     seed: Seed = 0,
     hop_latency_ns: Annotated[float, typer.Option(min=0.0, help="Latency of each network link on the way.")] = 0.0,
+    message_overhead_ns: Annotated[float, typer.Option(min=0.0, help="For each message that a rank sends.")] = 0.0,
+    base_latency_us: Annotated[
+        float | None, typer.Option(min=0.0, help="Your own base latency, instead of NCCL's protocols.")
+    ] = None,
+    step_latency_us: Annotated[
+        float, typer.Option(min=0.0, help="With --base-latency-us: of a step, wherever it goes.")
+    ] = 0.0,
+    efficiency: Annotated[
+        float, typer.Option(min=0.001, max=1.0, help="With --base-latency-us: payload over bytes moved.")
+    ] = 1.0,
     figure: Annotated[
         Path | None, typer.Option(metavar="PATH", help="Plot busbw over size (.png, .svg, .pdf).")
     ] = None,
@@ -482,7 +492,7 @@ def busbw(
     from fabric import busbw as prediction
     from fabric import busbw_report, report
     from fabric.heatmap import check_format
-    from fabric.latency import model_for
+    from fabric.latency import Protocol, model_for
     from fabric.loading import load_fabric
     from fabric.output import check_writable, write_whole
     from traces.nccl_tests import read_nccl_tests
@@ -497,7 +507,12 @@ def busbw(
     job = options.traffic(given)
     where = options.placement(given, job, placement, seed)
     technology = technology_of(given)
-    model, sources = model_for(technology, hop_latency_ns * 1e-9)
+    own = None
+    if base_latency_us is not None:
+        own = Protocol("own", base_latency_us * 1e-6, step_latency_us * 1e-6, step_latency_us * 1e-6, efficiency)
+    elif step_latency_us != 0.0 or efficiency != 1.0:
+        usage("--step-latency-us and --efficiency go with --base-latency-us")
+    model, sources = model_for(technology, hop_latency_ns * 1e-9, message_overhead_ns * 1e-9, own)
     names = tuple(algorithm.split(","))
     with working("routing"):
         sharp = technology == "infiniband"

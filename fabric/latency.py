@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from collectives.demand import FloatVector, Flows
+from collectives.demand import AllToAll, Demand, FloatVector, Flows
 from collectives.errors import InputError
 from collectives.schedule import Phase, Schedule
 from fabric.load import ScheduleLoads
@@ -69,14 +69,17 @@ class TimeModel:
         Of the network's links.
     hop_s : float
         For each link of the network that a byte crosses on its way, on top of the protocol's step latency.
+    message_s : float
+        For each message that a rank sends one after the other: n - 1 of them in a direct all-to-all of n ranks.
     """
 
     protocols: tuple[Protocol, ...] = PROTOCOLS
     wire_efficiency: float = 1.0
     hop_s: float = 0.0
+    message_s: float = 0.0
 
     def __post_init__(self) -> None:
-        if not self.protocols or not 0 < self.wire_efficiency <= 1 or not 0 <= self.hop_s < float("inf"):
+        if not self.protocols or not 0 < self.wire_efficiency <= 1 or min(self.hop_s, self.message_s) < 0:
             raise InputError("time model: expected protocols, an efficiency in (0, 1] and a latency >= 0")
 
 
@@ -92,12 +95,15 @@ class Cost:
         Steps that follow one another: rings count a step in part where only some of its sends cross domains.
     hops : float
         Network links that a byte crosses, summed over the steps.
+    messages : float
+        Messages of the rank that sends most, summed over the steps.
     """
 
     seconds_per_byte: float
     scale_up_steps: float
     network_steps: float
     hops: float
+    messages: float = 0.0
 
 
 def cost_of(schedule: Schedule, loads: ScheduleLoads, placement: Placement, size: float, model: TimeModel) -> Cost:
@@ -112,12 +118,13 @@ def cost_of(schedule: Schedule, loads: ScheduleLoads, placement: Placement, size
     domain = topology.endpoint_domain[placement.endpoint]
     network = topology.link_kind != NVLINK
     efficiency = np.where(network, model.wire_efficiency, 1.0)
-    inside = outside = hops = 0.0
+    inside = outside = hops = messages = 0.0
     for phase, carried in zip(schedule.phases, loads.phases, strict=True):
         share = _network_share(phase, domain)
         out = phase.repeat * share
         outside += out
         inside += phase.repeat - out
+        messages += phase.repeat * max((_most_messages(demand) for demand in phase.demands), default=0)
         injected = float(carried.bytes[(topology.link_kind == NIC)].sum()) / 2
         if injected > 0:
             hops += phase.repeat * share * float(carried.bytes[network].sum()) / injected
@@ -128,7 +135,16 @@ def cost_of(schedule: Schedule, loads: ScheduleLoads, placement: Placement, size
             repeat * float((part.seconds / efficiency).max(initial=0.0))
             for part, repeat in zip(loads.phases, loads.repeats, strict=True)
         )
-    return Cost(busy / size, inside, outside, hops)
+    return Cost(busy / size, inside, outside, hops, messages)
+
+
+def _most_messages(demand: Demand) -> int:
+    """Messages of the rank that sends most; one for a buffer that the network reduces."""
+    if isinstance(demand, Flows):
+        return int(np.bincount(demand.src).max(initial=0))
+    if isinstance(demand, AllToAll):
+        return int(demand.groups.sizes.max(initial=1)) - 1
+    return 1
 
 
 def _network_share(phase: Phase, domain: "np.ndarray[tuple[int], np.dtype[np.int32]]") -> float:
@@ -156,13 +172,14 @@ def _network_share(phase: Phase, domain: "np.ndarray[tuple[int], np.dtype[np.int
 
 def predicted_s(cost: Cost, size: float, model: TimeModel, algorithm: str = "") -> tuple[float, Protocol]:
     """Time of a size by the fastest protocol that the algorithm has, and that protocol."""
-    protocols = IN_NETWORK.get(algorithm, model.protocols)
+    protocols = IN_NETWORK.get(algorithm, PROTOCOLS) if model.protocols is PROTOCOLS else model.protocols
     times = [
         (
             one.base_s
             + cost.scale_up_steps * one.scale_up_step_s
             + cost.network_steps * one.network_step_s
             + cost.hops * model.hop_s
+            + cost.messages * model.message_s
             + cost.seconds_per_byte * size / one.efficiency,
             number,
         )
@@ -192,14 +209,33 @@ def fit(sizes: FloatVector, times_s: FloatVector, cost: Cost) -> tuple[float, fl
     return max(0.0, float(base)), float(1.0 / slope)
 
 
-def model_for(technology: str, hop_s: float = 0.0) -> tuple[TimeModel, list[str]]:
-    """The default model of a fabric, and its sources in words."""
+def model_for(
+    technology: str, hop_s: float = 0.0, message_s: float = 0.0, own: Protocol | None = None
+) -> tuple[TimeModel, list[str]]:
+    """The default model of a fabric, and its sources in words.
+
+    Parameters
+    ----------
+    technology : str
+        ``infiniband`` or ``spectrum-x``; of others the wire efficiency is taken as 1.
+    hop_s, message_s : float
+        As for `TimeModel`.
+    own : Protocol, optional
+        The user's figures instead of NCCL's.
+    """
     wire = WIRE_EFFICIENCY.get(technology, 1.0)
     notes = [
-        "latency: base and per step as in NCCL's tuning tables (ring; LL, LL128, Simple), the fastest protocol taken",
+        "latency: base and per step as in NCCL's tuning tables (ring; LL, LL128, Simple), the fastest protocol taken"
     ]
+    if own is not None:
+        notes = [
+            f"latency: base {own.base_s * 1e6:g} us, step {own.scale_up_step_s * 1e6:g} us inside the domain and "
+            f"{own.network_step_s * 1e6:g} us over the network, efficiency {own.efficiency:g}, as given"
+        ]
     if technology in WIRE_EFFICIENCY:
         notes.append(f"wire: {wire:.1%} of a packet of 4,096 bytes is payload (MTU assumed)")
-    if hop_s:
-        notes.append(f"latency of a hop: {hop_s * 1e9:g} ns")
-    return TimeModel(wire_efficiency=wire, hop_s=hop_s), notes
+    notes.append(
+        f"latency of a hop {hop_s * 1e9:g} ns, of a message {message_s * 1e9:g} ns (0 unless given: no source)"
+    )
+    protocols = PROTOCOLS if own is None else (own,)
+    return TimeModel(protocols, wire, hop_s, message_s), notes

@@ -124,7 +124,7 @@ def test_latency_rules_small_sizes_and_bytes_large_ones(cluster):
 
 
 def test_the_fit_finds_what_made_the_times():
-    cost = Cost(1e-11, 0, 0, 0)
+    cost = Cost(1e-11, 0.0, 0.0, 0.0)
     sizes = 2.0 ** np.arange(3, 34)
     base, efficiency = fit(sizes, 20e-6 + sizes * cost.seconds_per_byte / 0.7, cost)
     assert (base, efficiency) == (pytest.approx(20e-6), pytest.approx(0.7))
@@ -189,3 +189,14 @@ def test_loads_takes_the_fastest_and_says_why(tmp_path):
     for document in (small, large):
         name = document["traffic"]["algorithm"]
         assert any(line.startswith(f"algorithm: {name}, the fastest by the model") for line in document["assumptions"])
+
+
+def test_your_own_latencies(tmp_path, cluster):
+    """A direct all-to-all of 64: one step, 63 messages."""
+    own = ("--base-latency-us", "20", "--step-latency-us", "5", "--efficiency", "0.5", "--message-overhead-ns", "100")
+    options = ("busbw", "hgx-b200-64", "--collective", "all-to-all", "--algorithm", "direct", "--sizes", "1GiB")
+    (row,) = answer(*options, *own, cwd=tmp_path)["rows"]
+    wire = 4096 / (4096 + 26)
+    expected = 20e-6 + 5e-6 + 63 * 100e-9 + 56 / 64 * 2**30 * 8 / 400e9 / wire / 0.5
+    assert row["time_s"] == pytest.approx(expected)
+    assert railscope(*options, "--efficiency", "0.5", cwd=tmp_path).returncode == 2
