@@ -3,6 +3,7 @@
 from collectives.alltoall import all_to_all, rail_aligned_all_to_all
 from collectives.bandwidth import algbw_GBps, bus_factor, busbw_GBps
 from collectives.catalog import ALGORITHMS, COLLECTIVES, collective_schedule
+from collectives.channels import Channel, channels
 from collectives.demand import AllToAll, Demand, Flows, Groups, Reduction
 from collectives.errors import InputError
 from collectives.hierarchical import hierarchical_all_reduce
@@ -18,6 +19,7 @@ __all__ = [
     "ALGORITHMS",
     "COLLECTIVES",
     "AllToAll",
+    "Channel",
     "Demand",
     "Flows",
     "Groups",
@@ -30,6 +32,7 @@ __all__ = [
     "all_to_all",
     "bus_factor",
     "busbw_GBps",
+    "channels",
     "collective_schedule",
     "format_bytes",
     "hierarchical_all_reduce",

@@ -338,7 +338,7 @@ def hierarchical_all_reduce(n_domains: int, per_domain: int) -> Program:
 
 
 def channel_rings_all_reduce(n_domains: int, per_domain: int) -> Program:
-    """A ring per place, each with its part of every block: see `collectives.hierarchical.channel_rings`."""
+    """A ring per place, each with its part of every block: see `collectives.channels`."""
     k, m = n_domains, per_domain
     n = k * m
     channels = [[d * m + (c + p) % m for d in range(k) for p in range(m)] for c in range(m)]

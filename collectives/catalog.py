@@ -6,9 +6,10 @@ from functools import partial
 
 from collectives import algorithms
 from collectives.alltoall import all_to_all, rail_aligned_all_to_all
+from collectives.channels import channel_rings
 from collectives.demand import Groups, Int32Vector, Reduction
 from collectives.errors import InputError
-from collectives.hierarchical import channel_rings, hierarchical_all_reduce, nvls_all_reduce, two_phase_all_to_all
+from collectives.hierarchical import hierarchical_all_reduce, nvls_all_reduce, two_phase_all_to_all
 from collectives.ring import (
     group_bytes,
     ring_all_gather,
@@ -113,6 +114,7 @@ def collective_schedule(
     algorithm: str | None = None,
     domain: Int32Vector | None = None,
     rail: Int32Vector | None = None,
+    n_channels: int | None = None,
 ) -> Schedule:
     """A collective of every group at once.
 
@@ -128,6 +130,8 @@ def collective_schedule(
         One of ``ALGORITHMS[name]``; default its first.
     domain, rail : (n_ranks,) int32, optional
         What algorithms that tell scale-up from scale-out need to know of the ranks.
+    n_channels : int, optional
+        Of the algorithm ``rings``: see `collectives.channels`.
 
     Raises
     ------
@@ -139,4 +143,6 @@ def collective_schedule(
         return _SIMPLE[name][chosen](groups, bytes)
     if domain is None or rail is None:
         raise InputError(f"{chosen} {name}: expected the domain and rail of every rank")
+    if n_channels is not None and chosen == "rings":
+        return channel_rings(name, groups, bytes, domain, rail, n_channels)
     return _PLACED[name][chosen](groups, bytes, domain, rail)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from collectives.demand import AllToAll, FloatVector, Flows, Groups, Int32Vector, Int64Vector, Reduction
+from collectives.demand import AllToAll, FloatVector, Groups, Int32Vector, Int64Vector, Reduction
 from collectives.errors import InputError
 from collectives.ring import group_bytes, ring_all_reduce
 from collectives.schedule import Phase, Schedule
@@ -30,7 +30,7 @@ def hierarchical_all_reduce(groups: Groups, bytes: float, domain: Int32Vector, r
     InputError
         If a group has different numbers of members in its domains.
     """
-    level = _levels(groups, bytes, domain, rail)
+    level = levels(groups, bytes, domain, rail)
     exchange = AllToAll(level.inside, level.shard, np.ones(level.shard.size))
     rings = level.rings().phases
     return Schedule(
@@ -49,7 +49,7 @@ def nvls_all_reduce(groups: Groups, bytes: float, domain: Int32Vector, rail: Int
     be added and its shard down, then the shard up to be multicast and the whole buffer down.  Arguments and errors as
     for `hierarchical_all_reduce`.
     """
-    level = _levels(groups, bytes, domain, rail)
+    level = levels(groups, bytes, domain, rail)
     members = level.inside.sizes
     volume = Reduction(level.inside, level.shard[level.inside.start[:-1]] * (members + 1))
     return Schedule((Phase(volume, 1, "NVLS in the domain"), *level.rings().phases), "pipelined")
@@ -62,7 +62,7 @@ def two_phase_all_to_all(groups: Groups, bytes: float, domain: Int32Vector, rail
     buffer to each of the other ``m - 1`` members of its domain over NVLink.  Arguments and errors as for
     `hierarchical_all_reduce`.
     """
-    level = _levels(groups, bytes, domain, rail)
+    level = levels(groups, bytes, domain, rail)
     ones = np.ones(level.shard.size)
     members = np.repeat(level.inside.sizes, level.inside.sizes)
     # m / n of the whole buffer, which is m shards.
@@ -72,64 +72,8 @@ def two_phase_all_to_all(groups: Groups, bytes: float, domain: Int32Vector, rail
     return Schedule((Phase(out, 1, "across domains, per rail"), Phase(home, 1, "inside the domain")))
 
 
-def channel_rings(collective: str, groups: Groups, bytes: float, domain: Int32Vector, rail: Int32Vector) -> Schedule:
-    """Rings side by side, one per place in the domain, each with its part of the bytes, as NCCL's channels.
-
-    Ring c enters each domain at the member in place c, passes through the others and leaves from the one before c, to
-    place c of the next domain: it crosses from one rail to the next (what NCCL_CROSS_NIC=1 allows).  Sent rail-aligned
-    (PXN), it hops to the GPU on rail c first and stays on its rail.  A ring step of n members, m of them in each of the
-    domains, moves ``1 / (n m)`` of the buffer.
-
-    Parameters
-    ----------
-    collective : {"all-reduce", "all-gather", "reduce-scatter"}
-    groups, bytes, domain, rail
-        As for `hierarchical_all_reduce`; bytes as nccl-tests counts them.
-
-    Raises
-    ------
-    InputError
-        If a group has different numbers of members in its domains.
-    """
-    level = _levels(groups, bytes, domain, rail)
-    members = level.inside.sizes
-    part_of = np.repeat(np.arange(members.size), members)
-    place = np.arange(part_of.size) - level.inside.start[:-1][part_of]
-    group_of_part = np.searchsorted(groups.start, np.cumsum(members) - members, side="right") - 1
-    first_part = np.searchsorted(group_of_part, np.arange(groups.n_groups))
-    parts_in_group = np.bincount(group_of_part, minlength=groups.n_groups)
-    following = first_part[group_of_part] + (np.arange(members.size) - first_part[group_of_part] + 1) % np.maximum(
-        parts_in_group[group_of_part], 1
-    )
-    src, dst, amount = [], [], []
-    chunk = level.shard / level.group_size
-    for channel in range(int(members.max(initial=0))):
-        has = channel < members[part_of]
-        last = (place + 1) % members[part_of] == channel
-        here = level.inside.start[:-1][part_of]
-        onward = np.where(
-            last,
-            level.inside.start[:-1][following[part_of]] + channel,
-            here + (place + 1) % members[part_of],
-        )
-        moving = np.flatnonzero(has & (level.group_size > 1))
-        src.append(level.inside.rank[moving])
-        dst.append(level.inside.rank[onward[moving]])
-        amount.append(chunk[moving])
-    flows = Flows(np.concatenate(src), np.concatenate(dst), np.concatenate(amount))
-    sizes = np.unique(groups.sizes[groups.sizes > 1])
-    rounds = 2 if collective == "all-reduce" else 1
-    if sizes.size == 1:
-        return Schedule((Phase(flows, rounds * (int(sizes[0]) - 1), f"rings, {collective}"),))
-    steps = rounds * (level.group_size - 1)
-    by_flow = np.concatenate(
-        [steps[(channel < members[part_of]) & (level.group_size > 1)] for channel in range(int(members.max(initial=0)))]
-    )
-    return Schedule((Phase(Flows(flows.src, flows.dst, flows.bytes * by_flow), 1, f"rings, {collective}, all steps"),))
-
-
 @dataclass(frozen=True, eq=False)
-class _Levels:
+class Levels:
     """Groups cut up by scale-up domain; vectors are by member of `inside` (M members in all).
 
     Attributes
@@ -156,7 +100,8 @@ class _Levels:
         return ring_all_reduce(self.across, self.shard[self.by_place][self.across.start[:-1]])
 
 
-def _levels(groups: Groups, bytes: float, domain: Int32Vector, rail: Int32Vector) -> _Levels:
+def levels(groups: Groups, bytes: float, domain: Int32Vector, rail: Int32Vector) -> Levels:
+    """Cut groups up by scale-up domain; members of a domain stand by rail.  Errors as `hierarchical_all_reduce`."""
     rank, group = groups.rank, groups.member_group()
     buffers = group_bytes(groups, bytes)
     its_domain = domain[rank].astype(np.int64)
@@ -175,7 +120,7 @@ def _levels(groups: Groups, bytes: float, domain: Int32Vector, rail: Int32Vector
     ring = group[order][by_position] * (int(members.max(initial=1)) + 1) + position[by_position]
     ring_start = np.append(np.flatnonzero(np.diff(ring, prepend=-1)), ring.size).astype(np.int64)
     across = Groups(ring_start, rank[order][by_position])
-    return _Levels(inside, across, by_position, shard, groups.sizes[group[order]])
+    return Levels(inside, across, by_position, shard, groups.sizes[group[order]])
 
 
 def _refuse_uneven(n_groups: int, place_group: Int64Vector, members: Int64Vector) -> None:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 from fabric.options import (
     Algorithm,
     Axis,
+    Channels,
     Collective,
     CsvPath,
     DemandFile,
@@ -131,6 +132,7 @@ def loads(
     size: Size = "1GiB",
     group: GroupSize = None,
     algorithm: Algorithm = None,
+    channels: Channels = None,
     parallel: Parallel = None,
     axis: Axis = None,
     order: Order = "tp-cp-ep-dp-pp",
@@ -194,6 +196,7 @@ def loads(
         gpus_per_domain,
         hosts,
         topology_conf,
+        channels,
     )
     options.check()
     hashing = ecmp_of(queue_pairs, seed, hash_seeds)

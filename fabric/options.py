@@ -34,6 +34,10 @@ GroupSize = Annotated[
 Algorithm = Annotated[
     str | None, typer.Option(help="ring, hierarchical, halving-doubling, ... (a wrong name lists them), or auto.")
 ]
+Channels = Annotated[
+    int | None,
+    typer.Option(min=1, metavar="N", help="Rings of --algorithm rings [default: one for each GPU of a domain]."),
+]
 Parallel = Annotated[
     str | None, typer.Option(metavar="SIZES", help="Parallel layout such as tp=4,pp=8,ep=64 (Megatron's meaning).")
 ]
@@ -155,6 +159,7 @@ class JobOptions:
     gpus_per_domain: int | None = None
     hosts: str | None = None
     topology_conf: Path | None = None
+    channels: int | None = None
 
     def check(self) -> None:
         """Refuse options that do not go together, before anything is loaded."""
@@ -170,6 +175,9 @@ class JobOptions:
             usage("expected --parallel and --axis together")
         if self.gpus_per_domain is not None and (self.hosts or self.topology_conf):
             usage("--gpus-per-domain: --hosts and --topology-conf name the hosts themselves")
+
+        if self.channels is not None and self.algorithm != "rings":
+            usage("--channels goes with --algorithm rings")
 
     def chosen_hosts(self, given: "LoadedFabric") -> list[int] | None:
         """Numbers of the hosts that --hosts and --topology-conf choose, in order; None where neither is given."""
@@ -211,7 +219,9 @@ class JobOptions:
         n_ranks = self.n_ranks(given)
         layout = ParallelLayout.parse(self.parallel, n_ranks, self.order) if self.parallel is not None else None
         size = parse_bytes(self.size)
-        return collective_traffic(self.collective, n_ranks, size, self.group, self.algorithm, layout, self.axis)
+        return collective_traffic(
+            self.collective, n_ranks, size, self.group, self.algorithm, layout, self.axis, self.channels
+        )
 
     def placement(self, given: "LoadedFabric", job: "Traffic", kind: str | None, seed: int) -> "Placement":
         """Where the ranks go: packed, scattered, or as a file says."""

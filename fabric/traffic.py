@@ -63,6 +63,7 @@ def collective_traffic(
     algorithm: str | None = None,
     layout: ParallelLayout | None = None,
     axes: str | None = None,
+    n_channels: int | None = None,
 ) -> Traffic:
     """A collective in all groups at once.
 
@@ -77,6 +78,8 @@ def collective_traffic(
     algorithm : str, optional
     layout, axes : optional
         Groups of a parallel layout instead.
+    n_channels : int, optional
+        Of the algorithm ``rings``.
     """
     known_collective(collective)
     if layout is not None:
@@ -88,7 +91,7 @@ def collective_traffic(
     size_of_group = int(groups.sizes.max())
 
     def schedule(domain: Int32Vector, rail: Int32Vector) -> Schedule:
-        return collective_schedule(collective, groups, size, algorithm, domain, rail)
+        return collective_schedule(collective, groups, size, algorithm, domain, rail, n_channels)
 
     return Traffic(
         label=f"{collective} of {format_bytes(size)}, {groups.n_groups} {label} of {size_of_group}",

@@ -3,7 +3,17 @@
 import numpy as np
 import pytest
 
-from collectives import ALGORITHMS, COLLECTIVES, Groups, InputError, algorithms, collective_schedule, rail_aligned, ring
+from collectives import (
+    ALGORITHMS,
+    COLLECTIVES,
+    Groups,
+    InputError,
+    algorithms,
+    channels,
+    collective_schedule,
+    rail_aligned,
+    ring,
+)
 from collectives.algorithms import Program
 from collectives.proof import prove
 from collectives.steps import schedule_of, step_of
@@ -215,3 +225,23 @@ def test_each_channel_is_a_ring_of_all_members(n_hosts):
             seen.append(at)
             at = follower[at]
         assert len(seen) == n
+
+
+def test_channels_say_which_rails_they_use():
+    domain, rail = np.repeat(np.arange(3), 4).astype(np.int32), np.tile(np.arange(4), 3).astype(np.int32)
+    groups = Groups.consecutive(12, 12)
+    every = channels(groups, domain, rail)
+    assert [(one.number, one.enters_rail, one.leaves_rail) for one in every] == [
+        (0, 0, 3),
+        (1, 1, 0),
+        (2, 2, 1),
+        (3, 3, 2),
+    ]
+    assert every[1].ranks.tolist() == [1, 2, 3, 0, 5, 6, 7, 4, 9, 10, 11, 8]
+    assert [one.enters_rail for one in channels(groups, domain, rail, 2)] == [0, 2]
+    assert [one.enters_rail for one in channels(groups, domain, rail, 6)] == [0, 1, 2, 3, 0, 1]
+    for count in (1, 2, 4, 6):
+        schedule = collective_schedule("all-reduce", groups, 12e6, "rings", domain, rail, count)
+        assert schedule.total_bytes() == pytest.approx(2 * 11 * 12e6)
+    with pytest.raises(InputError, match="channels: expected an integer >= 1"):
+        channels(groups, domain, rail, 0)

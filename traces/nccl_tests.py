@@ -72,7 +72,7 @@ def _from_json(path: str | Path, text: str) -> list[Measurement]:
         rows.append(
             Measurement(
                 _number(path, number, row, "size"),
-                _number(path, number, side, "time") * 1e-6,
+                _number(path, number, side, "time", "cpu_time") * 1e-6,
                 _number(path, number, side, "alg_bw", "algbw"),
                 _number(path, number, side, "bus_bw", "busbw"),
             )
