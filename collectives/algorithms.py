@@ -75,11 +75,6 @@ class _Fold:
         self.rest = n - self.core
         self.member = np.array([2 * p + 1 if p < self.rest else p + self.rest for p in range(self.core)], np.int64)
 
-    def blocks(self, first: int, stop: int) -> Int64Vector:
-        """Blocks of the members that core places `first` to `stop - 1` stand for."""
-        begin, end = (2 * p if p < self.rest else p + self.rest for p in (first, stop))
-        return np.arange(begin, end, dtype=np.int64)
-
     def in_step(self, everything: bool, combine: bool) -> list[Step]:
         """Even members hand their block (or all) to the odd one behind."""
         whole = np.arange(self.n, dtype=np.int64)
@@ -92,34 +87,29 @@ class _Fold:
         rows = [(2 * i + 1, 2 * i, whole if everything else whole[2 * i : 2 * i + 1]) for i in range(self.rest)]
         return [step_of(rows)] if rows else []
 
+    def _exchange(self, width: int, first: Int64Vector, combine: bool) -> Step:
+        """Each core place sends the blocks of places ``first .. first + width - 1`` to the one `width` away."""
+        place = np.arange(self.core, dtype=np.int64)
+        begin, end = (np.where(p < self.rest, 2 * p, p + self.rest) for p in (first, first + width))
+        return Step(
+            self.member[place],
+            self.member[place ^ width],
+            end - begin,
+            lambda t: np.arange(begin[t], end[t], dtype=np.int64),
+            combine,
+        )
+
     def halving(self) -> list[Step]:
         """Reduce-scatter of the core: half of what is left to the partner at half the distance."""
-        steps = []
-        width = self.core // 2
-        while width:
-            rows = []
-            for place in range(self.core):
-                partner = place ^ width
-                first = partner & ~(width - 1)
-                rows.append((int(self.member[place]), int(self.member[partner]), self.blocks(first, first + width)))
-            steps.append(step_of(rows, True))
-            width //= 2
-        return steps
+        place = np.arange(self.core, dtype=np.int64)
+        widths = [1 << k for k in reversed(range(self.core.bit_length() - 1))]
+        return [self._exchange(width, (place ^ width) & ~(width - 1), True) for width in widths]
 
     def doubling(self) -> list[Step]:
         """All-gather of the core: all that one has to the partner at twice the distance."""
-        steps = []
-        width = 1
-        while width < self.core:
-            rows = []
-            for place in range(self.core):
-                first = place & ~(width - 1)
-                rows.append(
-                    (int(self.member[place]), int(self.member[place ^ width]), self.blocks(first, first + width))
-                )
-            steps.append(step_of(rows))
-            width *= 2
-        return steps
+        place = np.arange(self.core, dtype=np.int64)
+        widths = [1 << k for k in range(self.core.bit_length() - 1)]
+        return [self._exchange(width, place & ~(width - 1), False) for width in widths]
 
 
 def halving_reduce_scatter(n: int) -> Program:

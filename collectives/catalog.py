@@ -11,6 +11,7 @@ from collectives.demand import Groups, Int32Vector, Reduction
 from collectives.errors import InputError
 from collectives.hierarchical import hierarchical_all_reduce, nvls_all_reduce, two_phase_all_to_all
 from collectives.ring import (
+    bidirectional_ring_all_reduce,
     group_bytes,
     ring_all_gather,
     ring_all_reduce,
@@ -38,7 +39,7 @@ def _in_network(groups: Groups, bytes: float) -> Schedule:
 _SIMPLE: dict[str, dict[str, _Simple]] = {
     "all-reduce": {
         "ring": ring_all_reduce,
-        "bidirectional-ring": _stepped(algorithms.bidirectional_ring_all_reduce, "ring both ways"),
+        "bidirectional-ring": bidirectional_ring_all_reduce,
         "double-tree": _stepped(algorithms.double_tree_all_reduce, "double binary tree"),
         "halving-doubling": _stepped(algorithms.halving_doubling_all_reduce, "halving and doubling"),
         "sharp": _in_network,

@@ -26,6 +26,22 @@ def ring_all_reduce(groups: Groups, bytes: GroupBytes) -> Schedule:
     return _stepped(groups, bytes, 2 * (groups.sizes - 1), "ring all-reduce")
 
 
+def bidirectional_ring_all_reduce(groups: Groups, bytes: GroupBytes) -> Schedule:
+    """Half of the bytes each way round: ``2 (n - 1)`` steps of ``bytes / 2 n`` to the next and to the one before."""
+    one_way = ring_all_reduce(groups, group_bytes(groups, bytes) / 2)
+    phases = []
+    for phase in one_way.phases:
+        (there,) = phase.demands
+        assert isinstance(there, Flows)
+        both = Flows(
+            np.concatenate([there.src, there.dst]),
+            np.concatenate([there.dst, there.src]),
+            np.concatenate([there.bytes, there.bytes]),
+        )
+        phases.append(Phase(both, phase.repeat, "ring both ways"))
+    return Schedule(tuple(phases))
+
+
 def ring_all_gather(groups: Groups, bytes: GroupBytes) -> Schedule:
     """``n - 1`` steps of ``bytes / n``; `bytes` is the gathered output (n shards)."""
     return _stepped(groups, bytes, groups.sizes - 1, "ring all-gather")
@@ -38,12 +54,12 @@ def ring_reduce_scatter(groups: Groups, bytes: GroupBytes) -> Schedule:
 
 def ring_broadcast(groups: Groups, bytes: GroupBytes) -> Schedule:
     """The first member is the root; every member but the last passes the whole buffer on, in a pipeline."""
-    return Schedule((Phase(_chain(groups, bytes, reverse=False), 1, "ring broadcast"),))
+    return Schedule((Phase(_chain(groups, bytes, reverse=False), 1, "ring broadcast", _length(groups)),))
 
 
 def ring_reduce(groups: Groups, bytes: GroupBytes) -> Schedule:
     """The first member is the root; every other member passes the reduced buffer on towards it, in a pipeline."""
-    return Schedule((Phase(_chain(groups, bytes, reverse=True), 1, "ring reduce"),))
+    return Schedule((Phase(_chain(groups, bytes, reverse=True), 1, "ring reduce", _length(groups)),))
 
 
 def group_bytes(groups: Groups, bytes: GroupBytes) -> FloatVector:
@@ -72,6 +88,11 @@ def _to_next(groups: Groups, bytes: FloatVector) -> Flows:
     moving = np.repeat(groups.sizes > 1, groups.sizes)
     amount = np.repeat(bytes, groups.sizes)
     return Flows(groups.rank[moving], follower[moving], amount[moving])
+
+
+def _length(groups: Groups) -> int:
+    """Sends along the longest chain, at least 1."""
+    return max(1, int(groups.sizes.max(initial=1)) - 1)
 
 
 def _chain(groups: Groups, bytes: GroupBytes, reverse: bool) -> Flows:

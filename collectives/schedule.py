@@ -21,15 +21,20 @@ class Phase:
         How often the same is asked, one after the other (the steps of a ring); >= 1.
     label : str
         What a reader is shown.
+    depth : int
+        Sends that a chunk waits for one after the other in one repeat (a pipeline along a chain); >= 1.
     """
 
     demand: Demand | tuple[Demand, ...]
     repeat: int = 1
     label: str = ""
+    depth: int = 1
 
     def __post_init__(self) -> None:
         if self.repeat < 1:
             raise InputError(f"phase {self.label!r}: expected repeat >= 1, got {self.repeat}")
+        if self.depth < 1:
+            raise InputError(f"phase {self.label!r}: expected depth >= 1, got {self.depth}")
 
     @property
     def demands(self) -> tuple[Demand, ...]:
@@ -65,8 +70,8 @@ class Schedule:
 
     @property
     def n_steps(self) -> int:
-        """Phases and repeats that follow one another (in a pipeline: that a chunk passes through)."""
-        return sum(phase.repeat for phase in self.phases)
+        """Sends that follow one another (in a pipeline: that a chunk passes through)."""
+        return sum(phase.repeat * phase.depth for phase in self.phases)
 
     @property
     def max_rank(self) -> int:

@@ -9,7 +9,7 @@ from collectives.bandwidth import algbw_GBps, busbw_GBps
 from collectives.catalog import ALGORITHMS, collective_schedule, known_algorithm
 from collectives.demand import Groups
 from collectives.errors import InputError
-from collectives.sizes import parse_bytes
+from collectives.sizes import format_bytes, parse_bytes
 from fabric.latency import Cost, TimeModel, cost_of, fit, model_for, predicted_s
 from fabric.load import schedule_loads
 from fabric.placement import Placement, domain_of_rank, rail_of_rank
@@ -188,7 +188,7 @@ def why(rows: Sequence[Row], found: dict[str, Cost]) -> list[str]:
         name = rows[first].algorithm
         cost = found[name]
         lines.append(
-            f"{name} from {rows[first].size:g} to {rows[place - 1].size:g} B: "
+            f"{name} from {format_bytes(rows[first].size)} to {format_bytes(rows[place - 1].size)}: "
             f"{cost.scale_up_steps + cost.network_steps:.4g} steps ({cost.network_steps:.4g} over the network), "
             f"at most {1e-9 / cost.seconds_per_byte:.4g} GB/s algbw"
         )

@@ -121,13 +121,14 @@ def cost_of(schedule: Schedule, loads: ScheduleLoads, placement: Placement, size
     inside = outside = hops = messages = 0.0
     for phase, carried in zip(schedule.phases, loads.phases, strict=True):
         share = _network_share(phase, domain)
-        out = phase.repeat * share
+        steps = phase.repeat * phase.depth
+        out = steps * share
         outside += out
-        inside += phase.repeat - out
+        inside += steps - out
         messages += phase.repeat * max((_most_messages(demand) for demand in phase.demands), default=0)
         injected = float(carried.bytes[(topology.link_kind == NIC)].sum()) / 2
         if injected > 0:
-            hops += phase.repeat * share * float(carried.bytes[network].sum()) / injected
+            hops += steps * share * float(carried.bytes[network].sum()) / injected
     if loads.overlap == "pipelined":
         busy = float((loads.total.seconds / efficiency).max(initial=0.0))
     else:
@@ -157,7 +158,7 @@ def _network_share(phase: Phase, domain: "np.ndarray[tuple[int], np.dtype[np.int
     for demand in phase.demands:
         if isinstance(demand, Flows):
             crossing = (domain[demand.src] != domain[demand.dst]) | (domain[demand.src] < 0)
-            if phase.repeat > 1:
+            if phase.repeat * phase.depth > 1:
                 return float(crossing.mean()) if crossing.size else 0.0
             if crossing.any():
                 return 1.0

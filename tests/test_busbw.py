@@ -200,3 +200,12 @@ def test_your_own_latencies(tmp_path, cluster):
     expected = 20e-6 + 5e-6 + 63 * 100e-9 + 56 / 64 * 2**30 * 8 / 400e9 / wire / 0.5
     assert row["time_s"] == pytest.approx(expected)
     assert railscope(*options, "--efficiency", "0.5", cwd=tmp_path).returncode == 2
+
+
+def test_a_chain_is_as_long_as_the_group(cluster):
+    """A ring broadcast passes 63 sends one after the other, 7 of them between hosts."""
+    size = 2.0**30
+    schedule = collective_schedule("broadcast", Groups.consecutive(64, 64), size, "ring")
+    assert schedule.n_steps == 63
+    cost = cost_of(schedule, schedule_loads(cluster, schedule, packed(cluster)), packed(cluster), size, PLAIN)
+    assert (cost.network_steps, cost.scale_up_steps) == (pytest.approx(7), pytest.approx(56))
