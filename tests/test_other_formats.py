@@ -25,6 +25,8 @@ from fabric.loading import LoadedFabric, load_fabric
 from fabric.placement import packed
 from fabric.topology import NIC, NVLINK, TRUNK
 from tests.random_fabrics import fabrics
+from traces.nccl_tests import read_nccl_tests
+from traces.paths_csv import read_paths_csv
 
 DATA = Path(__file__).parent / "data"
 
@@ -291,7 +293,10 @@ def test_damaged_dumps_are_read_or_refused_in_one_line(name, tmp_path_factory):
 
 
 @settings(deadline=None, max_examples=300)
-@given(st.sampled_from([load_fabric, read_lfts, read_slurm_topology, read_simai]), st.binary(max_size=300))
+@given(
+    st.sampled_from([load_fabric, read_lfts, read_slurm_topology, read_simai, read_paths_csv, read_nccl_tests]),
+    st.binary(max_size=300),
+)
 def test_any_bytes_are_read_or_refused(tmp_path_factory, read, data):
     path = tmp_path_factory.getbasetemp() / "bytes"
     path.write_bytes(data)
