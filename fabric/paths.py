@@ -59,9 +59,14 @@ def route_flows(topology: Topology, src: Int32Vector, dst: Int32Vector, routing:
         If there is no way from one to the other.
     """
     domain = topology.endpoint_domain
-    inside = (domain[src] != UNKNOWN) & (domain[src] == domain[dst])
-    parts = [_nowhere(np.flatnonzero(src == dst))]
-    out, within = np.flatnonzero(~inside & (src != dst)), np.flatnonzero(inside & (src != dst))
+    inside = src == dst
+    parts = [_nowhere(np.flatnonzero(inside))]
+    within = np.empty(0, np.int64)
+    if (domain != UNKNOWN).any():
+        joined = (domain[src] != UNKNOWN) & (domain[src] == domain[dst])
+        within = np.flatnonzero(joined & ~inside)
+        inside |= joined
+    out = np.flatnonzero(~inside)
     if out.size:
         network = network_of(topology, SWITCH)
         if isinstance(routing, Adaptive):
@@ -143,11 +148,13 @@ def _single(
 ) -> RoutedFlows:
     from fabric._kernels.single_path import dmodk_paths, ecmp_paths, path_lengths
 
-    to = network.endpoint_class[dst[flows]]
+    if flows.size < src.size:
+        src, dst = src[flows], dst[flows]
+    to = network.endpoint_class[dst]
     if np.any(to[1:] < to[:-1]):
-        flows = flows[np.argsort(to, kind="stable")]
-        to = network.endpoint_class[dst[flows]]
-    columns = FlowColumns(starts_of(to, network.n_classes), src[flows], dst[flows], np.empty(0))
+        order = np.argsort(to, kind="stable")
+        flows, src, dst, to = flows[order], src[order], dst[order], to[order]
+    columns = FlowColumns(starts_of(to, network.n_classes), src, dst, np.empty(0))
     del to
     n_queue_pairs = routing.queue_pairs if isinstance(routing, Ecmp) else 1
     width = network.width
