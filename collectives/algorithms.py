@@ -61,8 +61,8 @@ def bidirectional_ring_all_reduce(n: int) -> Program:
         src, dst = np.concatenate([there.src, back.src]), np.concatenate([there.dst, back.dst])
         return Step(src, dst, np.ones(src.size, np.int64), lambda t: rows[t][2], there.combine)
 
-    there = ring_reduce_scatter(n).steps + ring_all_gather(n).steps
-    back = ring_reduce_scatter(n, -1).steps + ring_all_gather(n, -1).steps
+    there = ring_reduce_scatter(n).transfers() + ring_all_gather(n).transfers()
+    back = ring_reduce_scatter(n, -1).transfers() + ring_all_gather(n, -1).transfers()
     return Program(n, 2 * n, tuple(both(one, other) for one, other in zip(there, back, strict=True)))
 
 
@@ -216,6 +216,12 @@ def _by_depth(parent: dict[int, int]) -> list[list[tuple[int, int]]]:
     return [levels[level] for level in sorted(levels)]
 
 
+def double_binary_trees(n: int) -> list[tuple[Int64Vector, Int64Vector, int]]:
+    """Children and parents of the edges of each of the two trees over `n` members, and its depth; none for one."""
+    trees = [_binary_tree(n, flip) for flip in (False, True)] if n > 1 else []
+    return [(np.array(list(tree)), np.array(list(tree.values())), len(_by_depth(tree))) for tree in trees]
+
+
 def double_tree_all_reduce(n: int) -> Program:
     """Half of the buffer up and down each of two binary trees, in a pipeline."""
     trees = [_by_depth(_binary_tree(n, flip)) for flip in (False, True)]
@@ -289,6 +295,16 @@ def tree_gather(n: int) -> Program:
     return Program(n, n, tuple(steps))
 
 
+def direct_gather(n: int) -> Program:
+    """Every member sends its block to member 0 (as NCCL's grouped send and receive)."""
+    return Program(n, n, (step_of([(i, 0, np.array([i])) for i in range(1, n)]),))
+
+
+def direct_scatter(n: int) -> Program:
+    """Member 0 sends each other one its block."""
+    return Program(n, n, (step_of([(0, i, np.array([i])) for i in range(1, n)]),))
+
+
 def direct_send(n: int) -> Program:
     """Member 0 to 1, 2 to 3, and so on: send and receive between pairs."""
     whole = np.array([0])
@@ -299,85 +315,3 @@ def direct_all_to_all(n: int) -> Program:
     """Everything at once."""
     rows = [(s, d, np.array([s * n + d])) for s in range(n) for d in range(n) if s != d]
     return Program(n, n, (step_of(rows),))
-
-
-def hierarchical_all_reduce(n_domains: int, per_domain: int) -> Program:
-    """Reduce-scatter in each domain, a ring across domains for each place, all-gather in each domain.
-
-    Member ``d m + p`` is the one in place p of domain d; place p's shard is blocks ``p k .. p k + k - 1``.
-    """
-    k, m = n_domains, per_domain
-    n = k * m
-
-    def shard(place: int) -> Int64Vector:
-        return np.arange(place * k, (place + 1) * k)
-
-    inside = [(a // m * m, a, b) for a in range(n) for b in range(a // m * m, a // m * m + m) if a != b]
-    steps = [step_of([(a, b, shard(b - base)) for base, a, b in inside], True)] if m > 1 else []
-    for ring in (ring_reduce_scatter(k), ring_all_gather(k)) if k > 1 else ():
-        for step in ring.steps:
-            rows = [
-                (int(a) * m + p, int(b) * m + p, p * k + step.contents(t))
-                for t, (a, b) in enumerate(zip(step.src, step.dst, strict=True))
-                for p in range(m)
-            ]
-            steps.append(step_of(rows, step.combine))
-    if m > 1:
-        steps.append(step_of([(a, b, shard(a - base)) for base, a, b in inside]))
-    return Program(n, n, tuple(steps))
-
-
-def channel_rings_all_reduce(n_domains: int, per_domain: int) -> Program:
-    """A ring per place, each with its part of every block: see `collectives.channels`."""
-    k, m = n_domains, per_domain
-    n = k * m
-    channels = [[d * m + (c + p) % m for d in range(k) for p in range(m)] for c in range(m)]
-    steps = []
-    for step in ring_all_reduce(n).steps:
-        rows = [
-            (channels[c][int(a)], channels[c][int(b)], step.contents(t) * m + c)
-            for t, (a, b) in enumerate(zip(step.src, step.dst, strict=True))
-            for c in range(m)
-        ]
-        steps.append(step_of(rows, step.combine))
-    return Program(n, n * m, tuple(steps))
-
-
-def pxn_all_to_all(n_domains: int, per_domain: int) -> Program:
-    """Over NVLink to the member on the destination's rail, then along the rail (PXN); one rank a rail and domain."""
-    k, m = n_domains, per_domain
-    n = k * m
-    first: dict[tuple[int, int], list[int]] = {}
-    second: dict[tuple[int, int], list[int]] = {}
-    for s in range(n):
-        for d in range(n):
-            if s == d:
-                continue
-            proxy = s // m * m + d % m
-            if s // m == d // m or proxy == s:
-                second.setdefault((s, d), []).append(s * n + d)
-            else:
-                first.setdefault((s, proxy), []).append(s * n + d)
-                second.setdefault((proxy, d), []).append(s * n + d)
-    steps = [step_of([(a, b, np.array(blocks)) for (a, b), blocks in hop.items()]) for hop in (first, second) if hop]
-    return Program(n, n, tuple(steps))
-
-
-def two_phase_all_to_all(n_domains: int, per_domain: int) -> Program:
-    """First across domains to the member in the same place, then inside the domain (as expert-parallel libraries do).
-
-    Member ``d m + p`` is the one in place p of domain d.
-    """
-    k, m = n_domains, per_domain
-    n = k * m
-    across, inside = [], []
-    for member in range(n):
-        place = member % m
-        for domain in range(k):
-            if domain != member // m:
-                across.append((member, domain * m + place, member * n + domain * m + np.arange(m)))
-        for other in range(m):
-            if other != place:
-                peer = member - place + other
-                inside.append((member, peer, np.array([d * m + place for d in range(k)]) * n + peer))
-    return Program(n, n, (step_of(across), step_of(inside)) if k > 1 else (step_of(inside),))

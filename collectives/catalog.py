@@ -6,10 +6,15 @@ from functools import partial
 
 from collectives import algorithms
 from collectives.alltoall import all_to_all, rail_aligned_all_to_all
-from collectives.channels import channel_rings
-from collectives.demand import Groups, Int32Vector, Reduction
+from collectives.channels import channel_rings, channel_trees
+from collectives.demand import Groups, Int32Vector
 from collectives.errors import InputError
-from collectives.hierarchical import hierarchical_all_reduce, nvls_all_reduce, two_phase_all_to_all
+from collectives.hierarchical import (
+    hierarchical_all_reduce,
+    nvls_all_reduce,
+    sharp_all_reduce,
+    two_phase_all_to_all,
+)
 from collectives.ring import (
     bidirectional_ring_all_reduce,
     group_bytes,
@@ -19,20 +24,15 @@ from collectives.ring import (
     ring_reduce,
     ring_reduce_scatter,
 )
-from collectives.schedule import Phase, Schedule
+from collectives.schedule import Schedule
 from collectives.steps import Program, schedule_of
 
 _Simple = Callable[[Groups, float], Schedule]
-_Placed = Callable[[Groups, float, Int32Vector, Int32Vector], Schedule]
+_Placed = Callable[..., Schedule]
 
 
 def _stepped(make: Callable[[int], Program], label: str) -> _Simple:
     return lambda groups, bytes: schedule_of(make, groups, group_bytes(groups, bytes), label)
-
-
-def _in_network(groups: Groups, bytes: float) -> Schedule:
-    """SHARP: the network's switches add and multicast (NVLink switches where a group is in one domain)."""
-    return Schedule((Phase(Reduction(groups, group_bytes(groups, bytes).copy()), 1, "reduction in the network"),))
 
 
 # The first of a collective is the default.  Those of `_PLACED` need to know the ranks' domains and rails.
@@ -42,7 +42,6 @@ _SIMPLE: dict[str, dict[str, _Simple]] = {
         "bidirectional-ring": bidirectional_ring_all_reduce,
         "double-tree": _stepped(algorithms.double_tree_all_reduce, "double binary tree"),
         "halving-doubling": _stepped(algorithms.halving_doubling_all_reduce, "halving and doubling"),
-        "sharp": _in_network,
     },
     "all-gather": {
         "ring": ring_all_gather,
@@ -61,15 +60,23 @@ _SIMPLE: dict[str, dict[str, _Simple]] = {
     },
     "broadcast": {"ring": ring_broadcast, "tree": _stepped(algorithms.tree_broadcast, "binomial tree")},
     "reduce": {"ring": ring_reduce, "tree": _stepped(algorithms.tree_reduce, "binomial tree")},
-    "gather": {"tree": _stepped(algorithms.tree_gather, "binomial tree")},
-    "scatter": {"tree": _stepped(algorithms.tree_scatter, "binomial tree")},
+    "gather": {
+        "direct": _stepped(algorithms.direct_gather, "direct gather"),
+        "tree": _stepped(algorithms.tree_gather, "binomial tree"),
+    },
+    "scatter": {
+        "direct": _stepped(algorithms.direct_scatter, "direct scatter"),
+        "tree": _stepped(algorithms.tree_scatter, "binomial tree"),
+    },
     "send-recv": {"direct": _stepped(algorithms.direct_send, "send and receive")},
 }
 _PLACED: dict[str, dict[str, _Placed]] = {
     "all-reduce": {
         "rings": partial(channel_rings, "all-reduce"),
         "hierarchical": hierarchical_all_reduce,
+        "trees": channel_trees,
         "nvls": nvls_all_reduce,
+        "sharp": sharp_all_reduce,
     },
     "all-gather": {"rings": partial(channel_rings, "all-gather")},
     "reduce-scatter": {"rings": partial(channel_rings, "reduce-scatter")},
@@ -77,6 +84,8 @@ _PLACED: dict[str, dict[str, _Placed]] = {
 }
 ALGORITHMS: dict[str, tuple[str, ...]] = {name: (*_SIMPLE[name], *_PLACED.get(name, ())) for name in _SIMPLE}
 COLLECTIVES = tuple(ALGORITHMS)
+# Algorithms that take more than their size.
+TAKES: dict[str, tuple[str, ...]] = {"n_channels": ("rings", "trees"), "cross_nic": ("rings",)}
 
 
 def known_collective(name: str) -> str:
@@ -116,6 +125,7 @@ def collective_schedule(
     domain: Int32Vector | None = None,
     rail: Int32Vector | None = None,
     n_channels: int | None = None,
+    cross_nic: int | None = None,
 ) -> Schedule:
     """A collective of every group at once.
 
@@ -132,18 +142,24 @@ def collective_schedule(
     domain, rail : (n_ranks,) int32, optional
         What algorithms that tell scale-up from scale-out need to know of the ranks.
     n_channels : int, optional
-        Of the algorithm ``rings``: see `collectives.channels`.
+        Of the algorithms ``rings`` and ``trees``: see `collectives.channels`.
+    cross_nic : {0, 1, 2}, optional
+        Of ``rings``: see `collectives.channels`.
 
     Raises
     ------
     InputError
-        If the name or the algorithm is unknown.
+        If the name or the algorithm is unknown, or the algorithm does not take what is given.
     """
     chosen = known_algorithm(name, algorithm)
+    given = {key: value for key, value in (("n_channels", n_channels), ("cross_nic", cross_nic)) if value is not None}
+    for key in given:
+        if chosen not in TAKES[key]:
+            raise InputError(f"{key} {given[key]}: expected the algorithm {' or '.join(TAKES[key])}, not {chosen}")
     if chosen in _SIMPLE[name]:
         return _SIMPLE[name][chosen](groups, bytes)
+    if chosen == "sharp":
+        return sharp_all_reduce(groups, bytes, domain, rail)
     if domain is None or rail is None:
         raise InputError(f"{chosen} {name}: expected the domain and rail of every rank")
-    if n_channels is not None and chosen == "rings":
-        return channel_rings(name, groups, bytes, domain, rail, n_channels)
-    return _PLACED[name][chosen](groups, bytes, domain, rail)
+    return _PLACED[name][chosen](groups, bytes, domain, rail, **given)

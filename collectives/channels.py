@@ -1,45 +1,59 @@
-"""Rings side by side, as NCCL's channels: which ranks each passes through, and which rails it uses.
+"""Channels side by side, as NCCL builds them: which ranks each passes through, and which rails it uses.
 
-Channel c belongs to one place p in the domain.  It enters each domain at the member in place p, passes through the
-others and leaves from the one before p, to place p of the next domain: it crosses from one rail to another, which
-NCCL_CROSS_NIC=1 allows.  Sent rail-aligned (PXN), it hops to the GPU on the rail of p first and stays on that rail.
+A ring enters each scale-up domain at one member, passes through the others and leaves from the last.  Which rails it
+uses is NCCL's variable NCCL_CROSS_NIC (NCCL user guide, environment variables; ``src/graph/connect.cc``):
+
+- 0: a ring leaves by the NIC by which it enters.  It enters at place p and ends at the place before, which hops over
+  NVLink to p's NIC (PXN).
+- 1: a ring may cross from rail to rail.  It enters at place p and leaves from the place before.
+- 2, NCCL's default: two channels share two places.  One enters at the first and leaves from the second, the other the
+  other way round, and in odd domains they change roles: what leaves by a rail enters the next domain by the same rail.
+  With an odd number of domains the way back to the first one crosses.  An odd number of channels is built as for 1.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 
+from collectives.algorithms import double_binary_trees
 from collectives.demand import Flows, Groups, Int32Vector
 from collectives.errors import InputError
 from collectives.hierarchical import levels
 from collectives.ring import group_bytes
 from collectives.schedule import Phase, Schedule
+from collectives.transport import rail_aligned
 
+CROSS_NIC = (0, 1, 2)
 _ROUNDS = {"all-reduce": 2, "all-gather": 1, "reduce-scatter": 1}
 
 
 @dataclass(frozen=True, eq=False)
 class Channel:
-    """One ring of a group.
+    """One channel of a group.
 
     Attributes
     ----------
     group, number : int
-    ranks : (n,) int32
-        In the order of the ring.
+    parts : tuple of (m,) int32
+        Ranks in each domain, in the order in which the channel passes through them.
     enters_rail, leaves_rail : int
-        Rail by which it enters a domain, and by which it leaves (without PXN); -1 where rails are unknown.
+        Rail by which a ring enters the group's first domain and by which it leaves; -1 where rails are unknown.
     """
 
     group: int
     number: int
-    ranks: Int32Vector
+    parts: tuple[Int32Vector, ...]
     enters_rail: int
     leaves_rail: int
 
+    @property
+    def ranks(self) -> Int32Vector:
+        """All ranks in the order of the ring, (n,) int32."""
+        return np.concatenate(self.parts)
+
 
 def channels(
-    groups: Groups, domain: Int32Vector, rail: Int32Vector, n_channels: int | None = None
+    groups: Groups, domain: Int32Vector, rail: Int32Vector, n_channels: int | None = None, cross_nic: int = 2
 ) -> tuple[Channel, ...]:
     """The channels of every group.
 
@@ -49,37 +63,53 @@ def channels(
     domain, rail : (n_ranks,) int32
         Scale-up domain of each rank (-1: the rank is a domain of its own) and its rail.
     n_channels : int, optional
-        Default one for each member of a domain; fewer are spread over the places, more share them.
+        Default one for each member of the group's smallest domain; fewer are spread over the places, more share them.
+    cross_nic : {0, 1, 2}
 
     Raises
     ------
     InputError
-        If a group has different numbers of members in its domains, or `n_channels` is not >= 1.
+        If `n_channels` is not >= 1, or `cross_nic` is none of the three.
     """
     if n_channels is not None and n_channels < 1:
         raise InputError(f"channels: expected an integer >= 1, got {n_channels}")
+    if cross_nic not in CROSS_NIC:
+        raise InputError(f"cross-nic: expected 0, 1 or 2, got {cross_nic}")
     level = levels(groups, 0.0, domain, rail)
-    parts = [
-        level.inside.rank[first:stop]
-        for first, stop in zip(level.inside.start[:-1], level.inside.start[1:], strict=True)
-    ]
+    parts: list[list[Int32Vector]] = [[] for _ in range(groups.n_groups)]
+    for group, part in zip(level.part_group.tolist(), level.inside, strict=True):
+        parts[group].append(part)
     result = []
-    at = 0
-    for group, size in enumerate(groups.sizes.tolist()):
-        own: list[Int32Vector] = []
-        while sum(len(part) for part in own) < size:
-            own.append(parts[at])
-            at += 1
-        if size < 2:
+    for group, own in enumerate(parts):
+        if sum(map(len, own)) < 2:
             continue
-        members = len(own[0])
-        count = n_channels or members
+        least = min(map(len, own))
+        count = n_channels or least
         for number in range(count):
-            place = number * members // count if count <= members else number % members
-            ranks = np.concatenate([np.roll(part, -place) for part in own])
-            last = ranks[members - 1]
-            result.append(Channel(group, number, ranks, int(rail[ranks[0]]), int(rail[last])))
+            if cross_nic == 2 and count % 2 == 0 and least > 1:
+                orders = _in_pairs(own, number, count, least)
+            else:
+                place = _spread(number, count, least)
+                orders = [np.roll(part, -place) for part in own]
+            entry = int(rail[orders[0][0]])
+            leave = entry if cross_nic == 0 else int(rail[orders[0][-1]])
+            result.append(Channel(group, number, tuple(orders), entry, leave))
     return tuple(result)
+
+
+def _spread(number: int, count: int, n_places: int) -> int:
+    return number * n_places // count if count <= n_places else number % n_places
+
+
+def _in_pairs(parts: list[Int32Vector], number: int, count: int, least: int) -> list[Int32Vector]:
+    """Orders of one of two channels over two places; in odd domains it takes the other one's."""
+    first = 2 * _spread(number // 2, count // 2, least // 2)
+    orders = []
+    for index, part in enumerate(parts):
+        entry, leave = (first, first + 1) if (number + index) % 2 == 0 else (first + 1, first)
+        between = np.delete(np.roll(part, -first), [0, 1])
+        orders.append(np.concatenate([part[entry : entry + 1], between, part[leave : leave + 1]]))
+    return orders
 
 
 def channel_rings(
@@ -89,6 +119,7 @@ def channel_rings(
     domain: Int32Vector,
     rail: Int32Vector,
     n_channels: int | None = None,
+    cross_nic: int = 2,
 ) -> Schedule:
     """A ring collective over all channels at once, each with an equal part of the bytes.
 
@@ -97,7 +128,7 @@ def channel_rings(
     collective : {"all-reduce", "all-gather", "reduce-scatter"}
     bytes : float
         As nccl-tests counts them.
-    groups, domain, rail, n_channels
+    groups, domain, rail, n_channels, cross_nic
         As for `channels`.
 
     Raises
@@ -106,27 +137,80 @@ def channel_rings(
         As `channels`.
     """
     volume = group_bytes(groups, bytes)
-    rings = channels(groups, domain, rail, n_channels)
+    rings = channels(groups, domain, rail, n_channels, cross_nic)
+    if not rings:
+        return _nothing("rings")
     per_group = np.bincount([ring.group for ring in rings], minlength=groups.n_groups)
     sizes = np.unique(groups.sizes[groups.sizes > 1])
-    if not rings:
-        return Schedule((Phase(Flows(np.empty(0, np.int32), np.empty(0, np.int32), np.empty(0)), 1, "rings"),))
     rounds = _ROUNDS[collective]
     # Groups of one size step together; others run at once, each with the bytes of all its steps.
     together = sizes.size == 1
+    orders = [ring.ranks for ring in rings]
     amounts = [
         np.full(
-            len(ring.ranks),
-            volume[ring.group]
-            / (per_group[ring.group] * len(ring.ranks))
-            * (1 if together else rounds * (len(ring.ranks) - 1)),
+            len(order),
+            volume[ring.group] / (per_group[ring.group] * len(order)) * (1 if together else rounds * (len(order) - 1)),
         )
-        for ring in rings
+        for ring, order in zip(rings, orders, strict=True)
     ]
     flows = Flows(
-        np.concatenate([ring.ranks for ring in rings]),
-        np.concatenate([np.roll(ring.ranks, -1) for ring in rings]),
+        np.concatenate(orders),
+        np.concatenate([np.roll(order, -1) for order in orders]),
         np.concatenate(amounts),
     )
     repeat = rounds * (int(sizes[0]) - 1) if together else 1
-    return Schedule((Phase(flows, repeat, f"rings, {collective}"),))
+    schedule = Schedule((Phase(flows, repeat, f"rings, {collective}"),))
+    return rail_aligned(schedule, domain, rail) if cross_nic == 0 else schedule
+
+
+def channel_trees(
+    groups: Groups, bytes: float, domain: Int32Vector, rail: Int32Vector, n_channels: int | None = None
+) -> Schedule:
+    """NCCL's Tree all-reduce: chains inside the domains, double binary trees across them, in one pipeline.
+
+    Each channel has an equal part of the bytes; half of it goes up and down each of its two trees.  A domain's end of
+    the chain, which is in the trees, is in another place for each channel.
+
+    Parameters
+    ----------
+    groups, bytes, domain, rail, n_channels
+        As for `channel_rings`.
+
+    Raises
+    ------
+    InputError
+        As `channels`.
+    """
+    volume = group_bytes(groups, bytes)
+    every = channels(groups, domain, rail, n_channels, 1)
+    if not every:
+        return _nothing("trees")
+    per_group = np.bincount([one.group for one in every], minlength=groups.n_groups)
+    inside: list[tuple[Int32Vector, Int32Vector, float]] = []
+    across: list[tuple[Int32Vector, Int32Vector, float]] = []
+    depth = 0
+    for one in every:
+        part = float(volume[one.group] / per_group[one.group])
+        inside += [(chain[1:], chain[:-1], part) for chain in one.parts]
+        heads = np.array([chain[0] for chain in one.parts], np.int32)
+        for child, parent, levels_below in double_binary_trees(heads.size):
+            across.append((heads[child], heads[parent], part / 2))
+            depth = max(depth, levels_below)
+    longest = max(len(chain) for one in every for chain in one.parts) - 1
+    phases = [
+        Phase(_both_ways(edges), 1, label, 2 * sends)
+        for edges, label, sends in ((inside, "trees, in the domain", longest), (across, "trees, across", depth))
+        if sends
+    ]
+    return Schedule(tuple(phases), "pipelined")
+
+
+def _both_ways(edges: list[tuple[Int32Vector, Int32Vector, float]]) -> Flows:
+    low, high = (np.concatenate([edge[end] for edge in edges]) for end in (0, 1))
+    amount = np.concatenate([np.full(len(edge[0]), edge[2]) for edge in edges])
+    return Flows(np.concatenate([low, high]), np.concatenate([high, low]), np.concatenate([amount, amount]))
+
+
+def _nothing(label: str) -> Schedule:
+    none = np.empty(0, np.int32)
+    return Schedule((Phase(Flows(none, none, np.empty(0)), 1, label),))

@@ -15,6 +15,7 @@ from collectives.errors import InputError
 Int32Vector = npt.NDArray[np.int32]
 Int64Vector = npt.NDArray[np.int64]
 FloatVector = npt.NDArray[np.float64]
+BoolVector = npt.NDArray[np.bool_]
 
 
 def frozen_array(values: npt.ArrayLike, dtype: type[np.generic], what: str) -> npt.NDArray[Any]:

@@ -1,21 +1,25 @@
-"""Hierarchical all-reduce: inside the scale-up domains, then across them rail by rail."""
+"""Schedules that use scale-up domains: first or last inside them, and across them place by place.
+
+A group is cut up by domain; in each, members stand by rail.  The first `h` members of a domain are its heads, `h`
+being the size of the group's smallest domain, so that every domain has as many; shard p of the buffer, ``1 / h`` of
+it, belongs to the heads in place p.  With equal domains every member is a head.  What moves is checked against the
+proven programs of `collectives.domain_programs`.
+"""
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from collectives.demand import AllToAll, FloatVector, Groups, Int32Vector, Int64Vector, Reduction
-from collectives.errors import InputError
+from collectives.demand import AllToAll, BoolVector, FloatVector, Flows, Groups, Int32Vector, Int64Vector, Reduction
 from collectives.ring import group_bytes, ring_all_reduce
 from collectives.schedule import Phase, Schedule
 
 
 def hierarchical_all_reduce(groups: Groups, bytes: float, domain: Int32Vector, rail: Int32Vector) -> Schedule:
-    """Reduce-scatter in the domain, a ring across domains for each position, all-gather in the domain.
+    """Reduce-scatter in the domain, a ring across domains for each place, all-gather in the domain.
 
     With ``m`` members of a group in each of its ``k`` domains, a rank sends ``2 (m - 1) / m`` of its buffer over
-    NVLink and ``2 (k - 1) / k / m`` of it to the fabric.  Members of different domains are matched by rail, then by
-    order in the group.  The three phases are sequential.
+    NVLink and ``2 (k - 1) / k / m`` of it to the fabric.  The three phases are sequential.
 
     Parameters
     ----------
@@ -24,20 +28,16 @@ def hierarchical_all_reduce(groups: Groups, bytes: float, domain: Int32Vector, r
         A rank's buffer.
     domain, rail : (n_ranks,) int32
         Scale-up domain of each rank (-1: the rank is a domain of its own) and its rail.
-
-    Raises
-    ------
-    InputError
-        If a group has different numbers of members in its domains.
     """
     level = levels(groups, bytes, domain, rail)
-    exchange = AllToAll(level.inside, level.shard, np.ones(level.shard.size))
-    rings = level.rings().phases
+    head = level.is_head.astype(np.float64)
+    inward = AllToAll(level.inside, level.shard, head)
+    outward = AllToAll(level.inside, level.shard * head, np.ones(level.shard.size))
     return Schedule(
         (
-            Phase(exchange, 1, "reduce-scatter in the domain"),
-            *(Phase(phase.demand, phase.repeat, "ring across domains, per rail") for phase in rings),
-            Phase(exchange, 1, "all-gather in the domain"),
+            Phase(inward, 1, "reduce-scatter in the domain"),
+            *(Phase(phase.demand, phase.repeat, "ring across domains, per rail") for phase in level.rings().phases),
+            Phase(outward, 1, "all-gather in the domain"),
         )
     )
 
@@ -45,51 +45,105 @@ def hierarchical_all_reduce(groups: Groups, bytes: float, domain: Int32Vector, r
 def nvls_all_reduce(groups: Groups, bytes: float, domain: Int32Vector, rail: Int32Vector) -> Schedule:
     """NVLink switches add and multicast inside the domains, rings per rail go across; all in one pipeline.
 
-    With `m` members in a domain, a GPU's NVLink carries ``(1 + 1 / m)`` of the buffer each way: the whole buffer up to
-    be added and its shard down, then the shard up to be multicast and the whole buffer down.  Arguments and errors as
-    for `hierarchical_all_reduce`.
+    With `h` heads in a domain, a head's NVLink carries ``(1 + 1 / h)`` of the buffer each way: the whole buffer up to
+    be added and its shard down, then the shard up to be multicast and the whole buffer down.  Members that are no
+    heads are counted like them.  Arguments as for `hierarchical_all_reduce`.
     """
     level = levels(groups, bytes, domain, rail)
-    members = level.inside.sizes
-    volume = Reduction(level.inside, level.shard[level.inside.start[:-1]] * (members + 1))
-    return Schedule((Phase(volume, 1, "NVLS in the domain"), *level.rings().phases), "pipelined")
+    return Schedule((level.nvls(), *level.rings().phases), "pipelined")
+
+
+def sharp_all_reduce(
+    groups: Groups, bytes: float, domain: Int32Vector | None = None, rail: Int32Vector | None = None
+) -> Schedule:
+    """The network's switches add and multicast (SHARP), all in one pipeline.
+
+    Where ranks share domains, NVLink switches add for the heads first, and the network gets ``1 / h`` of the buffer
+    from each head instead of all of it from each member.
+
+    Parameters
+    ----------
+    groups : Groups
+    bytes : float
+        A rank's buffer.
+    domain, rail : (n_ranks,) int32, optional
+        As for `hierarchical_all_reduce`; default every rank by itself.
+    """
+    if domain is None or rail is None:
+        domain = rail = np.full(int(groups.rank.max(initial=-1)) + 1, -1, np.int32)
+    level = levels(groups, bytes, domain, rail)
+    volume = level.shard[level.by_place][level.across.start[:-1]]
+    inside = (level.nvls(),) if level.inside.sizes.max(initial=0) > 1 else ()
+    across = (Phase(Reduction(level.across, volume), 1, "reduction in the network"),)
+    return Schedule((*inside, *across) if level.across.sizes.max(initial=0) > 1 else inside or across, "pipelined")
 
 
 def two_phase_all_to_all(groups: Groups, bytes: float, domain: Int32Vector, rail: Int32Vector) -> Schedule:
     """First across domains to the member in the same place, then inside the domain (as expert-parallel libraries do).
 
     A rank sends ``m / n`` of its buffer to each of the other ``k - 1`` domains over the fabric, then ``k / n`` of a
-    buffer to each of the other ``m - 1`` members of its domain over NVLink.  Arguments and errors as for
-    `hierarchical_all_reduce`.
+    buffer to each of the other ``m - 1`` members of its domain over NVLink.  In a smaller domain the place is taken
+    modulo its size.  Arguments as for `hierarchical_all_reduce`.
     """
     level = levels(groups, bytes, domain, rail)
-    ones = np.ones(level.shard.size)
-    members = np.repeat(level.inside.sizes, level.inside.sizes)
-    # m / n of the whole buffer, which is m shards.
-    to_domain = level.shard * members * members / level.group_size
-    out = AllToAll(level.across, to_domain[level.by_place], ones)
-    home = AllToAll(level.inside, level.shard, ones)
+    per_peer = level.shard * level.n_heads / level.group_size
+    ones = np.ones(per_peer.size)
+    if level.is_head.all():
+        members = np.repeat(level.inside.sizes, level.inside.sizes)
+        out: AllToAll | Flows = AllToAll(level.across, (per_peer * members)[level.by_place], ones)
+        sources = np.repeat(level.n_domains, level.inside.sizes).astype(np.float64)
+    else:
+        out, sources = _to_places(level, per_peer)
+    home = AllToAll(level.inside, per_peer * sources, ones)
     return Schedule((Phase(out, 1, "across domains, per rail"), Phase(home, 1, "inside the domain")))
+
+
+def _to_places(level: "Levels", per_peer: FloatVector) -> tuple[Flows, FloatVector]:
+    """Flows across uneven domains, O(members x domains); and how many ranks' buffers each member hands out then."""
+    start, sizes, part_group = level.inside.start, level.inside.sizes, level.part_group
+    sources = np.ones(level.shard.size)
+    rows: list[tuple[Int64Vector, Int64Vector, FloatVector]] = []
+    for part in range(level.inside.n_groups):
+        own = np.arange(start[part], start[part + 1])
+        for other in np.flatnonzero(part_group == part_group[part]):
+            if other != part:
+                peers = start[other] + np.arange(own.size) % sizes[other]
+                np.add.at(sources, peers, 1.0)
+                rows.append((own, peers, per_peer[own] * sizes[other]))
+    src, dst, amount = (np.concatenate(column) for column in zip(*rows, strict=True))
+    rank = level.inside.rank
+    return Flows(rank[src], rank[dst], amount), sources
 
 
 @dataclass(frozen=True, eq=False)
 class Levels:
-    """Groups cut up by scale-up domain; vectors are by member of `inside` (M members in all).
+    """Groups cut up by scale-up domain into P parts; vectors are by member of `inside` (M in all) unless said.
 
     Attributes
     ----------
     inside : Groups
-        Members of one group in one domain.
+        Members of one group in one domain: the parts.
+    part_group : (P,) int64
+        Group of each part.
+    n_domains : (P,) int64
+        Parts of that group.
+    n_heads : (M,) int64
+        Heads of each part of the group.
+    is_head : (M,) bool
     across : Groups
-        Members of one group in the same place of its domains.
-    by_place : (M,) int64
+        Heads of one group in the same place of its domains.
+    by_place : (heads,) int64
         Where each member of `across` stands in `inside`.
     shard : (M,) float64
-        The group's bytes over the members in the domain.
+        The group's bytes over its heads in a domain.
     group_size : (M,) int64
     """
 
     inside: Groups
+    part_group: Int64Vector
+    n_domains: Int64Vector
+    n_heads: Int64Vector
+    is_head: BoolVector
     across: Groups
     by_place: Int64Vector
     shard: FloatVector
@@ -99,38 +153,44 @@ class Levels:
         """Ring all-reduce of each shard across the domains."""
         return ring_all_reduce(self.across, self.shard[self.by_place][self.across.start[:-1]])
 
+    def nvls(self) -> Phase:
+        """The whole buffer up, sums down, sums up, and the whole buffer down the NVLink of each member."""
+        first = self.inside.start[:-1]
+        volume = self.shard[first] * (self.n_heads[first] + 1)
+        return Phase(Reduction(self.inside, volume), 1, "NVLS in the domain")
+
 
 def levels(groups: Groups, bytes: float, domain: Int32Vector, rail: Int32Vector) -> Levels:
-    """Cut groups up by scale-up domain; members of a domain stand by rail.  Errors as `hierarchical_all_reduce`."""
+    """Cut groups up by scale-up domain; members of a domain stand by rail, then by order in the group."""
     rank, group = groups.rank, groups.member_group()
     buffers = group_bytes(groups, bytes)
     its_domain = domain[rank].astype(np.int64)
     its_domain = np.where(its_domain >= 0, its_domain, int(its_domain.max(initial=-1)) + 1 + np.arange(rank.size))
-    place = group * (int(its_domain.max(initial=0)) + 1) + its_domain
-    order = np.lexsort((np.arange(rank.size), rail[rank], place))
-    start = np.append(np.flatnonzero(np.diff(place[order], prepend=-1)), order.size).astype(np.int64)
-    members = np.diff(start)
-    place_group = group[order][start[:-1]]
-    _refuse_uneven(groups.n_groups, place_group, members)
+    part = group * (int(its_domain.max(initial=0)) + 1) + its_domain
+    order = np.lexsort((np.arange(rank.size), rail[rank], part))
+    start = np.append(np.flatnonzero(np.diff(part[order], prepend=-1)), order.size).astype(np.int64)
+    sizes = np.diff(start)
+    part_group = group[order][start[:-1]]
+    least = np.full(groups.n_groups, np.iinfo(np.int64).max)
+    np.minimum.at(least, part_group, sizes)
 
     inside = Groups(start, rank[order])
-    shard = np.repeat(buffers[place_group] / members, members)
-    position = np.arange(rank.size) - np.repeat(start[:-1], members)
-    by_position = np.lexsort((np.arange(rank.size), position, group[order]))
-    ring = group[order][by_position] * (int(members.max(initial=1)) + 1) + position[by_position]
-    ring_start = np.append(np.flatnonzero(np.diff(ring, prepend=-1)), ring.size).astype(np.int64)
-    across = Groups(ring_start, rank[order][by_position])
-    return Levels(inside, across, by_position, shard, groups.sizes[group[order]])
-
-
-def _refuse_uneven(n_groups: int, place_group: Int64Vector, members: Int64Vector) -> None:
-    least, most = np.full(n_groups, np.iinfo(np.int64).max), np.zeros(n_groups, np.int64)
-    np.minimum.at(least, place_group, members)
-    np.maximum.at(most, place_group, members)
-    uneven = np.flatnonzero((least != most) & (most > 0))
-    if uneven.size:
-        bad = uneven[0]
-        raise InputError(
-            f"hierarchical all-reduce: group {bad} has {least[bad]} to {most[bad]} members in a scale-up domain; "
-            "expected as many in each (the ring algorithm has no such need)"
-        )
+    n_heads = np.repeat(least[part_group], sizes)
+    position = np.arange(rank.size) - np.repeat(start[:-1], sizes)
+    is_head = position < n_heads
+    heads = np.flatnonzero(is_head)
+    own_group = group[order]
+    by_place = heads[np.lexsort((heads, position[heads], own_group[heads]))]
+    place = own_group[by_place] * (int(sizes.max(initial=1)) + 1) + position[by_place]
+    place_start = np.append(np.flatnonzero(np.diff(place, prepend=-1)), place.size).astype(np.int64)
+    return Levels(
+        inside=inside,
+        part_group=part_group,
+        n_domains=np.bincount(part_group, minlength=groups.n_groups)[part_group],
+        n_heads=n_heads,
+        is_head=is_head,
+        across=Groups(place_start, inside.rank[by_place]),
+        by_place=by_place,
+        shard=buffers[own_group] / n_heads,
+        group_size=groups.sizes[own_group],
+    )

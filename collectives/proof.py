@@ -8,7 +8,7 @@ found to compute, it computes for any data and any associative, commutative oper
 from collections.abc import Callable
 
 from collectives.errors import InputError
-from collectives.steps import Program
+from collectives.steps import NetworkStep, Program, Step
 
 # What a member holds: block -> bit set of contributing members.
 Held = list[dict[int, int]]
@@ -25,21 +25,42 @@ def execute(program: Program, held: Held) -> Held:
     held = [dict(blocks) for blocks in held]
     for number, step in enumerate(program.steps):
         before = [dict(blocks) for blocks in held]
-        for t in range(len(step.src)):
-            src, dst = int(step.src[t]), int(step.dst[t])
-            blocks = step.contents(t).tolist()
-            if len(blocks) != int(step.blocks[t]) or len(set(blocks)) != len(blocks):
-                raise InputError(f"step {number}: {src} -> {dst} says {step.blocks[t]} blocks and sends {blocks}")
-            for block in blocks:
-                if block not in before[src]:
-                    raise InputError(f"step {number}: {src} sends block {block} to {dst} but does not hold it")
-                value = before[src][block]
-                if step.combine and block in held[dst]:
-                    if held[dst][block] & value:
-                        raise InputError(f"step {number}: {dst} would add a contribution to block {block} twice")
-                    value |= held[dst][block]
-                held[dst][block] = value
+        if isinstance(step, NetworkStep):
+            _add_in_the_network(number, step, before, held)
+        else:
+            _transfer(number, step, before, held)
     return held
+
+
+def _transfer(number: int, step: Step, before: Held, held: Held) -> None:
+    for t in range(len(step.src)):
+        src, dst = int(step.src[t]), int(step.dst[t])
+        blocks = step.contents(t).tolist()
+        if len(blocks) != int(step.blocks[t]) or len(set(blocks)) != len(blocks):
+            raise InputError(f"step {number}: {src} -> {dst} says {step.blocks[t]} blocks and sends {blocks}")
+        for block in blocks:
+            if block not in before[src]:
+                raise InputError(f"step {number}: {src} sends block {block} to {dst} but does not hold it")
+            value = before[src][block]
+            if step.combine and block in held[dst]:
+                if held[dst][block] & value:
+                    raise InputError(f"step {number}: {dst} would add a contribution to block {block} twice")
+                value |= held[dst][block]
+            held[dst][block] = value
+
+
+def _add_in_the_network(number: int, step: NetworkStep, before: Held, held: Held) -> None:
+    for one in step.sums:
+        for block in one.blocks.tolist():
+            value = 0
+            for giver in one.givers.tolist():
+                if block not in before[giver]:
+                    raise InputError(f"step {number}: {giver} sends block {block} to switches but does not hold it")
+                if value & before[giver][block]:
+                    raise InputError(f"step {number}: switches would add a contribution to block {block} twice")
+                value |= before[giver][block]
+            for taker in one.takers.tolist():
+                held[taker][block] = value
 
 
 def prove(collective: str, program: Program) -> None:

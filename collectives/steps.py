@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from collectives.demand import FloatVector, Flows, Groups, Int64Vector
+from collectives.errors import InputError
 from collectives.schedule import Overlap, Phase, Schedule
 
 Contents = Callable[[int], Int64Vector]
@@ -40,21 +41,59 @@ class Step:
 
 
 @dataclass(frozen=True, eq=False)
+class Sum:
+    """Blocks that switches add up on the way from some members to others (SHARP, NVLS).
+
+    One giver and several takers are a multicast.
+
+    Attributes
+    ----------
+    givers, takers : (G,), (T,) int64
+        Members of the group; one may be both.
+    blocks : (B,) int64
+    """
+
+    givers: Int64Vector
+    takers: Int64Vector
+    blocks: Int64Vector
+
+
+@dataclass(frozen=True, eq=False)
+class NetworkStep:
+    """Sums that switches make at once."""
+
+    sums: tuple[Sum, ...]
+
+
+@dataclass(frozen=True, eq=False)
 class Program:
     """Steps of `n` members over buffers of `n_blocks` blocks.
 
     Attributes
     ----------
     n, n_blocks : int
-    steps : tuple of Step
+    steps : tuple of Step or NetworkStep
     overlap : {"sequential", "pipelined"}
         Pipelined: the blocks are cut up further and follow one another through the steps.
     """
 
     n: int
     n_blocks: int
-    steps: tuple[Step, ...]
+    steps: tuple[Step | NetworkStep, ...]
     overlap: Overlap = "sequential"
+
+    def transfers(self) -> tuple[Step, ...]:
+        """The steps of a program in which switches add nothing.
+
+        Raises
+        ------
+        InputError
+            If they do: what such steps load depends on the domains (`collectives.hierarchical`).
+        """
+        between = tuple(step for step in self.steps if isinstance(step, Step))
+        if len(between) < len(self.steps):
+            raise InputError("a program with steps made by switches: expected transfers between members only")
+        return between
 
 
 def step_of(rows: list[tuple[int, int, Int64Vector]], combine: bool = False) -> Step:
@@ -75,18 +114,24 @@ def schedule_of(make: Callable[[int], Program], groups: Groups, bytes: FloatVect
         A whole buffer, `n_blocks` blocks.
     label : str
         What a reader is shown.
+
+    Raises
+    ------
+    InputError
+        If a step is made by switches.
     """
     programs = {int(n): make(int(n)) for n in np.unique(groups.sizes) if n > 1}
-    n_steps = max((len(program.steps) for program in programs.values()), default=0)
+    steps = {n: program.transfers() for n, program in programs.items()}
+    n_steps = max(map(len, steps.values()), default=0)
     phases: list[tuple[Flows, int]] = []
     for number in range(n_steps):
         columns: list[tuple[Int64Vector, Int64Vector, FloatVector]] = []
         for group, ranks in enumerate(groups):
-            program = programs.get(len(ranks))
-            if program is None or number >= len(program.steps):
+            own = steps.get(len(ranks), ())
+            if number >= len(own):
                 continue
-            step = program.steps[number]
-            amount = step.blocks * (bytes[group] / program.n_blocks)
+            step = own[number]
+            amount = step.blocks * (bytes[group] / programs[len(ranks)].n_blocks)
             columns.append((ranks[step.src].astype(np.int64), ranks[step.dst].astype(np.int64), amount))
         flows = Flows(*(np.concatenate(parts) for parts in zip(*columns, strict=True)))
         if phases and _same(phases[-1][0], flows):

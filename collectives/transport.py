@@ -46,7 +46,7 @@ def rail_aligned(schedule: Schedule, domain: Int32Vector, rail: Int32Vector) -> 
         demands: list[Demand] = []
         for demand in phase.demands:
             if isinstance(demand, Flows):
-                demands.append(_flows(demand, domain, rail))
+                demands += _flows(demand, domain, rail)
             elif isinstance(demand, AllToAll):
                 demands += _all_to_all(demand, domain, rail)
             else:
@@ -106,17 +106,16 @@ class _Cells:
         return np.where(found, self.order[np.minimum(chosen, self.order.size - 1)], member)
 
 
-def _flows(demand: Flows, domain: Int32Vector, rail: Int32Vector) -> Flows:
+def _flows(demand: Flows, domain: Int32Vector, rail: Int32Vector) -> list[Demand]:
+    """The flows from where they leave, and the hops to there."""
     cells = _Cells.of(domain, rail)
-    src, dst = demand.src.astype(np.int64), demand.dst.astype(np.int64)
-    across = (domain[src] != domain[dst]) | (domain[src] < 0)
-    proxy = np.where(across, cells.proxy(src, rail[dst].astype(np.int64)), src)
+    src = demand.src.astype(np.int64)
+    across = (domain[src] != domain[demand.dst]) | (domain[src] < 0)
+    proxy = np.where(across, cells.proxy(src, rail[demand.dst].astype(np.int64)), src)
     hops = proxy != src
-    return Flows(
-        np.concatenate([proxy, src[hops]]),
-        np.concatenate([dst, proxy[hops]]),
-        np.concatenate([demand.bytes, demand.bytes[hops]]),
-    )
+    senders = proxy.astype(np.int32)
+    rest = Flows(senders, demand.dst, demand.bytes)
+    return [rest, Flows(demand.src[hops], senders[hops], demand.bytes[hops])] if hops.any() else [rest]
 
 
 def _all_to_all(demand: AllToAll, domain: Int32Vector, rail: Int32Vector) -> list[Demand]:

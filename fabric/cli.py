@@ -22,6 +22,7 @@ from fabric.options import (
     Axis,
     Channels,
     Collective,
+    CrossNic,
     CsvPath,
     DemandFile,
     FabricArgument,
@@ -133,6 +134,7 @@ def loads(
     group: GroupSize = None,
     algorithm: Algorithm = None,
     channels: Channels = None,
+    cross_nic: CrossNic = None,
     parallel: Parallel = None,
     axis: Axis = None,
     order: Order = "tp-cp-ep-dp-pp",
@@ -197,6 +199,7 @@ def loads(
         hosts,
         topology_conf,
         channels,
+        cross_nic,
     )
     options.check()
     hashing = ecmp_of(queue_pairs, seed, hash_seeds)
@@ -212,6 +215,7 @@ def loads(
     from fabric.analysis import analyse, bound_of, over_hash_seeds
     from fabric.bounds import linear_program_bound
     from fabric.busbw import AUTO, fastest
+    from fabric.channel_report import channels_document, channels_table
     from fabric.exporting import annotated, annotations_path
     from fabric.heatmap import check_format, compare_figure
     from fabric.hotspots import worst_imbalance
@@ -262,10 +266,13 @@ def loads(
     write_all(files, force)
     choices = {"transport": transport, "placement": placement or ("given" if job.placement else "packed")}
     assumptions = [*reasons, *options.assumptions(given, job, placement)]
+    rings = job.channels(domain, rail) if job.channels is not None else ()
     if json:
-        report.print_json(loads_report.loads_document(given, job, analysis, distribution, choices, bounds, assumptions))
+        document = loads_report.loads_document(given, job, analysis, distribution, choices, bounds, assumptions)
+        report.print_json({**document, "channels": channels_document(rings)} if rings else document)
     else:
         tables = loads_report.loads_tables(job, analysis, distribution, choices, bounds, top)
+        tables += [channels_table(rings)] if rings else []
         report.print_tables(tables, [f"assumed: {line}" for line in assumptions])
     over_threshold("imbalance", worst_imbalance(analysis.tiers), max_imbalance)
 

@@ -36,7 +36,15 @@ Algorithm = Annotated[
 ]
 Channels = Annotated[
     int | None,
-    typer.Option(min=1, metavar="N", help="Rings of --algorithm rings [default: one for each GPU of a domain]."),
+    typer.Option(
+        min=1, metavar="N", help="Channels of --algorithm rings or trees [default: one for each GPU of a domain]."
+    ),
+]
+CrossNic = Annotated[
+    int | None,
+    typer.Option(
+        min=0, max=2, help="Rails of --algorithm rings, as NCCL_CROSS_NIC: 0 one, 1 any, 2 in pairs [default: 2]."
+    ),
 ]
 Parallel = Annotated[
     str | None, typer.Option(metavar="SIZES", help="Parallel layout such as tp=4,pp=8,ep=64 (Megatron's meaning).")
@@ -160,9 +168,12 @@ class JobOptions:
     hosts: str | None = None
     topology_conf: Path | None = None
     channels: int | None = None
+    cross_nic: int | None = None
 
     def check(self) -> None:
         """Refuse options that do not go together, before anything is loaded."""
+        from collectives.catalog import TAKES
+
         if sum([self.collective is not None, bool(self.trace), self.demand is not None]) != 1:
             usage("expected one of --collective, --trace and --demand")
         if self.collective is None:
@@ -175,9 +186,12 @@ class JobOptions:
             usage("expected --parallel and --axis together")
         if self.gpus_per_domain is not None and (self.hosts or self.topology_conf):
             usage("--gpus-per-domain: --hosts and --topology-conf name the hosts themselves")
-
-        if self.channels is not None and self.algorithm != "rings":
-            usage("--channels goes with --algorithm rings")
+        for option, value, known in (
+            ("--channels", self.channels, TAKES["n_channels"]),
+            ("--cross-nic", self.cross_nic, TAKES["cross_nic"]),
+        ):
+            if value is not None and self.algorithm not in known:
+                usage(f"{option} goes with --algorithm {' or '.join(known)}")
 
     def chosen_hosts(self, given: "LoadedFabric") -> list[int] | None:
         """Numbers of the hosts that --hosts and --topology-conf choose, in order; None where neither is given."""
@@ -220,7 +234,15 @@ class JobOptions:
         layout = ParallelLayout.parse(self.parallel, n_ranks, self.order) if self.parallel is not None else None
         size = parse_bytes(self.size)
         return collective_traffic(
-            self.collective, n_ranks, size, self.group, self.algorithm, layout, self.axis, self.channels
+            self.collective,
+            n_ranks,
+            size,
+            self.group,
+            self.algorithm,
+            layout,
+            self.axis,
+            n_channels=self.channels,
+            cross_nic=self.cross_nic,
         )
 
     def placement(self, given: "LoadedFabric", job: "Traffic", kind: str | None, seed: int) -> "Placement":

@@ -1,12 +1,13 @@
 """TRAFFIC as the user chose it: a collective, a trace, or explicit flows, ready to be placed and routed."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
-from collectives.catalog import ALGORITHMS, collective_schedule, known_collective
+from collectives.catalog import TAKES, collective_schedule, known_algorithm
+from collectives.channels import Channel, channels
 from collectives.demand import Groups, Int32Vector
 from collectives.errors import InputError
 from collectives.layout import ParallelLayout
@@ -15,6 +16,8 @@ from collectives.sizes import format_bytes
 from fabric.compare import MakeSchedule
 from fabric.placement import Placement
 from fabric.topology import Topology
+
+MakeChannels = Callable[[Int32Vector, Int32Vector], tuple[Channel, ...]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +44,8 @@ class Traffic:
     facts : dict
         What a JSON document says of it.
     assumptions : tuple of str
+    channels : callable or None
+        Makes the channels from domain and rail of the ranks, for algorithms that have some.
     """
 
     label: str
@@ -53,6 +58,7 @@ class Traffic:
     groups: Groups | None = None
     facts: dict[str, object] = field(default_factory=dict)
     assumptions: tuple[str, ...] = ()
+    channels: MakeChannels | None = None
 
 
 def collective_traffic(
@@ -64,6 +70,7 @@ def collective_traffic(
     layout: ParallelLayout | None = None,
     axes: str | None = None,
     n_channels: int | None = None,
+    cross_nic: int | None = None,
 ) -> Traffic:
     """A collective in all groups at once.
 
@@ -78,10 +85,15 @@ def collective_traffic(
     algorithm : str, optional
     layout, axes : optional
         Groups of a parallel layout instead.
-    n_channels : int, optional
-        Of the algorithm ``rings``.
+    n_channels, cross_nic : int, optional
+        Of the algorithms that have channels: see `collectives.channels`.
+
+    Raises
+    ------
+    InputError
+        Unknown names, or what the algorithm does not take.
     """
-    known_collective(collective)
+    name = known_algorithm(collective, algorithm)
     if layout is not None:
         if axes is None:
             raise InputError("groups of a parallel layout: expected the axes that they run over, such as ep")
@@ -91,7 +103,11 @@ def collective_traffic(
     size_of_group = int(groups.sizes.max())
 
     def schedule(domain: Int32Vector, rail: Int32Vector) -> Schedule:
-        return collective_schedule(collective, groups, size, algorithm, domain, rail, n_channels)
+        return collective_schedule(collective, groups, size, name, domain, rail, n_channels, cross_nic)
+
+    def its_channels(domain: Int32Vector, rail: Int32Vector) -> tuple[Channel, ...]:
+        crossing = 1 if name not in TAKES["cross_nic"] else 2 if cross_nic is None else cross_nic
+        return channels(groups, domain, rail, n_channels, crossing)
 
     return Traffic(
         label=f"{collective} of {format_bytes(size)}, {groups.n_groups} {label} of {size_of_group}",
@@ -103,11 +119,12 @@ def collective_traffic(
         groups=groups,
         facts={
             "collective": collective,
-            "algorithm": algorithm or ALGORITHMS[collective][0],
+            "algorithm": name,
             "size_bytes": size,
             "groups": groups.n_groups,
             "group_size": size_of_group,
         },
+        channels=its_channels if name in TAKES["n_channels"] else None,
     )
 
 

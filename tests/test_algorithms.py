@@ -8,15 +8,16 @@ from collectives import (
     COLLECTIVES,
     Groups,
     InputError,
+    Reduction,
     algorithms,
     channels,
     collective_schedule,
+    domain_programs,
     rail_aligned,
     ring,
 )
-from collectives.algorithms import Program
 from collectives.proof import prove
-from collectives.steps import schedule_of, step_of
+from collectives.steps import NetworkStep, Program, Sum, schedule_of, step_of
 from fabric.builders import build, load_preset
 from fabric.load import schedule_loads
 from fabric.placement import packed
@@ -38,6 +39,8 @@ PROGRAMS = {
     ("all-to-all", "bruck"): algorithms.bruck_all_to_all,
     ("broadcast", "tree"): algorithms.tree_broadcast,
     ("reduce", "tree"): algorithms.tree_reduce,
+    ("gather", "direct"): algorithms.direct_gather,
+    ("scatter", "direct"): algorithms.direct_scatter,
     ("gather", "tree"): algorithms.tree_gather,
     ("scatter", "tree"): algorithms.tree_scatter,
     ("send-recv", "direct"): algorithms.direct_send,
@@ -51,32 +54,112 @@ def test_every_program_computes_its_collective(collective, name, n):
 
 
 PLACED = {
-    ("all-reduce", "hierarchical"): algorithms.hierarchical_all_reduce,
-    ("all-reduce", "rings"): algorithms.channel_rings_all_reduce,
-    ("all-to-all", "two-phase"): algorithms.two_phase_all_to_all,
-    ("all-to-all", "pxn"): algorithms.pxn_all_to_all,
+    ("all-reduce", "hierarchical"): domain_programs.hierarchical_all_reduce,
+    ("all-reduce", "nvls"): domain_programs.nvls_all_reduce,
+    ("all-reduce", "sharp"): domain_programs.sharp_all_reduce,
+    ("all-to-all", "two-phase"): domain_programs.two_phase_all_to_all,
+    ("all-to-all", "pxn"): domain_programs.pxn_all_to_all,
 }
+EVEN = [(4,), (1, 1), (4, 4), (3, 3, 3), (2,) * 5]
+UNEVEN = [(3, 1), (4, 2, 3), (1, 5, 5, 2), (8, 3)]
 
 
-@pytest.mark.parametrize(("domains", "members"), [(1, 4), (2, 1), (2, 4), (3, 3), (5, 2)])
-@pytest.mark.parametrize(("collective", "name"), PLACED)
-def test_programs_over_domains_compute_their_collective(collective, name, domains, members):
-    """And the schedule that is routed moves, between each pair of ranks, the bytes that the program moves."""
-    program = PLACED[collective, name](domains, members)
-    prove(collective, program)
-    n = domains * members
-    domain = (np.arange(n) // members).astype(np.int32)
-    rail = (np.arange(n) % members).astype(np.int32)
-    schedule = collective_schedule(collective, Groups.consecutive(n, n), float(n), name, domain, rail)
-    moved, expected = np.zeros((n, n)), np.zeros((n, n))
+def job_of(sizes):
+    """Domain and rail of the ranks of domains of these sizes, a rank after the other."""
+    domain = np.repeat(np.arange(len(sizes)), sizes).astype(np.int32)
+    return domain, np.concatenate([np.arange(size) for size in sizes]).astype(np.int32)
+
+
+def bytes_between(schedule, n):
+    """(n, n) from each rank to each other one, all phases together."""
+    moved = np.zeros((n, n))
     for phase in schedule.phases:
         for demand in phase.demands:
             for i, j, amount in pairs_of(demand):
                 moved[i, j] += phase.repeat * amount
+    return moved
+
+
+def bytes_of_program(program, size):
+    """The same of a program over buffers of `size`."""
+    moved = np.zeros((program.n, program.n))
+    for step in program.transfers():
+        np.add.at(moved, (step.src, step.dst), step.blocks * (size / program.n_blocks))
+    return moved
+
+
+@pytest.mark.parametrize("sizes", EVEN + UNEVEN)
+@pytest.mark.parametrize(("collective", "name"), PLACED)
+def test_programs_over_domains_compute_their_collective(collective, name, sizes):
+    prove(collective, PLACED[collective, name](sizes))
+
+
+@pytest.mark.parametrize("sizes", EVEN + UNEVEN)
+@pytest.mark.parametrize(("collective", "name"), [key for key in PLACED if key[1] not in ("nvls", "sharp")])
+def test_schedules_over_domains_move_what_the_programs_move(collective, name, sizes):
+    """Between each pair of ranks.  A block of an all-to-all is one of the n parts of a rank's buffer."""
+    n = sum(sizes)
+    schedule = collective_schedule(collective, Groups.consecutive(n, n), float(n), name, *job_of(sizes))
+    program = PLACED[collective, name](sizes)
+    np.testing.assert_allclose(bytes_between(schedule, n), bytes_of_program(program, float(n)), atol=1e-9)
+
+
+@pytest.mark.parametrize("sizes", EVEN + UNEVEN)
+@pytest.mark.parametrize("name", ["nvls", "sharp"])
+def test_switches_get_and_give_what_the_programs_say(name, sizes):
+    """Bytes of each rank into and out of switches; members that are no heads are counted like them."""
+    n = sum(sizes)
+    program = PLACED["all-reduce", name](sizes)
+    given, taken, heads = np.zeros(n), np.zeros(n), np.zeros(n, bool)
     for step in program.steps:
-        np.add.at(expected, (step.src, step.dst), step.blocks * (n / program.n_blocks))
-    # A block of an all-to-all is one of the n parts of a rank's buffer; so is that of the others.
-    np.testing.assert_allclose(moved, expected, atol=1e-9)
+        for one in getattr(step, "sums", ()):
+            apart = len(one.givers) > 1 or len(one.takers) > 1
+            given[one.givers] += apart * one.blocks.size / program.n_blocks
+            taken[one.takers] += apart * one.blocks.size / program.n_blocks
+            heads[one.takers if len(one.takers) == 1 else []] = True
+    schedule = collective_schedule("all-reduce", Groups.consecutive(n, n), 1.0, name, *job_of(sizes))
+    carried = np.zeros(n)
+    for phase in schedule.phases:
+        for demand in phase.demands:
+            if isinstance(demand, Reduction):
+                moving = np.repeat(np.where(demand.groups.sizes > 1, demand.bytes, 0.0), demand.groups.sizes)
+                np.add.at(carried, demand.groups.rank, moving)
+    np.testing.assert_allclose(given, taken)
+    np.testing.assert_allclose(carried[heads], given[heads])
+    assert (carried >= given - 1e-12).all()
+    if sizes in EVEN:
+        np.testing.assert_allclose(carried, given)
+
+
+@pytest.mark.parametrize("cross_nic", [0, 1, 2])
+@pytest.mark.parametrize("n_channels", [None, 1, 2, 6])
+@pytest.mark.parametrize("sizes", EVEN + UNEVEN)
+def test_channels_compute_their_collectives(sizes, n_channels, cross_nic):
+    """The rings that `channels` builds, executed; and their schedules move what the executed programs move."""
+    n = sum(sizes)
+    groups, (domain, rail) = Groups.consecutive(n, n), job_of(sizes)
+    orders = [one.ranks.astype(np.int64) for one in channels(groups, domain, rail, n_channels, cross_nic)]
+    for collective in ("all-reduce", "all-gather", "reduce-scatter"):
+        program = domain_programs.channel_rings(collective, orders)
+        prove(collective, program)
+        if cross_nic == 0:
+            continue
+        schedule = collective_schedule(
+            collective, groups, float(n), "rings", domain, rail, n_channels=n_channels, cross_nic=cross_nic
+        )
+        np.testing.assert_allclose(bytes_between(schedule, n), bytes_of_program(program, float(n)), atol=1e-9)
+
+
+@pytest.mark.parametrize("n_channels", [None, 1, 3])
+@pytest.mark.parametrize("sizes", EVEN + UNEVEN)
+def test_trees_compute_an_all_reduce(sizes, n_channels):
+    n = sum(sizes)
+    groups, (domain, rail) = Groups.consecutive(n, n), job_of(sizes)
+    every = channels(groups, domain, rail, n_channels, 1)
+    program = domain_programs.channel_trees_all_reduce([one.parts for one in every])
+    prove("all-reduce", program)
+    schedule = collective_schedule("all-reduce", groups, float(n), "trees", domain, rail, n_channels)
+    np.testing.assert_allclose(bytes_between(schedule, n), bytes_of_program(program, float(n)), atol=1e-9)
 
 
 @pytest.mark.parametrize("n", [2, 5, 8])
@@ -96,6 +179,15 @@ def test_the_proof_finds_what_is_wrong():
         prove("all-gather", Program(2, 2, (step_of([(0, 1, np.array([1]))]),)))
     with pytest.raises(InputError, match="ends without"):
         prove("all-to-all", Program(2, 2, ()))
+    everyone, one = np.arange(2), np.array([0])
+    add = NetworkStep((Sum(everyone, everyone, one),))
+    prove("all-reduce", Program(2, 1, (add,)))
+    with pytest.raises(InputError, match="switches would add a contribution to block 0 twice"):
+        prove("all-reduce", Program(2, 1, (add, add)))
+    with pytest.raises(InputError, match="sends block 0 to switches but does not hold it"):
+        prove("broadcast", Program(2, 1, (add,)))
+    with pytest.raises(InputError, match="steps made by switches"):
+        schedule_of(lambda n: Program(n, 1, (add,)), Groups.consecutive(2, 2), np.ones(1), "x")
 
 
 @pytest.mark.parametrize("n", [2, 5, 8])
@@ -181,6 +273,20 @@ def test_sharp_sends_each_buffer_once():
     assert ring_ == pytest.approx(2 * 63 / 64 * 1e6)
 
 
+def test_sharp_after_nvls_sends_a_shard_of_it():
+    """8 GPUs in a domain: each NIC an eighth of the buffer, each NVLink (1 + 1 / 8) of it."""
+    topology = build(load_preset("hgx-b200-64"))
+    domain, rail = topology.endpoint_domain, topology.endpoint_rail
+    schedule = collective_schedule("all-reduce", Groups.consecutive(64, 64), 8e6, "sharp", domain, rail)
+    loads = schedule_loads(topology, schedule, packed(topology)).total
+    assert loads.bytes[topology.link_kind == NIC] == pytest.approx(1e6)
+    assert loads.bytes[topology.link_kind == NVLINK] == pytest.approx(9e6)
+    inside = collective_schedule("all-reduce", Groups.consecutive(64, 8), 8e6, "sharp", domain, rail)
+    loads = schedule_loads(topology, inside, packed(topology)).total
+    assert not loads.bytes[topology.link_kind == NIC].any()
+    assert loads.bytes[topology.link_kind == NVLINK] == pytest.approx(9e6)
+
+
 @pytest.mark.parametrize("collective", COLLECTIVES)
 def test_every_algorithm_has_a_schedule_for_uneven_groups(collective):
     groups = Groups.of([[0, 1, 2, 3, 4], [5, 6], [7]])
@@ -194,32 +300,44 @@ def test_every_algorithm_has_a_schedule_for_uneven_groups(collective):
         collective_schedule(collective, groups, 1e6, "magic")
 
 
-@pytest.mark.parametrize("aligned", [False, True])
-def test_channels_use_every_nic_once(aligned):
-    """As many rings as GPUs in a host: each NIC carries 2 (n - 1) / n of an eighth of the buffer each way."""
+@pytest.mark.parametrize(("cross_nic", "crossing"), [(0, {0}), (1, {1}), (2, {0})])
+def test_channels_use_every_nic_once(cross_nic, crossing):
+    """As many rings as GPUs in a host: each NIC carries 2 (n - 1) / n of an eighth of the buffer each way.
+
+    Rings of NCCL_CROSS_NIC 0 and 2 stay on their rails (8 hosts: an even number), those of 1 go one rail on.
+    """
     topology = build(load_preset("hgx-b200-64"))
     placement, groups = packed(topology), Groups.consecutive(64, 64)
     domain, rail = topology.endpoint_domain, topology.endpoint_rail
-    schedule = collective_schedule("all-reduce", groups, 8e6, "rings", domain, rail)
-    assert schedule.total_bytes() == pytest.approx(2 * 63 * 8e6)
-    (phase,) = schedule.phases
-    crossing = domain[phase.demand.src] != domain[phase.demand.dst]
-    step = (rail[phase.demand.dst] - rail[phase.demand.src]) % 8
-    assert set(step[crossing]) == {1}
-    if aligned:
-        schedule = rail_aligned(schedule, domain, rail)
+    schedule = collective_schedule("all-reduce", groups, 8e6, "rings", domain, rail, cross_nic=cross_nic)
+    sent = bytes_between(schedule, 64)
+    src, dst = np.nonzero(sent)
+    far = domain[src] != domain[dst]
+    assert set(((rail[dst] - rail[src]) % 8)[far]) == crossing
+    assert sent[src[far], dst[far]] == pytest.approx(2 * 63 / 64 * 1e6)
     loads = schedule_loads(topology, schedule, placement).total
     assert loads.bytes[topology.link_kind == NIC] == pytest.approx(2 * 63 / 64 * 1e6)
     trunks = loads.bytes[topology.link_kind == TRUNK]
-    assert (trunks == 0).all() if aligned else trunks.max() > 0
+    assert (trunks > 0).any() == (cross_nic == 1)
+
+
+def test_rail_aligned_transport_keeps_crossing_rings_on_their_rails():
+    domain, rail = job_of((4,) * 6)
+    groups = Groups.consecutive(24, 24)
+    crossing = collective_schedule("all-reduce", groups, 1e6, "rings", domain, rail, cross_nic=1)
+    staying = collective_schedule("all-reduce", groups, 1e6, "rings", domain, rail, cross_nic=0)
+    np.testing.assert_allclose(
+        bytes_between(rail_aligned(crossing, domain, rail), 24), bytes_between(staying, 24), atol=1e-9
+    )
 
 
 @pytest.mark.parametrize("n_hosts", [1, 2, 5])
-def test_each_channel_is_a_ring_of_all_members(n_hosts):
-    domain = np.repeat(np.arange(n_hosts), 4).astype(np.int32)
-    rail = np.tile(np.arange(4), n_hosts).astype(np.int32)
+@pytest.mark.parametrize("cross_nic", [1, 2])
+def test_each_channel_is_a_ring_of_all_members(n_hosts, cross_nic):
+    domain, rail = job_of((4,) * n_hosts)
     n = 4 * n_hosts
-    schedule = collective_schedule("all-gather", Groups.consecutive(n, n), float(n), "rings", domain, rail)
+    groups = Groups.consecutive(n, n)
+    schedule = collective_schedule("all-gather", groups, float(n), "rings", domain, rail, cross_nic=cross_nic)
     flows = schedule.phases[0].demand
     assert schedule.phases[0].repeat == n - 1
     for channel in range(4):
@@ -232,9 +350,9 @@ def test_each_channel_is_a_ring_of_all_members(n_hosts):
 
 
 def test_channels_say_which_rails_they_use():
-    domain, rail = np.repeat(np.arange(3), 4).astype(np.int32), np.tile(np.arange(4), 3).astype(np.int32)
+    domain, rail = job_of((4, 4, 4))
     groups = Groups.consecutive(12, 12)
-    every = channels(groups, domain, rail)
+    every = channels(groups, domain, rail, cross_nic=1)
     assert [(one.number, one.enters_rail, one.leaves_rail) for one in every] == [
         (0, 0, 3),
         (1, 1, 0),
@@ -242,10 +360,33 @@ def test_channels_say_which_rails_they_use():
         (3, 3, 2),
     ]
     assert every[1].ranks.tolist() == [1, 2, 3, 0, 5, 6, 7, 4, 9, 10, 11, 8]
-    assert [one.enters_rail for one in channels(groups, domain, rail, 2)] == [0, 2]
-    assert [one.enters_rail for one in channels(groups, domain, rail, 6)] == [0, 1, 2, 3, 0, 1]
+    assert [one.enters_rail for one in channels(groups, domain, rail, 2, 1)] == [0, 2]
+    assert [one.enters_rail for one in channels(groups, domain, rail, 6, 1)] == [0, 1, 2, 3, 0, 1]
+    staying = channels(groups, domain, rail, cross_nic=0)
+    assert [(one.enters_rail, one.leaves_rail) for one in staying] == [(0, 0), (1, 1), (2, 2), (3, 3)]
     for count in (1, 2, 4, 6):
         schedule = collective_schedule("all-reduce", groups, 12e6, "rings", domain, rail, count)
         assert schedule.total_bytes() == pytest.approx(2 * 11 * 12e6)
     with pytest.raises(InputError, match="channels: expected an integer >= 1"):
         channels(groups, domain, rail, 0)
+    with pytest.raises(InputError, match="cross-nic: expected 0, 1 or 2, got 3"):
+        channels(groups, domain, rail, cross_nic=3)
+    with pytest.raises(InputError, match="cross_nic 1: expected the algorithm rings, not hierarchical"):
+        collective_schedule("all-reduce", groups, 1.0, "hierarchical", domain, rail, cross_nic=1)
+
+
+def test_paired_channels_change_roles_in_odd_domains():
+    """NCCL_CROSS_NIC=2: what leaves a domain by a rail enters the next one by the same rail."""
+    domain, rail = job_of((4,) * 4)
+    every = channels(Groups.consecutive(16, 16), domain, rail)
+    assert [(one.enters_rail, one.leaves_rail) for one in every] == [(0, 1), (1, 0), (2, 3), (3, 2)]
+    assert [part.tolist() for part in every[0].parts] == [[0, 2, 3, 1], [5, 6, 7, 4], [8, 10, 11, 9], [13, 14, 15, 12]]
+    for one in every:
+        ends = [(rail[part[0]], rail[part[-1]]) for part in one.parts]
+        assert all(before[1] == after[0] for before, after in zip(ends, ends[1:] + ends[:1], strict=True))
+    # Three domains: only the way back crosses.
+    domain, rail = job_of((4,) * 3)
+    schedule = collective_schedule("all-gather", Groups.consecutive(12, 12), 1.0, "rings", domain, rail)
+    src, dst = np.nonzero(bytes_between(schedule, 12))
+    crosses = (domain[src] != domain[dst]) & (rail[src] != rail[dst])
+    assert {(int(domain[a]), int(domain[b])) for a, b in zip(src[crosses], dst[crosses], strict=True)} == {(2, 0)}

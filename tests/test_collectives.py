@@ -79,9 +79,14 @@ def test_hierarchical_all_reduce_volumes(per_domain, domains):
     assert not sent_by(schedule, n, lambda i, j: domain[i] != domain[j] and rail[i] != rail[j]).any()
 
 
-def test_hierarchical_all_reduce_refuses_uneven_domains():
-    with pytest.raises(InputError, match="group 0 has 1 to 2 members in a scale-up domain"):
-        hierarchical_all_reduce(Groups.of([[0, 1, 2]]), 1.0, np.array([0, 0, 1]), np.array([0, 1, 0]))
+def test_hierarchical_all_reduce_of_uneven_domains_goes_through_heads():
+    """Domains of 2 and 1: the one rank that both have a counterpart of carries the buffer across."""
+    domain, rail = np.array([0, 0, 1], np.int32), np.array([0, 1, 0], np.int32)
+    schedule = hierarchical_all_reduce(Groups.of([[0, 1, 2]]), 12.0, domain, rail)
+    inside = sent_by(schedule, 3, lambda i, j: domain[i] == domain[j])
+    across = sent_by(schedule, 3, lambda i, j: domain[i] != domain[j])
+    assert inside.tolist() == [12.0, 12.0, 0.0]
+    assert across.tolist() == [12.0, 0.0, 12.0]
 
 
 def test_bus_bandwidth_is_nccl_tests():
