@@ -43,6 +43,18 @@ def ring_all_reduce(n: int) -> Program:
     return Program(n, n, ring_reduce_scatter(n).steps + ring_all_gather(n).steps)
 
 
+def ring_broadcast(n: int) -> Program:
+    """Member 0's buffer from each member to the next, in a pipeline."""
+    steps = [step_of([(i, i + 1, np.array([0]))]) for i in range(n - 1)]
+    return Program(n, 1, tuple(steps), "pipelined")
+
+
+def ring_reduce(n: int) -> Program:
+    """The broadcast backwards, adding."""
+    steps = [step_of([(i + 1, i, np.array([0]))], True) for i in reversed(range(n - 1))]
+    return Program(n, 1, tuple(steps), "pipelined")
+
+
 def bidirectional_ring_all_reduce(n: int) -> Program:
     """Half of every block each way round: both directions of a cable are used."""
 
@@ -306,9 +318,8 @@ def direct_scatter(n: int) -> Program:
 
 
 def direct_send(n: int) -> Program:
-    """Member 0 to 1, 2 to 3, and so on: send and receive between pairs."""
-    whole = np.array([0])
-    return Program(n, 1, (step_of([(i, i + 1, whole) for i in range(0, n - 1, 2)]),))
+    """Every member sends its buffer, block i of member i, to the next one (as nccl-tests' sendrecv)."""
+    return Program(n, 1, (step_of([(i, (i + 1) % n, np.array([i])) for i in range(n)]),))
 
 
 def direct_all_to_all(n: int) -> Program:

@@ -78,8 +78,10 @@ _PLACED: dict[str, dict[str, _Placed]] = {
         "nvls": nvls_all_reduce,
         "sharp": sharp_all_reduce,
     },
-    "all-gather": {"rings": partial(channel_rings, "all-gather")},
-    "reduce-scatter": {"rings": partial(channel_rings, "reduce-scatter")},
+    **{
+        name: {"rings": partial(channel_rings, name)}
+        for name in ("all-gather", "reduce-scatter", "broadcast", "reduce")
+    },
     "all-to-all": {"pxn": rail_aligned_all_to_all, "two-phase": two_phase_all_to_all},
 }
 ALGORITHMS: dict[str, tuple[str, ...]] = {name: (*_SIMPLE[name], *_PLACED.get(name, ())) for name in _SIMPLE}

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from collectives.algorithms import double_binary_trees
-from collectives.demand import Flows, Groups, Int32Vector
+from collectives.demand import FloatVector, Flows, Groups, Int32Vector
 from collectives.errors import InputError
 from collectives.hierarchical import levels
 from collectives.ring import group_bytes
@@ -25,6 +25,7 @@ from collectives.transport import rail_aligned
 
 CROSS_NIC = (0, 1, 2)
 _ROUNDS = {"all-reduce": 2, "all-gather": 1, "reduce-scatter": 1}
+_CHAINS = {"broadcast", "reduce"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,9 +124,12 @@ def channel_rings(
 ) -> Schedule:
     """A ring collective over all channels at once, each with an equal part of the bytes.
 
+    A broadcast goes round each ring from the root, the group's first member, to the one before it; a reduction comes
+    back the same way.
+
     Parameters
     ----------
-    collective : {"all-reduce", "all-gather", "reduce-scatter"}
+    collective : {"all-reduce", "all-gather", "reduce-scatter", "broadcast", "reduce"}
     bytes : float
         As nccl-tests counts them.
     groups, domain, rail, n_channels, cross_nic
@@ -141,6 +145,9 @@ def channel_rings(
     if not rings:
         return _nothing("rings")
     per_group = np.bincount([ring.group for ring in rings], minlength=groups.n_groups)
+    if collective in _CHAINS:
+        phase = _chains(collective, groups, volume / np.maximum(per_group, 1), rings)
+        return _sent(Schedule((phase,)), domain, rail, cross_nic)
     sizes = np.unique(groups.sizes[groups.sizes > 1])
     rounds = _ROUNDS[collective]
     # Groups of one size step together; others run at once, each with the bytes of all its steps.
@@ -159,8 +166,23 @@ def channel_rings(
         np.concatenate(amounts),
     )
     repeat = rounds * (int(sizes[0]) - 1) if together else 1
-    schedule = Schedule((Phase(flows, repeat, f"rings, {collective}"),))
+    return _sent(Schedule((Phase(flows, repeat, f"rings, {collective}"),)), domain, rail, cross_nic)
+
+
+def _sent(schedule: Schedule, domain: Int32Vector, rail: Int32Vector, cross_nic: int) -> Schedule:
     return rail_aligned(schedule, domain, rail) if cross_nic == 0 else schedule
+
+
+def _chains(collective: str, groups: Groups, bytes: FloatVector, rings: tuple[Channel, ...]) -> Phase:
+    """Rings cut open before the root, `bytes` of each group through each of them."""
+    roots = groups.rank[groups.start[:-1].clip(max=max(groups.n_members - 1, 0))]
+    orders = [np.roll(ring.ranks, -int(np.flatnonzero(ring.ranks == roots[ring.group])[0])) for ring in rings]
+    near, far = np.concatenate([order[:-1] for order in orders]), np.concatenate([order[1:] for order in orders])
+    amount = np.concatenate(
+        [np.full(len(order) - 1, bytes[ring.group]) for ring, order in zip(rings, orders, strict=True)]
+    )
+    flows = Flows(near, far, amount) if collective == "broadcast" else Flows(far, near, amount)
+    return Phase(flows, 1, f"rings, {collective}", max(map(len, orders)) - 1)
 
 
 def channel_trees(

@@ -5,10 +5,18 @@ size of the smallest domain: as many as every domain has.  Shard p of the buffer
 """
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 
-from collectives.algorithms import double_tree_all_reduce, ring_all_gather, ring_all_reduce, ring_reduce_scatter
+from collectives.algorithms import (
+    double_tree_all_reduce,
+    ring_all_gather,
+    ring_all_reduce,
+    ring_broadcast,
+    ring_reduce,
+    ring_reduce_scatter,
+)
 from collectives.demand import Int64Vector
 from collectives.errors import InputError
 from collectives.steps import NetworkStep, Program, Step, Sum, step_of
@@ -22,7 +30,7 @@ class _Places:
     def __init__(self, sizes: Domains) -> None:
         self.n_domains, self.n_heads, self.n = len(sizes), min(sizes), sum(sizes)
         first = np.concatenate([[0], np.cumsum(sizes)]).tolist()
-        self.domains = [np.arange(a, b, dtype=np.int64) for a, b in zip(first[:-1], first[1:], strict=True)]
+        self.domains = [np.arange(a, b, dtype=np.int64) for a, b in pairwise(first)]
 
     def heads(self, place: int) -> Int64Vector:
         """The head in this place of each domain."""
@@ -96,7 +104,13 @@ def sharp_all_reduce(sizes: Domains) -> Program:
     return Program(at.n, at.n_domains * at.n_heads, (at.to_heads(), *middle, at.from_heads()), "pipelined")
 
 
-_RINGS = {"all-reduce": ring_all_reduce, "all-gather": ring_all_gather, "reduce-scatter": ring_reduce_scatter}
+_RINGS = {
+    "all-reduce": ring_all_reduce,
+    "all-gather": ring_all_gather,
+    "reduce-scatter": ring_reduce_scatter,
+    "broadcast": ring_broadcast,
+    "reduce": ring_reduce,
+}
 
 
 def channel_rings(collective: str, orders: Sequence[Int64Vector]) -> Program:
@@ -104,22 +118,23 @@ def channel_rings(collective: str, orders: Sequence[Int64Vector]) -> Program:
 
     Parameters
     ----------
-    collective : {"all-reduce", "all-gather", "reduce-scatter"}
+    collective : {"all-reduce", "all-gather", "reduce-scatter", "broadcast", "reduce"}
     orders : sequence of (n,) int64
-        Members in the order of each channel's ring: `collectives.channels`.
+        Members in the order of each channel's ring: `collectives.channels`; the root is member 0 and comes first.
     """
     if collective not in _RINGS:
         raise InputError(f"channel rings: {collective!r}; expected one of {', '.join(_RINGS)}")
     n, n_channels = len(orders[0]), len(orders)
+    ring = _RINGS[collective](n)
     steps = []
-    for step in _RINGS[collective](n).transfers():
+    for step in ring.transfers():
         rows = [
             (int(order[a]), int(order[b]), np.asarray(order)[step.contents(t)] * n_channels + channel)
             for t, (a, b) in enumerate(zip(step.src.tolist(), step.dst.tolist(), strict=True))
             for channel, order in enumerate(orders)
         ]
         steps.append(step_of(rows, step.combine))
-    return Program(n, n * n_channels, tuple(steps))
+    return Program(n, ring.n_blocks * n_channels, tuple(steps), ring.overlap)
 
 
 def channel_trees_all_reduce(channels: Sequence[Sequence[Int64Vector]]) -> Program:

@@ -138,10 +138,9 @@ def _claim_scatter(program: Program) -> tuple[Held, Held]:
 
 
 def _claim_send(program: Program) -> tuple[Held, Held]:
-    """Member 0 of each pair sends its buffer to member 1, 2 to 3, and so on."""
-    begin = [dict.fromkeys(range(program.n_blocks), 1 << m) if m % 2 == 0 else {} for m in range(program.n)]
-    end: Held = [dict.fromkeys(range(program.n_blocks), 1 << (m - 1)) if m % 2 else {} for m in range(program.n)]
-    return begin, end
+    """Block i, member i's buffer, ends at member i + 1."""
+    n = program.n
+    return [{m: 1 << m} for m in range(n)], [{(m - 1) % n: 1 << (m - 1) % n} for m in range(n)]
 
 
 _CLAIMS: dict[str, Callable[[Program], tuple[Held, Held]]] = {

@@ -6,17 +6,19 @@ from dataclasses import dataclass
 import numpy as np
 
 from collectives.bandwidth import algbw_GBps, busbw_GBps
-from collectives.catalog import ALGORITHMS, collective_schedule, known_algorithm
-from collectives.demand import Groups
+from collectives.catalog import ALGORITHMS, TAKES, collective_schedule, known_algorithm
+from collectives.demand import FloatVector, Groups
 from collectives.errors import InputError
 from collectives.sizes import format_bytes, parse_bytes
-from fabric.latency import Cost, TimeModel, cost_of, fit, model_for, predicted_s
+from fabric.cost import Cost, cost_of, predicted_s
+from fabric.fitting import Fit, fit
+from fabric.latency import TimeModel
 from fabric.load import schedule_loads
 from fabric.placement import Placement, domain_of_rank, rail_of_rank
 from fabric.routing import Routing
 from fabric.topology import Topology
 from fabric.traffic import Traffic
-from traces.nccl_tests import Measurement
+from traces.nccl_tests import Measurement, NcclTests
 
 AUTO = "auto"
 # Schedules are made for this size; loads are in proportion to it.
@@ -43,20 +45,33 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Comparison:
-    """Predictions beside measurements.
+class Compared:
+    """A measurement and what was predicted for it.
 
     Attributes
     ----------
-    rows : tuple of (Row, Measurement, float)
-        Prediction, measurement, and predicted over measured time.
-    base_s, efficiency : float
-        What explains the measurements best: see `fabric.latency.fit`.
+    measured : Measurement
+    row : Row
+        The prediction.
+    ratio : float
+        Predicted over measured time.
+    fitted_time_s, fitted_ratio : float
+        The same with the fitted factors.
     """
 
-    rows: tuple[tuple[Row, Measurement, float], ...]
-    base_s: float
-    efficiency: float
+    measured: Measurement
+    row: Row
+    ratio: float
+    fitted_time_s: float
+    fitted_ratio: float
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Predictions beside measurements, and the factors that bring them closest."""
+
+    rows: tuple[Compared, ...]
+    fit: Fit
 
 
 def parse_sizes(text: str) -> tuple[float, ...]:
@@ -96,6 +111,8 @@ def costs(
     in_network: bool = False,
     n_threads: int | None = None,
     groups: Groups | None = None,
+    n_channels: int | None = None,
+    cross_nic: int | None = None,
 ) -> dict[str, Cost]:
     """What each algorithm costs.
 
@@ -107,6 +124,8 @@ def costs(
         Whether the switches of the network reduce (SHARP), so that the automatic choice may take it.
     groups : Groups, optional
         Default the whole job as one.
+    n_channels, cross_nic : int, optional
+        Of the algorithms that have channels: see `collectives.channels`.
 
     Raises
     ------
@@ -125,13 +144,15 @@ def costs(
         if automatic and name == "sharp" and not in_network:
             continue
         try:
-            schedule = collective_schedule(collective, groups, _UNIT, name, domain, rail)
+            channels = n_channels if name in TAKES["n_channels"] else None
+            crossing = cross_nic if name in TAKES["cross_nic"] else None
+            schedule = collective_schedule(collective, groups, _UNIT, name, domain, rail, channels, crossing)
             loads = schedule_loads(topology, schedule, placement, routing, n_threads)
         except InputError:
             if not automatic:
                 raise
             continue
-        found[name] = cost_of(schedule, loads, placement, _UNIT, model)
+        found[name] = cost_of(name, schedule, loads, placement, _UNIT, model, int(groups.sizes.max()))
     if not found:
         raise InputError(f"{collective}: no algorithm runs on this placement")
     return found
@@ -145,7 +166,7 @@ def predict(
     for size in sizes:
         of_size = []
         for name, cost in found.items():
-            time_s, protocol = predicted_s(cost, size, model, name)
+            time_s, protocol = predicted_s(cost, size, model)
             bandwidths = (algbw_GBps(size, time_s), busbw_GBps(collective, n_ranks, size, time_s))
             of_size.append(Row(size, name, protocol.name, time_s, *bandwidths))
         rows += [min(of_size, key=lambda row: row.time_s)] if best_only else of_size
@@ -157,10 +178,13 @@ def fastest(
     placement: Placement,
     job: Traffic,
     routing: Routing,
-    technology: str,
+    model: TimeModel,
+    in_network: bool = False,
     n_threads: int | None = None,
 ) -> tuple[str, str]:
     """The algorithm that the model finds fastest for a job's collective, groups and size, and why, in words.
+
+    Arguments as for `costs`.
 
     Raises
     ------
@@ -168,15 +192,26 @@ def fastest(
         If no algorithm runs on this placement.
     """
     assert job.collective is not None
-    model, _ = model_for(technology)
-    sharp = technology == "infiniband"
-    found = costs(topology, placement, job.collective, (AUTO,), routing, model, sharp, n_threads, job.groups)
+    found = costs(topology, placement, job.collective, (AUTO,), routing, model, in_network, n_threads, job.groups)
     rows = predict(job.collective, job.group_size, (job.bytes,), found, model, best_only=False)
     best, *others = sorted(rows, key=lambda row: row.time_s)
-    reason = f"algorithm: {best.algorithm}, the fastest by the model with latency ({best.time_s * 1e6:.4g} us"
+    reason = f"algorithm: {best.algorithm}, the fastest by the model with latency ({_explained(best, found)}"
     if others:
-        reason += f"; next {others[0].algorithm}, {others[0].time_s * 1e6:.4g} us"
+        reason += f"; next {others[0].algorithm}, {_explained(others[0], found)}"
     return best.algorithm, reason + ")"
+
+
+def _explained(row: Row, found: dict[str, Cost]) -> str:
+    return f"{row.time_s * 1e6:.4g} us: {_shape(found[row.algorithm])}"
+
+
+def _shape(cost: Cost) -> str:
+    """What makes an algorithm fast or slow, in words."""
+    steps = cost.scale_up_steps + cost.network_steps
+    return (
+        f"{steps:.4g} steps ({cost.network_steps:.4g} over the network), "
+        f"at most {1e-9 / cost.seconds_per_byte:.4g} GB/s algbw"
+    )
 
 
 def why(rows: Sequence[Row], found: dict[str, Cost]) -> list[str]:
@@ -186,20 +221,32 @@ def why(rows: Sequence[Row], found: dict[str, Cost]) -> list[str]:
         if place < len(rows) and rows[place].algorithm == rows[first].algorithm:
             continue
         name = rows[first].algorithm
-        cost = found[name]
-        lines.append(
-            f"{name} from {format_bytes(rows[first].size)} to {format_bytes(rows[place - 1].size)}: "
-            f"{cost.scale_up_steps + cost.network_steps:.4g} steps ({cost.network_steps:.4g} over the network), "
-            f"at most {1e-9 / cost.seconds_per_byte:.4g} GB/s algbw"
-        )
+        span = f"{format_bytes(rows[first].size)} to {format_bytes(rows[place - 1].size)}"
+        lines.append(f"{name} from {span}: {_shape(found[name])}")
         first = place
     return lines
+
+
+def same_test(results: NcclTests, source: str, collective: str, n_ranks: int) -> None:
+    """Refuse results that say they are of another collective or number of ranks.
+
+    Raises
+    ------
+    InputError
+        What the file has, and which option to change.
+    """
+    if results.collective is not None and results.collective != collective:
+        raise InputError(f"{source}: results of {results.collective}; expected --collective {results.collective}")
+    if results.n_ranks is not None and results.n_ranks != n_ranks:
+        raise InputError(
+            f"{source}: results of {results.n_ranks} ranks, the job has {n_ranks}; expected --gpus to match"
+        )
 
 
 def compare_measured(
     measured: Sequence[Measurement], collective: str, n_ranks: int, found: dict[str, Cost], model: TimeModel
 ) -> Comparison:
-    """Lay measurements beside the fastest prediction, and fit latency and efficiency.
+    """Lay measurements beside the fastest prediction, and fit latency and bandwidth.
 
     Raises
     ------
@@ -207,8 +254,20 @@ def compare_measured(
         If fewer than two sizes were measured.
     """
     useful = [row for row in measured if row.size > 0 and row.time_s > 0]
-    rows = predict(collective, n_ranks, [row.size for row in useful], found, model, best_only=True)
-    pairs = tuple((row, real, row.time_s / real.time_s) for row, real in zip(rows, useful, strict=True))
-    best = min(found.values(), key=lambda cost: cost.seconds_per_byte)
-    base, efficiency = fit(np.array([row.size for row in useful]), np.array([row.time_s for row in useful]), best)
-    return Comparison(pairs, base, efficiency)
+    sizes = [row.size for row in useful]
+
+    def times(with_model: TimeModel, of_sizes: Sequence[float]) -> FloatVector:
+        return np.array([min(predicted_s(cost, size, with_model)[0] for cost in found.values()) for size in of_sizes])
+
+    rows = predict(collective, n_ranks, sizes, found, model, best_only=True)
+    fitted = fit(
+        np.array([row.time_s for row in useful]), lambda one: times(one, sizes), lambda one: times(one, [0.0]), model
+    )
+    after = times(fitted.applied(model), sizes).tolist()
+    return Comparison(
+        tuple(
+            Compared(real, row, row.time_s / real.time_s, time_s, time_s / real.time_s)
+            for real, row, time_s in zip(useful, rows, after, strict=True)
+        ),
+        fitted,
+    )

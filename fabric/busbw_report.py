@@ -10,21 +10,25 @@ from fabric.loads_report import fabric_facts
 from fabric.report import Table
 
 _ELEMENT_BYTES = 4
-_REDUCES = {"all-reduce", "reduce-scatter", "reduce"}
+# As nccl-tests prints them: an operation, a root, and elements of a rank's part instead of the whole size.
+_REDUCES = {"all-reduce", "reduce-scatter", "reduce", "send-recv"}
+_ROOTED = {"broadcast", "reduce", "gather", "scatter"}
+_IN_PARTS = {"all-gather", "reduce-scatter", "all-to-all", "gather", "scatter"}
 
 
-def busbw_table(collective: str, rows: Sequence[Row], title: str) -> Table:
+def busbw_table(collective: str, n_ranks: int, rows: Sequence[Row], title: str) -> Table:
     """As nccl-tests prints: size, count, type, redop, root, time, algbw, busbw; and algorithm and protocol."""
     columns = ("size (B)", "count", "type", "redop", "root", "time (us)", "algbw (GB/s)", "busbw (GB/s)",
                "algorithm", "protocol")  # fmt: skip
     redop = "sum" if collective in _REDUCES else "none"
+    per_element = _ELEMENT_BYTES * (n_ranks if collective in _IN_PARTS else 1)
     lines = tuple(
         (
             f"{row.size:.0f}",
-            f"{row.size / _ELEMENT_BYTES:.0f}",
+            f"{row.size // per_element:.0f}",
             "float",
             redop,
-            "-1" if collective not in ("broadcast", "reduce", "gather", "scatter") else "0",
+            "0" if collective in _ROOTED else "-1",
             f"{row.time_s * 1e6:.2f}",
             f"{row.algbw_GBps:.2f}",
             f"{row.busbw_GBps:.2f}",
@@ -37,21 +41,51 @@ def busbw_table(collective: str, rows: Sequence[Row], title: str) -> Table:
 
 
 def measured_table(comparison: Comparison, source: str) -> Table:
-    """Predictions beside what was measured."""
-    columns = ("size (B)", "measured (us)", "predicted (us)", "ratio", "measured busbw", "predicted busbw", "algorithm")
+    """Predictions beside what was measured, before and after fitting."""
+    columns = ("size (B)", "measured (us)", "predicted (us)", "ratio", "fitted (us)", "ratio fitted",
+               "measured busbw", "predicted busbw", "algorithm", "protocol")  # fmt: skip
     lines = tuple(
         (
-            f"{row.size:.0f}",
-            f"{real.time_s * 1e6:.2f}",
-            f"{row.time_s * 1e6:.2f}",
-            f"{ratio:.3f}",
-            f"{real.busbw_GBps:.2f}",
-            f"{row.busbw_GBps:.2f}",
-            row.algorithm,
+            f"{one.row.size:.0f}",
+            f"{one.measured.time_s * 1e6:.2f}",
+            f"{one.row.time_s * 1e6:.2f}",
+            f"{one.ratio:.3f}",
+            f"{one.fitted_time_s * 1e6:.2f}",
+            f"{one.fitted_ratio:.3f}",
+            f"{one.measured.busbw_GBps:.2f}",
+            f"{one.row.busbw_GBps:.2f}",
+            one.row.algorithm,
+            one.row.protocol,
         )
-        for row, real, ratio in comparison.rows
+        for one in comparison.rows
     )
-    return Table(f"{source}: predicted over measured", columns, lines, frozenset(columns[:6]))
+    return Table(f"{source}: predicted over measured", columns, lines, frozenset(columns[:8]))
+
+
+def fit_notes(comparison: Comparison) -> list[str]:
+    """What the measurements say of the model, and how to predict with it."""
+    fit = comparison.fit
+    said, options = [], []
+    for what, option, factor in (
+        ("latency", "--latency-factor", fit.latency_factor),
+        ("bandwidth", "--bandwidth-factor", fit.bandwidth_factor),
+    ):
+        if factor is None:
+            said.append(f"{what}: these sizes do not show it")
+        else:
+            said.append(f"{what} x {factor:.3f}")
+            options.append(f"{option} {factor:.4g}")
+    return [
+        f"predicted over measured: {_spread([one.ratio for one in comparison.rows])}",
+        f"fit: {', '.join(said)}; no bytes take {fit.zero_size_s * 1e6:.2f} us",
+        f"fitted over measured: {_spread([one.fitted_ratio for one in comparison.rows])}",
+        *([f"predict with it: {' '.join(options)}"] if options else []),
+    ]
+
+
+def _spread(ratios: Sequence[float]) -> str:
+    off = sorted(max(ratio, 1 / ratio) for ratio in ratios)
+    return f"{min(ratios):.3f} to {max(ratios):.3f}, half of the sizes within {off[(len(off) - 1) // 2] - 1:.1%}"
 
 
 def busbw_document(
@@ -73,11 +107,21 @@ def busbw_document(
         if comparison is None
         else {
             "rows": [
-                {**asdict(row), "measured_time_s": real.time_s, "measured_busbw_GBps": real.busbw_GBps, "ratio": ratio}
-                for row, real, ratio in comparison.rows
+                {
+                    **asdict(one.row),
+                    "measured_time_s": one.measured.time_s,
+                    "measured_busbw_GBps": one.measured.busbw_GBps,
+                    "ratio": one.ratio,
+                    "fitted_time_s": one.fitted_time_s,
+                    "fitted_ratio": one.fitted_ratio,
+                }
+                for one in comparison.rows
             ],
-            "fitted_base_s": comparison.base_s,
-            "fitted_efficiency": comparison.efficiency,
+            "fit": {
+                "latency_factor": comparison.fit.latency_factor,
+                "bandwidth_factor": comparison.fit.bandwidth_factor,
+                "zero_size_s": comparison.fit.zero_size_s,
+            },
         },
         "assumptions": assumptions,
     }
@@ -96,7 +140,7 @@ def busbw_figure(rows: Sequence[Row], comparison: Comparison | None, title: str,
             own = [row for row in rows if row.algorithm == name]
             axes.plot([row.size for row in own], [row.busbw_GBps for row in own], marker=".", label=name)
         if comparison is not None:
-            real = [measured for _, measured, _ in comparison.rows]
+            real = [one.measured for one in comparison.rows]
             axes.plot([row.size for row in real], [row.busbw_GBps for row in real], "k+", label="measured")
         axes.set_xscale("log", base=2)
         axes.set_xlabel("size [B]")

@@ -56,7 +56,8 @@ from fabric.options import (
     one_of,
     routing_name,
     routing_of,
-    technology_of,
+    switches_reduce,
+    time_model_of,
     usage,
     wiring_of,
 )
@@ -214,7 +215,6 @@ def loads(
     from fabric import loads_report, report
     from fabric.analysis import analyse, bound_of, over_hash_seeds
     from fabric.bounds import linear_program_bound
-    from fabric.busbw import AUTO, fastest
     from fabric.channel_report import channels_document, channels_table
     from fabric.exporting import annotated, annotations_path
     from fabric.heatmap import check_format, compare_figure
@@ -230,14 +230,8 @@ def loads(
             check_writable(path, force)
     given = load_fabric(fabric, chosen_wiring, host_pattern, nvlink_gbps)
     policy = routing_of(routing, hashing, matched_tables(given, lfts, skip_unrouted))
-    reasons = []
-    if algorithm == AUTO:
-        options = replace(options, algorithm=None)
-        any_algorithm = options.traffic(given)
-        where = options.placement(given, any_algorithm, placement, seed)
-        with working("algorithms"):
-            chosen, reason = fastest(given.topology, where, any_algorithm, policy, technology_of(given), threads)
-        options, reasons = replace(options, algorithm=chosen), [reason]
+    with working("algorithms"):
+        options, reasons = options.decided(given, placement, seed, policy, threads)
     job = options.traffic(given)
     where = options.placement(given, job, placement, seed)
     domain, rail = domain_of_rank(given.topology, where), rail_of_rank(given.topology, where)
@@ -323,7 +317,7 @@ def compare(
 
     With --lfts, or a fabric that railscope did not build: the tables in force against dmodk, adaptive and ecmp on the
     same cables. Groups default to 64 ranks where 64 divides the job (the expert-parallel size of published DeepSeek-V3
-    recipes).
+    recipes). --algorithm auto is decided once, on the rail-aware design, so that steps change one thing at a time.
 
     Examples:
       railscope compare gb300-8192 --collective all-to-all --group 64
@@ -356,8 +350,9 @@ def compare(
     from fabric import compare_report, report
     from fabric.heatmap import check_format, compare_figure, drawable
     from fabric.hotspots import worst_imbalance
-    from fabric.loading import load_fabric
+    from fabric.loading import load_fabric, rail_wired
     from fabric.output import check_writable, unused_path, write_all
+    from fabric.routing import Adaptive
 
     given = load_fabric(fabric, None, host_pattern, nvlink_gbps)
     path = figure or unused_path(f"railscope-{given.name}-{collective or 'job'}.png")
@@ -367,6 +362,9 @@ def compare(
             check_writable(target, force)
     if group is None and parallel is None and collective and options.n_ranks(given) % USUAL_GROUP == 0:
         options = replace(options, group=USUAL_GROUP)
+    with working("algorithms"):
+        aware = rail_wired(given) if given.description is not None and not lfts else given
+        options, reasons = options.decided(aware, placement, seed, Adaptive(), threads)
     job = options.traffic(given)
     no_figure = no_figure or (figure is None and not drawable(given.topology))
     written = None if no_figure else str(path)
@@ -400,7 +398,7 @@ def compare(
         )
         best = rungs[-1].outcome
         loads, tiers = best.loads.total, best.tiers
-        assumptions = options.assumptions(given, job, "packed")
+        assumptions = [*reasons, *options.assumptions(given, job, "packed")]
         assumptions.append(f"naive placement: the same hosts as the packed one, shuffled with seed {seed}")
         document = compare_report.compare_document(given, job, rungs, written, assumptions)
         table = compare_report.ladder_table(rungs, f"{given.name}: {job.label}")
@@ -419,7 +417,7 @@ def compare(
         fastest = min(outcomes, key=lambda outcome: outcome.analysis.time_s)
         panels = tuple((end.name, end.analysis.loads.total) for end in dict.fromkeys((outcomes[0], fastest)))
         loads, tiers = fastest.analysis.loads.total, fastest.analysis.tiers
-        assumptions = options.assumptions(given, job, placement)
+        assumptions = [*reasons, *options.assumptions(given, job, placement)]
         document = compare_report.routing_document(given, job, outcomes, written, assumptions)
         table = compare_report.routing_table(job, outcomes, f"{given.name}: {job.label}")
         notes = compare_report.routing_notes(written, assumptions)
@@ -465,8 +463,21 @@ def busbw(
     queue_pairs: QueuePairs = 1,
     hash_seeds: HashSeeds = "per-switch",
     seed: Seed = 0,
-    hop_latency_ns: Annotated[float, typer.Option(min=0.0, help="Latency of each network link on the way.")] = 0.0,
-    message_overhead_ns: Annotated[float, typer.Option(min=0.0, help="For each message that a rank sends.")] = 0.0,
+    channels: Channels = None,
+    cross_nic: CrossNic = None,
+    hop_latency_ns: Annotated[
+        float | None, typer.Option(min=0.0, help="Of each link beyond two [default: the fabric's].")
+    ] = None,
+    message_overhead_ns: Annotated[
+        float | None, typer.Option(min=0.0, help="Of each further message that a rank posts [default: the fabric's].")
+    ] = None,
+    wire_efficiency: Annotated[
+        float | None,
+        typer.Option(min=0.001, max=1.0, help="Payload over bytes on the network [default: the fabric's]."),
+    ] = None,
+    nvlink_efficiency: Annotated[
+        float | None, typer.Option(min=0.001, max=1.0, help="Payload over capacity of NVLink [default: the fabric's].")
+    ] = None,
     base_latency_us: Annotated[
         float | None, typer.Option(min=0.0, help="Your own base latency, instead of NCCL's protocols.")
     ] = None,
@@ -475,6 +486,12 @@ def busbw(
     ] = 0.0,
     efficiency: Annotated[
         float, typer.Option(min=0.001, max=1.0, help="With --base-latency-us: payload over bytes moved.")
+    ] = 1.0,
+    latency_factor: Annotated[
+        float, typer.Option(min=0.0, help="Multiply all latency, as a fit to --measured says.")
+    ] = 1.0,
+    bandwidth_factor: Annotated[
+        float, typer.Option(min=0.001, help="Multiply all bandwidth, as a fit to --measured says.")
     ] = 1.0,
     figure: Annotated[
         Path | None, typer.Option(metavar="PATH", help="Plot busbw over size (.png, .svg, .pdf).")
@@ -489,6 +506,8 @@ def busbw(
       railscope busbw hgx-b200-64 --collective all-reduce --sizes 8B:16GiB
 
       railscope busbw my.toml --gpus 8 --measured all_reduce_perf.txt
+
+      railscope busbw gb300-2048 --collective all-to-all --algorithm direct,pxn,two-phase --figure busbw.png
     """
     hashing = ecmp_of(queue_pairs, seed, hash_seeds)
     policy_name = routing or ("adaptive" if lfts is None else "lft")
@@ -497,18 +516,23 @@ def busbw(
         collective, gpus=gpus, gpus_per_domain=gpus_per_domain, hosts=hosts, topology_conf=topology_conf
     )
     options.check()
+    names = tuple(algorithm.split(","))
 
-    from collectives.catalog import known_collective
+    from collectives.catalog import TAKES, known_collective
     from fabric import busbw as prediction
     from fabric import busbw_report, report
     from fabric.heatmap import check_format
-    from fabric.latency import Protocol, model_for
+    from fabric.latency import GivenTimes, Protocol
     from fabric.loading import load_fabric
     from fabric.output import check_writable, write_whole
     from traces.nccl_tests import read_nccl_tests
 
     known_collective(collective)
+    for option, value, known in (("--channels", channels, "n_channels"), ("--cross-nic", cross_nic, "cross_nic")):
+        if value is not None and not {prediction.AUTO, *TAKES[known]} & set(names):
+            usage(f"{option} goes with --algorithm {' or '.join(TAKES[known])}")
     wanted = prediction.parse_sizes(sizes)
+    results = read_nccl_tests(measured) if measured is not None else None
     if figure is not None:
         check_format(figure)
         check_writable(figure, force)
@@ -516,23 +540,32 @@ def busbw(
     policy = routing_of(policy_name, hashing, matched_tables(given, lfts, skip_unrouted=False))
     job = options.traffic(given)
     where = options.placement(given, job, placement, seed)
-    technology = technology_of(given)
     own = None
     if base_latency_us is not None:
         own = Protocol("own", base_latency_us * 1e-6, step_latency_us * 1e-6, step_latency_us * 1e-6, efficiency)
     elif step_latency_us != 0.0 or efficiency != 1.0:
         usage("--step-latency-us and --efficiency go with --base-latency-us")
-    model, sources = model_for(technology, hop_latency_ns * 1e-9, message_overhead_ns * 1e-9, own)
-    names = tuple(algorithm.split(","))
+    times = GivenTimes(
+        None if hop_latency_ns is None else hop_latency_ns * 1e-9,
+        None if message_overhead_ns is None else message_overhead_ns * 1e-9,
+        wire_efficiency,
+        nvlink_efficiency,
+        None,
+        own,
+    )
+    model, sources = time_model_of(given, times, latency_factor, bandwidth_factor)
+    if results is not None:
+        prediction.same_test(results, str(measured), collective, where.n_ranks)
     with working("routing"):
-        sharp = technology == "infiniband"
-        found = prediction.costs(given.topology, where, collective, names, policy, model, sharp, threads)
+        sharp = switches_reduce(given)
+        found = prediction.costs(
+            given.topology, where, collective, names, policy, model, sharp, threads, None, channels, cross_nic
+        )
     best_only = names == (prediction.AUTO,)
     rows = prediction.predict(collective, where.n_ranks, wanted, found, model, best_only)
     comparison = None
-    if measured is not None:
-        results = read_nccl_tests(measured)
-        comparison = prediction.compare_measured(results, collective, where.n_ranks, found, model)
+    if results is not None:
+        comparison = prediction.compare_measured(results.rows, collective, where.n_ranks, found, model)
     title = f"{given.name}: {collective} on {where.n_ranks:,} ranks, predicted"
     if figure is not None:
         write_whole(figure, busbw_report.busbw_figure(rows, comparison, title, figure.suffix), force)
@@ -540,14 +573,11 @@ def busbw(
     if json:
         report.print_json(busbw_report.busbw_document(given, collective, where.n_ranks, rows, comparison, assumptions))
         return
-    tables = [busbw_report.busbw_table(collective, rows, title)]
+    tables = [busbw_report.busbw_table(collective, where.n_ranks, rows, title)]
     notes = [f"auto: {line}" for line in prediction.why(rows, found)] if best_only else []
     if comparison is not None:
         tables.append(busbw_report.measured_table(comparison, str(measured)))
-        notes.append(
-            f"fit: base latency {comparison.base_s * 1e6:.2f} us, efficiency {comparison.efficiency:.3f} "
-            "of the best algorithm's bandwidth"
-        )
+        notes += busbw_report.fit_notes(comparison)
     report.print_tables(tables, [*notes, *(f"assumed: {line}" for line in assumptions)])
 
 

@@ -1,19 +1,12 @@
-"""Time with latency: alpha for every step, beta from the loads, as explicit parameters with their sources.
+"""Parameters of time with latency: what each step, hop and message costs, and how much of a link is payload.
 
-``time = base + steps x step latency + bottleneck time / efficiency``.  A step that stays inside the scale-up domain
-costs less than one over the network.
+Every default has its source beside it; `model_for` says which of them a fabric got.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
-import numpy as np
-
-from collectives.demand import AllToAll, Demand, FloatVector, Flows
 from collectives.errors import InputError
-from collectives.schedule import Phase, Schedule
-from fabric.load import ScheduleLoads
-from fabric.placement import Placement
-from fabric.topology import NIC, NVLINK
 
 
 @dataclass(frozen=True)
@@ -29,6 +22,10 @@ class Protocol:
         For a step over NVLink, and over the network.
     efficiency : float
         Payload over bytes moved.
+    posts : int
+        Times that a step of a ring over several domains pays the message overhead at least.
+    member_s : float
+        For each member of the group.
     """
 
     name: str
@@ -36,207 +33,234 @@ class Protocol:
     scale_up_step_s: float
     network_step_s: float
     efficiency: float
+    posts: int = 0
+    member_s: float = 0.0
 
 
-# NVIDIA NCCL, src/graph/tuning.cc, tables baseLat and hwLat, algorithm ring: LL, LL128, Simple; NVLINK and NET.  LL
-# sends a 4-byte flag with 4 bytes of data, LL128 8 bytes of flag in each 128.
-PROTOCOLS = (
-    Protocol("LL", 6.6e-6, 0.6e-6, 2.7e-6, 0.5),
-    Protocol("LL128", 14.0e-6, 1.9e-6, 4.0e-6, 120 / 128),
-    Protocol("Simple", 8.4e-6, 3.4e-6, 14.0e-6, 1.0),
+# NVIDIA NCCL 2.28, src/graph/tuning.cc: tables baseLatencies and hwLatencies (NVLINK, NET) and the bandwidth factors of
+# ncclTopoTuneModel.  LL sends a 4-byte flag with 4 bytes of data, LL128 8 bytes of flag in each 128 (taken as 0.92
+# there).  Rings over several nodes post each step to the network: once, Simple three times.
+RING = (
+    Protocol("LL", 6.6e-6, 0.6e-6, 2.7e-6, 0.5, posts=1),
+    Protocol("LL128", 14.0e-6, 1.9e-6, 4.0e-6, 0.92, posts=1),
+    Protocol("Simple", 8.4e-6, 3.4e-6, 14.0e-6, 1.0, posts=3),
 )
-
-# The same tables for what switches reduce (Simple only): NVLS, and CollNetDirect for the network.
-IN_NETWORK = {
-    "nvls": (Protocol("Simple", 0.0, 25.0e-6, 18.0e-6, 1.0),),
-    "sharp": (Protocol("Simple", 0.0, 25.0e-6, 31.0e-6, 1.0),),
+TREE = (
+    Protocol("LL", 6.8e-6, 0.6e-6, 5.0e-6, 0.92 / 3.8),
+    Protocol("LL128", 14.0e-6, 1.25e-6, 8.5e-6, 0.92 * 120 / 128),
+    Protocol("Simple", 8.4e-6, 4.0e-6, 14.0e-6, 0.92),
+)
+# A step's network latency is divided by 3.5 there, and each member adds 2.8 us.
+PAT = (Protocol("Simple", 8.0e-6, 4.0e-6, 14.0e-6 / 3.5, 0.75, member_s=2.8e-6),)
+# Rings go across in railscope's version: their step over the network is the ring's.
+NVLS = (Protocol("Simple", 0.0, 25.0e-6, 14.0e-6, 1.0),)
+# What NCCL calls NVLS over several nodes, and CollNetDirect where there is no NVLink to reduce over.
+SHARP = (Protocol("Simple", 0.0, 25.0e-6, 31.0e-6, 1.0),)
+FAMILIES: Mapping[str, tuple[Protocol, ...]] = {
+    "double-tree": TREE,
+    "trees": TREE,
+    "pat": PAT,
+    "nvls": NVLS,
+    "sharp": SHARP,
 }
 
 # Payload over bytes on the wire for messages of 4,096-byte packets (the MTU is assumed): InfiniBand LRH 8, BTH 12,
 # ICRC 4, VCRC 2; RoCEv2 Ethernet 14 + 4, IPv4 20, UDP 8, BTH 12, ICRC 4, and preamble with gap 20 on the line.
 WIRE_EFFICIENCY = {"infiniband": 4096 / (4096 + 26), "spectrum-x": 4096 / (4096 + 82)}
 
+# DeepSeek-AI: Insights into DeepSeek-V3, ISCA 2025 (arXiv 2505.09343), table 5: 64 bytes take 2.8 us behind one leaf
+# and 3.7 us across leaves on InfiniBand, 3.6 and 5.6 us on RoCE.  Across leaves there are two links more.
+HOP_S = {"infiniband": 0.45e-6, "spectrum-x": 1.0e-6}
+
+# NCCL, getNetOverhead: 1 us to post a message (2 us on AMD processors).
+MESSAGE_S = 1.0e-6
+
+# NCCL, CollNetDirect in ncclTopoTuneModel: 0.4 us for each GPU of the node that one talks to.
+PEER_S = 0.4e-6
+
+
+@dataclass(frozen=True)
+class NvlinkGeneration:
+    """What NCCL gets out of NVLink.
+
+    Attributes
+    ----------
+    name : str
+    gpu_gbps : float
+        Nominal, each way.
+    efficiency : float
+        src/graph/topo.h: SM80, SM90 and SM100_NVLINK_BW times the GPU's links, over the nominal speed.
+    nvls_efficiency : float
+        src/graph/tuning.cc, nvlsEfficiency, on top of it.
+    """
+
+    name: str
+    gpu_gbps: float
+    efficiency: float
+    nvls_efficiency: float
+
+
+GENERATIONS = (
+    NvlinkGeneration("NVLink 3 (Ampere)", 2400.0, 12 * 20.0 / 300, 1.0),
+    NvlinkGeneration("NVLink 4 (Hopper)", 3600.0, 18 * 20.6 / 450, 0.85),
+    NvlinkGeneration("NVLink 5 (Blackwell)", 7200.0, 18 * 40.1 / 900, 0.74),
+)
+
 
 @dataclass(frozen=True)
 class TimeModel:
-    """Parameters of a prediction.
+    """Parameters of a prediction; the defaults cost nothing but NCCL's steps.
 
     Attributes
     ----------
     protocols : tuple of Protocol
         The fastest one for a size is taken, as libraries do.
-    wire_efficiency : float
-        Of the network's links.
+    families : mapping of str to tuple of Protocol
+        Those of single algorithms, instead.
+    wire_efficiency, scale_up_efficiency : float
+        Payload over capacity on the network's links, and on NVLink.
+    nvls_efficiency : float
+        On top of it where NVLink switches add.
     hop_s : float
-        For each link of the network that a byte crosses on its way, on top of the protocol's step latency.
+        For each link beyond the two behind one switch: those are in a protocol's step.
     message_s : float
-        For each message that a rank sends one after the other: n - 1 of them in a direct all-to-all of n ranks.
-    """
-
-    protocols: tuple[Protocol, ...] = PROTOCOLS
-    wire_efficiency: float = 1.0
-    hop_s: float = 0.0
-    message_s: float = 0.0
-
-    def __post_init__(self) -> None:
-        if not self.protocols or not 0 < self.wire_efficiency <= 1 or min(self.hop_s, self.message_s) < 0:
-            raise InputError("time model: expected protocols, an efficiency in (0, 1] and a latency >= 0")
-
-
-@dataclass(frozen=True)
-class Cost:
-    """What a schedule costs apart from its size: everything that a prediction for another size needs.
-
-    Attributes
-    ----------
-    seconds_per_byte : float
-        Bottleneck time over the size that nccl-tests prints, wire efficiency counted.
-    scale_up_steps, network_steps : float
-        Steps that follow one another: rings count a step in part where only some of its sends cross domains.
-    hops : float
-        Network links that a byte crosses, summed over the steps.
-    messages : float
-        Messages of the rank that sends most, summed over the steps.
-    """
-
-    seconds_per_byte: float
-    scale_up_steps: float
-    network_steps: float
-    hops: float
-    messages: float = 0.0
-
-
-def cost_of(schedule: Schedule, loads: ScheduleLoads, placement: Placement, size: float, model: TimeModel) -> Cost:
-    """Take a schedule's loads apart.
-
-    Parameters
-    ----------
-    size : float
-        The size for which the schedule was made.
-    """
-    topology = loads.topology
-    domain = topology.endpoint_domain[placement.endpoint]
-    network = topology.link_kind != NVLINK
-    efficiency = np.where(network, model.wire_efficiency, 1.0)
-    inside = outside = hops = messages = 0.0
-    for phase, carried in zip(schedule.phases, loads.phases, strict=True):
-        share = _network_share(phase, domain)
-        steps = phase.repeat * phase.depth
-        out = steps * share
-        outside += out
-        inside += steps - out
-        messages += phase.repeat * max((_most_messages(demand) for demand in phase.demands), default=0)
-        injected = float(carried.bytes[(topology.link_kind == NIC)].sum()) / 2
-        if injected > 0:
-            hops += steps * share * float(carried.bytes[network].sum()) / injected
-    if loads.overlap == "pipelined":
-        busy = float((loads.total.seconds / efficiency).max(initial=0.0))
-    else:
-        busy = sum(
-            repeat * float((part.seconds / efficiency).max(initial=0.0))
-            for part, repeat in zip(loads.phases, loads.repeats, strict=True)
-        )
-    return Cost(busy / size, inside, outside, hops, messages)
-
-
-def _most_messages(demand: Demand) -> int:
-    """Messages of the rank that sends most; one for a buffer that the network reduces."""
-    if isinstance(demand, Flows):
-        return int(np.bincount(demand.src).max(initial=0))
-    if isinstance(demand, AllToAll):
-        return int(demand.groups.sizes.max(initial=1)) - 1
-    return 1
-
-
-def _network_share(phase: Phase, domain: "np.ndarray[tuple[int], np.dtype[np.int32]]") -> float:
-    """Which part of a step's latency is the network's.
-
-    A chunk goes round a ring in as many steps as there are members, and crosses domains in the steps whose sends do;
-    a step of its own waits for its slowest send.
-    """
-    crossing: FloatVector | None = None
-    for demand in phase.demands:
-        if isinstance(demand, Flows):
-            crossing = (domain[demand.src] != domain[demand.dst]) | (domain[demand.src] < 0)
-            if phase.repeat * phase.depth > 1:
-                return float(crossing.mean()) if crossing.size else 0.0
-            if crossing.any():
-                return 1.0
-        else:
-            groups = demand.groups
-            ranks = domain[groups.rank]
-            first = np.repeat(ranks[groups.start[:-1][groups.sizes > 0]], groups.sizes[groups.sizes > 0])
-            if ((ranks != first) | (ranks < 0)).any():
-                return 1.0
-    return 0.0
-
-
-def predicted_s(cost: Cost, size: float, model: TimeModel, algorithm: str = "") -> tuple[float, Protocol]:
-    """Time of a size by the fastest protocol that the algorithm has, and that protocol."""
-    protocols = IN_NETWORK.get(algorithm, PROTOCOLS) if model.protocols is PROTOCOLS else model.protocols
-    times = [
-        (
-            one.base_s
-            + cost.scale_up_steps * one.scale_up_step_s
-            + cost.network_steps * one.network_step_s
-            + cost.hops * model.hop_s
-            + cost.messages * model.message_s
-            + cost.seconds_per_byte * size / one.efficiency,
-            number,
-        )
-        for number, one in enumerate(protocols)
-    ]
-    time_s, number = min(times)
-    return time_s, protocols[number]
-
-
-def fit(sizes: FloatVector, times_s: FloatVector, cost: Cost) -> tuple[float, float]:
-    """Base latency and efficiency that explain measured times: ``time = base + seconds_per_byte size / efficiency``.
-
-    The relative error is what is made small, in least squares, so that small sizes count.
+        For each message after the first that a rank has over the network in one step.
+    peer_s : float
+        For each GPU of its domain that a rank talks to, in a step with several of them.
+    latency_factor, bandwidth_factor : float
+        What measurements say of the whole latency, and of the bandwidth: see `fabric.fitting`.
 
     Raises
     ------
     InputError
-        If there are fewer than two sizes, or the times do not grow with them.
+        If there is no protocol, a latency is negative or an efficiency not in (0, 1].
     """
-    if np.unique(sizes).size < 2:
-        raise InputError("fit: expected measurements of at least two sizes")
-    weights = 1.0 / times_s
-    design = np.stack([np.ones_like(sizes), cost.seconds_per_byte * sizes], axis=1) * weights[:, None]
-    (base, slope), *_ = np.linalg.lstsq(design, np.ones_like(sizes), rcond=None)
-    if slope <= 0:
-        raise InputError("fit: the measured times do not grow with the size")
-    return max(0.0, float(base)), float(1.0 / slope)
+
+    protocols: tuple[Protocol, ...] = RING
+    families: Mapping[str, tuple[Protocol, ...]] = field(default_factory=lambda: FAMILIES)
+    wire_efficiency: float = 1.0
+    scale_up_efficiency: float = 1.0
+    nvls_efficiency: float = 1.0
+    hop_s: float = 0.0
+    message_s: float = 0.0
+    peer_s: float = 0.0
+    latency_factor: float = 1.0
+    bandwidth_factor: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not self.protocols:
+            raise InputError("time model: expected at least one protocol")
+        for name in ("wire_efficiency", "scale_up_efficiency", "nvls_efficiency"):
+            if not 0 < getattr(self, name) <= 1:
+                raise InputError(f"time model: {name} {getattr(self, name):g}; expected a number in (0, 1]")
+        for name in ("hop_s", "message_s", "peer_s", "latency_factor"):
+            if not 0 <= getattr(self, name) < float("inf"):
+                raise InputError(f"time model: {name} {getattr(self, name):g}; expected a finite number >= 0")
+        if not 0 < self.bandwidth_factor < float("inf"):
+            raise InputError(f"time model: bandwidth_factor {self.bandwidth_factor:g}; expected a number > 0")
+
+    def protocols_of(self, algorithm: str) -> tuple[Protocol, ...]:
+        """Those that an algorithm chooses from."""
+        return self.families.get(algorithm, self.protocols)
+
+
+@dataclass(frozen=True)
+class GivenTimes:
+    """What a fabric's description or the user says instead of the defaults; None where they say nothing.
+
+    Attributes
+    ----------
+    hop_s, message_s, wire_efficiency, scale_up_efficiency, nvls_efficiency : float or None
+        As in `TimeModel`.
+    protocol : Protocol or None
+        Instead of NCCL's, for every algorithm.
+    """
+
+    hop_s: float | None = None
+    message_s: float | None = None
+    wire_efficiency: float | None = None
+    scale_up_efficiency: float | None = None
+    nvls_efficiency: float | None = None
+    protocol: Protocol | None = None
 
 
 def model_for(
-    technology: str, hop_s: float = 0.0, message_s: float = 0.0, own: Protocol | None = None
+    technology: str,
+    nvlink_gbps: float | None = None,
+    user: GivenTimes | None = None,
+    described: GivenTimes | None = None,
+    latency_factor: float = 1.0,
+    bandwidth_factor: float = 1.0,
 ) -> tuple[TimeModel, list[str]]:
-    """The default model of a fabric, and its sources in words.
+    """The model of a fabric, and where each of its parameters comes from, in words.
 
     Parameters
     ----------
     technology : str
-        ``infiniband`` or ``spectrum-x``; of others the wire efficiency is taken as 1.
-    hop_s, message_s : float
-        As for `TimeModel`.
-    own : Protocol, optional
-        The user's figures instead of NCCL's.
+        ``infiniband`` or ``spectrum-x``; of others the wire efficiency is taken as 1 and a hop as 0.
+    nvlink_gbps : float, optional
+        Each way per GPU, which tells the generation of NVLink; None where there is none.
+    user, described : GivenTimes, optional
+        What the user says, and the fabric's description: the first that says something counts.
+    latency_factor, bandwidth_factor : float
+        As in `TimeModel`.
+
+    Raises
+    ------
+    InputError
+        As `TimeModel`.
     """
-    wire = WIRE_EFFICIENCY.get(technology, 1.0)
-    notes = [
-        "latency: base and per step as in NCCL's tuning tables (ring; LL, LL128, Simple), the fastest protocol taken"
-    ]
-    if own is not None:
-        notes = [
-            f"latency: base {own.base_s * 1e6:g} us, step {own.scale_up_step_s * 1e6:g} us inside the domain and "
-            f"{own.network_step_s * 1e6:g} us over the network, efficiency {own.efficiency:g}, as given"
-        ]
-    if technology in WIRE_EFFICIENCY:
-        notes.append(f"wire: {wire:.1%} of a packet of 4,096 bytes is payload (MTU assumed)")
-    notes.append(
-        f"latency of a hop {hop_s * 1e9:g} ns, of a message {message_s * 1e9:g} ns (0 unless given: no source)"
+    said = (user or GivenTimes(), described or GivenTimes())
+
+    def chosen(name: str, default: float | None, source: str, otherwise: float, unknown: str) -> tuple[float, str]:
+        for one, where in zip(said, ("as given", "the fabric's description"), strict=True):
+            value = getattr(one, name)
+            if value is not None:
+                return float(value), where
+        return (default, source) if default is not None else (otherwise, unknown)
+
+    own = said[0].protocol
+    latency = (
+        "base and per step as in NCCL's tuning tables (LL, LL128, Simple; ring, tree, PAT, NVLS), the fastest taken"
+        if own is None
+        else f"base {own.base_s * 1e6:g} us, step {own.scale_up_step_s * 1e6:g} us inside the domain and "
+        f"{own.network_step_s * 1e6:g} us over the network, efficiency {own.efficiency:g}, as given"
     )
-    protocols = PROTOCOLS if own is None else (own,)
-    return TimeModel(protocols, wire, hop_s, message_s), notes
+    unknown = "technology unknown"
+    wire, wire_source = chosen(
+        "wire_efficiency", WIRE_EFFICIENCY.get(technology), "packets of 4,096 bytes, MTU assumed", 1.0, unknown
+    )
+    hop_s, hop_source = chosen("hop_s", HOP_S.get(technology), "arXiv 2505.09343, table 5", 0.0, unknown)
+    message_s, message_source = chosen("message_s", MESSAGE_S, "NCCL's network post overhead", 0.0, unknown)
+    notes = [
+        f"latency: {latency}",
+        f"wire: {wire:.1%} of what the network carries is payload ({wire_source})",
+        f"hop: {hop_s * 1e9:g} ns for each link beyond two, which a step includes ({hop_source})",
+        f"message: {message_s * 1e9:g} ns for each further one that a rank has in a step ({message_source})",
+    ]
+    scale_up, nvls, peer_s = 1.0, 1.0, 0.0
+    if nvlink_gbps is not None:
+        known = next((one for one in GENERATIONS if abs(one.gpu_gbps - nvlink_gbps) < 1.0), None)
+        source, other = f"NCCL, {known.name if known else ''}", "a speed that NCCL does not know"
+        scale_up, from_where = chosen("scale_up_efficiency", known.efficiency if known else None, source, 1.0, other)
+        notes.append(f"NVLink: {scale_up:.1%} of its speed ({from_where})")
+        nvls, from_where = chosen("nvls_efficiency", known.nvls_efficiency if known else None, source, 1.0, other)
+        notes.append(f"NVLink switches that add: {nvls:.0%} of that ({from_where})")
+        if own is None:
+            peer_s = PEER_S
+            notes.append(f"peers: {peer_s * 1e9:g} ns for each of several GPUs that one talks to over NVLink (NCCL)")
+    if (latency_factor, bandwidth_factor) != (1.0, 1.0):
+        notes.append(f"calibrated: latency x {latency_factor:g}, bandwidth x {bandwidth_factor:g}, as given")
+    model = TimeModel(
+        RING if own is None else (own,),
+        FAMILIES if own is None else {},
+        wire,
+        scale_up,
+        nvls,
+        hop_s,
+        message_s,
+        peer_s,
+        latency_factor,
+        bandwidth_factor,
+    )
+    return model, notes

@@ -1,7 +1,7 @@
 """A fabric from what the user typed: a preset's name, a description, a graph, or the dump of a real cluster."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -53,6 +53,14 @@ class LoadedFabric:
             return tuple(self.origin.host_names[host] for host in topology.endpoint_host)
         names = {name: name for name in topology.endpoint_names}
         return tuple(host for host, _ in map(hosts_and_rails(names)[0].__getitem__, topology.endpoint_names))
+
+
+def rail_wired(given: LoadedFabric) -> LoadedFabric:
+    """A described fabric wired by rail; any other as it is."""
+    if given.description is None or given.description.fabric.wiring == "rail":
+        return given
+    chosen = given.description.with_wiring("rail")
+    return replace(given, topology=build(chosen), description=chosen)
 
 
 def load_fabric(

@@ -1,6 +1,6 @@
 """Options that commands share, and what they mean: a routing policy, a job's traffic, its placement."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
@@ -8,6 +8,7 @@ import typer
 
 if TYPE_CHECKING:
     from fabric.builders.description import Wiring
+    from fabric.latency import GivenTimes, TimeModel
     from fabric.loading import LoadedFabric
     from fabric.placement import Placement
     from fabric.routing import Ecmp, Routing
@@ -269,6 +270,21 @@ class JobOptions:
             usage(f"--placement {kind}: --hosts and --topology-conf go with packed and scattered")
         return read_placement(str(kind), given.topology).for_ranks(job.n_ranks, str(kind))
 
+    def decided(
+        self, given: "LoadedFabric", placement: str | None, seed: int, policy: "Routing", threads: int | None
+    ) -> "tuple[JobOptions, list[str]]":
+        """The options with ``--algorithm auto`` replaced by the fastest by the model, and why."""
+        from fabric.busbw import AUTO, fastest
+
+        if self.algorithm != AUTO:
+            return self, []
+        options = replace(self, algorithm=None)
+        job = options.traffic(given)
+        where = options.placement(given, job, placement, seed)
+        model, _ = time_model_of(given)
+        chosen, reason = fastest(given.topology, where, job, policy, model, switches_reduce(given), threads)
+        return replace(self, algorithm=chosen), [reason]
+
     def assumptions(self, given: "LoadedFabric", job: "Traffic", placement: str | None) -> list[str]:
         """What was assumed of fabric, traffic, placement and time."""
         lines = [*given.assumptions, *job.assumptions]
@@ -287,6 +303,31 @@ def matched_tables(given: "LoadedFabric", lfts: Path | None, skip_unrouted: bool
     if lfts is None:
         return None
     return match_tables(read_lfts(lfts), given.topology, given.origin, skip_unrouted)
+
+
+def time_model_of(
+    given: "LoadedFabric", user: "GivenTimes | None" = None, latency_factor: float = 1.0, bandwidth_factor: float = 1.0
+) -> "tuple[TimeModel, list[str]]":
+    """The time model of a fabric, and its sources: what the user says, then its description, then the defaults."""
+    from fabric.latency import GivenTimes, model_for
+
+    own = given.description.time if given.description is not None else None
+    described = GivenTimes()
+    if own is not None:
+        described = GivenTimes(
+            None if own.hop_ns is None else own.hop_ns * 1e-9,
+            None if own.message_ns is None else own.message_ns * 1e-9,
+            own.wire_efficiency,
+            own.scale_up_efficiency,
+            own.nvls_efficiency,
+        )
+    nvlink = given.topology.nvlink_gbps
+    return model_for(technology_of(given), nvlink, user, described, latency_factor, bandwidth_factor)
+
+
+def switches_reduce(given: "LoadedFabric") -> bool:
+    """Whether the automatic choice may take SHARP: only InfiniBand switches reduce."""
+    return technology_of(given) == "infiniband"
 
 
 def technology_of(given: "LoadedFabric") -> str:

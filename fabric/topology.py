@@ -184,6 +184,14 @@ class Topology:
         return frozen_array(self.nodes.rail[self.endpoints], np.int32, "endpoint_rail")
 
     @cached_property
+    def nvlink_gbps(self) -> float | None:
+        """NVLink capacity of the endpoint that has most, each way; None without NVLink."""
+        up = (self.link_kind == NVLINK) & (self.nodes.kind[self.link_tail] == ENDPOINT)
+        if not up.any():
+            return None
+        return float(np.bincount(self.link_tail[up], self.link_capacity_gbps[up]).max())
+
+    @cached_property
     def endpoint_host(self) -> Int32Vector:
         """Host of each endpoint, (n_endpoints,) int32, or `UNKNOWN`."""
         return frozen_array(self.nodes.host[self.endpoints], np.int32, "endpoint_host")

@@ -12,6 +12,8 @@ from collectives.errors import InputError
 Count = Annotated[int, Field(ge=1)]
 Gbps = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Ratio = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Nanoseconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Share = Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]
 Wiring = Literal["rail", "host"]
 SpineSets = Literal["shared", "per-rail"]
 
@@ -138,6 +140,28 @@ class Core(_Table):
     count: Count | None = None
 
 
+class Time(_Table):
+    """Table ``[time]``: latency and efficiency for predictions with latency; defaults in `fabric.latency`.
+
+    Attributes
+    ----------
+    hop_ns : float
+        For each link beyond two.
+    message_ns : float
+        For each further message that a rank posts.
+    wire_efficiency, scale_up_efficiency : float
+        Payload over capacity of the network's links, and of NVLink.
+    nvls_efficiency : float
+        On top of it where NVLink switches add.
+    """
+
+    hop_ns: Nanoseconds | None = None
+    message_ns: Nanoseconds | None = None
+    wire_efficiency: Share | None = None
+    scale_up_efficiency: Share | None = None
+    nvls_efficiency: Share | None = None
+
+
 class Job(_Table):
     """Table ``[job]``: the job that the fabric is built for; what commands take unless told otherwise."""
 
@@ -154,6 +178,7 @@ class FabricDescription(_Table):
     core: Core | None = None
     scale_up: ScaleUp | None = None
     job: Job = Job()
+    time: Time = Time()
 
     def with_wiring(self, wiring: Wiring) -> "FabricDescription":
         """The same switches and cables, wired the other way."""
@@ -213,7 +238,7 @@ def _first_error(error: ValidationError) -> str:
     if kind == "missing":
         return f"{key}: missing; {_limits(detail['loc'])}"
     context: dict[str, Any] = detail.get("ctx", {})
-    if kind in ("greater_than_equal", "greater_than", "int_type", "float_type", "finite_number"):
+    if kind in ("greater_than_equal", "greater_than", "less_than_equal", "int_type", "float_type", "finite_number"):
         return f"{key}: {_limits(detail['loc'])}, got {given!r}"
     expected = _EXPECTED.get(kind) or f"expected {context.get('expected', detail['msg'])}"
     return f"{key}: {expected}, got {given!r}"
@@ -242,6 +267,10 @@ def _known_keys(loc: tuple[int | str, ...]) -> list[str]:
 
 def _limits(loc: tuple[int | str, ...]) -> str:
     text = repr(_field(loc))
+    if "Le(le=" in text:
+        return f"expected a number > 0 and <= {text.split('Le(le=')[1].split(')')[0]}"
+    if "allow_inf_nan" in text and "Ge(ge=" in text:
+        return "expected a finite number >= 0"
     if "allow_inf_nan" in text:
         return "expected a finite number > 0"
     if "Ge(ge=" in text:
