@@ -8,9 +8,11 @@ from collectives.demand import AllToAll, Demand, Flows, Groups, Reduction
 from collectives.errors import InputError
 from collectives.hierarchical import hierarchical_all_reduce
 from collectives.layout import ParallelLayout
+from collectives.proof import prove
 from collectives.ring import ring_all_gather, ring_all_reduce, ring_broadcast, ring_reduce, ring_reduce_scatter
 from collectives.schedule import Phase, Schedule
 from collectives.sizes import format_bytes, parse_bytes
+from collectives.steps import NetworkStep, Program, Step, Sum, schedule_of, step_of
 from collectives.transport import rail_aligned
 
 DISTRIBUTION = "railscope"
@@ -24,10 +26,14 @@ __all__ = [
     "Flows",
     "Groups",
     "InputError",
+    "NetworkStep",
     "ParallelLayout",
     "Phase",
+    "Program",
     "Reduction",
     "Schedule",
+    "Step",
+    "Sum",
     "algbw_GBps",
     "all_to_all",
     "bus_factor",
@@ -37,6 +43,7 @@ __all__ = [
     "format_bytes",
     "hierarchical_all_reduce",
     "parse_bytes",
+    "prove",
     "rail_aligned",
     "rail_aligned_all_to_all",
     "ring_all_gather",
@@ -44,4 +51,6 @@ __all__ = [
     "ring_broadcast",
     "ring_reduce",
     "ring_reduce_scatter",
+    "schedule_of",
+    "step_of",
 ]

@@ -1,6 +1,7 @@
 """Predicted nccl-tests tables, and measured ones beside them."""
 
 import json
+import runpy
 from dataclasses import replace
 from pathlib import Path
 
@@ -443,3 +444,21 @@ def test_a_chain_is_as_long_as_the_group(cluster):
     rings = cost(cluster, "broadcast", "rings", PLAIN)
     assert rings.network_steps + rings.scale_up_steps == pytest.approx(63)
     assert rings.seconds_per_byte == pytest.approx(found.seconds_per_byte / 8)
+
+
+def test_published_bandwidths_are_met():
+    """Within 8 %, but for NVLS in an NVL72 rack and several nodes over AWS' EFA, where the model is too fast."""
+    names = runpy.run_path(str(Path(__file__).parent.parent / "examples" / "published_bandwidths.py"))
+    ratios = {
+        (name, algorithm): names["predicted_GBps"](description, algorithm, n_ranks, gib * 2**30) / measured
+        for name, description, algorithm, n_ranks, gib, measured in names["MEASURED"]
+    }
+    too_fast = {
+        ("NVL72", "nvls"),
+        ("NVL72 (GB200)", "nvls"),
+        ("16 H100 (p5, EFA)", "nvls"),
+        ("32 B200 (p6, EFA)", "nvls"),
+    }
+    assert too_fast < set(ratios)
+    for case, ratio in ratios.items():
+        assert 1.0 < ratio < 1.4 if case in too_fast else 0.92 < ratio < 1.08

@@ -1,0 +1,57 @@
+"""All-reduce bandwidths that others measured, beside what the model predicts for the same machine and size.
+
+Sources: stas00/ml-engineering 744d01e (H200, B200, NVL72 from GTC25 S72583; p6-b200), NVIDIA/dgxc-benchmarking 841f546
+(8 H100), coreweave/nccl-tests (GB200, 64 H100 with SHARP), aws-samples/awsome-distributed-training 7217859 (p5).  Where a
+source gives a range the middle is taken, where it gives no size 16 GiB.  AWS' machines use EFA, which is no InfiniBand:
+it is taken as such.
+"""
+
+import railscope as rs
+
+GIB = 2.0**30
+HOPPER, BLACKWELL = 3600.0, 7200.0
+
+
+def machine(hosts: int, gpus_per_host: int, hosts_per_domain: int, nvlink_gbps: float) -> rs.FabricDescription:
+    """Hosts with a 400 Gb/s NIC for each GPU behind non-blocking leaves."""
+    switch = {"radix": 64, "port_gbps": 400.0}
+    hosts_table = {"name": "measured", "hosts": hosts, "gpus_per_host": gpus_per_host, "gpu_gbps": 400.0}
+    tables = {
+        "fabric": {**hosts_table, "technology": "infiniband"},
+        "scale_up": {"hosts_per_domain": hosts_per_domain, "gpu_gbps": nvlink_gbps},
+        "leaf": switch,
+        "spine": switch,
+    }
+    return rs.FabricDescription.model_validate(tables)
+
+
+# Machine, algorithm, ranks, size in GiB, measured busbw in GB/s.
+MEASURED = (
+    ("8 H100", machine(1, 8, 1, HOPPER), "nvls", 8, 16.0, 479.9),
+    ("8 H200", machine(1, 8, 1, HOPPER), "nvls", 8, 16.0, 477.5),
+    ("8 H200", machine(1, 8, 1, HOPPER), "ring", 8, 16.0, 367.0),
+    ("8 B200", machine(1, 8, 1, BLACKWELL), "nvls", 8, 16.0, 838.0),
+    ("8 B200", machine(1, 8, 1, BLACKWELL), "ring", 8, 16.0, 682.0),
+    ("8 B200 (p6)", machine(1, 8, 1, BLACKWELL), "nvls", 8, 16.0, 845.67),
+    ("NVL72", machine(18, 4, 18, BLACKWELL), "ring", 72, 16.0, 680.0),
+    ("NVL72", machine(18, 4, 18, BLACKWELL), "nvls", 72, 16.0, 850.0),
+    ("NVL72 (GB200)", machine(18, 4, 18, BLACKWELL), "nvls", 72, 8.0, 835.0),
+    ("64 H100, SHARP", machine(8, 8, 1, HOPPER), "sharp", 64, 8.0, 387.0),
+    ("16 H100 (p5, EFA)", machine(2, 8, 1, HOPPER), "nvls", 16, 16.0, 487.09),
+    ("32 B200 (p6, EFA)", machine(4, 8, 1, BLACKWELL), "nvls", 32, 16.0, 381.8),
+)
+
+
+def predicted_GBps(description: rs.FabricDescription, algorithm: str, n_ranks: int, size: float) -> float:
+    """Busbw of an all-reduce over the first `n_ranks` GPUs."""
+    topology = rs.build(description)
+    model, _ = rs.model_for(description.fabric.technology, topology.nvlink_gbps)
+    found = rs.costs(topology, rs.packed(topology, n_ranks), "all-reduce", (algorithm,), rs.Adaptive(), model)
+    return rs.predict("all-reduce", n_ranks, (size,), found, model, best_only=True)[0].busbw_GBps
+
+
+if __name__ == "__main__":
+    print(f"{'machine':18} {'algorithm':9} {'size':>6} {'measured':>9} {'predicted':>9} {'ratio':>6}")
+    for name, description, algorithm, n_ranks, gib, measured in MEASURED:
+        found = predicted_GBps(description, algorithm, n_ranks, gib * GIB)
+        print(f"{name:18} {algorithm:9} {gib:2.0f} GiB {measured:9.1f} {found:9.1f} {found / measured:6.2f}")
