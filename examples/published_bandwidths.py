@@ -1,9 +1,9 @@
 """All-reduce bandwidths that others measured, beside what the model predicts for the same machine and size.
 
 Sources: stas00/ml-engineering 744d01e (H200, B200, NVL72 from GTC25 S72583; p6-b200), NVIDIA/dgxc-benchmarking 841f546
-(8 H100), coreweave/nccl-tests (GB200, 64 H100 with SHARP), aws-samples/awsome-distributed-training 7217859 (p5).  Where a
-source gives a range the middle is taken, where it gives no size 16 GiB.  AWS' machines use EFA, which is no InfiniBand:
-it is taken as such.
+(8 H100), coreweave/nccl-tests (GB200, 64 H100 with SHARP), aws-samples/awsome-distributed-training 7217859 (p5).
+Where a source gives a range the middle is taken, where it gives no size 16 GiB.  AWS' machines use EFA, which is no
+InfiniBand: it is taken as such.
 """
 
 import railscope as rs

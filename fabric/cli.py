@@ -178,11 +178,10 @@ def loads(
 ) -> None:
     """Per-link loads and hotspots of one job.
 
+    \b
     Examples:
       railscope loads gb300-2048 --collective all-to-all --group 256 --routing ecmp
-
       railscope loads hgx-b200-64 --trace rank0.json.gz --csv links.csv
-
       railscope loads cluster.ibnetdiscover --lfts opensm-lfts.dump --collective all-to-all --hosts 'h00[00-15]'
     """
     options = JobOptions(
@@ -319,11 +318,10 @@ def compare(
     same cables. Groups default to 64 ranks where 64 divides the job (the expert-parallel size of published DeepSeek-V3
     recipes). --algorithm auto is decided once, on the rail-aware design, so that steps change one thing at a time.
 
+    \b
     Examples:
       railscope compare gb300-8192 --collective all-to-all --group 64
-
       railscope compare hgx-b200-64 --collective all-reduce --algorithm hierarchical --size 256MiB
-
       railscope compare cluster.ibnetdiscover --lfts opensm-lfts.dump --hosts 'h00[00-15]'
     """
     hashing = ecmp_of(queue_pairs, seed, hash_seeds)
@@ -502,11 +500,10 @@ def busbw(
 ) -> None:
     """Predicted nccl-tests table of a collective over the whole job, with latency; measurements beside it.
 
+    \b
     Examples:
       railscope busbw hgx-b200-64 --collective all-reduce --sizes 8B:16GiB
-
       railscope busbw my.toml --gpus 8 --measured all_reduce_perf.txt
-
       railscope busbw gb300-2048 --collective all-to-all --algorithm direct,pxn,two-phase --figure busbw.png
     """
     hashing = ecmp_of(queue_pairs, seed, hash_seeds)
@@ -611,6 +608,7 @@ def rates(
     --paths gives the hops between switches of flow number `flow` (row of the demand, from 1); those of the endpoints
     are implied.
 
+    \b
     Example:
       railscope rates hgx-b200-64 --demand flows.csv --routing ecmp --csv finish.csv
     """
@@ -671,6 +669,7 @@ def trace(
 ) -> None:
     """What a trace contains: its collectives, their sizes and groups, and what is missing.
 
+    \b
     Example:
       railscope trace rank0.json.gz rank1.json.gz
     """
@@ -696,6 +695,7 @@ def trace(
 def list_presets(json: Json = False) -> None:
     """Presets that ship with railscope.
 
+    \b
     Example:
       railscope fabric list
     """
@@ -717,6 +717,7 @@ def list_presets(json: Json = False) -> None:
 def show(fabric: FabricArgument, wiring: Wire = None, host_pattern: HostPattern = None, json: Json = False) -> None:
     """Facts of a fabric: endpoints, switches, cables and oversubscription per tier.
 
+    \b
     Example:
       railscope fabric show gb300-8192
     """
@@ -751,6 +752,7 @@ def check(
 
     Exit status 1 if there are errors.
 
+    \b
     Example:
       railscope fabric check cluster.ibnetdiscover --lfts opensm-lfts.dump
     """
@@ -782,6 +784,7 @@ def export(
 ) -> None:
     """Write a fabric as node-link JSON (.json), GraphML, ibsim's netlist (.net) or InfraGraph (.infragraph.json).
 
+    \b
     Example:
       railscope fabric export hgx-b200-64 hgx.json
     """
@@ -807,6 +810,7 @@ def reroute(
 ) -> None:
     """Route a fabric with a real OpenSM over the simulator ibsim; both must be installed.
 
+    \b
     Example:
       railscope fabric reroute cluster.ibnetdiscover ftree.lfts --engine ftree
     """

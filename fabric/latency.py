@@ -26,6 +26,11 @@ class Protocol:
         Times that a step of a ring over several domains pays the message overhead at least.
     member_s : float
         For each member of the group.
+
+    Raises
+    ------
+    InputError
+        If a latency is not finite and >= 0, or the efficiency not in (0, 1].
     """
 
     name: str
@@ -35,6 +40,13 @@ class Protocol:
     efficiency: float
     posts: int = 0
     member_s: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name in ("base_s", "scale_up_step_s", "network_step_s", "member_s"):
+            if not 0 <= getattr(self, name) < float("inf"):
+                raise InputError(f"protocol {self.name}: {name} {getattr(self, name):g}; expected a finite number >= 0")
+        if not 0 < self.efficiency <= 1:
+            raise InputError(f"protocol {self.name}: efficiency {self.efficiency:g}; expected a number in (0, 1]")
 
 
 # NVIDIA NCCL 2.28, src/graph/tuning.cc: tables baseLatencies and hwLatencies (NVLINK, NET) and the bandwidth factors of
