@@ -278,23 +278,7 @@ def test_the_fit_finds_what_made_the_times():
         fit(np.array([1.0]), times([8.0]), times([0.0]), model)
 
 
-H100 = """
-[fabric]
-name = "h100"
-hosts = 2
-gpus_per_host = 8
-gpu_gbps = 400
-technology = "infiniband"
-[leaf]
-radix = 64
-port_gbps = 400
-[spine]
-radix = 64
-port_gbps = 400
-[scale_up]
-hosts_per_domain = 1
-gpu_gbps = 3600
-"""
+H100 = (Path(__file__).parent.parent / "examples" / "h100.toml").read_text()
 
 
 def test_measured_beside_predicted(tmp_path):
