@@ -130,11 +130,13 @@ def costs(
     Raises
     ------
     InputError
-        An unknown algorithm, or one that cannot run here.
+        An unknown algorithm, or one that cannot run here; groups of one rank.
     """
     automatic = tuple(algorithms) == (AUTO,)
     names = ALGORITHMS[collective] if automatic else tuple(known_algorithm(collective, name) for name in algorithms)
     groups = groups or Groups.consecutive(placement.n_ranks, placement.n_ranks)
+    if groups.sizes.max(initial=0) < 2:
+        raise InputError(f"{collective}: every group has one rank, which sends nothing; expected groups of 2 or more")
     domain, rail = domain_of_rank(topology, placement), rail_of_rank(topology, placement)
     found: dict[str, Cost] = {}
     for name in names:

@@ -49,7 +49,7 @@ class Protocol:
             raise InputError(f"protocol {self.name}: efficiency {self.efficiency:g}; expected a number in (0, 1]")
 
 
-# NVIDIA/nccl 5067397, src/graph/tuning.cc: tables baseLatencies and hwLatencies (NVLINK, NET) and the bandwidth factors of
+# NVIDIA/nccl 5067397, src/graph/tuning.cc: tables baseLatencies and hwLatencies (NVLINK, NET), bandwidth factors of
 # ncclTopoTuneModel.  LL sends a 4-byte flag with 4 bytes of data, LL128 8 bytes of flag in each 128 (taken as 0.92
 # there).  Rings over several nodes post each step to the network: once, Simple three times.
 RING = (

@@ -59,7 +59,7 @@ DemandFile = Annotated[Path | None, typer.Option(metavar="FILE", help="Flows as 
 PlacementKind = Annotated[
     str | None, typer.Option(help="packed, scattered, or a file with an endpoint per line [default: packed].")
 ]
-Gpus = Annotated[int | None, typer.Option(metavar="N", help="GPUs of the job [default: the fabric's].")]
+Gpus = Annotated[int | None, typer.Option(min=1, metavar="N", help="GPUs of the job [default: the fabric's].")]
 PerDomain = Annotated[
     int | None, typer.Option("--gpus-per-domain", metavar="N", help="GPUs that the job takes of each NVLink domain.")
 ]

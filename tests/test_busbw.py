@@ -325,6 +325,30 @@ def test_results_of_another_test_are_refused(tmp_path):
     assert railscope(*options, "--gpus", "8", cwd=tmp_path).returncode == 0
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            ("busbw", "hgx-b200-64", "--gpus", "1"),
+            "all-reduce: every group has one rank, which sends nothing; expected",
+        ),
+        (
+            ("loads", "hgx-b200-64", "--collective", "all-gather", "--group", "1", "--algorithm", "auto"),
+            "all-gather: every group has one rank",
+        ),
+        (("busbw", "hgx-b200-64", "--base-latency-us", "nan"), "Invalid value for '--base-latency-us'"),
+        (("busbw", "hgx-b200-64", "--bandwidth-factor", "inf"), "bandwidth_factor inf; expected a number > 0"),
+        (("busbw", "hgx-b200-64", "--gpus", "0"), "Invalid value for '--gpus'"),
+    ],
+)
+def test_what_cannot_be_predicted_is_refused(tmp_path, options, message):
+    done = railscope(*options, cwd=tmp_path)
+    assert done.returncode in (1, 2)
+    assert done.stdout == ""
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_columns_count_as_nccl_tests_does(tmp_path):
     """Elements: the whole buffer, or a rank's part of it; sendrecv has an operation, rooted ones a root."""
     for collective, count, redop, root in (
