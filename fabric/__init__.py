@@ -10,7 +10,7 @@ DISTRIBUTION = "railscope"
 
 if TYPE_CHECKING:
     from fabric.analysis import Analysis, analyse, over_hash_seeds
-    from fabric.bounds import Bound, cut_bound, linear_program_bound
+    from fabric.bounds import Bound, cut_bound, traffic_bound
     from fabric.builders import FabricDescription, build, fat_tree, load_description, load_preset, preset_names
     from fabric.busbw import costs, predict
     from fabric.compare import Design, Job, Outcome, Rung, ladder
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         tier_summaries,
     )
     from fabric.latency import GivenTimes, Protocol, TimeModel, model_for
+    from fabric.linear_program import linear_program_bound
     from fabric.load import LinkLoads, ScheduleLoads, link_loads, schedule_loads
     from fabric.loading import LoadedFabric, load_fabric
     from fabric.paths import RoutedFlows, route_flows
@@ -37,7 +38,8 @@ if TYPE_CHECKING:
     from fabric.topology import Cables, Nodes, Topology
 
 _HOME = {
-    "fabric.bounds": ("Bound", "cut_bound", "linear_program_bound"),
+    "fabric.bounds": ("Bound", "cut_bound", "traffic_bound"),
+    "fabric.linear_program": ("linear_program_bound",),
     "fabric.busbw": ("costs", "predict"),
     "fabric.cost": ("Cost", "cost_of", "predicted_s"),
     "fabric.latency": ("GivenTimes", "Protocol", "TimeModel", "model_for"),
@@ -130,6 +132,7 @@ __all__ = [
     "schedule_loads",
     "tier_summaries",
     "to_networkx",
+    "traffic_bound",
     "write_node_link",
 ]
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from collectives.bandwidth import algbw_GBps, busbw_GBps
 from collectives.schedule import Schedule
-from fabric.bounds import IN_NETWORK, Bound, cut_bound
+from fabric.bounds import IN_NETWORK, Bound, cut_bound, traffic_bound
 from fabric.hotspots import (
     DEFAULT_THRESHOLD,
     Hotspot,
@@ -31,6 +31,7 @@ class Analysis:
     Attributes
     ----------
     loads : ScheduleLoads
+    schedule : Schedule
     placement : Placement
     routing : Routing
     threshold : float
@@ -45,6 +46,7 @@ class Analysis:
     """
 
     loads: ScheduleLoads
+    schedule: Schedule
     placement: Placement
     routing: Routing
     threshold: float
@@ -75,6 +77,7 @@ def analyse(
     counted = links_in_job(topology, placement)
     return Analysis(
         loads=loads,
+        schedule=schedule,
         placement=placement,
         routing=routing,
         threshold=threshold,
@@ -130,11 +133,17 @@ def over_hash_seeds(
 
 
 def bound_of(job: Traffic, analysis: Analysis) -> Bound | None:
-    """What no algorithm and no routing can beat; None where the traffic is no collective."""
-    if job.collective is None or job.groups is None:
+    """What cannot be beaten: a collective by any algorithm and routing, other traffic by any routing of it.
+
+    None where nothing has to move, or where pairs without a route were left out, so that the time is not that of all.
+    """
+    if analysis.loads.total.unrouted.pairs:
         return None
-    in_network = job.facts.get("algorithm") in IN_NETWORK
-    bound = cut_bound(analysis.topology, analysis.placement, job.collective, job.groups, job.bytes, in_network)
+    if job.collective is None or job.groups is None:
+        bound = traffic_bound(analysis.topology, analysis.schedule, analysis.placement)
+    else:
+        in_network = job.facts.get("algorithm") in IN_NETWORK
+        bound = cut_bound(analysis.topology, analysis.placement, job.collective, job.groups, job.bytes, in_network)
     return bound if bound.time_s > 0 else None
 
 

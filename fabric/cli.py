@@ -213,11 +213,11 @@ def loads(
     from collectives.transport import rail_aligned
     from fabric import loads_report, report
     from fabric.analysis import analyse, bound_of, over_hash_seeds
-    from fabric.bounds import linear_program_bound
     from fabric.channel_report import channels_document, channels_table
     from fabric.exporting import annotated, annotations_path
     from fabric.heatmap import check_format, compare_figure
     from fabric.hotspots import worst_imbalance
+    from fabric.linear_program import linear_program_bound
     from fabric.loading import load_fabric
     from fabric.output import check_writable, write_all
     from fabric.placement import domain_of_rank, rail_of_rank
@@ -244,7 +244,7 @@ def loads(
         with working(f"{seeds} hash seeds"):
             distribution = over_hash_seeds(given.topology, schedule, where, hashing, seeds, threads)
     bounds = tuple(bound for bound in (bound_of(job, analysis),) if bound is not None)
-    if optimum:
+    if optimum and not analysis.loads.total.unrouted.pairs:
         with working("linear program"):
             bounds = (*bounds, linear_program_bound(given.topology, schedule, where))
     bounds = tuple(bound for bound in bounds if bound.time_s > 0)

@@ -9,7 +9,7 @@ from collectives.bandwidth import busbw_GBps
 from collectives.demand import Groups, Int32Vector
 from collectives.schedule import Schedule
 from collectives.transport import rail_aligned
-from fabric.bounds import Bound, cut_bound
+from fabric.bounds import Bound, cut_bound, traffic_bound
 from fabric.builders.clos import build
 from fabric.builders.description import FabricDescription, Wiring
 from fabric.hotspots import Hotspot, TierSummary, links_in_job, schedule_bottleneck, tier_summaries
@@ -80,7 +80,7 @@ class Outcome:
     hottest : Hotspot or None
         The link that sets the time (of the longest phase).
     bound : Bound or None
-        What no algorithm and no routing can beat with this wiring and placement.
+        What cannot be beaten with this wiring and placement: `Bound.holds_for` says by what.
     """
 
     step: str
@@ -213,12 +213,13 @@ def evaluate(topology: Topology, job: Job, design: Design, seed: int = 0, n_thre
         busbw_GBps=busbw,
         tiers=tier_summaries(loads.total, counted),
         hottest=schedule_bottleneck(loads, counted),
-        bound=_bound(topology, placement, job),
+        bound=_bound(topology, placement, job, schedule),
     )
 
 
-def _bound(topology: Topology, placement: Placement, job: Job) -> Bound | None:
+def _bound(topology: Topology, placement: Placement, job: Job, schedule: Schedule) -> Bound | None:
     if job.collective is None or job.groups is None:
-        return None
-    bound = cut_bound(topology, placement, job.collective, job.groups, job.bytes, job.in_network)
+        bound = traffic_bound(topology, schedule, placement)
+    else:
+        bound = cut_bound(topology, placement, job.collective, job.groups, job.bytes, job.in_network)
     return bound if bound.time_s > 0 else None

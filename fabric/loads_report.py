@@ -71,7 +71,8 @@ def loads_tables(
     rows.append(("busiest link", link_text(analysis.hottest)))
     for bound in bounds:
         ratio = analysis.time_s / bound.time_s
-        rows.append((f"bound ({bound.cut})", f"{seconds_text(bound.time_s)}; time over bound {ratio:.3f}"))
+        text = f"at least {seconds_text(bound.time_s)} by {bound.holds_for}; time over bound {ratio:.3f}"
+        rows.append((f"bound ({bound.cut})", text))
     unrouted = analysis.loads.total.unrouted
     if unrouted.pairs:
         rows.append(("left out: no route", f"{unrouted.pairs:,} pairs, {bytes_text(unrouted.bytes)}"))
