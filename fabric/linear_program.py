@@ -111,7 +111,9 @@ def _goals(step: Together, endpoint: Int32Vector, domain: Int64Vector, inside: b
     into = np.zeros(domain.size)
     for _, demand in step:
         if isinstance(demand, Reduction):
-            raise InputError("linear program: reductions in the network are no flows; expected an algorithm without them")
+            raise InputError(
+                "linear program: reductions in the network are no flows; expected an algorithm without them"
+            )
         into += leaving_bytes(reversed_demand(demand), endpoint, domain, everyone, domain.size, inside)
     return np.flatnonzero(into > 0)
 

@@ -1,0 +1,40 @@
+"""The command `trace`: what a trace contains."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fabric.options import Force, Json
+from fabric.terminal import working
+
+
+def trace(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Kineto traces, one file per rank.")],
+    top: Annotated[int, typer.Option(min=0, help="Rows on the screen.")] = 20,
+    json: Json = False,
+    csv: Annotated[Path | None, typer.Option("--csv", metavar="PATH", help="Write one row per operation.")] = None,
+    force: Force = False,
+) -> None:
+    """What a trace contains: its collectives, their sizes and groups, and what is missing.
+
+    \b
+    Example:
+      railscope trace rank0.json.gz rank1.json.gz
+    """
+    from fabric import report, trace_report
+    from fabric.output import check_writable, write_whole
+    from traces.kineto import read_kineto
+
+    if csv is not None:
+        check_writable(csv, force)
+    with working("reading"):
+        contents = read_kineto(files)
+    if csv is not None:
+        write_whole(csv, trace_report.operations_csv(contents), force)
+    if json:
+        report.print_json(trace_report.trace_document(contents))
+    else:
+        report.print_tables(
+            trace_report.trace_tables(contents, top), [f"warning: {line}" for line in contents.warnings]
+        )
