@@ -291,6 +291,8 @@ class JobOptions:
         usual = given.description.job.gpus_per_domain if given.description else None
         if usual is not None and usual == self.per_domain(given) and placement in (None, "packed", "scattered"):
             lines.append(f"the job takes {usual} GPUs of each NVLink domain (--gpus-per-domain changes it)")
+        if self.algorithm is None and job.facts.get("algorithm") == "ring" and given.topology.nvlink_gbps is not None:
+            lines.append("algorithm: one ring, which uses one NIC of each domain; --algorithm auto takes the fastest")
         lines.append("time is the bottleneck's: the largest load over capacity; no latency, no protocol overhead")
         return lines
 
