@@ -4,6 +4,7 @@ import io
 from collections.abc import Sequence
 from dataclasses import asdict
 
+from collectives.sizes import format_bytes
 from fabric.busbw import Comparison, Row
 from fabric.loading import LoadedFabric
 from fabric.loads_report import fabric_facts
@@ -128,26 +129,36 @@ def busbw_document(
 
 
 def busbw_figure(rows: Sequence[Row], comparison: Comparison | None, title: str, suffix: str) -> bytes:
-    """Busbw over size, a line per algorithm, and what was measured."""
+    """Busbw and time over size, a line per algorithm, and what was measured."""
     import matplotlib as mpl
 
     mpl.use("Agg")
     import matplotlib.pyplot as plt
 
+    lines = {name: [row for row in rows if row.algorithm == name] for name in dict.fromkeys(r.algorithm for r in rows)}
+    real = [one.measured for one in comparison.rows] if comparison is not None else []
     with mpl.rc_context({"svg.hashsalt": "railscope", "font.size": 8}):
-        figure, axes = plt.subplots(figsize=(6.0, 4.0), layout="constrained")
-        for name in dict.fromkeys(row.algorithm for row in rows):
-            own = [row for row in rows if row.algorithm == name]
-            axes.plot([row.size for row in own], [row.busbw_GBps for row in own], marker=".", label=name)
-        if comparison is not None:
-            real = [one.measured for one in comparison.rows]
-            axes.plot([row.size for row in real], [row.busbw_GBps for row in real], "k+", label="measured")
-        axes.set_xscale("log", base=2)
-        axes.set_xlabel("size [B]")
-        axes.set_ylabel("busbw [GB/s]")
-        axes.set_title(title)
-        axes.legend()
-        axes.grid(alpha=0.3)
+        figure, panels = plt.subplots(1, 2, figsize=(9.0, 3.8), layout="constrained")
+        for axes, label, key, unit in (
+            (panels[0], "busbw [GB/s]", "busbw_GBps", 1.0),
+            (panels[1], "time [us]", "time_s", 1e-6),
+        ):
+            for name, own in lines.items():
+                axes.plot([row.size for row in own], [getattr(row, key) / unit for row in own], marker=".", label=name)
+            if real:
+                axes.plot(
+                    [row.size for row in real], [getattr(row, key) / unit for row in real], "k+", label="measured"
+                )
+            axes.set_xscale("log", base=2)
+            axes.xaxis.set_major_formatter(lambda size, _: format_bytes(size))
+            axes.xaxis.set_minor_formatter("")
+            axes.set_xlabel("size")
+            axes.set_ylabel(label)
+            axes.grid(alpha=0.3)
+        panels[0].set_ylim(bottom=0.0)
+        panels[1].set_yscale("log")
+        panels[0].legend()
+        figure.suptitle(title)
         buffer = io.BytesIO()
         dates = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
         figure.savefig(buffer, format=suffix[1:], dpi=100, metadata=dates.get(suffix, {}))
