@@ -1,5 +1,7 @@
 """Every algorithm executed on data: what it computes is the collective, for any number of members."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -9,6 +11,7 @@ from collectives import (
     Groups,
     InputError,
     Reduction,
+    Schedule,
     algorithms,
     channels,
     collective_schedule,
@@ -106,6 +109,37 @@ def test_schedules_over_domains_move_what_the_programs_move(collective, name, si
     np.testing.assert_allclose(bytes_between(schedule, n), bytes_of_program(program, float(n)), atol=1e-9)
 
 
+def step_by_step(schedule, n):
+    """(n, n) bytes of each step of a sequential schedule, those that move nothing left out."""
+    steps = []
+    for phase in schedule.phases:
+        (moved,) = [bytes_between(Schedule((replace(phase, repeat=1),)), n)]
+        steps += [moved] * phase.repeat if moved.any() else []
+    return steps
+
+
+def steps_of_program(program, size):
+    return [bytes_of_program(Program(program.n, program.n_blocks, (step,)), size) for step in program.transfers()]
+
+
+@pytest.mark.parametrize("sizes", EVEN + UNEVEN)
+@pytest.mark.parametrize(
+    ("collective", "name"), [("all-reduce", "hierarchical"), ("all-to-all", "two-phase"), ("all-reduce", "rings")]
+)
+def test_schedules_step_as_the_programs_do(collective, name, sizes):
+    n = sum(sizes)
+    groups, (domain, rail) = Groups.consecutive(n, n), job_of(sizes)
+    schedule = collective_schedule(collective, groups, float(n), name, domain, rail)
+    if name == "rings":
+        program = domain_programs.channel_rings(collective, [one.ranks for one in channels(groups, domain, rail)])
+    else:
+        program = PLACED[collective, name](sizes)
+    mine, proven = step_by_step(schedule, n), steps_of_program(program, float(n))
+    assert len(mine) == len(proven)
+    for one, other in zip(mine, proven, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-9)
+
+
 @pytest.mark.parametrize("sizes", EVEN + UNEVEN)
 @pytest.mark.parametrize("name", ["nvls", "sharp"])
 def test_switches_get_and_give_what_the_programs_say(name, sizes):
@@ -168,7 +202,10 @@ def test_trees_compute_an_all_reduce(sizes, n_channels):
 
 @pytest.mark.parametrize("n", [2, 5, 8])
 def test_direct_is_an_all_to_all(n):
-    prove("all-to-all", algorithms.direct_all_to_all(n))
+    program = algorithms.direct_all_to_all(n)
+    prove("all-to-all", program)
+    schedule = collective_schedule("all-to-all", Groups.consecutive(n, n), float(n), "direct")
+    np.testing.assert_allclose(bytes_between(schedule, n), bytes_of_program(program, float(n)))
 
 
 def test_the_proof_finds_what_is_wrong():
@@ -402,3 +439,29 @@ def test_paired_channels_change_roles_in_odd_domains():
     src, dst = np.nonzero(bytes_between(schedule, 12))
     crosses = (domain[src] != domain[dst]) & (rail[src] != rail[dst])
     assert {(int(domain[a]), int(domain[b])) for a, b in zip(src[crosses], dst[crosses], strict=True)} == {(2, 0)}
+
+
+@pytest.mark.parametrize("sizes", EVEN + UNEVEN)
+@pytest.mark.parametrize(
+    ("collective", "name"),
+    [
+        (collective, name)
+        for collective in COLLECTIVES
+        for name in ALGORITHMS[collective]
+        if name not in ("nvls", "sharp")
+    ],
+)
+def test_names_of_ranks_do_not_matter(collective, name, sizes):
+    """Ranks renamed, and another group beside: the same bytes between the same members."""
+    n = sum(sizes)
+    domain, rail = job_of(sizes)
+    new = np.random.default_rng(n).permutation(3 * n)[:n]
+    far_domain, far_rail = np.full(3 * n, -1, np.int32), np.full(3 * n, -1, np.int32)
+    far_domain[new], far_rail[new] = domain + 7, rail
+    others = np.setdiff1d(np.arange(3 * n), new)[:n]
+    plain = collective_schedule(collective, Groups.consecutive(n, n), float(n), name, domain, rail)
+    groups = Groups.of([others.tolist(), new.tolist()])
+    renamed = collective_schedule(collective, groups, float(n), name, far_domain, far_rail)
+    moved = bytes_between(renamed, 3 * n)
+    np.testing.assert_allclose(moved[np.ix_(new, new)], bytes_between(plain, n), atol=1e-9)
+    assert not moved[np.ix_(new, others)].any()
