@@ -253,7 +253,7 @@ def compare_measured(
     Raises
     ------
     InputError
-        If fewer than two sizes were measured.
+        If no size was measured.
     """
     useful = [row for row in measured if row.size > 0 and row.time_s > 0]
     sizes = [row.size for row in useful]

@@ -21,7 +21,7 @@ class Fit:
     Attributes
     ----------
     latency_factor, bandwidth_factor : float or None
-        For `fabric.latency.TimeModel`; None where the measured sizes do not depend on it (all large, or all small).
+        For `fabric.latency.TimeModel`; None where the measured sizes do not show it (all large, all small, only one).
     zero_size_s : float
         Time of no bytes, with the factor.
     ratios : (n,) float64
@@ -57,15 +57,16 @@ def fit(times_s: FloatVector, predict: Predict, zero_size: Predict, model: TimeM
     Raises
     ------
     InputError
-        If there are fewer than two measurements.
+        If there is no measurement.
     """
     from scipy.optimize import minimize
 
-    if times_s.size < 2:
-        raise InputError("fit: expected measurements of at least two sizes")
+    if times_s.size == 0:
+        raise InputError("fit: expected at least one measurement with a size and a time above 0")
     start = predict(model)
+    # One measurement cannot tell two factors apart.
     felt = [
-        bool(np.any(np.abs(predict(_scaled(model, *factors)) / start - 1.0) > _FELT))
+        times_s.size > 1 and bool(np.any(np.abs(predict(_scaled(model, *factors)) / start - 1.0) > _FELT))
         for factors in ((2.0, 1.0), (1.0, 2.0))
     ]
     free = np.flatnonzero(felt)
