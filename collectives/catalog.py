@@ -12,6 +12,7 @@ from collectives.errors import InputError
 from collectives.hierarchical import (
     hierarchical_all_reduce,
     nvls_all_reduce,
+    nvls_tree_all_reduce,
     sharp_all_reduce,
     two_phase_all_to_all,
 )
@@ -76,6 +77,7 @@ _PLACED: dict[str, dict[str, _Placed]] = {
         "hierarchical": hierarchical_all_reduce,
         "trees": channel_trees,
         "nvls": nvls_all_reduce,
+        "nvls-tree": nvls_tree_all_reduce,
         "sharp": sharp_all_reduce,
     },
     **{

@@ -15,13 +15,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from collectives.algorithms import double_binary_trees
 from collectives.demand import FloatVector, Flows, Groups, Int32Vector
 from collectives.errors import InputError
 from collectives.hierarchical import levels
 from collectives.ring import group_bytes
 from collectives.schedule import Phase, Schedule
 from collectives.transport import rail_aligned
+from collectives.trees import both_ways, double_trees
 
 CROSS_NIC = (0, 1, 2)
 _ROUNDS = {"all-reduce": 2, "all-gather": 1, "reduce-scatter": 1}
@@ -208,29 +208,12 @@ def channel_trees(
     if not every:
         return _nothing("trees")
     per_group = np.bincount([one.group for one in every], minlength=groups.n_groups)
-    inside: list[tuple[Int32Vector, Int32Vector, float]] = []
-    across: list[tuple[Int32Vector, Int32Vector, float]] = []
-    depth = 0
-    for one in every:
-        part = float(volume[one.group] / per_group[one.group])
-        inside += [(chain[1:], chain[:-1], part) for chain in one.parts]
-        heads = np.array([chain[0] for chain in one.parts], np.int32)
-        for child, parent, levels_below in double_binary_trees(heads.size):
-            across.append((heads[child], heads[parent], part / 2))
-            depth = max(depth, levels_below)
+    parts = [float(volume[one.group] / per_group[one.group]) for one in every]
+    inside = [(chain[1:], chain[:-1], part) for one, part in zip(every, parts, strict=True) for chain in one.parts]
     longest = max(len(chain) for one in every for chain in one.parts) - 1
-    phases = [
-        Phase(_both_ways(edges), 1, label, 2 * sends)
-        for edges, label, sends in ((inside, "trees, in the domain", longest), (across, "trees, across", depth))
-        if sends
-    ]
-    return Schedule(tuple(phases), "pipelined")
-
-
-def _both_ways(edges: list[tuple[Int32Vector, Int32Vector, float]]) -> Flows:
-    low, high = (np.concatenate([edge[end] for edge in edges]) for end in (0, 1))
-    amount = np.concatenate([np.full(len(edge[0]), edge[2]) for edge in edges])
-    return Flows(np.concatenate([low, high]), np.concatenate([high, low]), np.concatenate([amount, amount]))
+    chains = (Phase(both_ways(inside), 1, "trees, in the domain", 2 * longest),) if longest else ()
+    ends = [np.array([chain[0] for chain in one.parts], np.int32) for one in every]
+    return Schedule((*chains, *double_trees(ends, parts)), "pipelined")
 
 
 def _nothing(label: str) -> Schedule:

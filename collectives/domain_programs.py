@@ -4,7 +4,7 @@ Members are numbered domain by domain, in each by place.  A domain's heads are i
 size of the smallest domain: as many as every domain has.  Shard p of the buffer belongs to the heads in place p.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -25,10 +25,12 @@ Domains = Sequence[int]
 
 
 class _Places:
-    """Who is where."""
+    """Who is where, and which blocks are whose: `per_shard` of them, one for each domain unless said."""
 
-    def __init__(self, sizes: Domains) -> None:
+    def __init__(self, sizes: Domains, per_shard: int | None = None) -> None:
         self.n_domains, self.n_heads, self.n = len(sizes), min(sizes), sum(sizes)
+        self.per_shard = per_shard or self.n_domains
+        self.n_blocks = self.n_heads * self.per_shard
         first = np.concatenate([[0], np.cumsum(sizes)]).tolist()
         self.domains = [np.arange(a, b, dtype=np.int64) for a, b in pairwise(first)]
 
@@ -37,15 +39,15 @@ class _Places:
         return np.array([members[place] for members in self.domains])
 
     def shard(self, place: int) -> Int64Vector:
-        """Blocks of the heads in this place: one for each domain, which their ring needs."""
-        return np.arange(place * self.n_domains, (place + 1) * self.n_domains)
+        """Blocks of the heads in this place."""
+        return np.arange(place * self.per_shard, (place + 1) * self.per_shard)
 
-    def rings(self) -> list[Step]:
-        """An all-reduce of each shard round the heads in its place."""
+    def across(self, make: Callable[[int], Program]) -> list[Step]:
+        """An all-reduce of each shard by the heads in its place, by a program of `per_shard` blocks."""
         if self.n_domains == 1:
             return []
         steps = []
-        for step in ring_all_reduce(self.n_domains).transfers():
+        for step in make(self.n_domains).transfers():
             rows = [
                 (int(self.heads(place)[a]), int(self.heads(place)[b]), self.shard(place)[step.contents(t)])
                 for t, (a, b) in enumerate(zip(step.src.tolist(), step.dst.tolist(), strict=True))
@@ -87,13 +89,20 @@ def hierarchical_all_reduce(sizes: Domains) -> Program:
     ]
     inward = [step_of([(member, head, at.shard(place)) for member, head, place in pairs], True)] if pairs else []
     outward = [step_of([(head, member, at.shard(place)) for member, head, place in pairs])] if pairs else []
-    return Program(at.n, at.n_domains * at.n_heads, (*inward, *at.rings(), *outward))
+    return Program(at.n, at.n_blocks, (*inward, *at.across(ring_all_reduce), *outward))
 
 
 def nvls_all_reduce(sizes: Domains) -> Program:
     """NVLink switches add up for the heads, rings go across, NVLink switches hand the sums out."""
     at = _Places(sizes)
-    return Program(at.n, at.n_domains * at.n_heads, (at.to_heads(), *at.rings(), at.from_heads()), "pipelined")
+    return Program(at.n, at.n_blocks, (at.to_heads(), *at.across(ring_all_reduce), at.from_heads()), "pipelined")
+
+
+def nvls_tree_all_reduce(sizes: Domains) -> Program:
+    """The same with a double binary tree across domains for each place (NCCL's NVLSTree)."""
+    at = _Places(sizes, 2)
+    trees = at.across(double_tree_all_reduce)
+    return Program(at.n, at.n_blocks, (at.to_heads(), *trees, at.from_heads()), "pipelined")
 
 
 def sharp_all_reduce(sizes: Domains) -> Program:
@@ -101,7 +110,7 @@ def sharp_all_reduce(sizes: Domains) -> Program:
     at = _Places(sizes)
     across = tuple(Sum(at.heads(place), at.heads(place), at.shard(place)) for place in range(at.n_heads))
     middle = (NetworkStep(across),) if at.n_domains > 1 else ()
-    return Program(at.n, at.n_domains * at.n_heads, (at.to_heads(), *middle, at.from_heads()), "pipelined")
+    return Program(at.n, at.n_blocks, (at.to_heads(), *middle, at.from_heads()), "pipelined")
 
 
 _RINGS = {

@@ -13,6 +13,7 @@ import numpy as np
 from collectives.demand import AllToAll, BoolVector, FloatVector, Flows, Groups, Int32Vector, Int64Vector, Reduction
 from collectives.ring import group_bytes, ring_all_reduce
 from collectives.schedule import Phase, Schedule
+from collectives.trees import double_trees
 
 
 def hierarchical_all_reduce(groups: Groups, bytes: float, domain: Int32Vector, rail: Int32Vector) -> Schedule:
@@ -51,6 +52,18 @@ def nvls_all_reduce(groups: Groups, bytes: float, domain: Int32Vector, rail: Int
     """
     level = levels(groups, bytes, domain, rail)
     return Schedule((level.nvls(), *level.rings().phases), "pipelined")
+
+
+def nvls_tree_all_reduce(groups: Groups, bytes: float, domain: Int32Vector, rail: Int32Vector) -> Schedule:
+    """`nvls_all_reduce` with a double binary tree across the domains for each place instead of a ring (NVLSTree).
+
+    An inner domain of a tree sends ``1 / h`` of the buffer on up to three ways, half of it in each of two trees: up to
+    ``2 / h`` by a head's NIC each way, whatever the number of domains, in ``2 log2 k`` steps.  Arguments as for
+    `hierarchical_all_reduce`.
+    """
+    level = levels(groups, bytes, domain, rail)
+    volume = level.shard[level.by_place][level.across.start[:-1]]
+    return Schedule((level.nvls(), *double_trees(list(level.across), volume.tolist())), "pipelined")
 
 
 def sharp_all_reduce(

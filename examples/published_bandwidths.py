@@ -1,21 +1,24 @@
 """All-reduce bandwidths that others measured, beside what the model predicts for the same machine and size.
 
 Sources: stas00/ml-engineering 744d01e (H200, B200, NVL72 from GTC25 S72583; p6-b200), NVIDIA/dgxc-benchmarking 841f546
-(8 H100), coreweave/nccl-tests (GB200, 64 H100 with SHARP), aws-samples/awsome-distributed-training 7217859 (p5).
-Where a source gives a range the middle is taken, where it gives no size 16 GiB.  AWS' machines use EFA, which is no
-InfiniBand: it is taken as such.
+(8 H100), coreweave/nccl-tests (GB200, 64 H100 with SHARP), aws-samples/awsome-distributed-training 7217859 (p4de, p5).
+Where a source gives a range the middle is taken, where it gives no size 16 GiB.  The algorithm is the one that NCCL is
+known to take there, or of those that it has the fastest (p4de, p5, p6).  AWS' machines use EFA, which is taken as
+InfiniBand; the NICs of p4de are 4 x 100 Gb/s for 8 GPUs.
 """
 
 import railscope as rs
 
 GIB = 2.0**30
-HOPPER, BLACKWELL = 3600.0, 7200.0
+AMPERE, HOPPER, BLACKWELL = 2400.0, 3600.0, 7200.0
 
 
-def machine(hosts: int, gpus_per_host: int, hosts_per_domain: int, nvlink_gbps: float) -> rs.FabricDescription:
-    """Hosts with a 400 Gb/s NIC for each GPU behind non-blocking leaves."""
+def machine(
+    hosts: int, gpus_per_host: int, hosts_per_domain: int, nvlink_gbps: float, nic_gbps: float = 400.0
+) -> rs.FabricDescription:
+    """Hosts with a NIC for each GPU behind non-blocking leaves."""
     switch = {"radix": 64, "port_gbps": 400.0}
-    hosts_table = {"name": "measured", "hosts": hosts, "gpus_per_host": gpus_per_host, "gpu_gbps": 400.0}
+    hosts_table = {"name": "measured", "hosts": hosts, "gpus_per_host": gpus_per_host, "gpu_gbps": nic_gbps}
     tables = {
         "fabric": {**hosts_table, "technology": "infiniband"},
         "scale_up": {"hosts_per_domain": hosts_per_domain, "gpu_gbps": nvlink_gbps},
@@ -37,8 +40,9 @@ MEASURED = (
     ("NVL72", machine(18, 4, 18, BLACKWELL), "nvls", 72, 16.0, 850.0),
     ("NVL72 (GB200)", machine(18, 4, 18, BLACKWELL), "nvls", 72, 8.0, 835.0),
     ("64 H100, SHARP", machine(8, 8, 1, HOPPER), "sharp", 64, 8.0, 387.0),
-    ("16 H100 (p5, EFA)", machine(2, 8, 1, HOPPER), "nvls", 16, 16.0, 487.09),
-    ("32 B200 (p6, EFA)", machine(4, 8, 1, BLACKWELL), "nvls", 32, 16.0, 381.8),
+    ("16 A100 (p4de)", machine(2, 8, 1, AMPERE, 50.0), "trees", 16, 2.0, 78.33),
+    ("16 H100 (p5)", machine(2, 8, 1, HOPPER), "nvls-tree", 16, 16.0, 487.09),
+    ("32 B200 (p6)", machine(4, 8, 1, BLACKWELL), "nvls-tree", 32, 16.0, 381.8),
 )
 
 

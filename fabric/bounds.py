@@ -29,7 +29,7 @@ from fabric.network import sums_of
 from fabric.placement import Placement
 from fabric.topology import ENDPOINT, NVLINK, NVSWITCH, SWITCH, BoolVector, Topology
 
-IN_NETWORK = frozenset({"sharp", "nvls"})
+IN_NETWORK = frozenset({"sharp", "nvls", "nvls-tree"})
 ANY_ALGORITHM = "any algorithm and routing"
 NO_REDUCING_SWITCHES = "any algorithm and routing, unless switches reduce"
 ANY_ROUTING = "any routing of this traffic"

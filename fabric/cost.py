@@ -22,7 +22,7 @@ from fabric.load import ScheduleLoads
 from fabric.placement import Placement
 from fabric.topology import NIC, NVLINK
 
-_ADDED_BY_NVLINK = frozenset({"nvls", "sharp"})
+_ADDED_BY_NVLINK = frozenset({"nvls", "nvls-tree", "sharp"})
 
 
 @dataclass(frozen=True)

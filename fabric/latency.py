@@ -66,6 +66,7 @@ TREE = (
 PAT = (Protocol("Simple", 8.0e-6, 4.0e-6, 14.0e-6 / 3.5, 0.75, member_s=2.8e-6),)
 # Rings go across in railscope's version: their step over the network is the ring's.
 NVLS = (Protocol("Simple", 0.0, 25.0e-6, 14.0e-6, 1.0),)
+NVLS_TREE = (Protocol("Simple", 0.0, 25.0e-6, 20.9e-6, 1.0),)
 # What NCCL calls NVLS over several nodes, and CollNetDirect where there is no NVLink to reduce over.
 SHARP = (Protocol("Simple", 0.0, 25.0e-6, 31.0e-6, 1.0),)
 FAMILIES: Mapping[str, tuple[Protocol, ...]] = {
@@ -73,6 +74,7 @@ FAMILIES: Mapping[str, tuple[Protocol, ...]] = {
     "trees": TREE,
     "pat": PAT,
     "nvls": NVLS,
+    "nvls-tree": NVLS_TREE,
     "sharp": SHARP,
 }
 

@@ -8,6 +8,7 @@ import pytest
 from collectives import (
     ALGORITHMS,
     COLLECTIVES,
+    Flows,
     Groups,
     InputError,
     Reduction,
@@ -20,7 +21,7 @@ from collectives import (
     ring,
 )
 from collectives.proof import prove
-from collectives.steps import NetworkStep, Program, Sum, schedule_of, step_of
+from collectives.steps import NetworkStep, Program, Step, Sum, schedule_of, step_of
 from fabric.builders import build, load_preset
 from fabric.load import schedule_loads
 from fabric.placement import packed
@@ -61,10 +62,12 @@ def test_every_program_computes_its_collective(collective, name, n):
 PLACED = {
     ("all-reduce", "hierarchical"): domain_programs.hierarchical_all_reduce,
     ("all-reduce", "nvls"): domain_programs.nvls_all_reduce,
+    ("all-reduce", "nvls-tree"): domain_programs.nvls_tree_all_reduce,
     ("all-reduce", "sharp"): domain_programs.sharp_all_reduce,
     ("all-to-all", "two-phase"): domain_programs.two_phase_all_to_all,
     ("all-to-all", "pxn"): domain_programs.pxn_all_to_all,
 }
+IN_SWITCHES = ("nvls", "nvls-tree", "sharp")
 EVEN = [(4,), (1, 1), (4, 4), (3, 3, 3), (2,) * 5]
 UNEVEN = [(3, 1), (4, 2, 3), (1, 5, 5, 2), (8, 3)]
 
@@ -100,7 +103,7 @@ def test_programs_over_domains_compute_their_collective(collective, name, sizes)
 
 
 @pytest.mark.parametrize("sizes", EVEN + UNEVEN)
-@pytest.mark.parametrize(("collective", "name"), [key for key in PLACED if key[1] not in ("nvls", "sharp")])
+@pytest.mark.parametrize(("collective", "name"), [key for key in PLACED if key[1] not in IN_SWITCHES])
 def test_schedules_over_domains_move_what_the_programs_move(collective, name, sizes):
     """Between each pair of ranks.  A block of an all-to-all is one of the n parts of a rank's buffer."""
     n = sum(sizes)
@@ -141,7 +144,7 @@ def test_schedules_step_as_the_programs_do(collective, name, sizes):
 
 
 @pytest.mark.parametrize("sizes", EVEN + UNEVEN)
-@pytest.mark.parametrize("name", ["nvls", "sharp"])
+@pytest.mark.parametrize("name", IN_SWITCHES)
 def test_switches_get_and_give_what_the_programs_say(name, sizes):
     """Bytes of each rank into and out of switches; members that are no heads are counted like them."""
     n = sum(sizes)
@@ -160,6 +163,11 @@ def test_switches_get_and_give_what_the_programs_say(name, sizes):
             if isinstance(demand, Reduction):
                 moving = np.repeat(np.where(demand.groups.sizes > 1, demand.bytes, 0.0), demand.groups.sizes)
                 np.add.at(carried, demand.groups.rank, moving)
+    between = sum(
+        bytes_of_program(Program(n, program.n_blocks, (step,)), 1.0) for step in program.steps if isinstance(step, Step)
+    )
+    flows = bytes_between(Schedule(tuple(phase for phase in schedule.phases if isinstance(phase.demand, Flows))), n)
+    np.testing.assert_allclose(flows, between if np.ndim(between) else 0.0, atol=1e-12)
     np.testing.assert_allclose(given, taken)
     np.testing.assert_allclose(carried[heads], given[heads])
     assert (carried >= given - 1e-12).all()
@@ -448,7 +456,7 @@ def test_paired_channels_change_roles_in_odd_domains():
         (collective, name)
         for collective in COLLECTIVES
         for name in ALGORITHMS[collective]
-        if name not in ("nvls", "sharp")
+        if name not in IN_SWITCHES
     ],
 )
 def test_names_of_ranks_do_not_matter(collective, name, sizes):

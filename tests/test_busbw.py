@@ -235,6 +235,7 @@ def test_latency_rules_small_sizes_and_bytes_large_ones(cluster):
         "hierarchical",
         "trees",
         "nvls",
+        "nvls-tree",
     }
     small, large = predict("all-reduce", 64, (8.0, 2.0**33), found, TimeModel(), best_only=True)
     steps = {name: cost.network_steps + cost.scale_up_steps for name, cost in found.items()}
@@ -457,18 +458,13 @@ def test_a_chain_is_as_long_as_the_group(cluster):
 
 
 def test_published_bandwidths_are_met():
-    """Within 8 %, but for NVLS in an NVL72 rack and several nodes over AWS' EFA, where the model is too fast."""
+    """Within 9 %, but for NVLS in an NVL72 rack, where the model is too fast."""
     names = runpy.run_path(str(Path(__file__).parent.parent / "examples" / "published_bandwidths.py"))
     ratios = {
         (name, algorithm): names["predicted_GBps"](description, algorithm, n_ranks, gib * 2**30) / measured
         for name, description, algorithm, n_ranks, gib, measured in names["MEASURED"]
     }
-    too_fast = {
-        ("NVL72", "nvls"),
-        ("NVL72 (GB200)", "nvls"),
-        ("16 H100 (p5, EFA)", "nvls"),
-        ("32 B200 (p6, EFA)", "nvls"),
-    }
+    too_fast = {("NVL72", "nvls"), ("NVL72 (GB200)", "nvls")}
     assert too_fast < set(ratios)
     for case, ratio in ratios.items():
-        assert 1.0 < ratio < 1.4 if case in too_fast else 0.92 < ratio < 1.08
+        assert 1.2 < ratio < 1.25 if case in too_fast else 0.92 < ratio < 1.095
