@@ -64,6 +64,9 @@ PerDomain = Annotated[
     int | None, typer.Option("--gpus-per-domain", metavar="N", help="GPUs that the job takes of each NVLink domain.")
 ]
 Seed = Annotated[int, typer.Option(min=0, help="Seed of scattered placement and of the hashes.")]
+RoutingName = Annotated[
+    str | None, typer.Option(help="adaptive, ecmp, dmodk or lft [default: lft with --lfts, else adaptive].")
+]
 QueuePairs = Annotated[int, typer.Option(min=1, help="ecmp: queue pairs per pair of endpoints, each with a path.")]
 HashSeeds = Annotated[str, typer.Option(help="ecmp: per-switch, or shared (which shows polarization).")]
 Threshold = Annotated[
@@ -133,11 +136,11 @@ def ecmp_of(queue_pairs: int, seed: int, hash_seeds: str) -> "Ecmp":
     return Ecmp(queue_pairs, seed, hash_seeds == "shared")
 
 
-def routing_name(name: str) -> None:
-    """Refuse a policy that does not exist."""
-    from fabric.routing import COMPUTED, Lft
+def routing_name(name: str | None, lfts: Path | None) -> str:
+    """The policy that --routing names: by default the tables in force, or adaptive where there are none."""
+    from fabric.routing import COMPUTED, Adaptive, Lft
 
-    one_of(name, (*COMPUTED, Lft.name), "--routing")
+    return one_of(name or (Adaptive.name if lfts is None else Lft.name), (*COMPUTED, Lft.name), "--routing")
 
 
 def routing_of(name: str, hashing: "Ecmp", tables: "MatchedTables | None") -> "Routing":

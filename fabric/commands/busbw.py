@@ -21,6 +21,7 @@ from fabric.options import (
     PerDomain,
     PlacementKind,
     QueuePairs,
+    RoutingName,
     Seed,
     Threads,
     TopologyConf,
@@ -58,9 +59,7 @@ def busbw(
     host_pattern: HostPattern = None,
     nvlink_gbps: NvlinkGbps = None,
     lfts: Lfts = None,
-    routing: Annotated[
-        str | None, typer.Option(help="adaptive, ecmp, dmodk or lft [default: lft with --lfts, else adaptive].")
-    ] = None,
+    routing: RoutingName = None,
     queue_pairs: QueuePairs = 1,
     hash_seeds: HashSeeds = "per-switch",
     seed: Seed = 0,
@@ -110,8 +109,7 @@ def busbw(
       railscope busbw gb300-2048 --collective all-to-all --algorithm direct,pxn,two-phase --figure busbw.png
     """
     hashing = ecmp_of(queue_pairs, seed, hash_seeds)
-    policy_name = routing or ("adaptive" if lfts is None else "lft")
-    routing_name(policy_name)
+    policy_name = routing_name(routing, lfts)
     options = JobOptions(
         collective, gpus=gpus, gpus_per_domain=gpus_per_domain, hosts=hosts, topology_conf=topology_conf
     )

@@ -31,6 +31,7 @@ from fabric.options import (
     PerDomain,
     PlacementKind,
     QueuePairs,
+    RoutingName,
     Seed,
     Size,
     SkipUnrouted,
@@ -74,9 +75,7 @@ def loads(
     nvlink_gbps: NvlinkGbps = None,
     lfts: Lfts = None,
     skip_unrouted: SkipUnrouted = False,
-    routing: Annotated[
-        str | None, typer.Option(help="adaptive, ecmp, dmodk or lft [default: lft with --lfts, else adaptive].")
-    ] = None,
+    routing: RoutingName = None,
     queue_pairs: QueuePairs = 1,
     hash_seeds: HashSeeds = "per-switch",
     seed: Seed = 0,
@@ -125,9 +124,8 @@ def loads(
     )
     options.check()
     hashing = ecmp_of(queue_pairs, seed, hash_seeds)
-    routing = routing or ("adaptive" if lfts is None else "lft")
-    routing_name(routing)
-    if seeds is not None and routing != hashing.name:
+    policy_name = routing_name(routing, lfts)
+    if seeds is not None and policy_name != hashing.name:
         usage("--seeds: only --routing ecmp hashes")
     one_of(transport, ("direct", "pxn"), "--transport")
     chosen_wiring = wiring_of(wiring)
@@ -150,7 +148,7 @@ def loads(
         if path is not None:
             check_writable(path, force)
     given = load_fabric(fabric, chosen_wiring, host_pattern, nvlink_gbps)
-    policy = routing_of(routing, hashing, matched_tables(given, lfts, skip_unrouted))
+    policy = routing_of(policy_name, hashing, matched_tables(given, lfts, skip_unrouted))
     with working("algorithms"):
         options, reasons = options.decided(given, placement, seed, policy, threads)
     job = options.traffic(given)

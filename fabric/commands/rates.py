@@ -14,6 +14,7 @@ from fabric.options import (
     Lfts,
     NvlinkGbps,
     QueuePairs,
+    RoutingName,
     Seed,
     Wire,
     ecmp_of,
@@ -37,9 +38,7 @@ def rates(
     host_pattern: HostPattern = None,
     nvlink_gbps: NvlinkGbps = None,
     lfts: Lfts = None,
-    routing: Annotated[
-        str | None, typer.Option(help="adaptive, ecmp, dmodk or lft [default: lft with --lfts, else adaptive].")
-    ] = None,
+    routing: RoutingName = None,
     queue_pairs: QueuePairs = 1,
     hash_seeds: HashSeeds = "per-switch",
     seed: Seed = 0,
@@ -60,8 +59,7 @@ def rates(
       railscope rates hgx-b200-64 --demand flows.csv --routing ecmp --csv finish.csv
     """
     hashing = ecmp_of(queue_pairs, seed, hash_seeds)
-    policy_name = routing or ("adaptive" if lfts is None else "lft")
-    routing_name(policy_name)
+    policy_name = routing_name(routing, lfts)
     if paths is not None and (routing is not None or lfts is not None):
         usage("--paths: says the paths itself; expected neither --routing nor --lfts")
 
