@@ -342,6 +342,8 @@ def test_results_of_another_test_are_refused(tmp_path):
         (("busbw", "hgx-b200-64", "--base-latency-us", "nan"), "Invalid value for '--base-latency-us'"),
         (("busbw", "hgx-b200-64", "--bandwidth-factor", "inf"), "bandwidth_factor inf; expected a number > 0"),
         (("busbw", "hgx-b200-64", "--gpus", "0"), "Invalid value for '--gpus'"),
+        (("busbw", "hgx-b200-64", "--algorithm", "auto,ring"), "--algorithm auto,ring: expected auto alone"),
+        (("busbw", "hgx-b200-64", "--algorithm", "ring, rong"), "algorithm 'rong': all-reduce has ring, "),
     ],
 )
 def test_what_cannot_be_predicted_is_refused(tmp_path, options, message):

@@ -114,7 +114,7 @@ def busbw(
         collective, gpus=gpus, gpus_per_domain=gpus_per_domain, hosts=hosts, topology_conf=topology_conf
     )
     options.check()
-    names = tuple(algorithm.split(","))
+    names = tuple(name.strip() for name in algorithm.split(","))
 
     from collectives.catalog import TAKES, known_collective
     from fabric import busbw as prediction
@@ -126,6 +126,8 @@ def busbw(
     from traces.nccl_tests import read_nccl_tests
 
     known_collective(collective)
+    if prediction.AUTO in names and len(names) > 1:
+        usage(f"--algorithm {algorithm}: expected auto alone, or names of algorithms")
     for option, value, known in (("--channels", channels, "n_channels"), ("--cross-nic", cross_nic, "cross_nic")):
         if value is not None and not {prediction.AUTO, *TAKES[known]} & set(names):
             usage(f"{option} goes with --algorithm {' or '.join(TAKES[known])}")
