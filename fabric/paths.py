@@ -12,7 +12,6 @@ import numpy as np
 from collectives.demand import FloatVector, Int32Vector, Int64Vector
 from collectives.errors import InputError
 from fabric._kernels.columns import FlowColumns
-from fabric.cells import starts_of
 from fabric.network import Network, network_of
 from fabric.rates import FlowPaths
 from fabric.routing import Adaptive, DModK, Ecmp, Lft, Routing
@@ -154,7 +153,9 @@ def _single(
     if np.any(to[1:] < to[:-1]):
         order = np.argsort(to, kind="stable")
         flows, src, dst, to = flows[order], src[order], dst[order], to[order]
-    columns = FlowColumns(starts_of(to, network.n_classes), src, dst, np.empty(0))
+    # Numbers of one type: of others, numpy makes a copy of all flows'.
+    starts = np.searchsorted(to, np.arange(network.n_classes + 1, dtype=to.dtype)).astype(np.int64)
+    columns = FlowColumns(starts, src, dst, np.empty(0))
     del to
     n_queue_pairs = routing.queue_pairs if isinstance(routing, Ecmp) else 1
     width = network.width

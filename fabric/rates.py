@@ -12,7 +12,11 @@ import numpy.typing as npt
 
 from collectives.demand import FloatVector, Int32Vector, Int64Vector, frozen_array
 from collectives.errors import InputError
-from fabric._kernels.columns import PathColumns, SharingState
+from fabric._kernels.columns import PathColumns, Refilling, SharingState
+from fabric.shares import MAX_SHARES, for_each_share
+
+# So many flows at least are listed by link at a time; the answer does not depend on it.
+_SHARE_FLOWS = 100_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,15 +85,41 @@ def max_min_rates(capacity: FloatVector, paths: FlowPaths, weight: FloatVector |
     InputError
         A link that does not exist, a capacity that is not > 0, a weight that is not > 0.
     """
-    from fabric._kernels.filling import fill, reverse_paths
+    from fabric._kernels.filling import fill
 
     columns = _columns(capacity, paths, weight)
-    link_start = np.empty(len(capacity) + 1, np.int64)
-    link_flow = np.empty(len(paths.link), np.int32)
-    reverse_paths(columns, link_start, link_flow)
-    rate = np.empty(paths.n_flows)
+    link_start, link_flow = _flows_by_link(columns, len(capacity))
+    _refuse_capacities(capacity, np.diff(link_start) > 0)
+    rate = np.full(paths.n_flows, np.inf)
     fill(np.ascontiguousarray(capacity, np.float64), columns, link_start, link_flow, rate)
     return rate
+
+
+def _flows_by_link(columns: PathColumns, n_links: int) -> tuple[Int64Vector, Int32Vector]:
+    """The flows of each link: where they begin, (L + 1,), and the flows, (H,), rising for each link."""
+    from fabric._kernels.filling import count_flows, list_flows
+
+    n_flows = len(columns.start) - 1
+    n_items = max(1, n_flows // _SHARE_FLOWS)
+    place = np.zeros((min(n_items, MAX_SHARES), n_links), np.int64)
+    link_flow = np.empty(len(columns.link), np.int32)
+
+    def ends(number: int, n_shares: int) -> tuple[int, int]:
+        return n_flows * number // n_shares, n_flows * (number + 1) // n_shares
+
+    def count(number: int, n_shares: int) -> None:
+        first, stop = ends(number, n_shares)
+        count_flows(columns.link[columns.start[first] : columns.start[stop]], place[number])
+
+    def write(number: int, n_shares: int) -> None:
+        list_flows(columns, *ends(number, n_shares), place[number], link_flow)
+
+    for_each_share(count, n_items)
+    counts = place.sum(axis=0)
+    link_start = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+    place[:] = link_start[:-1] + np.cumsum(place, axis=0) - place
+    for_each_share(write, n_items)
+    return link_start, link_flow
 
 
 @dataclass(frozen=True, eq=False)
@@ -157,53 +187,47 @@ def completions(
             raise InputError(f"{name} of flow {bad[0]}: {values[bad[0]]:g}; expected a finite number >= 0")
     if not (np.isfinite(quantum_s) and quantum_s >= 0):
         raise InputError(f"quantum: {quantum_s:g} s; expected a finite number >= 0")
-    _columns(capacity_bytes_per_s, paths, None)
+    paths.check(len(capacity_bytes_per_s))
+    crossed = np.zeros(len(capacity_bytes_per_s), bool)
+    crossed[paths.link] = True
+    _refuse_capacities(capacity_bytes_per_s, crossed)
     moving = np.flatnonzero((size > 0) & (np.diff(paths.start) > 0))
-    alike, first = _alike(paths, size, begin, moving)
-    some = _chosen(paths, moving[first])
-    columns = _columns(capacity_bytes_per_s, some, np.bincount(alike, minlength=first.size).astype(np.float64))
-    n_links = len(capacity_bytes_per_s)
-    counts = np.bincount(some.link, minlength=n_links)
-    state = SharingState(
-        first=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
-        on=np.empty(len(some.link), np.int64),
-        place=np.empty(len(some.link), np.int64),
-        n_on=np.zeros(n_links, np.int64),
-        demand=np.zeros(n_links),
-    )
-    chosen_size, chosen_begin = size[moving[first]], begin[moving[first]]
+    paths, size, start = _chosen(paths, moving), size[moving], begin[moving]
+    number, first = equal_flows(paths, size, start)
+    some, size, start = _chosen(paths, first), size[first], start[first]
+    weight = None if first.size == moving.size else np.bincount(number).astype(np.float64)
+    columns = _columns(capacity_bytes_per_s, some, weight)
     finish, shortfall = np.zeros(first.size), np.zeros(first.size)
-    solves = 0
-    if first.size:
-        solves = run(
-            np.ascontiguousarray(capacity_bytes_per_s, np.float64),
-            columns,
-            some.hop_flow,
-            state,
-            chosen_size,
-            chosen_begin,
-            np.argsort(chosen_begin, kind="stable"),
-            float(quantum_s),
-            finish,
-            shortfall,
-        )
+    solves = run(
+        np.ascontiguousarray(capacity_bytes_per_s, np.float64),
+        columns,
+        _nothing_shared(capacity_bytes_per_s, some, size, start),
+        _nothing_new(len(capacity_bytes_per_s), some),
+        size,
+        start,
+        np.argsort(start, kind="stable").astype(np.int32),
+        float(quantum_s),
+        finish,
+        shortfall,
+    )
     result = begin.copy()
-    result[moving] = finish[alike]
+    result[moving] = finish[number]
     return Completions(
         frozen_array(result, np.float64, "finish"), solves, float(quantum_s), float(shortfall.max(initial=0.0))
     )
 
 
-def _columns(capacity: FloatVector, paths: FlowPaths, weight: FloatVector | None) -> PathColumns:
-    paths.check(len(capacity))
-    crossed = np.zeros(len(capacity), bool)
-    crossed[paths.link] = True
+def _refuse_capacities(capacity: FloatVector, crossed: npt.NDArray[np.bool_]) -> None:
     used = np.flatnonzero(crossed)
     bad = used[~(np.isfinite(capacity[used]) & (capacity[used] > 0))]
     if bad.size:
         raise InputError(f"link {bad[0]}: capacity {capacity[bad[0]]:g}; expected a finite number > 0")
-    weights = np.ones(paths.n_flows) if weight is None else np.ascontiguousarray(weight, np.float64)
-    if weights.shape != (paths.n_flows,) or not np.all(np.isfinite(weights) & (weights > 0)):
+
+
+def _columns(capacity: FloatVector, paths: FlowPaths, weight: FloatVector | None) -> PathColumns:
+    paths.check(len(capacity))
+    weights = np.empty(0) if weight is None else np.ascontiguousarray(weight, np.float64)
+    if weight is not None and (weights.shape != (paths.n_flows,) or not np.all(np.isfinite(weights) & (weights > 0))):
         raise InputError(f"weight: expected {paths.n_flows} finite numbers > 0")
     fraction = np.empty(0) if paths.fraction is None else np.ascontiguousarray(paths.fraction, np.float64)
     return PathColumns(
@@ -211,29 +235,112 @@ def _columns(capacity: FloatVector, paths: FlowPaths, weight: FloatVector | None
     )
 
 
-def _alike(
-    paths: FlowPaths, size: FloatVector, begin: FloatVector, moving: Int64Vector
-) -> tuple[Int64Vector, Int64Vector]:
-    """Number flows of equal path, size and start: (number of each of `moving`, place in `moving` of each number)."""
-    if moving.size == 0:
-        return np.empty(0, np.int64), np.empty(0, np.int64)
-    # A sum over a flow's hops of 64 random bits for each link: equal for equal paths, and for any of a million others
-    # with a chance of 1e-7.
-    generator = np.random.Generator(np.random.PCG64(1))
-    values = generator.integers(0, 2**64, size=int(paths.link.max()) + 1, dtype=np.uint64)[paths.link]
-    if paths.fraction is not None:
-        values = _mixed(values ^ _mixed(np.ascontiguousarray(paths.fraction, np.float64).view(np.uint64)))
-    mark = np.add.reduceat(values, paths.start[moving])
-    hops = np.diff(paths.start)[moving]
-    keys = (mark, hops, size[moving], begin[moving])
-    order = np.lexsort(keys)
-    fresh = np.zeros(order.size, bool)
-    fresh[:1] = True
-    for key in keys:
-        fresh[1:] |= key[order][1:] != key[order][:-1]
-    alike = np.empty(order.size, np.int64)
-    alike[order] = np.cumsum(fresh) - 1
-    return alike, order[fresh]
+def _nothing_shared(capacity: FloatVector, paths: FlowPaths, size: FloatVector, begin: FloatVector) -> SharingState:
+    """The state before any flow has begun."""
+    n_links, n_flows, n_hops = len(capacity), paths.n_flows, len(paths.link)
+    room = np.bincount(paths.link, minlength=n_links)
+    return SharingState(
+        first=np.concatenate([[0], np.cumsum(room)]).astype(np.int64),
+        on_flow=np.empty(n_hops, np.int32),
+        on_hop=np.empty(n_hops, np.int64),
+        place=np.empty(n_hops, np.int64),
+        n_on=np.zeros(n_links, np.int64),
+        n_own=np.zeros(n_links, np.int64),
+        left=np.array(capacity, np.float64),
+        changes=np.zeros(n_links, np.int64),
+        rate=np.full(n_flows, -1.0),
+        held=np.full(n_flows, -1, np.int64),
+        rest=size.copy(),
+        since=begin.copy(),
+        ends=np.full(2 << max(n_flows - 1, 1).bit_length(), np.inf),
+    )
+
+
+def _nothing_new(n_links: int, paths: FlowPaths) -> Refilling:
+    n_flows, n_keys = paths.n_flows, n_links + len(paths.link)
+    return Refilling(
+        counts=np.zeros(2, np.int64),
+        flows=np.empty(n_flows, np.int32),
+        old=np.empty(n_flows),
+        freed=np.zeros(n_flows, bool),
+        links=np.empty(n_links, np.int32),
+        touched=np.zeros(n_links, bool),
+        wanted=np.empty(n_links),
+        waiting=np.empty(n_links, np.int64),
+        lowest=np.empty(n_links),
+        key=np.empty(n_keys),
+        item=np.empty(n_keys, np.int32),
+        ended=np.empty(n_flows, np.int32),
+    )
+
+
+def equal_flows(paths: FlowPaths, *values: FloatVector) -> tuple[Int64Vector, Int64Vector]:
+    """Number flows: those of equal path, whatever the order of its hops, and equal values share one.  O(H log H).
+
+    ``max_min_rates(capacity, some, np.bincount(number))[number]``, `some` being the paths of `first`, are the rates of
+    all.  One solve of all flows is faster, as it takes O(H) itself; many solves, as in `completions`, are not.
+
+    Parameters
+    ----------
+    paths : FlowPaths
+    values : (F,) float64 each
+
+    Returns
+    -------
+    number : (F,) int64
+        Rising with the first flow of each number.
+    first : (n,) int64
+        First flow of each number.
+    """
+    hops = np.diff(paths.start)
+    crossing = np.flatnonzero(hops)
+    seed = 0
+    while True:
+        seed += 1
+        # Sums over a flow's hops of random bits for each link.  Should unequal flows share one, others are drawn.
+        bits = _link_bits(seed, int(paths.link.max(initial=-1)) + 1)[paths.link]
+        if paths.fraction is not None:
+            bits = _mixed(bits ^ _mixed(np.ascontiguousarray(paths.fraction, np.float64).view(np.uint64)))
+        mark = _mixed(hops.astype(np.uint64) + np.uint64(seed))
+        mark[crossing] += np.add.reduceat(bits, paths.start[crossing]) if crossing.size else mark[crossing]
+        for value in values:
+            mark = _mixed(mark) ^ np.ascontiguousarray(value, np.float64).view(np.uint64)
+        order = np.argsort(mark)
+        alike = 1 + np.flatnonzero(mark[order[1:]] == mark[order[:-1]])
+        one, other = order[alike - 1], order[alike]
+        if all(np.array_equal(value[one], value[other]) for value in (hops, *values)) and _same_hops(paths, one, other):
+            break
+    fresh = np.ones(order.size, bool)
+    fresh[alike] = False
+    heads = np.flatnonzero(fresh)
+    first = np.minimum.reduceat(order, heads) if heads.size else heads
+    by_first = np.argsort(first)
+    rank, number = np.empty_like(by_first), np.empty_like(order)
+    rank[by_first] = np.arange(first.size)
+    number[order] = rank[np.cumsum(fresh) - 1]
+    return number, first[by_first]
+
+
+def _same_hops(paths: FlowPaths, one: Int64Vector, other: Int64Vector) -> bool:
+    """Whether flows have the hops of others, in any order; those of a pair are as many."""
+    sides = _chosen(paths, one), _chosen(paths, other)
+    if np.array_equal(sides[0].link, sides[1].link) and _same_fractions(*sides):
+        return True
+    left, right = (_chosen_hops(side, np.lexsort((side.link, side.hop_flow))) for side in sides)
+    return np.array_equal(left.link, right.link) and _same_fractions(left, right)
+
+
+def _same_fractions(one: FlowPaths, other: FlowPaths) -> bool:
+    return one.fraction is None or other.fraction is None or np.array_equal(one.fraction, other.fraction)
+
+
+def _chosen_hops(paths: FlowPaths, hops: Int64Vector) -> FlowPaths:
+    """The same flows with their hops in another order."""
+    return FlowPaths(paths.start, paths.link[hops], None if paths.fraction is None else paths.fraction[hops])
+
+
+def _link_bits(seed: int, n_links: int) -> npt.NDArray[np.uint64]:
+    return np.random.Generator(np.random.PCG64(seed)).integers(0, 2**64, size=n_links, dtype=np.uint64)
 
 
 def _mixed(values: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:

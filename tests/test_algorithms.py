@@ -452,12 +452,7 @@ def test_paired_channels_change_roles_in_odd_domains():
 @pytest.mark.parametrize("sizes", EVEN + UNEVEN)
 @pytest.mark.parametrize(
     ("collective", "name"),
-    [
-        (collective, name)
-        for collective in COLLECTIVES
-        for name in ALGORITHMS[collective]
-        if name not in IN_SWITCHES
-    ],
+    [(collective, name) for collective in COLLECTIVES for name in ALGORITHMS[collective] if name not in IN_SWITCHES],
 )
 def test_names_of_ranks_do_not_matter(collective, name, sizes):
     """Ranks renamed, and another group beside: the same bytes between the same members."""

@@ -14,7 +14,7 @@ from fabric.builders import build, fat_tree
 from fabric.load import link_loads
 from fabric.paths import route_flows
 from fabric.placement import Placement
-from fabric.rates import FlowPaths, completions, max_min_rates
+from fabric.rates import FlowPaths, completions, equal_flows, max_min_rates
 from fabric.routing import Adaptive, DModK, Ecmp
 from tests.random_fabrics import fabrics, topology_of
 from tests.test_tables import table_cases
@@ -126,6 +126,113 @@ def test_completions_equal_those_solved_anew_at_every_event(case, data):
     expected = naive_completions(matrix(capacity, paths), capacity, size, begin)
     np.testing.assert_allclose(result.finish_s, expected, rtol=1e-6, atol=1e-9)
     assert result.largest_shortfall == 0.0
+
+
+def large_case(seed):
+    """40 to 60 flows of 1 to 4 hops over 12 links that come one by one, half of them split; some are equal."""
+    generator = np.random.default_rng(seed)
+    n = int(generator.integers(40, 61))
+    rows = [generator.choice(12, generator.integers(1, 5), replace=False) for _ in range(n)]
+    start = np.concatenate([[0], np.cumsum([len(row) for row in rows])]).astype(np.int64)
+    link = np.concatenate(rows).astype(np.int32)
+    paths = FlowPaths(start, link, generator.uniform(0.1, 1.0, link.size) if seed % 2 else None)
+    return generator.uniform(0.5, 20.0, 12), paths, generator.uniform(1, 50, n), generator.uniform(0, 60, n)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_many_flows_end_as_solved_anew_at_every_event(seed):
+    capacity, paths, size, begin = large_case(seed)
+    expected = naive_completions(matrix(capacity, paths), capacity, size, begin)
+    np.testing.assert_allclose(completions(capacity, paths, size, begin).finish_s, expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_the_certificate_holds_after_every_event(seed):
+    """Flows come and go in random order, several at a time; rates are those found anew each time."""
+    from fabric._kernels import filling
+    from fabric.rates import _columns, _nothing_new, _nothing_shared
+
+    capacity, paths, size, begin = large_case(seed)
+    uses, n = matrix(capacity, paths), paths.n_flows
+    generator = np.random.default_rng(seed)
+    weight = generator.integers(1, 4, n).astype(float)
+    columns = _columns(capacity, paths, weight)
+    state, new = _nothing_shared(capacity, paths, size, begin), _nothing_new(capacity.size, paths)
+    order = generator.permutation(np.repeat(np.arange(n), 2))  # a flow comes at its first place and goes at its second
+    active = np.zeros(n, bool)
+    for some in np.split(order, np.flatnonzero(generator.random(order.size) < 0.7)):
+        here = np.unique(some)  # one that comes and goes at once was never there
+        here = here[np.array([np.count_nonzero(some == flow) for flow in here], int) == 1]
+        coming, going = here[~active[here]], here[active[here]]
+        filling.end_flows(capacity, columns, state, new, going.astype(np.int32), going.size)
+        filling.start_flows(columns, state, new, coming.astype(np.int32))
+        active[coming], active[going] = True, False
+        filling.refill(columns, state, new)
+        filling.settle(capacity, columns, state, new, 0.0)
+        if active.any():
+            expected = naive_rates(uses[:, active], capacity, weight[active])
+            np.testing.assert_allclose(state.rate[active], expected, rtol=1e-9)
+            assert_max_min(uses[:, active], capacity, state.rate[active], weight[active])
+        load = (uses[:, active] * (weight * state.rate)[active]).sum(axis=1)
+        np.testing.assert_allclose(state.left, capacity - load, atol=1e-9)
+    assert not active.any()
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_rates_do_not_depend_on_threads_or_shares(monkeypatch, threads):
+    from fabric import rates
+
+    capacity, paths, _, _ = large_case(0)
+    expected = max_min_rates(capacity, paths)
+    monkeypatch.setattr(rates, "_SHARE_FLOWS", 3)
+    monkeypatch.setattr("os.cpu_count", lambda: threads)
+    assert max_min_rates(capacity, paths).tobytes() == expected.tobytes()
+
+
+def test_equal_flows_share_a_number():
+    # Hops in another order, other fractions, another value, none.
+    rows = [[0, 1], [2], [1, 0], [], [1, 0], [2], []]
+    parts = [[0.5, 1.0], [1.0], [1.0, 0.5], [], [0.5, 1.0], [1.0], []]
+    start = np.concatenate([[0], np.cumsum([len(row) for row in rows])]).astype(np.int64)
+    link = np.array([hop for row in rows for hop in row], np.int32)
+    fraction = np.array([part for row in parts for part in row])
+    number, first = equal_flows(FlowPaths(start, link))
+    assert (number.tolist(), first.tolist()) == ([0, 1, 0, 2, 0, 1, 2], [0, 1, 3])
+    number, first = equal_flows(FlowPaths(start, link, fraction), np.array([1.0, 1, 1, 1, 1, 2, 1]))
+    assert (number.tolist(), first.tolist()) == ([0, 1, 0, 2, 3, 4, 2], [0, 1, 3, 4, 5])
+    number, first = equal_flows(FlowPaths(np.zeros(1, np.int64), np.empty(0, np.int32)))
+    assert (number.size, first.size) == (0, 0)
+
+
+def test_unequal_flows_of_one_hash_are_told_apart(monkeypatch):
+    from fabric import rates
+
+    drawn = rates._link_bits
+    seeds = []
+
+    def poor(seed, n_links):
+        seeds.append(seed)
+        return drawn(seed, n_links) & np.uint64(0 if seed < 3 else 2**64 - 1)
+
+    monkeypatch.setattr(rates, "_link_bits", poor)
+    number, first = equal_flows(FlowPaths(np.arange(7), np.array([0, 1, 2, 0, 1, 2], np.int32)))
+    assert seeds == [1, 2, 3]
+    assert (number.tolist(), first.tolist()) == ([0, 1, 2, 0, 1, 2], [0, 1, 2])
+
+
+def test_a_flow_that_takes_next_to_nothing_of_a_full_link():
+    paths = FlowPaths(np.array([0, 1, 2]), np.zeros(2, np.int32), np.array([1.0, 1e-14]))
+    done = completions(np.array([1.0]), paths, np.array([5.0, 1.0]), np.array([0.0, 1.0]))
+    assert done.finish_s == pytest.approx([5.0, 2.0])
+
+
+def test_flows_that_end_together_do_so_with_a_quantum_too():
+    """A flow that another frees when it ends may end with it."""
+    paths = FlowPaths(np.array([0, 1, 2, 3]), np.zeros(3, np.int32))
+    done = completions(np.array([3.0]), paths, np.array([1.0, 1.0 + 1e-6, 9.0]), quantum_s=1e-3)
+    assert done.solves == 3
+    assert done.largest_shortfall == pytest.approx(1e-6, rel=1e-3)
+    assert done.finish_s == pytest.approx([1.0, 1.0, 1.0 + 8.0 / 3.0], rel=1e-5)
 
 
 @settings(deadline=None, max_examples=100)

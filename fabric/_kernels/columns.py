@@ -180,19 +180,80 @@ class PathColumns(NamedTuple):
     fraction: FloatVector
     """(H,) part of the flow that crosses the link, > 0; empty where every flow has one path."""
     weight: FloatVector
-    """(F,) number of equal flows that a flow stands for."""
+    """(F,) number of equal flows that a flow stands for; empty where each stands for itself."""
+
+
+class Batch(NamedTuple):
+    """Some flows whose hops are read together.  B flows."""
+
+    flow: Int32Vector
+    """(B,)"""
+    first: Int64Vector
+    """(B,) where its hops begin."""
+    stop: Int64Vector
+    """(B,) one past the last of them."""
+    near: Int32Vector
+    """(B,) made of its first and last link: what was read to have them in the cache."""
 
 
 class SharingState(NamedTuple):
-    """The flows on each link while flows come and go."""
+    """Flows that share L links while they come and go.
+
+    The flows on a link that it holds back, its own, come first in its list.
+    """
 
     first: Int64Vector
-    """(L + 1,) where the room for each link's hops begins."""
-    on: Int64Vector
-    """(H,) hops on each link, `n_on` of them from `first` on."""
+    """(L + 1,) where the room for each link's flows begins in `on_flow` and `on_hop`."""
+    on_flow: Int32Vector
+    """(H,) flows on each link, `n_on` of them from `first` on."""
+    on_hop: Int64Vector
+    """(H,) the hop of each of them that crosses the link."""
     place: Int64Vector
-    """(H,) where in `on` a hop stands."""
+    """(H,) where a hop stands in `on_hop`."""
     n_on: Int64Vector
+    """(L,) flows on each link."""
+    n_own: Int64Vector
+    """(L,) how many of them it holds back."""
+    left: FloatVector
+    """(L,) capacity that no flow takes, bytes/s."""
+    changes: Int64Vector
+    """(L,) how often `left` was changed since it was summed."""
+    rate: FloatVector
+    """(F,) bytes/s; negative while a flow has none."""
+    held: Int64Vector
+    """(F,) hop at whose link a flow is held back."""
+    rest: FloatVector
+    """(F,) bytes that a flow had left at `since`."""
+    since: FloatVector
+    """(F,) when its rate last changed, seconds."""
+    ends: FloatVector
+    """(2 P,) when flows end, P >= F a power of two: flow f at P + f, the earlier of two children at each i < P."""
+
+
+class Refilling(NamedTuple):
+    """The flows that are given new rates at one event, and the links that they cross."""
+
+    counts: Int64Vector
+    """(2,) how many of `flows` and of `links` there are."""
+    flows: Int32Vector
+    """(F,)"""
+    old: FloatVector
+    """(F,) rate that each of `flows` had."""
+    freed: BoolVector
+    """(F,) whether a flow is among them."""
+    links: Int32Vector
     """(L,)"""
-    demand: FloatVector
-    """(L,) sum of weight times fraction of the hops on the link."""
+    touched: BoolVector
+    """(L,) whether a link is among them."""
+    wanted: FloatVector
+    """(L,) what the flows without a rate take of each link at rate 1."""
+    waiting: Int64Vector
+    """(L,) how many they are."""
+    lowest: FloatVector
+    """(L,) smallest key of the link in the heap; infinite where it is not there."""
+    key: FloatVector
+    """(L + H,) heap of fill levels; no link's smallest key is above the level at which it would be full."""
+    item: Int32Vector
+    """(L + H,) link of each key."""
+    ended: Int32Vector
+    """(F,) flows that end at the event."""

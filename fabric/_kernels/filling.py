@@ -4,31 +4,47 @@ All rates rise together until a link is full; its flows stop there, the others r
 Data Networks, 6.5.2).  A link's fill level, at which it would be full, only rises while others fill up, so a heap with
 stale keys finds the next one: a link that comes up with an old key goes back with its new one.
 
-When a flow of rate r ends, what filled below r is as before: its links were not full yet.  So only flows at r and
-above that share links with it, directly or through one another, are filled again.  The same holds for a flow that
-starts, with a bound from below on what its rate will be.
+When flows come and go, few rates change.  A link holds back the flows that stopped when it was full: its own.  Where a
+flow ends, starts or changes its rate, the own flows of its links may change theirs, and no others as long as no link
+fills at a level below the rate of a flow that kept its own.  Filling finds out: such flows then join, at a level at
+which they would still rise, so nothing that is done has to be undone.  All others keep a link that is full, on which
+none is faster: the rates are max-min fair again.
 """
+
+from typing import TYPE_CHECKING
 
 import numba
 import numpy as np
 
 from fabric._kernels.columns import (
-    BoolVector,
+    Batch,
     FloatVector,
     Int32Vector,
     Int64Vector,
     PathColumns,
+    Refilling,
     SharingState,
+    UInt64Vector,
 )
 
 # nogil: callers may run several at once.  error_model: no branch on every division.
 kernel = numba.njit(cache=True, nogil=True, error_model="numpy")
 
+# Kernels that take tables and make no arrays.  _nrt: else every use of a table's array counts references, which takes
+# ten times as long as the rest.  inline: else a call of the smallest steps hands over every array of the tables.
+if TYPE_CHECKING:
+    table_kernel = step = kernel  # numba's types do not know _nrt
+else:
+    table_kernel = numba.njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
+    step = numba.njit(cache=True, nogil=True, error_model="numpy", _nrt=False, inline="always")
+
 # Two fill levels closer than this part of them are one: they differ by rounding.
 SAME = 1e-12
+# Flows whose hops are fetched together: few enough that they stay in the cache.
+BATCH = 1024
 
 
-@kernel
+@table_kernel
 def _sift_up(key: FloatVector, item: Int32Vector, place: int) -> None:
     k, i = key[place], item[place]
     while place > 0:
@@ -40,7 +56,7 @@ def _sift_up(key: FloatVector, item: Int32Vector, place: int) -> None:
     key[place], item[place] = k, i
 
 
-@kernel
+@table_kernel
 def _sift_down(key: FloatVector, item: Int32Vector, size: int) -> None:
     k, i = key[0], item[0]
     place = 0
@@ -58,31 +74,71 @@ def _sift_down(key: FloatVector, item: Int32Vector, size: int) -> None:
 
 
 @kernel
-def reverse_paths(paths: PathColumns, link_start: Int64Vector, link_flow: Int32Vector) -> None:
-    """List the flows of each link.
+def count_flows(link: Int32Vector, counts: Int64Vector) -> None:
+    """Count the flows on each link.
+
+    Parameters
+    ----------
+    link : (H,) int32
+        Links of some flows' hops.
+    counts : (L,) int64
+        Added to.
+    """
+    for hop in range(link.shape[0]):
+        counts[link[hop]] += 1
+
+
+@table_kernel
+def list_flows(paths: PathColumns, first: int, stop: int, place: Int64Vector, link_flow: Int32Vector) -> None:
+    """Put the flows `first` to `stop` on the lists of their links.
 
     Parameters
     ----------
     paths : PathColumns
-        F flows, H hops.
-    link_start : (L + 1,) int64
-        Out: where each link's flows begin.
+    first, stop : int
+    place : (L,) int64
+        Where in `link_flow` each link's next flow goes; moved on.
     link_flow : (H,) int32
         Out: flows by link.
     """
-    link_start[:] = 0
-    for hop in range(paths.link.shape[0]):
-        link_start[paths.link[hop] + 1] += 1
-    for link in range(link_start.shape[0] - 1):
-        link_start[link + 1] += link_start[link]
-    for flow in range(paths.start.shape[0] - 1):
+    for flow in range(first, stop):
         for hop in range(paths.start[flow], paths.start[flow + 1]):
             link = paths.link[hop]
-            link_flow[link_start[link]] = flow
-            link_start[link] += 1
-    for link in range(link_start.shape[0] - 1, 0, -1):
-        link_start[link] = link_start[link - 1]
-    link_start[0] = 0
+            link_flow[place[link]] = flow
+            place[link] += 1
+
+
+@step
+def _part(paths: PathColumns, flow: int, hop: int) -> float:
+    """What a hop takes of its link at rate 1."""
+    part = paths.weight[flow] if paths.weight.shape[0] > 0 else 1.0
+    return float(part * paths.fraction[hop]) if paths.fraction.shape[0] > 0 else float(part)
+
+
+@table_kernel
+def _flows_left(link_flow: Int32Vector, first: int, stop: int, done: UInt64Vector, batch: Batch) -> int:
+    """Gather those of a link's flows that have no rate yet, and note that they do; returns how many they are."""
+    n = np.int64(0)
+    for place in range(first, stop):
+        flow = link_flow[place]
+        word, bit = done[flow >> 6], np.uint64(flow & 63)
+        batch.flow[n] = flow
+        n += 1 - np.int64((word >> bit) & np.uint64(1))
+        done[flow >> 6] = word | (np.uint64(1) << bit)
+    return int(n)
+
+
+@table_kernel
+def _fetch(paths: PathColumns, n: int, batch: Batch) -> None:
+    """Read where the hops of `n` flows are and a link at either end, so that their cache lines are there.
+
+    Reads that wait for no other are on their way to memory together; hop by hop, each flow would wait for its own.
+    """
+    for i in range(n):
+        batch.first[i] = paths.start[batch.flow[i]]
+        batch.stop[i] = paths.start[batch.flow[i] + 1]
+    for i in range(n):
+        batch.near[i] = paths.link[batch.first[i]] ^ paths.link[batch.stop[i] - 1]
 
 
 @kernel
@@ -95,10 +151,12 @@ def fill(
     ----------
     capacity : (L,) float64
     paths : PathColumns
-    link_start, link_flow
-        As from `reverse_paths`.
+    link_start : (L + 1,) int64
+        Where each link's flows begin in `link_flow`.
+    link_flow : (H,) int32
+        Flows by link.
     rate : (F,) float64
-        Out: rate of each flow (of each of its `weight` equal ones); infinite without hops.
+        Out: rate of each flow (of each of its `weight` equal ones).  That of a flow without hops is left as it is.
 
     Returns
     -------
@@ -106,25 +164,27 @@ def fill(
         Pops of the heap.
     """
     n_links = capacity.shape[0]
-    split = paths.fraction.shape[0] > 0
+    equal = paths.weight.shape[0] == 0 and paths.fraction.shape[0] == 0
     left = capacity.copy()
-    demand = np.zeros(n_links)
-    waiting = np.zeros(n_links, np.int64)
+    # Equal flows of single paths take 1 each: how many they are is their demand.
+    waiting = np.empty(n_links, np.int32)
+    demand = np.zeros(0 if equal else n_links)
+    if not equal:
+        for flow in range(rate.shape[0]):
+            for hop in range(paths.start[flow], paths.start[flow + 1]):
+                demand[paths.link[hop]] += _part(paths, flow, hop)
     # A bit per flow that has its rate: it is asked for once per hop, in no order that caches like.
     done = np.zeros((rate.shape[0] >> 6) + 1, np.uint64)
-    for flow in range(rate.shape[0]):
-        if paths.start[flow] == paths.start[flow + 1]:
-            rate[flow] = np.inf
-        for hop in range(paths.start[flow], paths.start[flow + 1]):
-            part = paths.weight[flow] * paths.fraction[hop] if split else paths.weight[flow]
-            demand[paths.link[hop]] += part
-            waiting[paths.link[hop]] += 1
+    batch = Batch(
+        np.empty(BATCH, np.int32), np.empty(BATCH, np.int64), np.empty(BATCH, np.int64), np.empty(BATCH, np.int32)
+    )
     key = np.empty(n_links)
     item = np.empty(n_links, np.int32)
     size = 0
     for link in range(n_links):
+        waiting[link] = link_start[link + 1] - link_start[link]
         if waiting[link] > 0:
-            key[size] = left[link] / demand[link]
+            key[size] = left[link] / (waiting[link] if equal else demand[link])
             item[size] = link
             size += 1
             _sift_up(key, item, size - 1)
@@ -133,24 +193,26 @@ def fill(
         pops += 1
         link = item[0]
         if waiting[link] > 0:
-            level = max(left[link], 0.0) / demand[link]
+            level = max(left[link], 0.0) / (waiting[link] if equal else demand[link])
             if level > key[0] * (1.0 + SAME):
                 key[0] = level
                 _sift_down(key, item, size)
                 continue
-            for place in range(link_start[link], link_start[link + 1]):
-                flow = link_flow[place]
-                bit = np.uint64(1) << np.uint64(flow & 63)
-                if done[flow >> 6] & bit:
-                    continue
-                done[flow >> 6] |= bit
-                rate[flow] = level
-                for hop in range(paths.start[flow], paths.start[flow + 1]):
-                    other = paths.link[hop]
-                    part = paths.weight[flow] * paths.fraction[hop] if split else paths.weight[flow]
-                    left[other] -= part * level
-                    demand[other] -= part
-                    waiting[other] -= 1
+            for first in range(link_start[link], link_start[link + 1], BATCH):
+                n = _flows_left(link_flow, first, min(first + BATCH, link_start[link + 1]), done, batch)
+                _fetch(paths, n, batch)
+                for i in range(n):
+                    flow = batch.flow[i]
+                    rate[flow] = level
+                    for hop in range(batch.first[i], batch.stop[i]):
+                        other = paths.link[hop]
+                        waiting[other] -= 1
+                        if equal:
+                            left[other] -= level
+                        else:
+                            part = _part(paths, flow, hop)
+                            left[other] -= part * level
+                            demand[other] -= part
         size -= 1
         key[0], item[0] = key[size], item[size]
         if size > 0:
@@ -158,157 +220,287 @@ def fill(
     return pops
 
 
-@kernel
-def _part(paths: PathColumns, flow: int, hop: int) -> float:
-    """What a hop takes of its link at rate 1."""
-    if paths.fraction.shape[0] > 0:
-        return float(paths.weight[flow] * paths.fraction[hop])
-    return float(paths.weight[flow])
+@table_kernel
+def _set_end(ends: FloatVector, flow: int, end: float) -> None:
+    node = (ends.shape[0] >> 1) + flow
+    ends[node] = end
+    while node > 1:
+        earlier = min(ends[node], ends[node ^ 1])
+        node >>= 1
+        if ends[node] == earlier:
+            break
+        ends[node] = earlier
 
 
-@kernel
-def _enter(paths: PathColumns, state: SharingState, flow: int) -> None:
-    """Put a flow on the lists of its links."""
-    for hop in range(paths.start[flow], paths.start[flow + 1]):
+@table_kernel
+def _next_to_end(ends: FloatVector) -> int:
+    node = 1
+    while node < ends.shape[0] >> 1:
+        node *= 2
+        if ends[node + 1] < ends[node]:
+            node += 1
+    return int(node - (ends.shape[0] >> 1))
+
+
+@step
+def _swap(state: SharingState, one: int, other: int) -> None:
+    """Exchange two places of one link's list."""
+    on_flow, on_hop = state.on_flow, state.on_hop
+    on_flow[one], on_flow[other] = on_flow[other], on_flow[one]
+    on_hop[one], on_hop[other] = on_hop[other], on_hop[one]
+    state.place[on_hop[one]] = one
+    state.place[on_hop[other]] = other
+
+
+@step
+def _let_go(paths: PathColumns, state: SharingState, flow: int) -> None:
+    """Make a flow nobody's own."""
+    hop = state.held[flow]
+    if hop >= 0:
         link = paths.link[hop]
-        place = state.first[link] + state.n_on[link]
-        state.on[place] = hop
-        state.place[hop] = place
-        state.n_on[link] += 1
-        state.demand[link] += _part(paths, flow, hop)
+        state.n_own[link] -= 1
+        _swap(state, state.place[hop], state.first[link] + state.n_own[link])
+        state.held[flow] = -1
 
 
-@kernel
-def _leave(paths: PathColumns, state: SharingState, flow: int) -> None:
-    """Take a flow off the lists of its links."""
-    for hop in range(paths.start[flow], paths.start[flow + 1]):
+@step
+def _hold(paths: PathColumns, state: SharingState, flow: int, hop: int) -> None:
+    """Make a flow the own one of the link at a hop."""
+    if state.held[flow] != hop:
+        _let_go(paths, state, flow)
         link = paths.link[hop]
-        state.n_on[link] -= 1
-        last = state.on[state.first[link] + state.n_on[link]]
-        place = state.place[hop]
-        state.on[place] = last
-        state.place[last] = place
-        state.demand[link] -= _part(paths, flow, hop)
-        if state.n_on[link] == 0:
-            state.demand[link] = 0.0
+        _swap(state, state.place[hop], state.first[link] + state.n_own[link])
+        state.n_own[link] += 1
+        state.held[flow] = hop
 
 
-@kernel
-def _refill(
-    capacity: FloatVector,
-    paths: PathColumns,
-    state: SharingState,
-    hop_flow: Int32Vector,
-    n_seeds: int,
-    threshold: float,
-    rate: FloatVector,
-    link_queue: Int32Vector,
-    link_seen: BoolVector,
-    flow_queue: Int32Vector,
-    flow_seen: BoolVector,
-    left: FloatVector,
-    wanted: FloatVector,
-    waiting: Int64Vector,
-    key: FloatVector,
-    item: Int32Vector,
-) -> int:
-    """Fill again the flows at `threshold` and above that share links with the first `n_seeds` of `link_queue`.
+@step
+def _free(state: SharingState, new: Refilling, flow: int) -> None:
+    """Put a flow among those that get a new rate."""
+    if not new.freed[flow]:
+        new.freed[flow] = True
+        new.flows[new.counts[0]] = flow
+        new.old[new.counts[0]] = state.rate[flow]
+        new.counts[0] += 1
+        state.rate[flow] = -1.0
 
-    Returns
-    -------
-    int
-        How many flows got a rate; they stand in `flow_queue`, and `flow_seen` is set for them.
-    """
-    n_links, n_flows = n_seeds, 0
-    position = 0
-    while position < n_links:
-        link = link_queue[position]
+
+@step
+def _touch(new: Refilling, link: int) -> None:
+    """Put a link among those that flows with new rates cross."""
+    new.touched[link] = True
+    new.links[new.counts[1]] = link
+    new.counts[1] += 1
+    new.wanted[link] = 0.0
+    new.waiting[link] = 0
+    new.lowest[link] = np.inf
+
+
+@step
+def _free_own(state: SharingState, new: Refilling, link: int) -> None:
+    """Free the flows that a link holds back."""
+    for place in range(state.first[link], state.first[link] + state.n_own[link]):
+        _free(state, new, state.on_flow[place])
+
+
+@table_kernel
+def start_flows(paths: PathColumns, state: SharingState, new: Refilling, flows: Int32Vector) -> None:
+    """Put flows on the lists of their links; `refill` gives them rates."""
+    for flow in flows:
+        for hop in range(paths.start[flow], paths.start[flow + 1]):
+            link = paths.link[hop]
+            place = state.first[link] + state.n_on[link]
+            state.on_flow[place] = flow
+            state.on_hop[place] = hop
+            state.place[hop] = place
+            state.n_on[link] += 1
+        _free(state, new, flow)
+
+
+@table_kernel
+def end_flows(
+    capacity: FloatVector, paths: PathColumns, state: SharingState, new: Refilling, ended: Int32Vector, n_ended: int
+) -> None:
+    """Take flows off the lists of their links, and free those that these links hold back."""
+    for position in range(n_ended):
+        flow = ended[position]
+        _let_go(paths, state, flow)
+        for hop in range(paths.start[flow], paths.start[flow + 1]):
+            link = paths.link[hop]
+            state.n_on[link] -= 1
+            _swap(state, state.place[hop], state.first[link] + state.n_on[link])
+            state.left[link] += _part(paths, flow, hop) * state.rate[flow]
+            if state.n_on[link] == 0:
+                state.left[link] = capacity[link]
+            if not new.touched[link]:
+                _touch(new, link)
+        state.rate[flow] = -1.0
+    # Only now: a flow that is free has no rate, and all that end still took theirs.
+    for position in range(new.counts[1]):
+        _free_own(state, new, new.links[position])
+
+
+@table_kernel
+def _spread(paths: PathColumns, state: SharingState, new: Refilling, position: int) -> None:
+    """Take the flows from `position` on off their links, and free those that these links hold back, and so on."""
+    while position < new.counts[0]:
+        flow, rate = new.flows[position], max(new.old[position], 0.0)
         position += 1
-        left[link] = capacity[link]
-        wanted[link] = 0.0
-        waiting[link] = 0
-        for place in range(state.first[link], state.first[link] + state.n_on[link]):
-            hop = state.on[place]
-            flow = hop_flow[hop]
+        for hop in range(paths.start[flow], paths.start[flow + 1]):
+            link = paths.link[hop]
+            if not new.touched[link]:
+                _touch(new, link)
+                _free_own(state, new, link)
             part = _part(paths, flow, hop)
-            if rate[flow] >= 0.0 and rate[flow] < threshold:
-                left[link] -= part * rate[flow]
-                continue
-            wanted[link] += part
-            waiting[link] += 1
-            if not flow_seen[flow]:
-                flow_seen[flow] = True
-                flow_queue[n_flows] = flow
-                n_flows += 1
-                for other in range(paths.start[flow], paths.start[flow + 1]):
-                    if not link_seen[paths.link[other]]:
-                        link_seen[paths.link[other]] = True
-                        link_queue[n_links] = paths.link[other]
-                        n_links += 1
+            state.left[link] += part * rate
+            new.wanted[link] += part
+            new.waiting[link] += 1
+
+
+@step
+def _push(new: Refilling, size: int, link: int, level: float) -> int:
+    if level >= new.lowest[link]:
+        return size
+    new.lowest[link] = level
+    new.key[size], new.item[size] = level, link
+    _sift_up(new.key, new.item, size)
+    return size + 1
+
+
+@table_kernel
+def _free_faster(paths: PathColumns, state: SharingState, new: Refilling, link: int, level: float) -> bool:
+    """Free what is faster than the level at which a link fills, if anything is.
+
+    Freeing the faster ones raises the level, so fewer are: Newton's method from below, as what the link carries is
+    concave in its level.
+    """
+    first, stop = state.first[link], state.first[link] + state.n_on[link]
+    reached = level
+    while True:
+        left, wanted, n_faster = state.left[link], new.wanted[link], 0
+        for place in range(first, stop):
+            flow = state.on_flow[place]
+            if state.rate[flow] > reached * (1.0 + SAME) and not new.freed[flow]:
+                part = _part(paths, flow, state.on_hop[place])
+                left += part * state.rate[flow]
+                wanted += part
+                n_faster += 1
+        if n_faster == 0:
+            break
+        level, reached = reached, left / wanted
+        if reached <= level * (1.0 + SAME):
+            break
+    if level == reached and n_faster == 0:
+        return False
+    for place in range(first, stop):
+        flow = state.on_flow[place]
+        if state.rate[flow] > level * (1.0 + SAME):
+            _free(state, new, flow)
+    return True
+
+
+@table_kernel
+def refill(paths: PathColumns, state: SharingState, new: Refilling) -> None:
+    """Give rates to the flows that are free, and to those whose rates change with them."""
+    _spread(paths, state, new, 0)
     size = 0
-    for position in range(n_links):
-        link = link_queue[position]
-        link_seen[link] = False
-        if waiting[link] > 0:
-            key[size] = max(left[link], 0.0) / wanted[link]
-            item[size] = link
-            size += 1
-            _sift_up(key, item, size - 1)
-    for position in range(n_flows):
-        rate[flow_queue[position]] = -1.0
+    for position in range(new.counts[1]):
+        link = new.links[position]
+        if new.waiting[link] > 0:
+            size = _push(new, size, link, max(state.left[link], 0.0) / new.wanted[link])
     while size > 0:
-        link = item[0]
-        if waiting[link] > 0:
-            level = max(left[link], 0.0) / wanted[link]
-            if level > key[0] * (1.0 + SAME):
-                key[0] = level
-                _sift_down(key, item, size)
+        link, level = new.item[0], 0.0
+        if new.waiting[link] > 0:
+            level = max(state.left[link], 0.0) / new.wanted[link]
+            if level > new.key[0] * (1.0 + SAME):
+                new.key[0] = level
+                new.lowest[link] = level
+                _sift_down(new.key, new.item, size)
                 continue
-            for place in range(state.first[link], state.first[link] + state.n_on[link]):
-                flow = hop_flow[state.on[place]]
-                if rate[flow] >= 0.0:
-                    continue
-                rate[flow] = level
+        size -= 1
+        new.key[0], new.item[0] = new.key[size], new.item[size]
+        new.lowest[link] = np.inf
+        if size > 0:
+            _sift_down(new.key, new.item, size)
+        if new.waiting[link] == 0:
+            continue
+        n_free = new.counts[0]
+        if _free_faster(paths, state, new, link, level):
+            _spread(paths, state, new, n_free)
+            for position in range(n_free, new.counts[0]):
+                flow = new.flows[position]
                 for hop in range(paths.start[flow], paths.start[flow + 1]):
                     other = paths.link[hop]
-                    part = _part(paths, flow, hop)
-                    left[other] -= part * level
-                    wanted[other] -= part
-                    waiting[other] -= 1
-        size -= 1
-        key[0], item[0] = key[size], item[size]
-        if size > 0:
-            _sift_down(key, item, size)
-    return n_flows
+                    size = _push(new, size, other, max(state.left[other], 0.0) / new.wanted[other])
+            continue
+        for place in range(state.first[link], state.first[link] + state.n_on[link]):
+            flow = state.on_flow[place]
+            if state.rate[flow] >= 0.0:
+                continue
+            state.rate[flow] = level
+            _hold(paths, state, flow, state.on_hop[place])
+            for hop in range(paths.start[flow], paths.start[flow + 1]):
+                other = paths.link[hop]
+                part = _part(paths, flow, hop)
+                state.left[other] -= part * level
+                new.wanted[other] -= part
+                new.waiting[other] -= 1
 
 
-@kernel
+@table_kernel
+def settle(capacity: FloatVector, paths: PathColumns, state: SharingState, new: Refilling, now: float) -> None:
+    """Find when the flows with new rates end, and make ready for the next event."""
+    for position in range(new.counts[0]):
+        flow, old = new.flows[position], new.old[position]
+        new.freed[flow] = False
+        if state.rate[flow] != old:
+            if old > 0.0:
+                state.rest[flow] = max(0.0, state.rest[flow] - old * (now - state.since[flow]))
+            state.since[flow] = now
+            _set_end(state.ends, flow, now + state.rest[flow] / state.rate[flow])
+    for position in range(new.counts[1]):
+        link = new.links[position]
+        new.touched[link] = False
+        # Rounding adds up while `left` is changed: now and then it is summed anew.
+        state.changes[link] += 1
+        if state.changes[link] == 64:
+            state.changes[link] = 0
+            left = capacity[link]
+            for place in range(state.first[link], state.first[link] + state.n_on[link]):
+                left -= _part(paths, state.on_flow[place], state.on_hop[place]) * state.rate[state.on_flow[place]]
+            state.left[link] = left
+    new.counts[:] = 0
+
+
+@table_kernel
 def run(
     capacity: FloatVector,
     paths: PathColumns,
-    hop_flow: Int32Vector,
     state: SharingState,
+    new: Refilling,
     size: FloatVector,
     begin: FloatVector,
-    by_begin: Int64Vector,
+    by_begin: Int32Vector,
     quantum: float,
     finish: FloatVector,
     shortfall: FloatVector,
 ) -> int:
     """Let flows share the links from their begin to their end; rates are max-min fair at every moment.
 
+    An event costs O(flows whose rates change x (hops + log F)), and the flows on each link that fills up anew.
+
     Parameters
     ----------
     capacity : (L,) float64
         Bytes per second.
     paths : PathColumns
-    hop_flow : (H,) int32
-        Flow of each hop.
     state : SharingState
-        `first` filled in, the rest empty.
+        With no flow on any link.
+    new : Refilling
+        Empty.
     size, begin : (F,) float64
         Bytes > 0 (of each of the `weight` equal flows), and seconds.
-    by_begin : (F,) int64
+    by_begin : (F,) int32
         Flows by rising `begin`.
     quantum : float
         Flows that would end within so many seconds after another one end with it: rates are found once for all.
@@ -322,82 +514,30 @@ def run(
     int
         How often rates were found.
     """
-    n_flows, n_links = size.shape[0], capacity.shape[0]
-    rate = np.full(n_flows, -1.0)
-    rest = size.copy()
-    since = np.zeros(n_flows)
-    end = np.full(n_flows, np.inf)
-    active = np.empty(n_flows, np.int32)
-    n_active = 0
-    link_queue = np.empty(n_links, np.int32)
-    link_seen = np.zeros(n_links, np.bool_)
-    flow_queue = np.empty(n_flows, np.int32)
-    flow_seen = np.zeros(n_flows, np.bool_)
-    old = np.empty(n_flows)
-    left, wanted, waiting = np.zeros(n_links), np.zeros(n_links), np.zeros(n_links, np.int64)
-    key, item = np.empty(n_links), np.empty(n_links, np.int32)
-    now = 0.0
+    n_flows = size.shape[0]
     arrived = 0
     solved = 0
-    while n_active > 0 or arrived < n_flows:
+    while arrived < n_flows or state.ends[1] < np.inf:
         # The next thing to happen, and all that happens with it.
-        first_end = np.inf
-        for position in range(n_active):
-            first_end = min(first_end, end[active[position]])
         next_begin = begin[by_begin[arrived]] if arrived < n_flows else np.inf
-        n_seeds = 0
-        threshold = np.inf
-        if first_end <= next_begin:
-            now = first_end
+        now = min(state.ends[1], next_begin)
+        if state.ends[1] == now:
             limit = now + max(quantum, SAME * now)
-            position = 0
-            while position < n_active:
-                flow = active[position]
-                if end[flow] > limit:
-                    position += 1
-                    continue
-                finish[flow] = end[flow]
-                shortfall[flow] = max(0.0, rate[flow] * (end[flow] - now) / size[flow]) if quantum > 0.0 else 0.0
-                threshold = min(threshold, rate[flow])
-                _leave(paths, state, flow)
-                for hop in range(paths.start[flow], paths.start[flow + 1]):
-                    if not link_seen[paths.link[hop]]:
-                        link_seen[paths.link[hop]] = True
-                        link_queue[n_seeds] = paths.link[hop]
-                        n_seeds += 1
-                n_active -= 1
-                active[position] = active[n_active]
-        else:
-            now = next_begin
-            while arrived < n_flows and begin[by_begin[arrived]] <= now:
-                flow = by_begin[arrived]
-                arrived += 1
-                since[flow] = now
-                active[n_active] = flow
-                n_active += 1
-                _enter(paths, state, flow)
-                for hop in range(paths.start[flow], paths.start[flow + 1]):
-                    if not link_seen[paths.link[hop]]:
-                        link_seen[paths.link[hop]] = True
-                        link_queue[n_seeds] = paths.link[hop]
-                        n_seeds += 1
-            # No flow gets less than its equal share of the link that has least of it.
-            for position in range(n_seeds):
-                link = link_queue[position]
-                threshold = min(threshold, capacity[link] / state.demand[link])
+            n_ended = 0
+            while state.ends[1] <= limit:
+                flow = _next_to_end(state.ends)
+                finish[flow] = state.ends[1]
+                if quantum > 0.0:
+                    shortfall[flow] = max(0.0, state.rate[flow] * (finish[flow] - now) / size[flow])
+                _set_end(state.ends, flow, np.inf)
+                new.ended[n_ended] = flow
+                n_ended += 1
+            end_flows(capacity, paths, state, new, new.ended, n_ended)
+        first = arrived
+        while arrived < n_flows and begin[by_begin[arrived]] <= now:
+            arrived += 1
+        start_flows(paths, state, new, by_begin[first:arrived])
+        refill(paths, state, new)
+        settle(capacity, paths, state, new, now)
         solved += 1
-        for position in range(n_active):
-            old[active[position]] = rate[active[position]]
-        n_changed = _refill(
-            capacity, paths, state, hop_flow, n_seeds, threshold * (1.0 - SAME), rate, link_queue, link_seen,
-            flow_queue, flow_seen, left, wanted, waiting, key, item,
-        )  # fmt: skip
-        for position in range(n_changed):
-            flow = flow_queue[position]
-            flow_seen[flow] = False
-            if rate[flow] != old[flow]:
-                if old[flow] > 0.0:
-                    rest[flow] = max(0.0, rest[flow] - old[flow] * (now - since[flow]))
-                since[flow] = now
-                end[flow] = now + rest[flow] / rate[flow]
     return solved
