@@ -155,10 +155,16 @@ def ladder(
     topologies = {wiring: build(description.with_wiring(wiring)) for wiring in ("host", "rail")}
     naive = naive_design(routing or Ecmp())
     done: dict[Design, Outcome] = {}
+    # A collective's bound depends on wiring and placement alone.
+    bounds: dict[tuple[Wiring, bool], Bound | None] = {}
 
     def outcome(step: str, design: Design) -> Outcome:
         if design not in done:
-            done[design] = evaluate(topologies[design.wiring], job, design, seed, n_threads)
+            same = (design.wiring, design.scattered)
+            found = evaluate(topologies[design.wiring], job, design, seed, n_threads, bounds.get(same))
+            done[design] = found
+            if job.collective is not None:
+                bounds[same] = found.bound
         return replace(done[design], step=step)
 
     designs = [naive]
@@ -190,8 +196,15 @@ def _ratio(numerator: float, denominator: float) -> float | None:
     return numerator / denominator if denominator > 0 else None
 
 
-def evaluate(topology: Topology, job: Job, design: Design, seed: int = 0, n_threads: int | None = None) -> Outcome:
-    """Place, schedule and route one design."""
+def evaluate(
+    topology: Topology,
+    job: Job,
+    design: Design,
+    seed: int = 0,
+    n_threads: int | None = None,
+    bound: Bound | None = None,
+) -> Outcome:
+    """Place, schedule and route one design; `bound` is that of its wiring and placement, where it is known."""
     if design.scattered:
         placement = scattered(topology, job.n_ranks, job.gpus_per_domain, seed)
     else:
@@ -213,7 +226,7 @@ def evaluate(topology: Topology, job: Job, design: Design, seed: int = 0, n_thre
         busbw_GBps=busbw,
         tiers=tier_summaries(loads.total, counted),
         hottest=schedule_bottleneck(loads, counted),
-        bound=_bound(topology, placement, job, schedule),
+        bound=bound or _bound(topology, placement, job, schedule),
     )
 
 
