@@ -89,7 +89,10 @@ _PLACED: dict[str, dict[str, _Placed]] = {
 ALGORITHMS: dict[str, tuple[str, ...]] = {name: (*_SIMPLE[name], *_PLACED.get(name, ())) for name in _SIMPLE}
 COLLECTIVES = tuple(ALGORITHMS)
 # Algorithms that take more than their size.
-TAKES: dict[str, tuple[str, ...]] = {"n_channels": ("rings", "trees"), "cross_nic": ("rings",)}
+TAKES: dict[str, tuple[str, ...]] = {
+    "n_channels": ("rings", "trees", "hierarchical", "nvls", "nvls-tree", "sharp"),
+    "cross_nic": ("rings",),
+}
 
 
 def known_collective(name: str) -> str:
@@ -146,7 +149,8 @@ def collective_schedule(
     domain, rail : (n_ranks,) int32, optional
         What algorithms that tell scale-up from scale-out need to know of the ranks.
     n_channels : int, optional
-        Of the algorithms ``rings`` and ``trees``: see `collectives.channels`.
+        Of ``rings`` and ``trees``: see `collectives.channels`.  Of ``hierarchical``, ``nvls``, ``nvls-tree`` and
+        ``sharp``: members of a domain that talk across, at most.
     cross_nic : {0, 1, 2}, optional
         Of ``rings``: see `collectives.channels`.
 
@@ -163,7 +167,7 @@ def collective_schedule(
     if chosen in _SIMPLE[name]:
         return _SIMPLE[name][chosen](groups, bytes)
     if chosen == "sharp":
-        return sharp_all_reduce(groups, bytes, domain, rail)
+        return sharp_all_reduce(groups, bytes, domain, rail, n_channels)
     if domain is None or rail is None:
         raise InputError(f"{chosen} {name}: expected the domain and rail of every rank")
     return _PLACED[name][chosen](groups, bytes, domain, rail, **given)

@@ -1,7 +1,7 @@
 """Programs of algorithms that tell scale-up domains from the network, for domains of any sizes.
 
-Members are numbered domain by domain, in each by place.  A domain's heads are its first `h` members, `h` being the
-size of the smallest domain: as many as every domain has.  Shard p of the buffer belongs to the heads in place p.
+Members are numbered domain by domain, in each by place.  A domain's heads are `h` of its first members, as many as the
+smallest domain has or fewer, evenly among those.  Shard i of the buffer belongs to the i-th head of every domain.
 """
 
 from collections.abc import Callable, Sequence
@@ -27,31 +27,33 @@ Domains = Sequence[int]
 class _Places:
     """Who is where, and which blocks are whose: `per_shard` of them, one for each domain unless said."""
 
-    def __init__(self, sizes: Domains, per_shard: int | None = None) -> None:
-        self.n_domains, self.n_heads, self.n = len(sizes), min(sizes), sum(sizes)
+    def __init__(self, sizes: Domains, n_heads: int | None, per_shard: int | None = None) -> None:
+        least = min(sizes)
+        self.n_domains, self.n_heads, self.n = len(sizes), min(least, n_heads or least), sum(sizes)
+        self.place = [number * least // self.n_heads for number in range(self.n_heads)]
         self.per_shard = per_shard or self.n_domains
         self.n_blocks = self.n_heads * self.per_shard
         first = np.concatenate([[0], np.cumsum(sizes)]).tolist()
         self.domains = [np.arange(a, b, dtype=np.int64) for a, b in pairwise(first)]
 
-    def heads(self, place: int) -> Int64Vector:
-        """The head in this place of each domain."""
-        return np.array([members[place] for members in self.domains])
+    def heads(self, number: int) -> Int64Vector:
+        """The head of this number of each domain."""
+        return np.array([members[self.place[number]] for members in self.domains])
 
-    def shard(self, place: int) -> Int64Vector:
-        """Blocks of the heads in this place."""
-        return np.arange(place * self.per_shard, (place + 1) * self.per_shard)
+    def shard(self, number: int) -> Int64Vector:
+        """Blocks of the heads of this number."""
+        return np.arange(number * self.per_shard, (number + 1) * self.per_shard)
 
     def across(self, make: Callable[[int], Program]) -> list[Step]:
-        """An all-reduce of each shard by the heads in its place, by a program of `per_shard` blocks."""
+        """An all-reduce of each shard by its heads, by a program of `per_shard` blocks."""
         if self.n_domains == 1:
             return []
         steps = []
         for step in make(self.n_domains).transfers():
             rows = [
-                (int(self.heads(place)[a]), int(self.heads(place)[b]), self.shard(place)[step.contents(t)])
+                (int(self.heads(number)[a]), int(self.heads(number)[b]), self.shard(number)[step.contents(t)])
                 for t, (a, b) in enumerate(zip(step.src.tolist(), step.dst.tolist(), strict=True))
-                for place in range(self.n_heads)
+                for number in range(self.n_heads)
             ]
             steps.append(step_of(rows, step.combine))
         return steps
@@ -60,9 +62,9 @@ class _Places:
         """Switches add each shard of a domain for its head."""
         return NetworkStep(
             tuple(
-                Sum(members, members[place : place + 1], self.shard(place))
+                Sum(members, members[place : place + 1], self.shard(number))
                 for members in self.domains
-                for place in range(self.n_heads)
+                for number, place in enumerate(self.place)
             )
         )
 
@@ -70,45 +72,45 @@ class _Places:
         """Switches hand each head's shard to all of its domain."""
         return NetworkStep(
             tuple(
-                Sum(members[place : place + 1], members, self.shard(place))
+                Sum(members[place : place + 1], members, self.shard(number))
                 for members in self.domains
-                for place in range(self.n_heads)
+                for number, place in enumerate(self.place)
             )
         )
 
 
-def hierarchical_all_reduce(sizes: Domains) -> Program:
+def hierarchical_all_reduce(sizes: Domains, n_heads: int | None = None) -> Program:
     """Reduce-scatter to the heads of each domain, a ring across domains for each shard, all-gather in each domain."""
-    at = _Places(sizes)
+    at = _Places(sizes, n_heads)
     pairs = [
-        (int(member), int(members[place]), place)
+        (int(member), int(members[place]), number)
         for members in at.domains
-        for place in range(at.n_heads)
+        for number, place in enumerate(at.place)
         for member in members
         if member != members[place]
     ]
-    inward = [step_of([(member, head, at.shard(place)) for member, head, place in pairs], True)] if pairs else []
-    outward = [step_of([(head, member, at.shard(place)) for member, head, place in pairs])] if pairs else []
+    inward = [step_of([(member, head, at.shard(number)) for member, head, number in pairs], True)] if pairs else []
+    outward = [step_of([(head, member, at.shard(number)) for member, head, number in pairs])] if pairs else []
     return Program(at.n, at.n_blocks, (*inward, *at.across(ring_all_reduce), *outward))
 
 
-def nvls_all_reduce(sizes: Domains) -> Program:
+def nvls_all_reduce(sizes: Domains, n_heads: int | None = None) -> Program:
     """NVLink switches add up for the heads, rings go across, NVLink switches hand the sums out."""
-    at = _Places(sizes)
+    at = _Places(sizes, n_heads)
     return Program(at.n, at.n_blocks, (at.to_heads(), *at.across(ring_all_reduce), at.from_heads()), "pipelined")
 
 
-def nvls_tree_all_reduce(sizes: Domains) -> Program:
+def nvls_tree_all_reduce(sizes: Domains, n_heads: int | None = None) -> Program:
     """The same with a double binary tree across domains for each place (NCCL's NVLSTree)."""
-    at = _Places(sizes, 2)
+    at = _Places(sizes, n_heads, 2)
     trees = at.across(double_tree_all_reduce)
     return Program(at.n, at.n_blocks, (at.to_heads(), *trees, at.from_heads()), "pipelined")
 
 
-def sharp_all_reduce(sizes: Domains) -> Program:
+def sharp_all_reduce(sizes: Domains, n_heads: int | None = None) -> Program:
     """The same with the network's switches instead of rings (SHARP); domains of one member need no NVLink."""
-    at = _Places(sizes)
-    across = tuple(Sum(at.heads(place), at.heads(place), at.shard(place)) for place in range(at.n_heads))
+    at = _Places(sizes, n_heads)
+    across = tuple(Sum(at.heads(number), at.heads(number), at.shard(number)) for number in range(at.n_heads))
     middle = (NetworkStep(across),) if at.n_domains > 1 else ()
     return Program(at.n, at.n_blocks, (at.to_heads(), *middle, at.from_heads()), "pipelined")
 
@@ -183,7 +185,7 @@ def pxn_all_to_all(sizes: Domains) -> Program:
 
     A domain without a member on that rail sends directly.
     """
-    at = _Places(sizes)
+    at = _Places(sizes, None)
     domain = np.repeat(np.arange(at.n_domains), sizes)
     place = np.concatenate([np.arange(size) for size in sizes])
     first: dict[tuple[int, int], list[int]] = {}
@@ -206,7 +208,7 @@ def two_phase_all_to_all(sizes: Domains) -> Program:
 
     Where the other domain is smaller, the place is taken modulo its size.
     """
-    at = _Places(sizes)
+    at = _Places(sizes, None)
     n = at.n
     held: list[list[int]] = [[member] for member in range(n)]
     across = []

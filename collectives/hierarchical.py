@@ -1,9 +1,9 @@
 """Schedules that use scale-up domains: first or last inside them, and across them place by place.
 
-A group is cut up by domain; in each, members stand by rail.  The first `h` members of a domain are its heads, `h`
-being the size of the group's smallest domain, so that every domain has as many; shard p of the buffer, ``1 / h`` of
-it, belongs to the heads in place p.  With equal domains every member is a head.  What moves is checked against the
-proven programs of `collectives.domain_programs`.
+A group is cut up by domain; in each, members stand by rail.  `h` of a domain's first members are its heads: as many as
+the group's smallest domain has, or fewer where so many are asked (`n_channels`), evenly among those.  Shard i of the
+buffer, ``1 / h`` of it, belongs to the i-th head of every domain.  With equal domains every member is a head.  What
+moves is checked against the proven programs of `collectives.domain_programs`.
 """
 
 from dataclasses import dataclass
@@ -11,12 +11,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from collectives.demand import AllToAll, BoolVector, FloatVector, Flows, Groups, Int32Vector, Int64Vector, Reduction
+from collectives.errors import InputError
 from collectives.ring import group_bytes, ring_all_reduce
 from collectives.schedule import Phase, Schedule
 from collectives.trees import double_trees
 
 
-def hierarchical_all_reduce(groups: Groups, bytes: float, domain: Int32Vector, rail: Int32Vector) -> Schedule:
+def hierarchical_all_reduce(
+    groups: Groups, bytes: float, domain: Int32Vector, rail: Int32Vector, n_channels: int | None = None
+) -> Schedule:
     """Reduce-scatter in the domain, a ring across domains for each place, all-gather in the domain.
 
     With ``m`` members of a group in each of its ``k`` domains, a rank sends ``2 (m - 1) / m`` of its buffer over
@@ -29,8 +32,15 @@ def hierarchical_all_reduce(groups: Groups, bytes: float, domain: Int32Vector, r
         A rank's buffer.
     domain, rail : (n_ranks,) int32
         Scale-up domain of each rank (-1: the rank is a domain of its own) and its rail.
+    n_channels : int, optional
+        Heads of each domain at most.
+
+    Raises
+    ------
+    InputError
+        If `n_channels` is not >= 1.
     """
-    level = levels(groups, bytes, domain, rail)
+    level = levels(groups, bytes, domain, rail, n_channels)
     head = level.is_head.astype(np.float64)
     inward = AllToAll(level.inside, level.shard, head)
     outward = AllToAll(level.inside, level.shard * head, np.ones(level.shard.size))
@@ -43,31 +53,39 @@ def hierarchical_all_reduce(groups: Groups, bytes: float, domain: Int32Vector, r
     )
 
 
-def nvls_all_reduce(groups: Groups, bytes: float, domain: Int32Vector, rail: Int32Vector) -> Schedule:
+def nvls_all_reduce(
+    groups: Groups, bytes: float, domain: Int32Vector, rail: Int32Vector, n_channels: int | None = None
+) -> Schedule:
     """NVLink switches add and multicast inside the domains, rings per rail go across; all in one pipeline.
 
     With `h` heads in a domain, a head's NVLink carries ``(1 + 1 / h)`` of the buffer each way: the whole buffer up to
     be added and its shard down, then the shard up to be multicast and the whole buffer down.  Members that are no
     heads are counted like them.  Arguments as for `hierarchical_all_reduce`.
     """
-    level = levels(groups, bytes, domain, rail)
+    level = levels(groups, bytes, domain, rail, n_channels)
     return Schedule((level.nvls(), *level.rings().phases), "pipelined")
 
 
-def nvls_tree_all_reduce(groups: Groups, bytes: float, domain: Int32Vector, rail: Int32Vector) -> Schedule:
+def nvls_tree_all_reduce(
+    groups: Groups, bytes: float, domain: Int32Vector, rail: Int32Vector, n_channels: int | None = None
+) -> Schedule:
     """`nvls_all_reduce` with a double binary tree across the domains for each place instead of a ring (NVLSTree).
 
     An inner domain of a tree sends ``1 / h`` of the buffer on up to three ways, half of it in each of two trees: up to
     ``2 / h`` by a head's NIC each way, whatever the number of domains, in ``2 log2 k`` steps.  Arguments as for
     `hierarchical_all_reduce`.
     """
-    level = levels(groups, bytes, domain, rail)
+    level = levels(groups, bytes, domain, rail, n_channels)
     volume = level.shard[level.by_place][level.across.start[:-1]]
     return Schedule((level.nvls(), *double_trees(list(level.across), volume.tolist())), "pipelined")
 
 
 def sharp_all_reduce(
-    groups: Groups, bytes: float, domain: Int32Vector | None = None, rail: Int32Vector | None = None
+    groups: Groups,
+    bytes: float,
+    domain: Int32Vector | None = None,
+    rail: Int32Vector | None = None,
+    n_channels: int | None = None,
 ) -> Schedule:
     """The network's switches add and multicast (SHARP), all in one pipeline.
 
@@ -81,10 +99,12 @@ def sharp_all_reduce(
         A rank's buffer.
     domain, rail : (n_ranks,) int32, optional
         As for `hierarchical_all_reduce`; default every rank by itself.
+    n_channels : int, optional
+        As for `hierarchical_all_reduce`.
     """
     if domain is None or rail is None:
         domain = rail = np.full(int(groups.rank.max(initial=-1)) + 1, -1, np.int32)
-    level = levels(groups, bytes, domain, rail)
+    level = levels(groups, bytes, domain, rail, n_channels)
     volume = level.shard[level.by_place][level.across.start[:-1]]
     inside = (level.nvls(),) if level.inside.sizes.max(initial=0) > 1 else ()
     across = (Phase(Reduction(level.across, volume), 1, "reduction in the network"),)
@@ -173,8 +193,16 @@ class Levels:
         return Phase(Reduction(self.inside, volume), 1, "NVLS in the domain")
 
 
-def levels(groups: Groups, bytes: float, domain: Int32Vector, rail: Int32Vector) -> Levels:
-    """Cut groups up by scale-up domain; members of a domain stand by rail, then by order in the group."""
+def levels(groups: Groups, bytes: float, domain: Int32Vector, rail: Int32Vector, n_heads: int | None = None) -> Levels:
+    """Cut groups up by scale-up domain; members of a domain stand by rail, then by order in the group.
+
+    Raises
+    ------
+    InputError
+        If `n_heads`, the most heads that a domain may have, is not >= 1.
+    """
+    if n_heads is not None and n_heads < 1:
+        raise InputError(f"channels: expected an integer >= 1, got {n_heads}")
     rank, group = groups.rank, groups.member_group()
     buffers = group_bytes(groups, bytes)
     its_domain = domain[rank].astype(np.int64)
@@ -188,9 +216,12 @@ def levels(groups: Groups, bytes: float, domain: Int32Vector, rail: Int32Vector)
     np.minimum.at(least, part_group, sizes)
 
     inside = Groups(start, rank[order])
-    n_heads = np.repeat(least[part_group], sizes)
+    candidates = np.repeat(least[part_group], sizes)
+    most = candidates if n_heads is None else np.minimum(candidates, n_heads)
     position = np.arange(rank.size) - np.repeat(start[:-1], sizes)
-    is_head = position < n_heads
+    # Head i is in place i candidates // most.
+    number = -(-position * most // candidates)
+    is_head = (number < most) & (number * candidates // most == position)
     heads = np.flatnonzero(is_head)
     own_group = group[order]
     by_place = heads[np.lexsort((heads, position[heads], own_group[heads]))]
@@ -200,10 +231,10 @@ def levels(groups: Groups, bytes: float, domain: Int32Vector, rail: Int32Vector)
         inside=inside,
         part_group=part_group,
         n_domains=np.bincount(part_group, minlength=groups.n_groups)[part_group],
-        n_heads=n_heads,
+        n_heads=most,
         is_head=is_head,
         across=Groups(place_start, inside.rank[by_place]),
         by_place=by_place,
-        shard=buffers[own_group] / n_heads,
+        shard=buffers[own_group] / most,
         group_size=groups.sizes[own_group],
     )

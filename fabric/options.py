@@ -38,7 +38,7 @@ Algorithm = Annotated[
 Channels = Annotated[
     int | None,
     typer.Option(
-        min=1, metavar="N", help="Channels of --algorithm rings or trees [default: one for each GPU of a domain]."
+        min=1, metavar="N", help="Channels: rings or trees, or GPUs of a domain that talk across [default: all GPUs]."
     ),
 ]
 CrossNic = Annotated[

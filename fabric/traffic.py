@@ -124,7 +124,7 @@ def collective_traffic(
             "groups": groups.n_groups,
             "group_size": size_of_group,
         },
-        channels=its_channels if name in TAKES["n_channels"] else None,
+        channels=its_channels if name in ("rings", "trees") else None,
     )
 
 

@@ -143,12 +143,27 @@ def test_schedules_step_as_the_programs_do(collective, name, sizes):
         np.testing.assert_allclose(one, other, atol=1e-9)
 
 
+@pytest.mark.parametrize("n_heads", [1, 2, 3, 9])
+@pytest.mark.parametrize("sizes", EVEN + UNEVEN)
+def test_fewer_heads_compute_an_all_reduce_too(sizes, n_heads):
+    n = sum(sizes)
+    for name in ("hierarchical", *IN_SWITCHES):
+        prove("all-reduce", PLACED["all-reduce", name](sizes, n_heads))
+    program = domain_programs.hierarchical_all_reduce(sizes, n_heads)
+    groups = Groups.consecutive(n, n)
+    schedule = collective_schedule("all-reduce", groups, float(n), "hierarchical", *job_of(sizes), n_channels=n_heads)
+    np.testing.assert_allclose(bytes_between(schedule, n), bytes_of_program(program, float(n)), atol=1e-9)
+    with pytest.raises(InputError, match="channels: expected an integer >= 1"):
+        collective_schedule("all-reduce", groups, 1.0, "nvls", *job_of(sizes), n_channels=0)
+
+
+@pytest.mark.parametrize("n_heads", [None, 1, 3])
 @pytest.mark.parametrize("sizes", EVEN + UNEVEN)
 @pytest.mark.parametrize("name", IN_SWITCHES)
-def test_switches_get_and_give_what_the_programs_say(name, sizes):
+def test_switches_get_and_give_what_the_programs_say(name, sizes, n_heads):
     """Bytes of each rank into and out of switches; members that are no heads are counted like them."""
     n = sum(sizes)
-    program = PLACED["all-reduce", name](sizes)
+    program = PLACED["all-reduce", name](sizes, n_heads)
     given, taken, heads = np.zeros(n), np.zeros(n), np.zeros(n, bool)
     for step in program.steps:
         for one in getattr(step, "sums", ()):
@@ -156,7 +171,8 @@ def test_switches_get_and_give_what_the_programs_say(name, sizes):
             given[one.givers] += apart * one.blocks.size / program.n_blocks
             taken[one.takers] += apart * one.blocks.size / program.n_blocks
             heads[one.takers if len(one.takers) == 1 else []] = True
-    schedule = collective_schedule("all-reduce", Groups.consecutive(n, n), 1.0, name, *job_of(sizes))
+    groups = Groups.consecutive(n, n)
+    schedule = collective_schedule("all-reduce", groups, 1.0, name, *job_of(sizes), n_channels=n_heads)
     carried = np.zeros(n)
     for phase in schedule.phases:
         for demand in phase.demands:
@@ -171,7 +187,7 @@ def test_switches_get_and_give_what_the_programs_say(name, sizes):
     np.testing.assert_allclose(given, taken)
     np.testing.assert_allclose(carried[heads], given[heads])
     assert (carried >= given - 1e-12).all()
-    if sizes in EVEN:
+    if sizes in EVEN and n_heads is None:
         np.testing.assert_allclose(carried, given)
 
 
