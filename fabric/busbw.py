@@ -139,6 +139,7 @@ def costs(
         raise InputError(f"{collective}: every group has one rank, which sends nothing; expected groups of 2 or more")
     domain, rail = domain_of_rank(topology, placement), rail_of_rank(topology, placement)
     found: dict[str, Cost] = {}
+    refused = ""
     for name in names:
         # n - 1 steps of n different flows each: the direct exchange says the same of large jobs.
         if automatic and name == "pairwise" and placement.n_ranks > 256:
@@ -150,13 +151,14 @@ def costs(
             crossing = cross_nic if name in TAKES["cross_nic"] else None
             schedule = collective_schedule(collective, groups, _UNIT, name, domain, rail, channels, crossing)
             loads = schedule_loads(topology, schedule, placement, routing, n_threads)
-        except InputError:
+        except InputError as error:
             if not automatic:
                 raise
+            refused = str(error)
             continue
         found[name] = cost_of(name, schedule, loads, placement, _UNIT, model, int(groups.sizes.max()))
     if not found:
-        raise InputError(f"{collective}: no algorithm runs on this placement")
+        raise InputError(f"{collective}: no algorithm runs on this placement; the last one: {refused}")
     return found
 
 

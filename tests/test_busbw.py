@@ -400,6 +400,23 @@ def test_protocols_are_those_of_the_source():
             TimeModel(**wrong)
 
 
+def test_why_no_algorithm_runs(tmp_path):
+    """Two hosts that no cable joins."""
+    ends = [{"id": f"h{i}", "kind": "endpoint", "host": i, "rail": 0} for i in range(2)]
+    nodes = [*ends, *({"id": f"s{i}", "kind": "switch", "tier": 1} for i in range(2))]
+    pairs = [(f"h{i}", f"s{i}") for i in range(2)]
+    edges = [
+        {"source": a, "target": b, "key": 0, "capacity_gbps": 100.0} for pair in pairs for a, b in (pair, pair[::-1])
+    ]
+    graph = {"directed": True, "multigraph": True, "graph": {"name": "apart"}, "nodes": nodes, "edges": edges}
+    (tmp_path / "apart.json").write_text(json.dumps(graph))
+    done = railscope("busbw", "apart.json", "--sizes", "1MiB", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("railscope: error: all-reduce: no algorithm runs on this placement; the last one: ")
+    assert "h0 to h1" in done.stderr or "h1 to h0" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
 def test_loads_takes_the_fastest_and_says_why(tmp_path):
     options = ("loads", "hgx-b200-64", "--collective", "all-reduce", "--algorithm", "auto")
     small = answer(*options, "--size", "8B", cwd=tmp_path)
