@@ -185,12 +185,15 @@ def _messages(demand: Demand, domain: Int32Vector) -> tuple[int, int]:
         return far, near
     if not isinstance(demand, AllToAll):
         return 1, 1
-    groups = demand.groups
-    its_domain = domain[groups.rank].astype(np.int64)
-    alone = its_domain < 0
-    place = groups.member_group() * (int(its_domain.max(initial=0)) + 1) + np.where(alone, 0, its_domain)
-    together = np.bincount(place[~alone], minlength=int(place.max(initial=0)) + 1)
-    here = np.where(alone, 1, together[place])
-    sends = demand.send > 0
-    far = (np.repeat(groups.sizes, groups.sizes) - here)[sends].max(initial=0)
-    return int(far), int((here - 1)[sends].max(initial=0)) if demand.block is None else 0
+    group = demand.groups.member_group()
+    its_domain = domain[demand.groups.rank].astype(np.int64)
+    alone = np.where(its_domain < 0, its_domain.max(initial=0) + 1 + np.arange(its_domain.size), its_domain)
+    place = np.unique(group * (int(alone.max(initial=0)) + 1) + alone, return_inverse=True)[1].ravel()
+    far = near = 0
+    sends, receives = demand.send > 0, demand.receive > 0
+    for own, others in ((sends, receives), (receives, sends)):
+        here = np.bincount(place, others)[place].astype(np.int64)
+        everywhere = np.bincount(group, others)[group].astype(np.int64)
+        far = max(far, int((everywhere - here)[own].max(initial=0)))
+        near = max(near, int((here - others)[own].max(initial=0)))
+    return far, near if demand.block is None else 0

@@ -189,6 +189,11 @@ def test_wire_efficiency_hops_and_messages(cluster):
     assert predicted_s(found, 0.0, model)[0] == pytest.approx(expected)
     gather = cost(cluster, "gather", "direct", model)
     assert (gather.messages, gather.peers) == (55, 7)
+    # Along the rails: one message to the GPU on one's own rail of each of 7 hosts, for all GPUs of the host.
+    aligned = cost(cluster, "all-to-all", "pxn", model)
+    assert (aligned.messages, aligned.network_steps, aligned.scale_up_steps) == (6, 1, 1)
+    two_phase = cost(cluster, "all-to-all", "two-phase", model)
+    assert (two_phase.messages, two_phase.peers) == (6, 7)
 
 
 def test_nvlink_and_its_switches_have_efficiencies_of_their_own(cluster):
