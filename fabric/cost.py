@@ -177,10 +177,10 @@ def _leaves_domain(demand: Demand, domain: Int32Vector) -> bool:
 def _messages(demand: Demand, domain: Int32Vector) -> tuple[int, int]:
     """Messages that the busiest rank sends or receives over the network, and in its domain; one where switches add."""
     if isinstance(demand, Flows):
-        crossing = _crosses(demand, domain)
+        crossing, moving = _crosses(demand, domain), demand.src != demand.dst
         far, near = (
             max(int(np.bincount(ends[chosen]).max(initial=0)) for ends in (demand.src, demand.dst))
-            for chosen in (crossing, ~crossing)
+            for chosen in (crossing & moving, ~crossing & moving)
         )
         return far, near
     if not isinstance(demand, AllToAll):
