@@ -276,9 +276,13 @@ class JobOptions:
     def decided(
         self, given: "LoadedFabric", placement: str | None, seed: int, policy: "Routing", threads: int | None
     ) -> "tuple[JobOptions, list[str]]":
-        """The options with ``--algorithm auto`` replaced by the fastest by the model, and why."""
+        """The options with ``--algorithm auto`` replaced by the fastest by the model, and what to say of the choice."""
+        from collectives.catalog import ALGORITHMS
         from fabric.busbw import AUTO, fastest
 
+        usual = ALGORITHMS.get(self.collective or "", ("",))[0]
+        if self.algorithm is None and usual == "ring" and given.topology.nvlink_gbps is not None:
+            return self, ["algorithm: one ring, which uses one NIC of each domain; --algorithm auto takes the fastest"]
         if self.algorithm != AUTO:
             return self, []
         options = replace(self, algorithm=None)
@@ -294,8 +298,6 @@ class JobOptions:
         usual = given.description.job.gpus_per_domain if given.description else None
         if usual is not None and usual == self.per_domain(given) and placement in (None, "packed", "scattered"):
             lines.append(f"the job takes {usual} GPUs of each NVLink domain (--gpus-per-domain changes it)")
-        if self.algorithm is None and job.facts.get("algorithm") == "ring" and given.topology.nvlink_gbps is not None:
-            lines.append("algorithm: one ring, which uses one NIC of each domain; --algorithm auto takes the fastest")
         lines.append("time is the bottleneck's: the largest load over capacity; no latency, no protocol overhead")
         return lines
 

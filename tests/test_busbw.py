@@ -466,6 +466,15 @@ def test_channels_on_the_command_line(tmp_path):
     assert rows["rows"][0]["busbw_GBps"] == pytest.approx(whole["rows"][0]["busbw_GBps"] / 4, rel=0.1)
 
 
+def test_the_single_ring_is_said_where_it_is_the_default(tmp_path):
+    said = "algorithm: one ring, which uses one NIC of each domain; --algorithm auto takes the fastest"
+    options = ("loads", "hgx-b200-64", "--collective", "all-gather")
+    assert said in answer(*options, cwd=tmp_path)["assumptions"]
+    assert said not in answer(*options, "--algorithm", "ring", cwd=tmp_path)["assumptions"]
+    assert said not in answer("busbw", "hgx-b200-64", "--sizes", "1MiB", cwd=tmp_path)["assumptions"]
+    assert said not in answer("loads", "hgx-b200-64", "--collective", "all-to-all", cwd=tmp_path)["assumptions"]
+
+
 def test_your_own_latencies(tmp_path, cluster):
     """A direct all-to-all of 64: one step, 56 messages over the network."""
     own = ("--base-latency-us", "20", "--step-latency-us", "5", "--efficiency", "0.5", "--message-overhead-ns", "100")
