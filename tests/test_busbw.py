@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from collectives import Groups, InputError, bus_factor, collective_schedule
-from fabric.builders import build, load_preset
+from fabric.builders import build, fat_tree, load_preset
 from fabric.busbw import costs, parse_sizes, predict
 from fabric.cost import Cost, cost_of, predicted_s
 from fabric.fitting import fit
@@ -227,6 +227,14 @@ def test_latency_of_small_sizes_is_nccls_formula(cluster):
     assert trees[0] == pytest.approx(6.8e-6 + 2 * (7 * 0.6e-6 + 3 * 5.0e-6))
     nvls = predicted_s(cost(cluster, "all-reduce", "nvls", model, group=8), 0.0, model)
     assert nvls[0] == pytest.approx(25e-6)
+
+
+def test_latency_of_pat_is_nccls_formula():
+    """One GPU a node: base + log2(nodes) inter / 3.5 + 2.8 us a rank."""
+    tree = build(fat_tree(4))
+    model, _ = model_for("infiniband", None, GivenTimes(hop_s=0.0))
+    found = cost(tree, "all-gather", "pat", model, group=16)
+    assert predicted_s(found, 0.0, model)[0] == pytest.approx(8e-6 + 4 * 14e-6 / 3.5 + 16 * 2.8e-6)
 
 
 def test_latency_rules_small_sizes_and_bytes_large_ones(cluster):
