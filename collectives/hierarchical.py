@@ -59,8 +59,8 @@ def nvls_all_reduce(
     """NVLink switches add and multicast inside the domains, rings per rail go across; all in one pipeline.
 
     With `h` heads in a domain, a head's NVLink carries ``(1 + 1 / h)`` of the buffer each way: the whole buffer up to
-    be added and its shard down, then the shard up to be multicast and the whole buffer down.  Members that are no
-    heads are counted like them.  Arguments as for `hierarchical_all_reduce`.
+    be added and its shard down, then the shard up to be multicast and the whole buffer down; that of others the whole
+    buffer.  Arguments as for `hierarchical_all_reduce`.
     """
     level = levels(groups, bytes, domain, rail, n_channels)
     return Schedule((level.nvls(), *level.rings().phases), "pipelined")
@@ -187,10 +187,20 @@ class Levels:
         return ring_all_reduce(self.across, self.shard[self.by_place][self.across.start[:-1]])
 
     def nvls(self) -> Phase:
-        """The whole buffer up, sums down, sums up, and the whole buffer down the NVLink of each member."""
+        """Each member's buffer up and the sum of all down; the heads' shards down, and up again to be handed out.
+
+        Where a domain has one head, all its members are counted like it.
+        """
         first = self.inside.start[:-1]
-        volume = self.shard[first] * (self.n_heads[first] + 1)
-        return Phase(Reduction(self.inside, volume), 1, "NVLS in the domain")
+        shard, n_heads = self.shard[first], self.n_heads[first]
+        alike = (n_heads == 1) | (n_heads == self.inside.sizes)
+        demands = [Reduction(self.inside, shard * (n_heads + alike))]
+        if not alike.all():
+            part = np.repeat(np.arange(first.size), self.inside.sizes)[self.is_head]
+            start = np.concatenate([[0], np.cumsum(np.bincount(part, minlength=first.size))]).astype(np.int64)
+            heads = Groups(start, self.inside.rank[self.is_head])
+            demands.append(Reduction(heads, np.where(alike, 0.0, shard)))
+        return Phase(tuple(demands), 1, "NVLS in the domain")
 
 
 def levels(groups: Groups, bytes: float, domain: Int32Vector, rail: Int32Vector, n_heads: int | None = None) -> Levels:

@@ -161,7 +161,7 @@ def test_fewer_heads_compute_an_all_reduce_too(sizes, n_heads):
 @pytest.mark.parametrize("sizes", EVEN + UNEVEN)
 @pytest.mark.parametrize("name", IN_SWITCHES)
 def test_switches_get_and_give_what_the_programs_say(name, sizes, n_heads):
-    """Bytes of each rank into and out of switches; members that are no heads are counted like them."""
+    """Bytes of each rank into and out of switches; where a domain has one head, all are counted like it."""
     n = sum(sizes)
     program = PLACED["all-reduce", name](sizes, n_heads)
     given, taken, heads = np.zeros(n), np.zeros(n), np.zeros(n, bool)
@@ -187,7 +187,7 @@ def test_switches_get_and_give_what_the_programs_say(name, sizes, n_heads):
     np.testing.assert_allclose(given, taken)
     np.testing.assert_allclose(carried[heads], given[heads])
     assert (carried >= given - 1e-12).all()
-    if sizes in EVEN and n_heads is None:
+    if min(sizes) > 1 and n_heads != 1:
         np.testing.assert_allclose(carried, given)
 
 
