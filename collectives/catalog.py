@@ -88,6 +88,8 @@ _PLACED: dict[str, dict[str, _Placed]] = {
 }
 ALGORITHMS: dict[str, tuple[str, ...]] = {name: (*_SIMPLE[name], *_PLACED.get(name, ())) for name in _SIMPLE}
 COLLECTIVES = tuple(ALGORITHMS)
+# Algorithms in which switches add up and multicast.
+IN_NETWORK = frozenset({"sharp", "nvls", "nvls-tree"})
 # Algorithms that take more than their size.
 TAKES: dict[str, tuple[str, ...]] = {
     "n_channels": ("rings", "trees", "hierarchical", "nvls", "nvls-tree", "sharp"),

@@ -5,8 +5,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from collectives.bandwidth import algbw_GBps, busbw_GBps
+from collectives.catalog import IN_NETWORK
 from collectives.schedule import Schedule
-from fabric.bounds import IN_NETWORK, Bound, cut_bound, traffic_bound
+from fabric.bounds import Bound, job_bound
 from fabric.hotspots import (
     DEFAULT_THRESHOLD,
     Hotspot,
@@ -139,12 +140,15 @@ def bound_of(job: Traffic, analysis: Analysis) -> Bound | None:
     """
     if analysis.loads.total.unrouted.pairs:
         return None
-    if job.collective is None or job.groups is None:
-        bound = traffic_bound(analysis.topology, analysis.schedule, analysis.placement)
-    else:
-        in_network = job.facts.get("algorithm") in IN_NETWORK
-        bound = cut_bound(analysis.topology, analysis.placement, job.collective, job.groups, job.bytes, in_network)
-    return bound if bound.time_s > 0 else None
+    return job_bound(
+        analysis.topology,
+        analysis.schedule,
+        analysis.placement,
+        job.collective,
+        job.groups,
+        job.bytes,
+        job.facts.get("algorithm") in IN_NETWORK,
+    )
 
 
 @dataclass(frozen=True)

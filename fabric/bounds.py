@@ -29,7 +29,6 @@ from fabric.network import sums_of
 from fabric.placement import Placement
 from fabric.topology import ENDPOINT, NVLINK, NVSWITCH, SWITCH, BoolVector, Topology
 
-IN_NETWORK = frozenset({"sharp", "nvls", "nvls-tree"})
 ANY_ALGORITHM = "any algorithm and routing"
 NO_REDUCING_SWITCHES = "any algorithm and routing, unless switches reduce"
 ANY_ROUTING = "any routing of this traffic"
@@ -108,6 +107,23 @@ def traffic_bound(topology: Topology, schedule: Schedule, placement: Placement) 
         if time_s > longest:
             longest, name = time_s, where
     return Bound(total, name, ANY_ROUTING)
+
+
+def job_bound(
+    topology: Topology,
+    schedule: Schedule,
+    placement: Placement,
+    collective: str | None,
+    groups: Groups | None,
+    size: float,
+    in_network: bool = False,
+) -> Bound | None:
+    """`cut_bound` where the job is a collective of known groups, else `traffic_bound`; None if nothing has to move."""
+    if collective is None or groups is None:
+        bound = traffic_bound(topology, schedule, placement)
+    else:
+        bound = cut_bound(topology, placement, collective, groups, size, in_network)
+    return bound if bound.time_s > 0 else None
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,7 +9,7 @@ from collectives.bandwidth import busbw_GBps
 from collectives.demand import Groups, Int32Vector
 from collectives.schedule import Schedule
 from collectives.transport import rail_aligned
-from fabric.bounds import Bound, cut_bound, traffic_bound
+from fabric.bounds import Bound, job_bound
 from fabric.builders.clos import build
 from fabric.builders.description import FabricDescription, Wiring
 from fabric.hotspots import Hotspot, TierSummary, links_in_job, schedule_bottleneck, tier_summaries
@@ -216,6 +216,9 @@ def evaluate(
     loads = schedule_loads(topology, schedule, placement, design.routing, n_threads)
     counted = links_in_job(topology, placement)
     time_s = loads.bottleneck_time_s
+    if bound is None:
+        whole = (job.collective, job.groups, job.bytes, job.in_network)
+        bound = job_bound(topology, schedule, placement, *whole)
     busbw = busbw_GBps(job.collective, job.group_size, job.bytes, time_s) if job.collective and time_s > 0 else None
     return Outcome(
         step="",
@@ -226,13 +229,5 @@ def evaluate(
         busbw_GBps=busbw,
         tiers=tier_summaries(loads.total, counted),
         hottest=schedule_bottleneck(loads, counted),
-        bound=bound or _bound(topology, placement, job, schedule),
+        bound=bound,
     )
-
-
-def _bound(topology: Topology, placement: Placement, job: Job, schedule: Schedule) -> Bound | None:
-    if job.collective is None or job.groups is None:
-        bound = traffic_bound(topology, schedule, placement)
-    else:
-        bound = cut_bound(topology, placement, job.collective, job.groups, job.bytes, job.in_network)
-    return bound if bound.time_s > 0 else None

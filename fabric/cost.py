@@ -15,14 +15,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from collectives.bandwidth import bus_factor
+from collectives.catalog import IN_NETWORK
 from collectives.demand import AllToAll, BoolVector, Demand, FloatVector, Flows, Int32Vector
 from collectives.schedule import Phase, Schedule
 from fabric.latency import Protocol, TimeModel
 from fabric.load import ScheduleLoads
 from fabric.placement import Placement
 from fabric.topology import NIC, NVLINK
-
-_ADDED_BY_NVLINK = frozenset({"nvls", "nvls-tree", "sharp"})
 
 
 @dataclass(frozen=True)
@@ -126,8 +126,8 @@ def cost_of(
         injected = float(carried.bytes[nic].sum()) / 2
         if injected > 0 and across > 0:
             hops += across * max(0.0, float(carried.bytes[network].sum()) / injected - 2.0)
-    nvlink = model.scale_up_efficiency * (model.nvls_efficiency if algorithm in _ADDED_BY_NVLINK else 1.0)
-    wire = model.wire_efficiency * (members / (2 * (members - 1)) if algorithm == "sharp" and members > 1 else 1.0)
+    nvlink = model.scale_up_efficiency * (model.nvls_efficiency if algorithm in IN_NETWORK else 1.0)
+    wire = model.wire_efficiency / (bus_factor("all-reduce", members) if algorithm == "sharp" and members > 1 else 1.0)
     efficiency = np.where(network, wire, nvlink)
     return Cost(algorithm, _busy_s(loads, efficiency) / size, inside, outside, hops, messages, peers, members)
 

@@ -22,10 +22,10 @@ from collectives import (
     collective_schedule,
     rail_aligned,
 )
+from collectives.catalog import IN_NETWORK
 from fabric.bounds import (
     ANY_ALGORITHM,
     ANY_ROUTING,
-    IN_NETWORK,
     NO_REDUCING_SWITCHES,
     cut_bound,
     traffic_bound,

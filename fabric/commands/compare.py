@@ -152,7 +152,7 @@ def compare(
                 usage(
                     f"{option}: the steps from naive to rail-aware place the job themselves; --lfts compares routings"
                 )
-        from fabric.bounds import IN_NETWORK
+        from collectives.catalog import IN_NETWORK
         from fabric.compare import Job, ladder
 
         in_network = job.facts.get("algorithm") in IN_NETWORK
