@@ -27,7 +27,7 @@ Domains = Sequence[int]
 class _Places:
     """Who is where, and which blocks are whose: `per_shard` of them, one for each domain unless said."""
 
-    def __init__(self, sizes: Domains, n_heads: int | None, per_shard: int | None = None) -> None:
+    def __init__(self, sizes: Domains, n_heads: int | None = None, per_shard: int | None = None) -> None:
         least = min(sizes)
         self.n_domains, self.n_heads, self.n = len(sizes), min(least, n_heads or least), sum(sizes)
         self.place = [number * least // self.n_heads for number in range(self.n_heads)]
@@ -48,15 +48,8 @@ class _Places:
         """An all-reduce of each shard by its heads, by a program of `per_shard` blocks."""
         if self.n_domains == 1:
             return []
-        steps = []
-        for step in make(self.n_domains).transfers():
-            rows = [
-                (int(self.heads(number)[a]), int(self.heads(number)[b]), self.shard(number)[step.contents(t)])
-                for t, (a, b) in enumerate(zip(step.src.tolist(), step.dst.tolist(), strict=True))
-                for number in range(self.n_heads)
-            ]
-            steps.append(step_of(rows, step.combine))
-        return steps
+        copies = [(self.heads(number), self.shard(number)) for number in range(self.n_heads)]
+        return _side_by_side(make(self.n_domains), copies)
 
     def to_heads(self) -> NetworkStep:
         """Switches add each shard of a domain for its head."""
@@ -77,6 +70,24 @@ class _Places:
                 for number, place in enumerate(self.place)
             )
         )
+
+
+def _side_by_side(program: Program, copies: Sequence[tuple[Int64Vector, Int64Vector]]) -> list[Step]:
+    """Steps in which copies of a program run at once, each among its own members on its own blocks.
+
+    A copy says which member and which block is meant by each of the program's.
+    """
+    return [
+        step_of(
+            [
+                (int(member[a]), int(member[b]), block[step.contents(t)])
+                for t, (a, b) in enumerate(zip(step.src.tolist(), step.dst.tolist(), strict=True))
+                for member, block in copies
+            ],
+            step.combine,
+        )
+        for step in program.transfers()
+    ]
 
 
 def hierarchical_all_reduce(sizes: Domains, n_heads: int | None = None) -> Program:
@@ -137,15 +148,9 @@ def channel_rings(collective: str, orders: Sequence[Int64Vector]) -> Program:
         raise InputError(f"channel rings: {collective!r}; expected one of {', '.join(_RINGS)}")
     n, n_channels = len(orders[0]), len(orders)
     ring = _RINGS[collective](n)
-    steps = []
-    for step in ring.transfers():
-        rows = [
-            (int(order[a]), int(order[b]), np.asarray(order)[step.contents(t)] * n_channels + channel)
-            for t, (a, b) in enumerate(zip(step.src.tolist(), step.dst.tolist(), strict=True))
-            for channel, order in enumerate(orders)
-        ]
-        steps.append(step_of(rows, step.combine))
-    return Program(n, ring.n_blocks * n_channels, tuple(steps), ring.overlap)
+    # A member's block is cut into as many as there are channels.
+    copies = [(np.asarray(order), np.asarray(order) * n_channels + channel) for channel, order in enumerate(orders)]
+    return Program(n, ring.n_blocks * n_channels, tuple(_side_by_side(ring, copies)), ring.overlap)
 
 
 def channel_trees_all_reduce(channels: Sequence[Sequence[Int64Vector]]) -> Program:
@@ -168,15 +173,8 @@ def channel_trees_all_reduce(channels: Sequence[Sequence[Int64Vector]]) -> Progr
     depth = max(map(len, chains)) - 1
     up = [step_of([(a, b, blocks) for a, b, at, blocks in links if at == place], True) for place in range(depth)][::-1]
     down = [step_of([(b, a, blocks) for a, b, at, blocks in links if at == place]) for place in range(depth)]
-    across = []
-    trees = double_tree_all_reduce(len(channels[0])).transfers() if len(channels[0]) > 1 else ()
-    for step in trees:
-        rows = [
-            (int(parts[a][0]), int(parts[b][0]), step.contents(t) + 2 * channel)
-            for t, (a, b) in enumerate(zip(step.src.tolist(), step.dst.tolist(), strict=True))
-            for channel, parts in enumerate(channels)
-        ]
-        across.append(step_of(rows, step.combine))
+    copies = [(np.array([part[0] for part in parts]), both[channel]) for channel, parts in enumerate(channels)]
+    across = _side_by_side(double_tree_all_reduce(len(channels[0])), copies) if len(channels[0]) > 1 else []
     return Program(n, 2 * n_channels, (*up, *across, *down), "pipelined")
 
 
@@ -185,7 +183,7 @@ def pxn_all_to_all(sizes: Domains) -> Program:
 
     A domain without a member on that rail sends directly.
     """
-    at = _Places(sizes, None)
+    at = _Places(sizes)
     domain = np.repeat(np.arange(at.n_domains), sizes)
     place = np.concatenate([np.arange(size) for size in sizes])
     first: dict[tuple[int, int], list[int]] = {}
@@ -208,7 +206,7 @@ def two_phase_all_to_all(sizes: Domains) -> Program:
 
     Where the other domain is smaller, the place is taken modulo its size.
     """
-    at = _Places(sizes, None)
+    at = _Places(sizes)
     n = at.n
     held: list[list[int]] = [[member] for member in range(n)]
     across = []

@@ -76,8 +76,7 @@ def nvls_tree_all_reduce(
     `hierarchical_all_reduce`.
     """
     level = levels(groups, bytes, domain, rail, n_channels)
-    volume = level.shard[level.by_place][level.across.start[:-1]]
-    return Schedule((level.nvls(), *double_trees(list(level.across), volume.tolist())), "pipelined")
+    return Schedule((level.nvls(), *double_trees(list(level.across), level.across_bytes.tolist())), "pipelined")
 
 
 def sharp_all_reduce(
@@ -105,9 +104,8 @@ def sharp_all_reduce(
     if domain is None or rail is None:
         domain = rail = np.full(int(groups.rank.max(initial=-1)) + 1, -1, np.int32)
     level = levels(groups, bytes, domain, rail, n_channels)
-    volume = level.shard[level.by_place][level.across.start[:-1]]
     inside = (level.nvls(),) if level.inside.sizes.max(initial=0) > 1 else ()
-    across = (Phase(Reduction(level.across, volume), 1, "reduction in the network"),)
+    across = (Phase(Reduction(level.across, level.across_bytes), 1, "reduction in the network"),)
     return Schedule((*inside, *across) if level.across.sizes.max(initial=0) > 1 else inside or across, "pipelined")
 
 
@@ -182,9 +180,14 @@ class Levels:
     shard: FloatVector
     group_size: Int64Vector
 
+    @property
+    def across_bytes(self) -> FloatVector:
+        """What each group of `across` reduces."""
+        return self.shard[self.by_place][self.across.start[:-1]]
+
     def rings(self) -> Schedule:
         """Ring all-reduce of each shard across the domains."""
-        return ring_all_reduce(self.across, self.shard[self.by_place][self.across.start[:-1]])
+        return ring_all_reduce(self.across, self.across_bytes)
 
     def nvls(self) -> Phase:
         """Each member's buffer up and the sum of all down; the heads' shards down, and up again to be handed out.
