@@ -115,4 +115,5 @@ def without_part(total: FloatVector, part: FloatVector) -> FloatVector:
 
 def starts_of(sorted_values: npt.NDArray[np.signedinteger], n_values: int) -> Int64Vector:
     """Where each of ``0 .. n_values - 1`` begins in a sorted vector, (n_values + 1,) int64."""
-    return np.searchsorted(sorted_values, np.arange(n_values + 1)).astype(np.int64)
+    # Of one type, so that a long vector of int32 is not copied.
+    return np.searchsorted(sorted_values, np.arange(n_values + 1, dtype=sorted_values.dtype)).astype(np.int64)

@@ -19,6 +19,7 @@ from collectives.bandwidth import bus_factor
 from collectives.catalog import IN_NETWORK
 from collectives.demand import AllToAll, BoolVector, Demand, FloatVector, Flows, Int32Vector
 from collectives.schedule import Phase, Schedule
+from fabric.crossing import joint, lone_apart
 from fabric.latency import Protocol, TimeModel
 from fabric.load import ScheduleLoads
 from fabric.placement import Placement
@@ -186,9 +187,7 @@ def _messages(demand: Demand, domain: Int32Vector) -> tuple[int, int]:
     if not isinstance(demand, AllToAll):
         return 1, 1
     group = demand.groups.member_group()
-    its_domain = domain[demand.groups.rank].astype(np.int64)
-    alone = np.where(its_domain < 0, its_domain.max(initial=0) + 1 + np.arange(its_domain.size), its_domain)
-    place = np.unique(group * (int(alone.max(initial=0)) + 1) + alone, return_inverse=True)[1].ravel()
+    place = joint(group, lone_apart(domain)[demand.groups.rank])
     far = near = 0
     sends, receives = demand.send > 0, demand.receive > 0
     for own, others in ((sends, receives), (receives, sends)):

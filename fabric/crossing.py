@@ -149,7 +149,7 @@ def leaving_bytes(
         return _leaving_reduction(demand, group, its_part, its_domain, n_parts, inside)
     apart = [its_part] if demand.block is None else [its_part, demand.block.astype(np.int64)]
     if inside:
-        received = _sum_apart(demand.receive, _joint(group, its_domain), apart)
+        received = _sum_apart(demand.receive, joint(group, its_domain), apart)
     else:
         received = _sum_apart(demand.receive, group, [its_domain, *apart])
     return sums_of(its_part, demand.send * received, n_parts)
@@ -161,14 +161,14 @@ def _sum_apart(values: FloatVector, group: Int64Vector, labels: list[Int64Vector
     for chosen in product((False, True), repeat=len(labels)):
         key = group
         for label, is_chosen in zip(labels, chosen, strict=True):
-            key = _joint(key, label) if is_chosen else key
+            key = joint(key, label) if is_chosen else key
         alike = np.bincount(key, weights=values)[key] if key.size else np.zeros(0)
         net += alike if sum(chosen) % 2 == 0 else -alike
         gross = np.maximum(gross, alike)
     return np.where(net > ROUNDING * gross, net, 0.0)
 
 
-def _joint(one: Int64Vector, other: Int64Vector) -> Int64Vector:
+def joint(one: Int64Vector, other: Int64Vector) -> Int64Vector:
     """A number for each different pair of labels."""
     number = numbered(other)
     return numbered(one * (int(number.max(initial=0)) + 1) + number)

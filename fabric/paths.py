@@ -12,6 +12,7 @@ import numpy as np
 from collectives.demand import FloatVector, Int32Vector, Int64Vector
 from collectives.errors import InputError
 from fabric._kernels.columns import FlowColumns
+from fabric.cells import starts_of
 from fabric.network import Network, network_of
 from fabric.rates import FlowPaths
 from fabric.routing import Adaptive, DModK, Ecmp, Lft, Routing
@@ -153,9 +154,7 @@ def _single(
     if np.any(to[1:] < to[:-1]):
         order = np.argsort(to, kind="stable")
         flows, src, dst, to = flows[order], src[order], dst[order], to[order]
-    # Numbers of one type: of others, numpy makes a copy of all flows'.
-    starts = np.searchsorted(to, np.arange(network.n_classes + 1, dtype=to.dtype)).astype(np.int64)
-    columns = FlowColumns(starts, src, dst, np.empty(0))
+    columns = FlowColumns(starts_of(to, network.n_classes), src, dst, np.empty(0))
     del to
     n_queue_pairs = routing.queue_pairs if isinstance(routing, Ecmp) else 1
     width = network.width
@@ -263,7 +262,7 @@ def _split(topology: Topology, network: Network, src: Int32Vector, dst: Int32Vec
         for k in range(network.width):
             has = np.flatnonzero(parts[pair, k] > 0)
             rows.append((has, links[network.endpoint_slot[ends[flows[has]]] + k], parts[pair[has], k]))
-    row_start = np.searchsorted(pair_row, np.arange(pairs.size + 1))
+    row_start = starts_of(pair_row, pairs.size)
     counts = np.diff(row_start)[pair]
     number = np.repeat(np.arange(flows.size), counts)
     within = np.arange(number.size) - np.repeat(np.cumsum(counts) - counts, counts)
@@ -273,7 +272,7 @@ def _split(topology: Topology, network: Network, src: Int32Vector, dst: Int32Vec
     order = np.argsort(flow, kind="stable")
     link = np.concatenate([row[1] for row in rows])[order].astype(np.int32)
     fraction = np.concatenate([row[2] for row in rows])[order]
-    start = np.searchsorted(flow[order], np.arange(flows.size + 1)).astype(np.int64)
+    start = starts_of(flow[order], flows.size)
     paths = _over_cables(network, FlowPaths(start, link, np.minimum(fraction, 1.0)))
     return RoutedFlows(paths, flows, np.ones(flows.size))
 
