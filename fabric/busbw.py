@@ -53,17 +53,23 @@ class Compared:
     measured : Measurement
     row : Row
         The prediction.
-    ratio : float
-        Predicted over measured time.
-    fitted_time_s, fitted_ratio : float
-        The same with the fitted factors.
+    fitted_ratio : float
+        Predicted time with the fitted factors over measured time.
     """
 
     measured: Measurement
     row: Row
-    ratio: float
-    fitted_time_s: float
     fitted_ratio: float
+
+    @property
+    def ratio(self) -> float:
+        """Predicted over measured time."""
+        return self.row.time_s / self.measured.time_s
+
+    @property
+    def fitted_time_s(self) -> float:
+        """Predicted time with the fitted factors."""
+        return self.fitted_ratio * self.measured.time_s
 
 
 @dataclass(frozen=True)
@@ -267,11 +273,6 @@ def compare_measured(
     fitted = fit(
         np.array([row.time_s for row in useful]), lambda one: times(one, sizes), lambda one: times(one, [0.0]), model
     )
-    after = times(fitted.applied(model), sizes).tolist()
     return Comparison(
-        tuple(
-            Compared(real, row, row.time_s / real.time_s, time_s, time_s / real.time_s)
-            for real, row, time_s in zip(useful, rows, after, strict=True)
-        ),
-        fitted,
+        tuple(Compared(*of_size) for of_size in zip(useful, rows, fitted.ratios.tolist(), strict=True)), fitted
     )

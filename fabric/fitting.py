@@ -33,10 +33,6 @@ class Fit:
     zero_size_s: float
     ratios: FloatVector
 
-    def applied(self, model: TimeModel) -> TimeModel:
-        """The model with these factors."""
-        return _scaled(model, self.latency_factor or 1.0, self.bandwidth_factor or 1.0)
-
 
 def fit(times_s: FloatVector, predict: Predict, zero_size: Predict, model: TimeModel) -> Fit:
     """Least absolute logarithms of predicted over measured times.
@@ -80,7 +76,7 @@ def fit(times_s: FloatVector, predict: Predict, zero_size: Predict, model: TimeM
         off = np.log(predict(_scaled(model, *factors_of(logs))) / times_s)
         return float(np.abs(off).sum())
 
-    # The middle of what is seen at the ends is a good start.
+    # A good start: tables go from small to large, the first size shows the latency and the last the bandwidth.
     first = np.array([-np.log(start[0] / times_s[0]), np.log(start[-1] / times_s[-1])])[free]
     options = {"xatol": 1e-6, "fatol": 1e-10, "maxiter": 2000}
     found = minimize(error, first, method="Nelder-Mead", options=options).x if free.size else np.empty(0)
