@@ -88,6 +88,8 @@ _PLACED: dict[str, dict[str, _Placed]] = {
 }
 ALGORITHMS: dict[str, tuple[str, ...]] = {name: (*_SIMPLE[name], *_PLACED.get(name, ())) for name in _SIMPLE}
 COLLECTIVES = tuple(ALGORITHMS)
+# Instead of an algorithm: the fastest.
+AUTO = "auto"
 # Algorithms in which switches add up and multicast.
 IN_NETWORK = frozenset({"sharp", "nvls", "nvls-tree"})
 # Algorithms that take more than their size.

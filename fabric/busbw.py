@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from collectives.bandwidth import algbw_GBps, busbw_GBps
-from collectives.catalog import ALGORITHMS, TAKES, collective_schedule, known_algorithm
+from collectives.catalog import ALGORITHMS, AUTO, TAKES, collective_schedule, known_algorithm
 from collectives.demand import FloatVector, Groups
 from collectives.errors import InputError
 from collectives.sizes import format_bytes, parse_bytes
@@ -20,7 +20,6 @@ from fabric.topology import Topology
 from fabric.traffic import Traffic
 from traces.nccl_tests import Measurement, NcclTests
 
-AUTO = "auto"
 # Schedules are made for this size; loads are in proportion to it.
 _UNIT = float(1 << 30)
 

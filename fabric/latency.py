@@ -197,6 +197,20 @@ class GivenTimes:
     nvls_efficiency: float | None = None
     protocol: Protocol | None = None
 
+    @classmethod
+    def in_ns(
+        cls,
+        hop_ns: float | None,
+        message_ns: float | None,
+        wire_efficiency: float | None,
+        scale_up_efficiency: float | None,
+        nvls_efficiency: float | None = None,
+        protocol: Protocol | None = None,
+    ) -> "GivenTimes":
+        """With hops and messages in nanoseconds, as descriptions and options have them."""
+        hop_s, message_s = (None if ns is None else ns * 1e-9 for ns in (hop_ns, message_ns))
+        return cls(hop_s, message_s, wire_efficiency, scale_up_efficiency, nvls_efficiency, protocol)
+
 
 def model_for(
     technology: str,

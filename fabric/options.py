@@ -1,5 +1,6 @@
 """Options that commands share, and what they mean: a routing policy, a job's traffic, its placement."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
 
 
 FabricArgument = Annotated[
-    str, typer.Argument(metavar="FABRIC", help="A preset's name, a .toml description, or node-link .json (.gz).")
+    str,
+    typer.Argument(metavar="FABRIC", help="Preset, .toml description, node-link .json (.gz) or a subnet's dump."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
 CsvPath = Annotated[Path | None, typer.Option("--csv", metavar="PATH", help="Write one row per link.")]
@@ -154,6 +156,18 @@ def routing_of(name: str, hashing: "Ecmp", tables: "MatchedTables | None") -> "R
     return hashing if name == hashing.name else COMPUTED[name]()
 
 
+def check_channels(channels: int | None, cross_nic: int | None, algorithms: Iterable[str | None]) -> None:
+    """Refuse the options of channels if none of the algorithms has any."""
+    from collectives.catalog import TAKES
+
+    for option, value, known in (
+        ("--channels", channels, TAKES["n_channels"]),
+        ("--cross-nic", cross_nic, TAKES["cross_nic"]),
+    ):
+        if value is not None and set(known).isdisjoint(algorithms):
+            usage(f"{option} goes with --algorithm {' or '.join(known)}")
+
+
 @dataclass(frozen=True)
 class JobOptions:
     """What the user said of the job's traffic and size; None where he said nothing."""
@@ -176,8 +190,6 @@ class JobOptions:
 
     def check(self) -> None:
         """Refuse options that do not go together, before anything is loaded."""
-        from collectives.catalog import TAKES
-
         if sum([self.collective is not None, bool(self.trace), self.demand is not None]) != 1:
             usage("expected one of --collective, --trace and --demand")
         if self.collective is None:
@@ -190,12 +202,7 @@ class JobOptions:
             usage("expected --parallel and --axis together")
         if self.gpus_per_domain is not None and (self.hosts or self.topology_conf):
             usage("--gpus-per-domain: --hosts and --topology-conf name the hosts themselves")
-        for option, value, known in (
-            ("--channels", self.channels, TAKES["n_channels"]),
-            ("--cross-nic", self.cross_nic, TAKES["cross_nic"]),
-        ):
-            if value is not None and self.algorithm not in known:
-                usage(f"{option} goes with --algorithm {' or '.join(known)}")
+        check_channels(self.channels, self.cross_nic, (self.algorithm,))
 
     def chosen_hosts(self, given: "LoadedFabric") -> list[int] | None:
         """Numbers of the hosts that --hosts and --topology-conf choose, in order; None where neither is given."""
@@ -277,14 +284,15 @@ class JobOptions:
         self, given: "LoadedFabric", placement: str | None, seed: int, policy: "Routing", threads: int | None
     ) -> "tuple[JobOptions, list[str]]":
         """The options with ``--algorithm auto`` replaced by the fastest by the model, and what to say of the choice."""
-        from collectives.catalog import ALGORITHMS
-        from fabric.busbw import AUTO, fastest
+        from collectives.catalog import ALGORITHMS, AUTO
 
         usual = ALGORITHMS.get(self.collective or "", ("",))[0]
         if self.algorithm is None and usual == "ring" and given.topology.nvlink_gbps is not None:
             return self, ["algorithm: one ring, which uses one NIC of each domain; --algorithm auto takes the fastest"]
         if self.algorithm != AUTO:
             return self, []
+        from fabric.busbw import fastest
+
         options = replace(self, algorithm=None)
         job = options.traffic(given)
         where = options.placement(given, job, placement, seed)
@@ -292,13 +300,16 @@ class JobOptions:
         chosen, reason = fastest(given.topology, where, job, policy, model, switches_reduce(given), threads)
         return replace(self, algorithm=chosen), [reason]
 
-    def assumptions(self, given: "LoadedFabric", job: "Traffic", placement: str | None) -> list[str]:
-        """What was assumed of fabric, traffic, placement and time."""
+    def assumptions(
+        self, given: "LoadedFabric", job: "Traffic", placement: str | None, with_latency: bool = False
+    ) -> list[str]:
+        """What was assumed of fabric, traffic and placement, and of time where it is the bottleneck's alone."""
         lines = [*given.assumptions, *job.assumptions]
         usual = given.description.job.gpus_per_domain if given.description else None
         if usual is not None and usual == self.per_domain(given) and placement in (None, "packed", "scattered"):
             lines.append(f"the job takes {usual} GPUs of each NVLink domain (--gpus-per-domain changes it)")
-        lines.append("time is the bottleneck's: the largest load over capacity; no latency, no protocol overhead")
+        if not with_latency:
+            lines.append("time is the bottleneck's: the largest load over capacity; no latency, no protocol overhead")
         return lines
 
 
@@ -321,12 +332,8 @@ def time_model_of(
     own = given.description.time if given.description is not None else None
     described = GivenTimes()
     if own is not None:
-        described = GivenTimes(
-            None if own.hop_ns is None else own.hop_ns * 1e-9,
-            None if own.message_ns is None else own.message_ns * 1e-9,
-            own.wire_efficiency,
-            own.scale_up_efficiency,
-            own.nvls_efficiency,
+        described = GivenTimes.in_ns(
+            own.hop_ns, own.message_ns, own.wire_efficiency, own.scale_up_efficiency, own.nvls_efficiency
         )
     nvlink = given.topology.nvlink_gbps
     return model_for(technology_of(given), nvlink, user, described, latency_factor, bandwidth_factor)

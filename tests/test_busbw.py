@@ -465,6 +465,8 @@ def test_channels_on_the_command_line(tmp_path):
     assert "Channels of the first group" in railscope(*options, cwd=tmp_path).stdout
     assert railscope(*options[:-1], "ring", "--cross-nic", "1", cwd=tmp_path).returncode == 2
     assert railscope("busbw", "hgx-b200-64", "--algorithm", "ring", "--channels", "2", cwd=tmp_path).returncode == 2
+    # None of the algorithms that auto chooses from has channels.
+    assert railscope("busbw", "hgx-b200-64", "--collective", "gather", "--channels", "2", cwd=tmp_path).returncode == 2
     for name in ("rings", "nvls"):
         options = ("busbw", "hgx-b200-64", "--algorithm", name, "--sizes", "16GiB")
         few, every = (answer(*options, *more, cwd=tmp_path)["rows"][0] for more in (("--channels", "2"), ()))

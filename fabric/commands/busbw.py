@@ -26,6 +26,7 @@ from fabric.options import (
     Threads,
     TopologyConf,
     Wire,
+    check_channels,
     ecmp_of,
     matched_tables,
     routing_name,
@@ -94,7 +95,7 @@ def busbw(
         float, typer.Option(min=0.001, help="Multiply all bandwidth, as a fit to --measured says.")
     ] = 1.0,
     figure: Annotated[
-        Path | None, typer.Option(metavar="PATH", help="Plot busbw over size (.png, .svg, .pdf).")
+        Path | None, typer.Option(metavar="PATH", help="Plot busbw and time over size (.png, .svg, .pdf).")
     ] = None,
     json: Json = False,
     force: Force = False,
@@ -116,7 +117,7 @@ def busbw(
     options.check()
     names = tuple(name.strip() for name in algorithm.split(","))
 
-    from collectives.catalog import TAKES, known_collective
+    from collectives.catalog import ALGORITHMS, AUTO, known_collective
     from fabric import busbw as prediction
     from fabric import busbw_report, report
     from fabric.heatmap import check_format
@@ -126,11 +127,10 @@ def busbw(
     from traces.nccl_tests import read_nccl_tests
 
     known_collective(collective)
-    if prediction.AUTO in names and len(names) > 1:
+    if AUTO in names and len(names) > 1:
         usage(f"--algorithm {algorithm}: expected auto alone, or names of algorithms")
-    for option, value, known in (("--channels", channels, "n_channels"), ("--cross-nic", cross_nic, "cross_nic")):
-        if value is not None and not {prediction.AUTO, *TAKES[known]} & set(names):
-            usage(f"{option} goes with --algorithm {' or '.join(TAKES[known])}")
+    best_only = names == (AUTO,)
+    check_channels(channels, cross_nic, ALGORITHMS[collective] if best_only else names)
     wanted = prediction.parse_sizes(sizes)
     results = read_nccl_tests(measured) if measured is not None else None
     if figure is not None:
@@ -145,14 +145,7 @@ def busbw(
         own = Protocol("own", base_latency_us * 1e-6, step_latency_us * 1e-6, step_latency_us * 1e-6, efficiency)
     elif step_latency_us != 0.0 or efficiency != 1.0:
         usage("--step-latency-us and --efficiency go with --base-latency-us")
-    times = GivenTimes(
-        None if hop_latency_ns is None else hop_latency_ns * 1e-9,
-        None if message_overhead_ns is None else message_overhead_ns * 1e-9,
-        wire_efficiency,
-        nvlink_efficiency,
-        None,
-        own,
-    )
+    times = GivenTimes.in_ns(hop_latency_ns, message_overhead_ns, wire_efficiency, nvlink_efficiency, protocol=own)
     model, sources = time_model_of(given, times, latency_factor, bandwidth_factor)
     if results is not None:
         prediction.same_test(results, str(measured), collective, where.n_ranks)
@@ -161,7 +154,6 @@ def busbw(
         found = prediction.costs(
             given.topology, where, collective, names, policy, model, sharp, threads, None, channels, cross_nic
         )
-    best_only = names == (prediction.AUTO,)
     rows = prediction.predict(collective, where.n_ranks, wanted, found, model, best_only)
     comparison = None
     if results is not None:
@@ -169,7 +161,7 @@ def busbw(
     title = f"{given.name}: {collective} on {where.n_ranks:,} ranks, predicted"
     if figure is not None:
         write_whole(figure, busbw_report.busbw_figure(rows, comparison, title, figure.suffix), force)
-    assumptions = [*options.assumptions(given, job, placement)[:-1], *sources]
+    assumptions = [*options.assumptions(given, job, placement, with_latency=True), *sources]
     if json:
         report.print_json(busbw_report.busbw_document(given, collective, where.n_ranks, rows, comparison, assumptions))
         return

@@ -120,6 +120,7 @@ def compare(
     )
     options.check()
 
+    from collectives.catalog import AUTO
     from fabric import compare_report, report
     from fabric.heatmap import check_format, compare_figure, drawable
     from fabric.hotspots import worst_imbalance
@@ -136,7 +137,7 @@ def compare(
     if group is None and parallel is None and collective and options.n_ranks(given) % USUAL_GROUP == 0:
         options = replace(options, group=USUAL_GROUP)
     with working("algorithms"):
-        aware = rail_wired(given) if given.description is not None and not lfts else given
+        aware = rail_wired(given) if algorithm == AUTO and not lfts else given
         options, reasons = options.decided(aware, placement, seed, Adaptive(), threads)
     job = options.traffic(given)
     no_figure = no_figure or (figure is None and not drawable(given.topology))
