@@ -505,7 +505,7 @@ def test_a_chain_is_as_long_as_the_group(cluster):
 
 
 def test_published_bandwidths_are_met():
-    """Within 9 %, but for NVLS in an NVL72 rack, where the model is too fast."""
+    """Within 10 %, but for NVLS in an NVL72 rack, where the model is too fast."""
     names = runpy.run_path(str(Path(__file__).parent.parent / "examples" / "published_bandwidths.py"))
     ratios = {
         (name, algorithm): names["predicted_GBps"](description, algorithm, n_ranks, gib * 2**30, channels) / measured
