@@ -106,7 +106,7 @@ def busbw(
     \b
     Examples:
       railscope busbw hgx-b200-64 --collective all-reduce --sizes 8B:16GiB
-      railscope busbw my.toml --gpus 8 --measured all_reduce_perf.txt
+      railscope busbw my.toml --gpus 8 --algorithm ring,trees,nvls --measured all_reduce_perf.txt
       railscope busbw gb300-2048 --collective all-to-all --algorithm direct,pxn,two-phase --figure busbw.png
     """
     hashing = ecmp_of(queue_pairs, seed, hash_seeds)
