@@ -67,7 +67,7 @@ def main() -> None:
     except ImportError as error:
         print(f"railscope: error: {error}", file=sys.stderr)
         raise SystemExit(1) from None
-    from fabric.cli import run
+    from fabric.commands.app import run
 
     run()
 

@@ -22,9 +22,10 @@ import numpy as np
 
 from benchmarks.link_loads import RADIX, best_of, copy_bytes_per_s
 from fabric.builders import build, fat_tree
-from fabric.paths import route_flows
-from fabric.rates import FlowPaths, completions, max_min_rates
-from fabric.routing import Ecmp
+from fabric.routing.flow_paths import FlowPaths
+from fabric.routing.paths import route_flows
+from fabric.routing.policies import Ecmp
+from fabric.timing.max_min import completions, max_min_rates
 from fabric.topology import Topology
 
 _LEAVES, _HOSTS, _SPINES, _GBPS = 16, 8, 8, 400.0

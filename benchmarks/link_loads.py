@@ -17,10 +17,10 @@ import numpy as np
 
 from collectives import AllToAll, Groups
 from fabric.builders import build, fat_tree
-from fabric.load import LinkLoads, link_loads
-from fabric.network import network_of
-from fabric.placement import Placement
-from fabric.routing import Adaptive, DModK, Ecmp, Routing
+from fabric.jobs.placement import Placement
+from fabric.routing.layer import layer_of
+from fabric.routing.link_loads import LinkLoads, link_loads
+from fabric.routing.policies import Adaptive, DModK, Ecmp, Routing
 from fabric.topology import SWITCH, Topology
 
 RADIX = 32
@@ -93,9 +93,9 @@ def main() -> None:
     peer, betweenness = igraph_loads(topology)
     np.testing.assert_allclose(betweenness, even.bytes, rtol=1e-9)
     rows.append(("igraph edge_betweenness", peer))
-    network = network_of(topology, SWITCH)
+    network = layer_of(topology, SWITCH)
     # A trunk's tail, link number and capacity: 4 + 4 + 8 bytes, once for each destination leaf.
-    bound = network.n_trunks * 16 * (network.n_classes - 1) / copy_bytes_per_s()
+    bound = network.n_isls * 16 * (network.n_classes - 1) / copy_bytes_per_s()
     print(f"{'all-to-all per-link loads':32} {'seconds':>9} {'igraph/this':>12} {'this/bound':>11}")
     for name, seconds in rows:
         print(f"{name:32} {seconds:9.3f} {peer / seconds:12.1f} {seconds / bound:11.1f}")

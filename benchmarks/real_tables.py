@@ -14,15 +14,15 @@ import numpy as np
 from benchmarks.link_loads import best_of, copy_bytes_per_s, uniform, warm_wall_s
 from fabric.builders import build
 from fabric.builders.description import FabricDescription, Hosts, Leaf, Spine
-from fabric.formats.ibsim import ibsim_netlist
-from fabric.formats.lfts import read_lfts
-from fabric.load import link_loads
-from fabric.loading import load_fabric
-from fabric.placement import packed
-from fabric.reroute import missing_tools, simulate
-from fabric.routing import Lft
-from fabric.table_walk import table_columns
-from fabric.tables import match_tables
+from fabric.formats.infiniband.ibsim import ibsim_netlist
+from fabric.formats.infiniband.lfts import read_lfts
+from fabric.formats.opening import open_fabric
+from fabric.jobs.placement import packed
+from fabric.routing.lft_walk import lft_arrays
+from fabric.routing.link_loads import link_loads
+from fabric.routing.match_lfts import match_lfts
+from fabric.routing.policies import Lft
+from fabric.studies.opensm import missing_tools, simulate
 from fabric.topology import Topology
 
 
@@ -38,7 +38,7 @@ def cluster(hosts: int, radix: int) -> Topology:
 
 def numpy_walk(topology: Topology, routing: Lft) -> np.ndarray:
     """Units by link of an all-to-all: every pair one hop further at each step, O(pairs) memory."""
-    tables = table_columns(topology, routing)
+    tables = lft_arrays(topology, routing)
     n = topology.n_endpoints
     src, dst = (ends.ravel() for ends in np.indices((n, n)))
     src, dst = src[src != dst], dst[src != dst]
@@ -66,9 +66,9 @@ def main() -> None:
             dump, lfts = Path(name) / "ib.ibnetdiscover", Path(name) / "ib.lfts"
             dump.write_text(texts["ibnetdiscover"])
             lfts.write_text(texts["opensm-lfts.dump"])
-            given = load_fabric(str(dump))
+            given = open_fabric(str(dump))
             topology = given.topology
-            routing = match_tables(read_lfts(lfts), topology, given.origin).routing
+            routing = match_lfts(read_lfts(lfts), topology, given.origin).routing
             demand, placement = uniform(topology.n_endpoints), packed(topology)
             loads = link_loads(topology, demand, placement, routing)
             seconds = best_of(5, lambda t=topology, d=demand, p=placement, r=routing: link_loads(t, d, p, r))  # type: ignore[misc]

@@ -4,7 +4,7 @@ import numpy as np
 
 import railscope as rs
 
-topology = rs.load_fabric("hgx-b200-64").topology
+topology = rs.open_fabric("hgx-b200-64").topology
 placement = rs.scattered(topology, n_ranks=64, seed=1)
 groups = rs.Groups.consecutive(64, size=16)
 schedule = rs.all_to_all(groups, rs.parse_bytes("256MiB"))

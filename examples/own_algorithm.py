@@ -22,12 +22,12 @@ try:
 except rs.InputError as error:
     print(f"not one: {error}")
 
-topology = rs.load_fabric("hgx-b200-64").topology
+topology = rs.open_fabric("hgx-b200-64").topology
 placement, groups, size = rs.packed(topology), rs.Groups.consecutive(64, 64), rs.parse_bytes("256MiB")
 schedule = rs.schedule_of(one_step_all_gather, groups, np.array([size]), "one step")
 loads = rs.schedule_loads(topology, schedule, placement)
 model, sources = rs.model_for("infiniband", topology.nvlink_gbps)
-cost = rs.cost_of("one step", schedule, loads, placement, size, model, members=64)
+cost = rs.alpha_beta_of("one step", schedule, loads, placement, size, model, members=64)
 for bytes_ in (rs.parse_bytes("64KiB"), size):
     time_s, protocol = rs.predicted_s(cost, bytes_, model)
     busbw = rs.busbw_GBps("all-gather", 64, bytes_, time_s)

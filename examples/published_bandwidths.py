@@ -56,7 +56,7 @@ def predicted_GBps(
     topology = rs.build(description)
     model, _ = rs.model_for(description.fabric.technology, topology.nvlink_gbps)
     placement = rs.packed(topology, n_ranks)
-    found = rs.costs(topology, placement, "all-reduce", (algorithm,), rs.Adaptive(), model, n_channels=n_channels)
+    found = rs.alpha_betas(topology, placement, "all-reduce", (algorithm,), rs.Adaptive(), model, n_channels=n_channels)
     return rs.predict("all-reduce", n_ranks, (size,), found, model, best_only=True)[0].busbw_GBps
 
 

@@ -21,8 +21,8 @@ BoolVector = npt.NDArray[np.bool_]
 ENDPOINT, SWITCH, NVSWITCH = 0, 1, 2
 NODE_KINDS = ("endpoint", "switch", "nvswitch")
 
-NIC, TRUNK, NVLINK = 0, 1, 2
-LINK_KINDS = ("nic", "trunk", "nvlink")
+NIC, ISL, NVLINK = 0, 1, 2
+LINK_KINDS = ("nic", "isl", "nvlink")
 
 UP, DOWN, PEER = 0, 1, 2
 DIRECTIONS = ("up", "down", "peer")
@@ -198,11 +198,11 @@ class Topology:
 
     @cached_property
     def link_kind(self) -> Int8Vector:
-        """`NIC` (endpoint and switch), `TRUNK` (two switches) or `NVLINK`, (n_links,) int8."""
+        """`NIC` (endpoint and switch), `ISL` (two switches) or `NVLINK`, (n_links,) int8."""
         tail, head = self.nodes.kind[self.link_tail], self.nodes.kind[self.link_head]
         nvlink = (tail == NVSWITCH) | (head == NVSWITCH)
-        trunk = (tail == SWITCH) & (head == SWITCH)
-        return frozen_array(np.where(nvlink, NVLINK, np.where(trunk, TRUNK, NIC)).astype(np.int8), np.int8, "link_kind")
+        isl = (tail == SWITCH) & (head == SWITCH)
+        return frozen_array(np.where(nvlink, NVLINK, np.where(isl, ISL, NIC)).astype(np.int8), np.int8, "link_kind")
 
     @cached_property
     def link_tier(self) -> Int32Vector:

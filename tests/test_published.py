@@ -8,19 +8,19 @@ import numpy as np
 import pytest
 
 from collectives import Flows, Groups, all_to_all, collective_schedule, rail_aligned
-from fabric.analysis import analyse, summarize
-from fabric.bounds import cut_bound
+from fabric.bounds.cuts import cut_bound
 from fabric.builders import build, fat_tree, load_preset
 from fabric.builders.description import Core, FabricDescription, Hosts, Leaf, ScaleUp, Spine
 from fabric.formats.node_link import from_networkx, to_networkx
-from fabric.load import link_loads, schedule_loads
-from fabric.paths import route_flows
-from fabric.placement import Placement, domain_of_rank, packed, rail_of_rank
-from fabric.rates import max_min_rates
-from fabric.routing import Adaptive, DModK, Ecmp
-from fabric.topology import NIC, NVLINK, TRUNK, UP
-from fabric.traffic import collective_traffic
-from tests.test_rates import packet_fabric
+from fabric.jobs.placement import Placement, domain_of_rank, packed, rail_of_rank
+from fabric.jobs.traffic import collective_traffic
+from fabric.routing.link_loads import link_loads, schedule_loads
+from fabric.routing.paths import route_flows
+from fabric.routing.policies import Adaptive, DModK, Ecmp
+from fabric.studies.analysis import analyse, summarize
+from fabric.timing.max_min import max_min_rates
+from fabric.topology import ISL, NIC, NVLINK, UP
+from tests.fabric.timing.test_max_min import packet_fabric
 
 
 def two_tiers(leaves, per_leaf, uplinks, spines):
@@ -58,7 +58,7 @@ def largest_load(topology, src, dst, routing, placement=None):
     """Flows on the busiest link between switches."""
     flows = Flows(src, dst, np.ones(len(src)))
     loads = link_loads(topology, flows, placement or packed(topology), routing)
-    return loads.bytes[topology.link_kind == TRUNK].max(initial=0.0)
+    return loads.bytes[topology.link_kind == ISL].max(initial=0.0)
 
 
 def shifts(topology, n, routing, placement=None, every=1):
@@ -108,7 +108,7 @@ def to_the_next_leaf(per_leaf, uplinks, flows_per_host, routing):
     place = (src + np.tile(np.arange(flows_per_host), LEAVES * per_leaf)) % per_leaf
     dst = (src // per_leaf + 1) % LEAVES * per_leaf + place
     loads = link_loads(topology, Flows(src, dst, np.ones(src.size)), packed(topology), routing)
-    up = (topology.link_kind == TRUNK) & (topology.link_direction == UP)
+    up = (topology.link_kind == ISL) & (topology.link_direction == UP)
     return loads.bytes[up].reshape(LEAVES, uplinks), topology, src, dst
 
 
@@ -220,7 +220,7 @@ def test_rings_over_four_scalable_units_cross_the_spine_four_times():
         (flows,) = ring.demands
         assert len(flows.src) == 8 * 128
         loads = link_loads(fabric, flows, placement)
-        up = (fabric.link_kind == TRUNK) & (fabric.link_direction == UP)
+        up = (fabric.link_kind == ISL) & (fabric.link_direction == UP)
         crossings[wiring] = loads.bytes[up].sum() / flows.bytes[0]
     assert crossings == pytest.approx({"rail": 8 * 4, "host": 8 * 32})
 
@@ -230,7 +230,7 @@ def test_with_pxn_three_quarters_of_an_all_to_all_leave_their_unit():
     fabric = hosts_of_eight(128, 32)
     groups, size = Groups.consecutive(1024, 1024), 1024.0
     loads = schedule_loads(fabric, aligned(fabric, all_to_all(groups, size), packed(fabric)), packed(fabric)).total
-    up = (fabric.link_kind == TRUNK) & (fabric.link_direction == UP)
+    up = (fabric.link_kind == ISL) & (fabric.link_direction == UP)
     assert loads.bytes[up].sum() / (1024 * size) == pytest.approx(3 / 4)
 
 

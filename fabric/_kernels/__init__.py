@@ -1,0 +1,1 @@
+"""How it is computed fast: numba, and nothing else."""

@@ -11,16 +11,16 @@ class, whatever the number of sources.
 import numba
 import numpy as np
 
-from fabric._kernels.columns import (
-    CellColumns,
+from fabric._kernels.arrays import (
     Dag,
     FloatMatrix,
     FloatVector,
-    FlowColumns,
+    FlowArrays,
     Int32Matrix,
     Int32Vector,
     Int64Vector,
-    NetworkColumns,
+    LayerArrays,
+    MemberClassArrays,
 )
 
 # nogil: the caller runs one share of the destinations per thread.  error_model: no branch on every division.
@@ -28,21 +28,21 @@ kernel = numba.njit(cache=True, nogil=True, error_model="numpy")
 
 
 @kernel
-def _empty_dag(net: NetworkColumns) -> Dag:
-    n_switches, n_trunks = net.in_start.shape[0] - 1, net.in_tail.shape[0]
+def _empty_dag(net: LayerArrays) -> Dag:
+    n_switches, n_isls = net.in_start.shape[0] - 1, net.in_tail.shape[0]
     return Dag(
         np.empty(n_switches),
         np.empty(n_switches, np.int32),
         np.empty(n_switches, np.int32),
-        np.empty(n_trunks, np.int32),
-        np.empty(n_trunks, np.int32),
-        np.empty(n_trunks, np.int32),
-        np.empty(n_trunks),
+        np.empty(n_isls, np.int32),
+        np.empty(n_isls, np.int32),
+        np.empty(n_isls, np.int32),
+        np.empty(n_isls),
     )
 
 
 @kernel
-def _width(net: NetworkColumns) -> int:
+def _width(net: LayerArrays) -> int:
     """The largest number of slots of a class, at least 1."""
     width = 1
     for source in range(net.slot_start.shape[0] - 1):
@@ -51,7 +51,7 @@ def _width(net: NetworkColumns) -> int:
 
 
 @kernel
-def _find_dag(net: NetworkColumns, destination: int, dag: Dag) -> int:
+def _find_dag(net: LayerArrays, destination: int, dag: Dag) -> int:
     """Fill `dag` for the way to class `destination`; returns the number of its links."""
     dag.distance[:] = -1
     dag.capacity[:] = 0.0
@@ -88,7 +88,7 @@ def _find_dag(net: NetworkColumns, destination: int, dag: Dag) -> int:
 
 
 @kernel
-def _find_slot_shares(net: NetworkColumns, dag: Dag, share: FloatVector) -> None:
+def _find_slot_fractions(net: LayerArrays, dag: Dag, fraction: FloatVector) -> None:
     """How each class splits its bytes over its slots: by capacity, among those nearest to the destination.
 
     Parameters
@@ -101,26 +101,26 @@ def _find_slot_shares(net: NetworkColumns, dag: Dag, share: FloatVector) -> None
         total = 0.0
         for slot in range(net.slot_start[source], net.slot_start[source + 1]):
             reach = dag.distance[net.slot_switch[slot]]
-            share[slot] = 0.0
+            fraction[slot] = 0.0
             if reach >= 0 and (nearest < 0 or reach < nearest):
                 nearest = reach
         for slot in range(net.slot_start[source], net.slot_start[source + 1]):
             switch = net.slot_switch[slot]
             if nearest >= 0 and dag.distance[switch] == nearest:
-                share[slot] = min(net.slot_up_gbps[slot], dag.capacity[switch])
-                total += share[slot]
+                fraction[slot] = min(net.slot_up_gbps[slot], dag.capacity[switch])
+                total += fraction[slot]
         for slot in range(net.slot_start[source], net.slot_start[source + 1]):
             if total > 0.0:
-                share[slot] /= total
+                fraction[slot] /= total
 
 
 @kernel
 def _find_arrivals(
-    net: NetworkColumns,
+    net: LayerArrays,
     destination: int,
     dag: Dag,
     n_dag: int,
-    share: FloatVector,
+    fraction: FloatVector,
     at_switch: FloatMatrix,
     at_class: FloatMatrix,
 ) -> None:
@@ -146,55 +146,55 @@ def _find_arrivals(
     at_class[:] = 0.0
     for source in range(net.slot_start.shape[0] - 1):
         for slot in range(net.slot_start[source], net.slot_start[source + 1]):
-            if n_slots == 1 and share[slot] > 0.0:
+            if n_slots == 1 and fraction[slot] > 0.0:
                 at_class[source, 0] = 1.0
             elif n_slots > 1:
                 for k in range(n_slots):
-                    at_class[source, k] += share[slot] * at_switch[net.slot_switch[slot], k]
+                    at_class[source, k] += fraction[slot] * at_switch[net.slot_switch[slot], k]
 
 
 @kernel
-def _carry(dag: Dag, n_dag: int, waiting: FloatVector, trunk_bytes: FloatVector) -> None:
+def _carry(dag: Dag, n_dag: int, waiting: FloatVector, isl_bytes: FloatVector) -> None:
     """Carry the bytes that wait at switches to the destination; empties `waiting` ((S,) float64).  O(DAG links)."""
     for entry in range(n_dag - 1, -1, -1):
         tail = dag.tail[entry]
         if waiting[tail] > 0.0:
             carried = waiting[tail] * (dag.gbps[entry] / dag.capacity[tail])
-            trunk_bytes[dag.link[entry]] += carried
+            isl_bytes[dag.link[entry]] += carried
             waiting[dag.head[entry]] += carried
     waiting[:] = 0.0
 
 
 @kernel
-def _note_pair(cells: CellColumns, run: int, source: int, between_domains: bool, pair: Int32Vector) -> None:
-    """Note a source endpoint in cell `source` and a destination in the run that should exchange bytes, if any."""
-    for cell in range(cells.run_cell_start[run], cells.run_cell_stop[run]):
-        same_domain = cells.label[0, cell] > 0 and cells.label[0, cell] == cells.label[0, source]
-        same_block = cells.label[1, cell] > 0 and cells.label[1, cell] == cells.label[1, source]
+def _note_pair(classes: MemberClassArrays, run: int, source: int, between_domains: bool, pair: Int32Vector) -> None:
+    """Note an endpoint of member class `source` and one in the run that should exchange bytes, if any."""
+    for member_class in range(classes.run_class_start[run], classes.run_class_stop[run]):
+        same_domain = classes.label[0, member_class] > 0 and classes.label[0, member_class] == classes.label[0, source]
+        same_block = classes.label[1, member_class] > 0 and classes.label[1, member_class] == classes.label[1, source]
         if same_block or same_domain == between_domains:
             continue
-        for i in range(cells.cell_member_start[source], cells.cell_member_start[source + 1]):
-            for j in range(cells.cell_member_start[cell], cells.cell_member_start[cell + 1]):
-                if i != j and cells.member_send[i] * cells.member_receive[j] > 0.0:
-                    pair[0] = cells.member_endpoint[i]
-                    pair[1] = cells.member_endpoint[j]
+        for i in range(classes.class_member_start[source], classes.class_member_start[source + 1]):
+            for j in range(classes.class_member_start[member_class], classes.class_member_start[member_class + 1]):
+                if i != j and classes.member_send[i] * classes.member_receive[j] > 0.0:
+                    pair[0] = classes.member_endpoint[i]
+                    pair[1] = classes.member_endpoint[j]
                     return
 
 
 @kernel
 def sweep_all_to_all(
-    net: NetworkColumns,
-    cells: CellColumns,
+    net: LayerArrays,
+    classes: MemberClassArrays,
     between_domains: bool,
-    share_number: int,
-    n_shares: int,
-    trunk_bytes: FloatVector,
-    cell_up: FloatMatrix,
-    cell_down: FloatMatrix,
-    own_share: FloatVector,
+    chunk_number: int,
+    n_chunks: int,
+    isl_bytes: FloatVector,
+    class_up: FloatMatrix,
+    class_down: FloatMatrix,
+    own_fraction: FloatVector,
     unreachable: Int32Matrix,
 ) -> None:
-    """Load the links with an all-to-all, for every ``n_shares``-th destination class.
+    """Load the links with an all-to-all, for every ``n_chunks``-th destination class.
 
     Who exchanges with whom is counted by inclusion and exclusion over the labels (domain, block, both), so that a
     destination class costs its groups' cells and never their pairs; members are counted beside the weights, so that
@@ -205,58 +205,62 @@ def sweep_all_to_all(
     ----------
     between_domains : bool
         True: pairs in different domains (scale-out); False: pairs in one domain (scale-up).
-    share_number, n_shares : int
-        Destination classes ``share_number, share_number + n_shares, ...`` are swept.
-    trunk_bytes : (T,) float64
+    chunk_number, n_chunks : int
+        Destination classes ``chunk_number, chunk_number + n_chunks, ...`` are swept.
+    isl_bytes : (T,) float64
         Accumulated.
-    cell_up : (C, W) float64
-        Accumulated: receive weight that each slot of a cell's members sends towards.
-    cell_down : (C, W) float64
-        Send weight that arrives by each slot of a cell's members; written for the classes swept.
-    own_share : (A,) float64
+    class_up : (C, W) float64
+        Accumulated: receive weight that each slot of a member class's members sends towards.
+    class_down : (C, W) float64
+        Send weight that arrives by each slot of a member class's members; written for the classes swept.
+    own_fraction : (A,) float64
         How a class splits bytes to its own class; written for the classes swept.
     unreachable : (K + 1, 2) int32
         A source and a destination endpoint with bytes and no way between them; written for the classes swept.
     """
     n_switches, n_classes = net.in_start.shape[0] - 1, net.slot_start.shape[0] - 1
-    width = cell_up.shape[1]
+    width = class_up.shape[1]
     dag = _empty_dag(net)
-    share = np.empty(net.slot_switch.shape[0])
+    fraction = np.empty(net.slot_switch.shape[0])
     at_switch = np.zeros((n_switches, width))
     at_class = np.zeros((n_classes, width))
     waiting = np.zeros(n_switches)
     # By kind of label: receive weight and members of the destination run, send weight by slot of their sources.
-    weight = np.zeros((3, cells.n_labels))
-    count = np.zeros((3, cells.n_labels))
-    sent = np.zeros((3, cells.n_labels, width))
+    weight = np.zeros((3, classes.n_labels))
+    count = np.zeros((3, classes.n_labels))
+    sent = np.zeros((3, classes.n_labels, width))
     arriving = np.zeros(width)
-    for destination in range(share_number, n_classes, n_shares):
-        first_run, stop_run = cells.class_run_start[destination], cells.class_run_start[destination + 1]
+    for destination in range(chunk_number, n_classes, n_chunks):
+        first_run, stop_run = classes.attachment_run_start[destination], classes.attachment_run_start[destination + 1]
         if first_run == stop_run:
             continue
         n_dag = _find_dag(net, destination, dag)
-        _find_slot_shares(net, dag, share)
-        _find_arrivals(net, destination, dag, n_dag, share, at_switch, at_class)
+        _find_slot_fractions(net, dag, fraction)
+        _find_arrivals(net, destination, dag, n_dag, fraction, at_switch, at_class)
         for slot in range(net.slot_start[destination], net.slot_start[destination + 1]):
-            own_share[slot] = share[slot]
+            own_fraction[slot] = fraction[slot]
         for run in range(first_run, stop_run):
-            first, stop = cells.run_cell_start[run], cells.run_cell_stop[run]
+            first, stop = classes.run_class_start[run], classes.run_class_stop[run]
             all_weight = 0.0
             all_count = 0.0
-            for cell in range(first, stop):
-                members = float(cells.cell_member_start[cell + 1] - cells.cell_member_start[cell])
-                all_weight += cells.cell_receive[cell]
+            for member_class in range(first, stop):
+                members = float(classes.class_member_start[member_class + 1] - classes.class_member_start[member_class])
+                all_weight += classes.class_receive[member_class]
                 all_count += members
                 for kind in range(3):
-                    label = cells.label[kind, cell]
+                    label = classes.label[kind, member_class]
                     if label > 0:
-                        weight[kind, label] += cells.cell_receive[cell]
+                        weight[kind, label] += classes.class_receive[member_class]
                         count[kind, label] += members
             arriving[:] = 0.0
-            group = cells.run_group[run]
-            for cell in range(cells.group_cell_start[group], cells.group_cell_start[group + 1]):
-                source, send = cells.cell_class[cell], cells.cell_send[cell]
-                domain, block, joint = cells.label[0, cell], cells.label[1, cell], cells.label[2, cell]
+            group = classes.run_group[run]
+            for member_class in range(classes.group_class_start[group], classes.group_class_start[group + 1]):
+                source, send = classes.attachment[member_class], classes.class_send[member_class]
+                domain, block, joint = (
+                    classes.label[0, member_class],
+                    classes.label[1, member_class],
+                    classes.label[2, member_class],
+                )
                 if between_domains:
                     partners = all_count - (count[0, domain] + (count[1, block] - count[2, joint]))
                     receive = all_weight - (weight[0, domain] + (weight[1, block] - weight[2, joint]))
@@ -267,59 +271,63 @@ def sweep_all_to_all(
                     arrived = send * at_class[source, k]
                     arriving[k] += arrived
                     for kind in range(3):
-                        label = cells.label[kind, cell]
+                        label = classes.label[kind, member_class]
                         if count[kind, label] > 0.0:
                             sent[kind, label, k] += arrived
                 if partners < 0.5 or receive <= 0.0:
                     continue
                 reached = False
                 for slot in range(net.slot_start[source], net.slot_start[source + 1]):
-                    if share[slot] > 0.0:
+                    if fraction[slot] > 0.0:
                         reached = True
-                        waiting[net.slot_switch[slot]] += send * receive * share[slot]
-                        cell_up[cell, slot - net.slot_start[source]] += receive * share[slot]
+                        waiting[net.slot_switch[slot]] += send * receive * fraction[slot]
+                        class_up[member_class, slot - net.slot_start[source]] += receive * fraction[slot]
                 if not reached and send > 0.0:
-                    _note_pair(cells, run, cell, between_domains, unreachable[destination])
-            for cell in range(first, stop):
-                domain, block, joint = cells.label[0, cell], cells.label[1, cell], cells.label[2, cell]
+                    _note_pair(classes, run, member_class, between_domains, unreachable[destination])
+            for member_class in range(first, stop):
+                domain, block, joint = (
+                    classes.label[0, member_class],
+                    classes.label[1, member_class],
+                    classes.label[2, member_class],
+                )
                 for k in range(width):
                     if between_domains:
                         left_out = sent[0, domain, k] + (sent[1, block, k] - sent[2, joint, k])
                         rest = arriving[k] - left_out
                         # What is only rounding is nothing: an idle link stays idle.
-                        cell_down[cell, k] = rest if rest > 1e-12 * arriving[k] else 0.0
+                        class_down[member_class, k] = rest if rest > 1e-12 * arriving[k] else 0.0
                     else:
-                        cell_down[cell, k] = sent[0, domain, k] - sent[2, joint, k]
-            for cell in range(first, stop):
+                        class_down[member_class, k] = sent[0, domain, k] - sent[2, joint, k]
+            for member_class in range(first, stop):
                 for kind in range(3):
-                    label = cells.label[kind, cell]
+                    label = classes.label[kind, member_class]
                     weight[kind, label] = 0.0
                     count[kind, label] = 0.0
                     sent[kind, label, :] = 0.0
-        _carry(dag, n_dag, waiting, trunk_bytes)
+        _carry(dag, n_dag, waiting, isl_bytes)
 
 
 @kernel
 def sweep_flows(
-    net: NetworkColumns,
-    flows: FlowColumns,
+    net: LayerArrays,
+    flows: FlowArrays,
     endpoint_class: Int32Vector,
     endpoint_slot: Int64Vector,
-    share_number: int,
-    n_shares: int,
-    trunk_bytes: FloatVector,
+    chunk_number: int,
+    n_chunks: int,
+    isl_bytes: FloatVector,
     slot_up: FloatVector,
     slot_down: FloatVector,
     unreachable: Int32Matrix,
 ) -> None:
-    """Load the links with explicit flows, for every ``n_shares``-th destination class.
+    """Load the links with explicit flows, for every ``n_chunks``-th destination class.
 
     Parameters
     ----------
     endpoint_class : (N,) int32
     endpoint_slot : (N,) int64
         Where each endpoint's slots begin in `slot_up` and `slot_down`.
-    share_number, n_shares, trunk_bytes, unreachable
+    chunk_number, n_chunks, isl_bytes, unreachable
         As for `sweep_all_to_all`.
     slot_up, slot_down : (n_endpoint_slots,) float64
         Bytes from and to each endpoint by slot, accumulated.
@@ -327,26 +335,26 @@ def sweep_flows(
     n_switches, n_classes = net.in_start.shape[0] - 1, net.slot_start.shape[0] - 1
     width = _width(net)
     dag = _empty_dag(net)
-    share = np.empty(net.slot_switch.shape[0])
+    fraction = np.empty(net.slot_switch.shape[0])
     at_switch = np.zeros((n_switches, width))
     at_class = np.zeros((n_classes, width))
     waiting = np.zeros(n_switches)
-    for destination in range(share_number, n_classes, n_shares):
+    for destination in range(chunk_number, n_classes, n_chunks):
         first, stop = flows.class_flow_start[destination], flows.class_flow_start[destination + 1]
         if first == stop:
             continue
         n_dag = _find_dag(net, destination, dag)
-        _find_slot_shares(net, dag, share)
-        _find_arrivals(net, destination, dag, n_dag, share, at_switch, at_class)
+        _find_slot_fractions(net, dag, fraction)
+        _find_arrivals(net, destination, dag, n_dag, fraction, at_switch, at_class)
         n_slots = net.slot_start[destination + 1] - net.slot_start[destination]
         for flow in range(first, stop):
             src, dst = flows.src[flow], flows.dst[flow]
             source = endpoint_class[src]
             reached = False
             for slot in range(net.slot_start[source], net.slot_start[source + 1]):
-                if share[slot] > 0.0:
+                if fraction[slot] > 0.0:
                     reached = True
-                    amount = flows.bytes[flow] * share[slot]
+                    amount = flows.bytes[flow] * fraction[slot]
                     waiting[net.slot_switch[slot]] += amount
                     slot_up[endpoint_slot[src] + slot - net.slot_start[source]] += amount
             for k in range(n_slots):
@@ -354,15 +362,15 @@ def sweep_flows(
             if not reached and flows.bytes[flow] > 0.0:
                 unreachable[destination, 0] = src
                 unreachable[destination, 1] = dst
-        _carry(dag, n_dag, waiting, trunk_bytes)
+        _carry(dag, n_dag, waiting, isl_bytes)
 
 
 @kernel
 def split_paths(
-    net: NetworkColumns,
+    net: LayerArrays,
     source_class: Int32Vector,
     destination_class: Int32Vector,
-    trunk_part: FloatMatrix,
+    isl_part: FloatMatrix,
     up_part: FloatMatrix,
     down_part: FloatMatrix,
 ) -> None:
@@ -372,13 +380,13 @@ def split_paths(
     ----------
     source_class, destination_class : (P,) int32
         Pairs of classes, sorted by destination.
-    trunk_part : (P, T) float64
+    isl_part : (P, T) float64
         Out, zero at first: part of the unit on each trunk.
     up_part, down_part : (P, W) float64
         Out, zero at first: part by slot of the source, and of the destination; all zero where there is no way.
     """
     dag = _empty_dag(net)
-    share = np.empty(net.slot_switch.shape[0])
+    fraction = np.empty(net.slot_switch.shape[0])
     n_switches, n_classes = net.in_start.shape[0] - 1, net.slot_start.shape[0] - 1
     at_switch = np.zeros((n_switches, up_part.shape[1]))
     at_class = np.zeros((n_classes, up_part.shape[1]))
@@ -389,11 +397,11 @@ def split_paths(
         if destination_class[pair] != destination:
             destination = destination_class[pair]
             n_dag = _find_dag(net, destination, dag)
-            _find_slot_shares(net, dag, share)
-            _find_arrivals(net, destination, dag, n_dag, share, at_switch, at_class)
+            _find_slot_fractions(net, dag, fraction)
+            _find_arrivals(net, destination, dag, n_dag, fraction, at_switch, at_class)
         source = source_class[pair]
         for slot in range(net.slot_start[source], net.slot_start[source + 1]):
-            up_part[pair, slot - net.slot_start[source]] = share[slot]
-            waiting[net.slot_switch[slot]] += share[slot]
+            up_part[pair, slot - net.slot_start[source]] = fraction[slot]
+            waiting[net.slot_switch[slot]] += fraction[slot]
         down_part[pair] = at_class[source]
-        _carry(dag, n_dag, waiting, trunk_part[pair])
+        _carry(dag, n_dag, waiting, isl_part[pair])

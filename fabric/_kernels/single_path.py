@@ -9,15 +9,15 @@ switches per destination endpoint does.
 import numba
 import numpy as np
 
-from fabric._kernels.columns import (
-    CellColumns,
+from fabric._kernels.arrays import (
     FloatMatrix,
     FloatVector,
-    FlowColumns,
+    FlowArrays,
     Int32Matrix,
     Int32Vector,
     Int64Vector,
-    NetworkColumns,
+    LayerArrays,
+    MemberClassArrays,
     NextHops,
     UInt64Matrix,
     UInt64Vector,
@@ -36,22 +36,22 @@ def _mix(value: np.uint64) -> np.uint64:
 
 
 @kernel
-def _empty_hops(net: NetworkColumns) -> NextHops:
-    n_switches, n_trunks = net.in_start.shape[0] - 1, net.in_tail.shape[0]
+def _empty_hops(net: LayerArrays) -> NextHops:
+    n_switches, n_isls = net.in_start.shape[0] - 1, net.in_tail.shape[0]
     return NextHops(
         np.empty(n_switches, np.int32),
         np.empty(n_switches, np.int32),
         np.empty(n_switches, np.int32),
         np.empty(n_switches, np.int32),
-        np.empty(n_trunks, np.int32),
-        np.empty(n_trunks, np.int32),
+        np.empty(n_isls, np.int32),
+        np.empty(n_isls, np.int32),
         np.empty(n_switches, np.bool_),
         np.empty(n_switches, np.int32),
     )
 
 
 @kernel
-def _find_hops(net: NetworkColumns, destination: int, hops: NextHops) -> int:
+def _find_hops(net: LayerArrays, destination: int, hops: NextHops) -> int:
     """Fill `hops` for the way to class `destination`; returns the number of switches that reach it."""
     hops.distance[:] = -1
     n_queued = 0
@@ -93,7 +93,7 @@ def _find_hops(net: NetworkColumns, destination: int, hops: NextHops) -> int:
 
 
 @kernel
-def _find_slot_shares(net: NetworkColumns, hops: NextHops, share: FloatVector) -> None:
+def _find_slot_fractions(net: LayerArrays, hops: NextHops, fraction: FloatVector) -> None:
     """How each class splits its bytes over its slots: by capacity, among those nearest to the destination.
 
     An endpoint is no switch: the NIC balances its ports under every policy.
@@ -108,21 +108,21 @@ def _find_slot_shares(net: NetworkColumns, hops: NextHops, share: FloatVector) -
         total = 0.0
         for slot in range(net.slot_start[source], net.slot_start[source + 1]):
             reach = hops.distance[net.slot_switch[slot]]
-            share[slot] = 0.0
+            fraction[slot] = 0.0
             if reach >= 0 and (nearest < 0 or reach < nearest):
                 nearest = reach
         for slot in range(net.slot_start[source], net.slot_start[source + 1]):
             if nearest >= 0 and hops.distance[net.slot_switch[slot]] == nearest:
-                share[slot] = net.slot_up_gbps[slot]
-                total += share[slot]
+                fraction[slot] = net.slot_up_gbps[slot]
+                total += fraction[slot]
         for slot in range(net.slot_start[source], net.slot_start[source + 1]):
             if total > 0.0:
-                share[slot] /= total
+                fraction[slot] /= total
 
 
 @kernel
 def _walk(
-    key: np.uint64, switch: int, amount: float, seed: UInt64Vector, hops: NextHops, trunk_bytes: FloatVector
+    key: np.uint64, switch: int, amount: float, seed: UInt64Vector, hops: NextHops, isl_bytes: FloatVector
 ) -> int:
     """Walk one flow from `switch` while there is a choice; returns the switch from which its path is forced."""
     while not hops.forced[switch]:
@@ -130,25 +130,25 @@ def _walk(
         choices = np.uint64(hops.stop[switch] - first)
         drawn = _mix(key ^ seed[switch]) >> np.uint64(32)
         hop = first + np.int64((drawn * choices) >> np.uint64(32))
-        trunk_bytes[hops.link[hop]] += amount
+        isl_bytes[hops.link[hop]] += amount
         switch = hops.head[hop]
     return switch
 
 
 @kernel
 def _walk_pair(
-    net: NetworkColumns,
+    net: LayerArrays,
     source: int,
     src: int,
     dst: int,
     amount: float,
-    share: FloatVector,
+    fraction: FloatVector,
     seed: UInt64Vector,
     port_key: UInt64Matrix,
     endpoint_slot: Int64Vector,
     hops: NextHops,
     waiting: FloatVector,
-    trunk_bytes: FloatVector,
+    isl_bytes: FloatVector,
     slot_up: FloatVector,
     slot_down: FloatVector,
 ) -> bool:
@@ -156,40 +156,40 @@ def _walk_pair(
     pair = _mix((np.uint64(src) << np.uint64(32)) | np.uint64(dst))
     reached = False
     for slot in range(net.slot_start[source], net.slot_start[source + 1]):
-        if share[slot] > 0.0:
+        if fraction[slot] > 0.0:
             reached = True
             k = slot - net.slot_start[source]
-            slot_up[endpoint_slot[src] + k] += amount * share[slot]
-            part = amount * share[slot] / port_key.shape[0]
+            slot_up[endpoint_slot[src] + k] += amount * fraction[slot]
+            part = amount * fraction[slot] / port_key.shape[0]
             for queue_pair in range(port_key.shape[0]):
-                end = _walk(pair ^ port_key[queue_pair, k], net.slot_switch[slot], part, seed, hops, trunk_bytes)
+                end = _walk(pair ^ port_key[queue_pair, k], net.slot_switch[slot], part, seed, hops, isl_bytes)
                 waiting[end] += part
                 slot_down[endpoint_slot[dst] + hops.end_slot[end]] += part
     return reached
 
 
 @kernel
-def _carry_forced(hops: NextHops, n_queued: int, waiting: FloatVector, trunk_bytes: FloatVector) -> None:
+def _carry_forced(hops: NextHops, n_queued: int, waiting: FloatVector, isl_bytes: FloatVector) -> None:
     """Carry the bytes that wait at forced switches to the destination; empties `waiting`."""
     for position in range(n_queued - 1, -1, -1):
         switch = hops.queue[position]
         if waiting[switch] > 0.0 and hops.distance[switch] > 0:
             hop = hops.start[switch]
-            trunk_bytes[hops.link[hop]] += waiting[switch]
+            isl_bytes[hops.link[hop]] += waiting[switch]
             waiting[hops.head[hop]] += waiting[switch]
         waiting[switch] = 0.0
 
 
 @kernel
 def _carry_by_destination(
-    net: NetworkColumns,
+    net: LayerArrays,
     hops: NextHops,
     n_queued: int,
     destination: int,
     index: int,
     first_endpoint_slot: int,
     waiting: FloatVector,
-    trunk_bytes: FloatVector,
+    isl_bytes: FloatVector,
     slot_down: FloatVector,
 ) -> None:
     """Carry the bytes that wait at switches to one endpoint, number `index`, of class `destination`.
@@ -203,7 +203,7 @@ def _carry_by_destination(
         if waiting[switch] > 0.0:
             first = hops.start[switch]
             hop = first + (index // net.divisor[switch]) % (hops.stop[switch] - first)
-            trunk_bytes[hops.link[hop]] += waiting[switch]
+            isl_bytes[hops.link[hop]] += waiting[switch]
             waiting[hops.head[hop]] += waiting[switch]
             waiting[switch] = 0.0
     for slot in range(net.slot_start[destination], net.slot_start[destination + 1]):
@@ -213,24 +213,24 @@ def _carry_by_destination(
 
 
 @kernel
-def _exchange(cells: CellColumns, a: int, b: int, between_domains: bool) -> bool:
-    """Whether members of cells `a` and `b` exchange bytes in this layer (``i == i`` apart)."""
-    same_domain = cells.label[0, a] > 0 and cells.label[0, a] == cells.label[0, b]
-    same_block = cells.label[1, a] > 0 and cells.label[1, a] == cells.label[1, b]
+def _exchange(classes: MemberClassArrays, a: int, b: int, between_domains: bool) -> bool:
+    """Whether members of member classes `a` and `b` exchange bytes in this layer (``i == i`` apart)."""
+    same_domain = classes.label[0, a] > 0 and classes.label[0, a] == classes.label[0, b]
+    same_block = classes.label[1, a] > 0 and classes.label[1, a] == classes.label[1, b]
     return same_domain != between_domains and not same_block
 
 
 @kernel
 def ecmp_all_to_all(
-    net: NetworkColumns,
-    cells: CellColumns,
+    net: LayerArrays,
+    classes: MemberClassArrays,
     between_domains: bool,
     endpoint_slot: Int64Vector,
     seed: UInt64Vector,
     port_key: UInt64Matrix,
-    share_number: int,
-    n_shares: int,
-    trunk_bytes: FloatVector,
+    chunk_number: int,
+    n_chunks: int,
+    isl_bytes: FloatVector,
     slot_up: FloatVector,
     slot_down: FloatVector,
     unreachable: Int32Matrix,
@@ -247,9 +247,9 @@ def ecmp_all_to_all(
         Hash seed of each switch.
     port_key : (n_queue_pairs, W) uint64
         What a queue pair and a port of the source add to the hash.
-    share_number, n_shares : int
-        Destination classes ``share_number, share_number + n_shares, ...`` are walked.
-    trunk_bytes : (T,) float64
+    chunk_number, n_chunks : int
+        Destination classes ``chunk_number, chunk_number + n_chunks, ...`` are walked.
+    isl_bytes : (T,) float64
         Accumulated.
     slot_up, slot_down : (n_endpoint_slots,) float64
         Bytes from and to each endpoint by slot, accumulated.
@@ -257,176 +257,176 @@ def ecmp_all_to_all(
         A source and a destination endpoint with bytes and no way between them; written for the classes walked.
     """
     hops = _empty_hops(net)
-    share = np.empty(net.slot_switch.shape[0])
+    fraction = np.empty(net.slot_switch.shape[0])
     waiting = np.zeros(net.in_start.shape[0] - 1)
-    for destination in range(share_number, net.slot_start.shape[0] - 1, n_shares):
-        first_run, stop_run = cells.class_run_start[destination], cells.class_run_start[destination + 1]
+    for destination in range(chunk_number, net.slot_start.shape[0] - 1, n_chunks):
+        first_run, stop_run = classes.attachment_run_start[destination], classes.attachment_run_start[destination + 1]
         if first_run == stop_run:
             continue
         n_queued = _find_hops(net, destination, hops)
-        _find_slot_shares(net, hops, share)
+        _find_slot_fractions(net, hops, fraction)
         for run in range(first_run, stop_run):
-            group = cells.run_group[run]
-            first_cell, stop_cell = cells.group_cell_start[group], cells.group_cell_start[group + 1]
-            for cell in range(cells.run_cell_start[run], cells.run_cell_stop[run]):
-                for j in range(cells.cell_member_start[cell], cells.cell_member_start[cell + 1]):
-                    receive, dst = cells.member_receive[j], cells.member_endpoint[j]
-                    for other in range(first_cell, stop_cell):
-                        if not _exchange(cells, other, cell, between_domains):
+            group = classes.run_group[run]
+            first_class, stop_class = classes.group_class_start[group], classes.group_class_start[group + 1]
+            for member_class in range(classes.run_class_start[run], classes.run_class_stop[run]):
+                for j in range(classes.class_member_start[member_class], classes.class_member_start[member_class + 1]):
+                    receive, dst = classes.member_receive[j], classes.member_endpoint[j]
+                    for other in range(first_class, stop_class):
+                        if not _exchange(classes, other, member_class, between_domains):
                             continue
-                        source = cells.cell_class[other]
-                        for i in range(cells.cell_member_start[other], cells.cell_member_start[other + 1]):
-                            amount = cells.member_send[i] * receive
+                        source = classes.attachment[other]
+                        for i in range(classes.class_member_start[other], classes.class_member_start[other + 1]):
+                            amount = classes.member_send[i] * receive
                             if i == j or amount == 0.0:
                                 continue
-                            src = cells.member_endpoint[i]
+                            src = classes.member_endpoint[i]
                             if not _walk_pair(
-                                net, source, src, dst, amount, share, seed, port_key, endpoint_slot, hops, waiting,
-                                trunk_bytes, slot_up, slot_down,
+                                net, source, src, dst, amount, fraction, seed, port_key, endpoint_slot, hops, waiting,
+                                isl_bytes, slot_up, slot_down,
                             ):  # fmt: skip
                                 unreachable[destination, 0] = src
                                 unreachable[destination, 1] = dst
-        _carry_forced(hops, n_queued, waiting, trunk_bytes)
+        _carry_forced(hops, n_queued, waiting, isl_bytes)
 
 
 @kernel
 def ecmp_flows(
-    net: NetworkColumns,
-    flows: FlowColumns,
+    net: LayerArrays,
+    flows: FlowArrays,
     endpoint_class: Int32Vector,
     endpoint_slot: Int64Vector,
     seed: UInt64Vector,
     port_key: UInt64Matrix,
-    share_number: int,
-    n_shares: int,
-    trunk_bytes: FloatVector,
+    chunk_number: int,
+    n_chunks: int,
+    isl_bytes: FloatVector,
     slot_up: FloatVector,
     slot_down: FloatVector,
     unreachable: Int32Matrix,
 ) -> None:
     """Load the links with explicit flows, one hashed path per flow, queue pair and port; as `ecmp_all_to_all`."""
     hops = _empty_hops(net)
-    share = np.empty(net.slot_switch.shape[0])
+    fraction = np.empty(net.slot_switch.shape[0])
     waiting = np.zeros(net.in_start.shape[0] - 1)
-    for destination in range(share_number, net.slot_start.shape[0] - 1, n_shares):
+    for destination in range(chunk_number, net.slot_start.shape[0] - 1, n_chunks):
         first, stop = flows.class_flow_start[destination], flows.class_flow_start[destination + 1]
         if first == stop:
             continue
         n_queued = _find_hops(net, destination, hops)
-        _find_slot_shares(net, hops, share)
+        _find_slot_fractions(net, hops, fraction)
         for flow in range(first, stop):
             src, dst, amount = flows.src[flow], flows.dst[flow], flows.bytes[flow]
             reached = _walk_pair(
-                net, endpoint_class[src], src, dst, amount, share, seed, port_key, endpoint_slot, hops, waiting,
-                trunk_bytes, slot_up, slot_down,
+                net, endpoint_class[src], src, dst, amount, fraction, seed, port_key, endpoint_slot, hops, waiting,
+                isl_bytes, slot_up, slot_down,
             )  # fmt: skip
             if not reached and amount > 0.0:
                 unreachable[destination, 0] = src
                 unreachable[destination, 1] = dst
-        _carry_forced(hops, n_queued, waiting, trunk_bytes)
+        _carry_forced(hops, n_queued, waiting, isl_bytes)
 
 
 @kernel
 def dmodk_all_to_all(
-    net: NetworkColumns,
-    cells: CellColumns,
+    net: LayerArrays,
+    classes: MemberClassArrays,
     between_domains: bool,
     endpoint_slot: Int64Vector,
     endpoint_index: Int64Vector,
-    share_number: int,
-    n_shares: int,
-    trunk_bytes: FloatVector,
-    cell_up: FloatMatrix,
+    chunk_number: int,
+    n_chunks: int,
+    isl_bytes: FloatVector,
+    class_up: FloatMatrix,
     slot_down: FloatVector,
-    own_share: FloatVector,
+    own_fraction: FloatVector,
     unreachable: Int32Matrix,
 ) -> None:
-    """Load the links with an all-to-all under D-mod-K, for every ``n_shares``-th destination class.
+    """Load the links with an all-to-all under D-mod-K, for every ``n_chunks``-th destination class.
 
     Pairs ``i == i`` are counted where labels do not leave them out (they stay on their own switch); the caller takes
     them off the endpoints' cables.
 
     Parameters
     ----------
-    between_domains, endpoint_slot, share_number, n_shares, trunk_bytes, slot_down, unreachable
+    between_domains, endpoint_slot, chunk_number, n_chunks, isl_bytes, slot_down, unreachable
         As for `ecmp_all_to_all`.
     endpoint_index : (N,) int64
         Number of each destination, leaf by leaf.
-    cell_up : (C, W) float64
-        Accumulated: receive weight that each slot of a cell's members sends towards.
-    own_share : (A,) float64
+    class_up : (C, W) float64
+        Accumulated: receive weight that each slot of a member class's members sends towards.
+    own_fraction : (A,) float64
         How a class splits bytes to its own class; written for the classes swept.
     """
     hops = _empty_hops(net)
-    share = np.empty(net.slot_switch.shape[0])
+    fraction = np.empty(net.slot_switch.shape[0])
     waiting = np.zeros(net.in_start.shape[0] - 1)
-    for destination in range(share_number, net.slot_start.shape[0] - 1, n_shares):
-        first_run, stop_run = cells.class_run_start[destination], cells.class_run_start[destination + 1]
+    for destination in range(chunk_number, net.slot_start.shape[0] - 1, n_chunks):
+        first_run, stop_run = classes.attachment_run_start[destination], classes.attachment_run_start[destination + 1]
         if first_run == stop_run:
             continue
         n_queued = _find_hops(net, destination, hops)
-        _find_slot_shares(net, hops, share)
+        _find_slot_fractions(net, hops, fraction)
         for slot in range(net.slot_start[destination], net.slot_start[destination + 1]):
-            own_share[slot] = share[slot]
+            own_fraction[slot] = fraction[slot]
         for run in range(first_run, stop_run):
-            group = cells.run_group[run]
-            first_cell, stop_cell = cells.group_cell_start[group], cells.group_cell_start[group + 1]
-            for cell in range(cells.run_cell_start[run], cells.run_cell_stop[run]):
-                for j in range(cells.cell_member_start[cell], cells.cell_member_start[cell + 1]):
-                    receive, dst = cells.member_receive[j], cells.member_endpoint[j]
-                    for other in range(first_cell, stop_cell):
-                        if receive == 0.0 or not _exchange(cells, other, cell, between_domains):
+            group = classes.run_group[run]
+            first_class, stop_class = classes.group_class_start[group], classes.group_class_start[group + 1]
+            for member_class in range(classes.run_class_start[run], classes.run_class_stop[run]):
+                for j in range(classes.class_member_start[member_class], classes.class_member_start[member_class + 1]):
+                    receive, dst = classes.member_receive[j], classes.member_endpoint[j]
+                    for other in range(first_class, stop_class):
+                        if receive == 0.0 or not _exchange(classes, other, member_class, between_domains):
                             continue
-                        source = cells.cell_class[other]
+                        source = classes.attachment[other]
                         reached = False
                         for slot in range(net.slot_start[source], net.slot_start[source + 1]):
-                            if share[slot] > 0.0:
+                            if fraction[slot] > 0.0:
                                 reached = True
-                                waiting[net.slot_switch[slot]] += cells.cell_send[other] * receive * share[slot]
-                                cell_up[other, slot - net.slot_start[source]] += receive * share[slot]
+                                waiting[net.slot_switch[slot]] += classes.class_send[other] * receive * fraction[slot]
+                                class_up[other, slot - net.slot_start[source]] += receive * fraction[slot]
                         if not reached:
-                            for i in range(cells.cell_member_start[other], cells.cell_member_start[other + 1]):
-                                if i != j and cells.member_send[i] > 0.0:
-                                    unreachable[destination, 0] = cells.member_endpoint[i]
+                            for i in range(classes.class_member_start[other], classes.class_member_start[other + 1]):
+                                if i != j and classes.member_send[i] > 0.0:
+                                    unreachable[destination, 0] = classes.member_endpoint[i]
                                     unreachable[destination, 1] = dst
                     _carry_by_destination(
                         net, hops, n_queued, destination, endpoint_index[dst], endpoint_slot[dst], waiting,
-                        trunk_bytes, slot_down,
+                        isl_bytes, slot_down,
                     )  # fmt: skip
 
 
 @kernel
 def dmodk_flows(
-    net: NetworkColumns,
-    flows: FlowColumns,
+    net: LayerArrays,
+    flows: FlowArrays,
     endpoint_class: Int32Vector,
     endpoint_slot: Int64Vector,
     endpoint_index: Int64Vector,
-    share_number: int,
-    n_shares: int,
-    trunk_bytes: FloatVector,
+    chunk_number: int,
+    n_chunks: int,
+    isl_bytes: FloatVector,
     slot_up: FloatVector,
     slot_down: FloatVector,
     unreachable: Int32Matrix,
 ) -> None:
     """Load the links with explicit flows under D-mod-K, one sweep per destination; as `dmodk_all_to_all`."""
     hops = _empty_hops(net)
-    share = np.empty(net.slot_switch.shape[0])
+    fraction = np.empty(net.slot_switch.shape[0])
     waiting = np.zeros(net.in_start.shape[0] - 1)
-    for destination in range(share_number, net.slot_start.shape[0] - 1, n_shares):
+    for destination in range(chunk_number, net.slot_start.shape[0] - 1, n_chunks):
         first, stop = flows.class_flow_start[destination], flows.class_flow_start[destination + 1]
         if first == stop:
             continue
         n_queued = _find_hops(net, destination, hops)
-        _find_slot_shares(net, hops, share)
+        _find_slot_fractions(net, hops, fraction)
         for flow in range(first, stop):
             src, dst = flows.src[flow], flows.dst[flow]
             source = endpoint_class[src]
             reached = False
             for slot in range(net.slot_start[source], net.slot_start[source + 1]):
-                if share[slot] > 0.0:
+                if fraction[slot] > 0.0:
                     reached = True
-                    amount = flows.bytes[flow] * share[slot]
+                    amount = flows.bytes[flow] * fraction[slot]
                     waiting[net.slot_switch[slot]] += amount
                     slot_up[endpoint_slot[src] + slot - net.slot_start[source]] += amount
             if not reached and flows.bytes[flow] > 0.0:
@@ -434,53 +434,53 @@ def dmodk_flows(
                 unreachable[destination, 1] = dst
             if flow + 1 == stop or flows.dst[flow + 1] != dst:
                 _carry_by_destination(
-                    net, hops, n_queued, destination, endpoint_index[dst], endpoint_slot[dst], waiting, trunk_bytes,
+                    net, hops, n_queued, destination, endpoint_index[dst], endpoint_slot[dst], waiting, isl_bytes,
                     slot_down,
                 )  # fmt: skip
 
 
 @kernel
 def path_lengths(
-    net: NetworkColumns,
-    flows: FlowColumns,
+    net: LayerArrays,
+    flows: FlowArrays,
     endpoint_class: Int32Vector,
     width: int,
     n_queue_pairs: int,
     part: FloatVector,
     hop_start: Int64Vector,
-    share_number: int,
-    n_shares: int,
+    chunk_number: int,
+    n_chunks: int,
     unreachable: Int32Matrix,
 ) -> None:
     """Measure the path of each part of each flow: one for each port of the source and queue pair.
 
     Parameters
     ----------
-    flows : FlowColumns
+    flows : FlowArrays
         `bytes` is not read.
     part : (F * width * n_queue_pairs,) float64
         Out: part of the flow's bytes; 0 where a port is not used.
     hop_start : (F * width * n_queue_pairs + 1,) int64
         Out, from 1 on: number of links, those of the endpoints included; 0 where a port is not used.
-    share_number, n_shares, unreachable
+    chunk_number, n_chunks, unreachable
         As for `ecmp_flows`.
     """
     hops = _empty_hops(net)
-    share = np.empty(net.slot_switch.shape[0])
-    for destination in range(share_number, net.slot_start.shape[0] - 1, n_shares):
+    fraction = np.empty(net.slot_switch.shape[0])
+    for destination in range(chunk_number, net.slot_start.shape[0] - 1, n_chunks):
         first, stop = flows.class_flow_start[destination], flows.class_flow_start[destination + 1]
         if first == stop:
             continue
         _find_hops(net, destination, hops)
-        _find_slot_shares(net, hops, share)
+        _find_slot_fractions(net, hops, fraction)
         for flow in range(first, stop):
             source = endpoint_class[flows.src[flow]]
             reached = False
             for slot in range(net.slot_start[source], net.slot_start[source + 1]):
                 k = slot - net.slot_start[source]
-                for queue_pair in range(n_queue_pairs if share[slot] > 0.0 else 0):
+                for queue_pair in range(n_queue_pairs if fraction[slot] > 0.0 else 0):
                     number = (flow * width + k) * n_queue_pairs + queue_pair
-                    part[number] = share[slot] / n_queue_pairs
+                    part[number] = fraction[slot] / n_queue_pairs
                     hop_start[number + 1] = hops.distance[net.slot_switch[slot]] + 2
                     reached = True
             if not reached:
@@ -490,18 +490,18 @@ def path_lengths(
 
 @kernel
 def ecmp_paths(
-    net: NetworkColumns,
-    flows: FlowColumns,
+    net: LayerArrays,
+    flows: FlowArrays,
     endpoint_class: Int32Vector,
     endpoint_slot: Int64Vector,
     width: int,
     seed: UInt64Vector,
     port_key: UInt64Matrix,
-    trunk_link: Int32Vector,
+    isl_link: Int32Vector,
     up_link: Int32Vector,
     down_link: Int32Vector,
-    share_number: int,
-    n_shares: int,
+    chunk_number: int,
+    n_chunks: int,
     hop_start: Int64Vector,
     hop_link: Int32Vector,
 ) -> None:
@@ -509,12 +509,12 @@ def ecmp_paths(
 
     Parameters
     ----------
-    trunk_link : (T,) int32
+    isl_link : (T,) int32
         Link of the topology of each trunk.
     up_link, down_link : (n_endpoint_slots,) int32
         A link of each endpoint slot, there and back.
-    share_number, n_shares : int
-        Destination classes ``share_number, share_number + n_shares, ...`` are taken.
+    chunk_number, n_chunks : int
+        Destination classes ``chunk_number, chunk_number + n_chunks, ...`` are taken.
     hop_start : (n_parts + 1,) int64
         Where each part's hops begin, as measured by `path_lengths`.
     hop_link : (H,) int32
@@ -522,7 +522,7 @@ def ecmp_paths(
     """
     hops = _empty_hops(net)
     n_queue_pairs = port_key.shape[0]
-    for destination in range(share_number, net.slot_start.shape[0] - 1, n_shares):
+    for destination in range(chunk_number, net.slot_start.shape[0] - 1, n_chunks):
         first, stop = flows.class_flow_start[destination], flows.class_flow_start[destination + 1]
         if first == stop:
             continue
@@ -547,30 +547,30 @@ def ecmp_paths(
                             drawn = _mix(pair ^ port_key[queue_pair, k] ^ seed[switch]) >> np.uint64(32)
                             hop += np.int64((drawn * choices) >> np.uint64(32))
                         place += 1
-                        hop_link[place] = trunk_link[hops.link[hop]]
+                        hop_link[place] = isl_link[hops.link[hop]]
                         switch = hops.head[hop]
                     hop_link[place + 1] = down_link[endpoint_slot[dst] + hops.end_slot[switch]]
 
 
 @kernel
 def dmodk_paths(
-    net: NetworkColumns,
-    flows: FlowColumns,
+    net: LayerArrays,
+    flows: FlowArrays,
     endpoint_class: Int32Vector,
     endpoint_slot: Int64Vector,
     width: int,
     endpoint_index: Int64Vector,
-    trunk_link: Int32Vector,
+    isl_link: Int32Vector,
     up_link: Int32Vector,
     down_link: Int32Vector,
-    share_number: int,
-    n_shares: int,
+    chunk_number: int,
+    n_chunks: int,
     hop_start: Int64Vector,
     hop_link: Int32Vector,
 ) -> None:
     """Write the links of every part of every flow under D-mod-K; arguments as for `ecmp_paths` and `dmodk_flows`."""
     hops = _empty_hops(net)
-    for destination in range(share_number, net.slot_start.shape[0] - 1, n_shares):
+    for destination in range(chunk_number, net.slot_start.shape[0] - 1, n_chunks):
         first, stop = flows.class_flow_start[destination], flows.class_flow_start[destination + 1]
         if first == stop:
             continue
@@ -590,6 +590,6 @@ def dmodk_paths(
                     hop = hops.start[switch]
                     hop += (endpoint_index[dst] // net.divisor[switch]) % (hops.stop[switch] - hop)
                     place += 1
-                    hop_link[place] = trunk_link[hops.link[hop]]
+                    hop_link[place] = isl_link[hops.link[hop]]
                     switch = hops.head[hop]
                 hop_link[place + 1] = down_link[endpoint_slot[dst] + hops.end_slot[switch]]

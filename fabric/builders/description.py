@@ -13,7 +13,7 @@ Count = Annotated[int, Field(ge=1)]
 Gbps = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Ratio = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Nanoseconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Share = Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]
+Fraction = Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]
 Wiring = Literal["rail", "host"]
 SpineSets = Literal["shared", "per-rail"]
 
@@ -141,7 +141,7 @@ class Core(_Table):
 
 
 class Time(_Table):
-    """Table ``[time]``: latency and efficiency for predictions with latency; defaults in `fabric.latency`.
+    """Table ``[time]``: latency and efficiency for predictions with latency; defaults in `fabric.timing.protocols`.
 
     Attributes
     ----------
@@ -157,9 +157,9 @@ class Time(_Table):
 
     hop_ns: Nanoseconds | None = None
     message_ns: Nanoseconds | None = None
-    wire_efficiency: Share | None = None
-    scale_up_efficiency: Share | None = None
-    nvls_efficiency: Share | None = None
+    wire_efficiency: Fraction | None = None
+    scale_up_efficiency: Fraction | None = None
+    nvls_efficiency: Fraction | None = None
 
 
 class Job(_Table):

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from fabric.options import (
+from fabric.commands.options import (
     Channels,
     CrossNic,
     FabricArgument,
@@ -28,7 +28,7 @@ from fabric.options import (
     Wire,
     check_channels,
     ecmp_of,
-    matched_tables,
+    matched_lfts,
     routing_name,
     routing_of,
     switches_reduce,
@@ -36,7 +36,7 @@ from fabric.options import (
     usage,
     wiring_of,
 )
-from fabric.terminal import working
+from fabric.commands.terminal import working
 
 
 def busbw(
@@ -118,12 +118,12 @@ def busbw(
     names = tuple(name.strip() for name in algorithm.split(","))
 
     from collectives.catalog import ALGORITHMS, AUTO, known_collective
-    from fabric import busbw as prediction
-    from fabric import busbw_report, report
-    from fabric.heatmap import check_format
-    from fabric.latency import GivenTimes, Protocol
-    from fabric.loading import load_fabric
-    from fabric.output import check_writable, write_whole
+    from fabric.files import check_writable, write_whole
+    from fabric.formats.opening import open_fabric
+    from fabric.reports import busbw as busbw_report, tables as report
+    from fabric.reports.heatmap import check_format
+    from fabric.timing import prediction
+    from fabric.timing.protocols import GivenTimes, Protocol
     from traces.nccl_tests import read_nccl_tests
 
     known_collective(collective)
@@ -136,8 +136,8 @@ def busbw(
     if figure is not None:
         check_format(figure)
         check_writable(figure, force)
-    given = load_fabric(fabric, wiring_of(wiring), host_pattern, nvlink_gbps)
-    policy = routing_of(policy_name, hashing, matched_tables(given, lfts, skip_unrouted=False))
+    given = open_fabric(fabric, wiring_of(wiring), host_pattern, nvlink_gbps)
+    policy = routing_of(policy_name, hashing, matched_lfts(given, lfts, skip_unrouted=False))
     job = options.traffic(given)
     where = options.placement(given, job, placement, seed)
     own = None
@@ -151,7 +151,7 @@ def busbw(
         prediction.same_test(results, str(measured), collective, where.n_ranks)
     with working("routing"):
         sharp = switches_reduce(given)
-        found = prediction.costs(
+        found = prediction.alpha_betas(
             given.topology, where, collective, names, policy, model, sharp, threads, None, channels, cross_nic
         )
     rows = prediction.predict(collective, where.n_ranks, wanted, found, model, best_only)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fabric.options import (
+from fabric.commands.options import (
     Algorithm,
     Axis,
     Collective,
@@ -34,13 +34,13 @@ from fabric.options import (
     TopologyConf,
     TraceFiles,
     ecmp_of,
-    matched_tables,
+    matched_lfts,
     usage,
 )
-from fabric.terminal import over_threshold, working
+from fabric.commands.terminal import over_threshold, working
 
 if TYPE_CHECKING:
-    from fabric.load import LinkLoads
+    from fabric.routing.link_loads import LinkLoads
 
 # Groups of `compare` where nothing is said: the expert-parallel size of published DeepSeek-V3 recipes.
 USUAL_GROUP = 64
@@ -121,14 +121,14 @@ def compare(
     options.check()
 
     from collectives.catalog import AUTO
-    from fabric import compare_report, report
-    from fabric.heatmap import check_format, compare_figure, drawable
-    from fabric.hotspots import worst_imbalance
-    from fabric.loading import load_fabric, rail_wired
-    from fabric.output import check_writable, unused_path, write_all
-    from fabric.routing import Adaptive
+    from fabric.files import check_writable, unused_path, write_all
+    from fabric.formats.opening import open_fabric, rail_wired
+    from fabric.reports import compare as compare_report, tables as report
+    from fabric.reports.heatmap import check_format, compare_figure, drawable
+    from fabric.routing.policies import Adaptive
+    from fabric.studies.hotspots import worst_imbalance
 
-    given = load_fabric(fabric, None, host_pattern, nvlink_gbps)
+    given = open_fabric(fabric, None, host_pattern, nvlink_gbps)
     path = figure or unused_path(f"railscope-{given.name}-{collective or 'job'}.png")
     check_format(path)
     for target in (csv, None if no_figure else path):
@@ -154,7 +154,7 @@ def compare(
                     f"{option}: the steps from naive to rail-aware place the job themselves; --lfts compares routings"
                 )
         from collectives.catalog import IN_NETWORK
-        from fabric.compare import Job, ladder
+        from fabric.studies.ladder import Job, ladder
 
         in_network = job.facts.get("algorithm") in IN_NETWORK
         sizes = (job.collective, job.group_size, job.bytes, job.groups, in_network)
@@ -178,12 +178,10 @@ def compare(
         table = compare_report.ladder_table(rungs, f"{given.name}: {job.label}")
         notes = compare_report.ladder_notes(rungs, written, assumptions)
     else:
-        from fabric.compare_routing import compare_routings
-        from fabric.placement import domain_of_rank, rail_of_rank
+        from fabric.jobs.placement import domain_of_rank, rail_of_rank
+        from fabric.studies.routings import compare_routings
 
-        tables = tuple(
-            matched.routing for file in lfts or () if (matched := matched_tables(given, file, skip_unrouted))
-        )
+        tables = tuple(matched.routing for file in lfts or () if (matched := matched_lfts(given, file, skip_unrouted)))
         where = options.placement(given, job, placement, seed)
         schedule = job.schedule(domain_of_rank(given.topology, where), rail_of_rank(given.topology, where))
         with working("routing"):

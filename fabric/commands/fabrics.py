@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from fabric.options import (
+from fabric.commands.options import (
     FabricArgument,
     Force,
     HostPattern,
@@ -14,11 +14,11 @@ from fabric.options import (
     Lfts,
     Threads,
     Wire,
-    matched_tables,
+    matched_lfts,
     one_of,
     wiring_of,
 )
-from fabric.terminal import fail, working
+from fabric.commands.terminal import fail, working
 
 
 def list_presets(json: Json = False) -> None:
@@ -28,8 +28,8 @@ def list_presets(json: Json = False) -> None:
     Example:
       railscope fabric list
     """
-    from fabric import report
     from fabric.builders.presets import load_preset, preset_names
+    from fabric.reports import tables as report
 
     tables = [load_preset(name).fabric for name in preset_names()]
     if json:
@@ -49,11 +49,11 @@ def show(fabric: FabricArgument, wiring: Wire = None, host_pattern: HostPattern 
     Example:
       railscope fabric show gb300-8192
     """
-    from fabric import fabric_report, report
-    from fabric.loading import load_fabric
-    from fabric.loads_report import fabric_facts
+    from fabric.formats.opening import open_fabric
+    from fabric.reports import facts as fabric_report, tables as report
+    from fabric.reports.loads import fabric_facts
 
-    given = load_fabric(fabric, wiring_of(wiring), host_pattern)
+    given = open_fabric(fabric, wiring_of(wiring), host_pattern)
     if json:
         document = {
             "schema": "railscope.fabric/1",
@@ -83,12 +83,12 @@ def check(
     Example:
       railscope fabric check cluster.ibnetdiscover --lfts opensm-lfts.dump
     """
-    from fabric import check_report, report
-    from fabric.check import check_fabric
-    from fabric.loading import load_fabric
+    from fabric.formats.opening import open_fabric
+    from fabric.reports import health as check_report, tables as report
+    from fabric.studies.health import check_fabric
 
-    given = load_fabric(fabric, None, host_pattern)
-    tables = matched_tables(given, lfts, skip_unrouted=True)
+    given = open_fabric(fabric, None, host_pattern)
+    tables = matched_lfts(given, lfts, skip_unrouted=True)
     with working("checking"):
         health = check_fabric(given.topology, tables, threads)
     if json:
@@ -114,12 +114,12 @@ def export(
     Example:
       railscope fabric export hgx-b200-64 hgx.json
     """
-    from fabric.exporting import exported
-    from fabric.loading import load_fabric
-    from fabric.output import check_writable, write_all
+    from fabric.files import check_writable, write_all
+    from fabric.formats.exporting import exported
+    from fabric.formats.opening import open_fabric
 
     check_writable(output, force)
-    texts, notes = exported(load_fabric(fabric, wiring_of(wiring), host_pattern), output)
+    texts, notes = exported(open_fabric(fabric, wiring_of(wiring), host_pattern), output)
     write_all(texts, force)
     for note in notes:
         print(f"railscope: note: {note}", file=sys.stderr)
@@ -139,15 +139,14 @@ def reroute(
     Example:
       railscope fabric reroute cluster.ibnetdiscover ftree.lfts --engine ftree
     """
-    from fabric.formats.ibsim import ibsim_netlist
-    from fabric.loading import load_fabric
-    from fabric.output import check_writable, write_whole
-    from fabric.reroute import ENGINES
-    from fabric.reroute import reroute as run_opensm
+    from fabric.files import check_writable, write_whole
+    from fabric.formats.infiniband.ibsim import ibsim_netlist
+    from fabric.formats.opening import open_fabric
+    from fabric.studies.opensm import ENGINES, reroute as run_opensm
 
     one_of(engine, ENGINES, "--engine")
     check_writable(output, force)
-    given = load_fabric(fabric, wiring_of(wiring), host_pattern)
+    given = open_fabric(fabric, wiring_of(wiring), host_pattern)
     with working(f"opensm -R {engine}"):
         tables = run_opensm(ibsim_netlist(given.topology, given.origin), engine)
     write_whole(output, tables, force)

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from fabric.options import (
+from fabric.commands.options import (
     Algorithm,
     Axis,
     Channels,
@@ -41,14 +41,14 @@ from fabric.options import (
     TraceFiles,
     Wire,
     ecmp_of,
-    matched_tables,
+    matched_lfts,
     one_of,
     routing_name,
     routing_of,
     usage,
     wiring_of,
 )
-from fabric.terminal import over_threshold, working
+from fabric.commands.terminal import over_threshold, working
 
 
 def loads(
@@ -131,24 +131,24 @@ def loads(
     chosen_wiring = wiring_of(wiring)
 
     from collectives.transport import rail_aligned
-    from fabric import loads_report, report
-    from fabric.analysis import analyse, bound_of, over_hash_seeds
-    from fabric.channel_report import channels_document, channels_table
-    from fabric.exporting import annotated, annotations_path
-    from fabric.heatmap import check_format, compare_figure
-    from fabric.hotspots import worst_imbalance
-    from fabric.linear_program import linear_program_bound
-    from fabric.loading import load_fabric
-    from fabric.output import check_writable, write_all
-    from fabric.placement import domain_of_rank, rail_of_rank
+    from fabric.bounds.linear_program import linear_program_bound
+    from fabric.files import check_writable, write_all
+    from fabric.formats.exporting import annotated, annotations_path
+    from fabric.formats.opening import open_fabric
+    from fabric.jobs.placement import domain_of_rank, rail_of_rank
+    from fabric.reports import loads as loads_report, tables as report
+    from fabric.reports.channels import channels_document, channels_table
+    from fabric.reports.heatmap import check_format, compare_figure
+    from fabric.studies.analysis import analyse, bound_of, over_hash_seeds
+    from fabric.studies.hotspots import worst_imbalance
 
     if figure is not None:
         check_format(figure)
     for path in (csv, figure, infragraph, annotations_path(infragraph) if infragraph else None):
         if path is not None:
             check_writable(path, force)
-    given = load_fabric(fabric, chosen_wiring, host_pattern, nvlink_gbps)
-    policy = routing_of(policy_name, hashing, matched_tables(given, lfts, skip_unrouted))
+    given = open_fabric(fabric, chosen_wiring, host_pattern, nvlink_gbps)
+    policy = routing_of(policy_name, hashing, matched_lfts(given, lfts, skip_unrouted))
     with working("algorithms"):
         options, reasons = options.decided(given, placement, seed, policy, threads)
     job = options.traffic(given)
@@ -175,7 +175,7 @@ def loads(
     if csv is not None:
         files[str(csv)] = report.links_csv(total)
     if infragraph is not None:
-        files |= annotated(total, infragraph)
+        files |= annotated(given.topology, total.bytes, infragraph)
     write_all(files, force)
     choices = {"transport": transport, "placement": placement or ("given" if job.placement else "packed")}
     assumptions = [*reasons, *options.assumptions(given, job, placement)]

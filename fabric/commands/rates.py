@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from fabric.options import (
+from fabric.commands.options import (
     FabricArgument,
     Force,
     HashSeeds,
@@ -18,13 +18,13 @@ from fabric.options import (
     Seed,
     Wire,
     ecmp_of,
-    matched_tables,
+    matched_lfts,
     routing_name,
     routing_of,
     usage,
     wiring_of,
 )
-from fabric.terminal import working
+from fabric.commands.terminal import working
 
 
 def rates(
@@ -65,19 +65,19 @@ def rates(
 
     import numpy as np
 
-    from fabric import rates_report, report
-    from fabric.given_paths import given_paths
-    from fabric.loading import load_fabric
-    from fabric.loads_report import routing_facts, routing_text
-    from fabric.output import check_writable, write_whole
-    from fabric.paths import route_flows
-    from fabric.rates import completions
+    from fabric.files import check_writable, write_whole
+    from fabric.formats.opening import open_fabric
+    from fabric.reports import rates as rates_report, tables as report
+    from fabric.reports.loads import routing_facts, routing_text
+    from fabric.routing.given_paths import given_paths
+    from fabric.routing.paths import route_flows
+    from fabric.timing.max_min import completions
     from traces.flows_csv import read_timed_flows_csv
     from traces.paths_csv import read_paths_csv
 
     if csv is not None:
         check_writable(csv, force)
-    given = load_fabric(fabric, wiring_of(wiring), host_pattern, nvlink_gbps)
+    given = open_fabric(fabric, wiring_of(wiring), host_pattern, nvlink_gbps)
     topology = given.topology
     flows, start = read_timed_flows_csv(demand, topology.endpoint_names)
     with working("sharing"):
@@ -86,7 +86,7 @@ def rates(
             facts: dict[str, object] = {"policy": "given", "paths": str(paths)}
             text = f"given by {paths}"
         else:
-            policy = routing_of(policy_name, hashing, matched_tables(given, lfts, skip_unrouted=False))
+            policy = routing_of(policy_name, hashing, matched_lfts(given, lfts, skip_unrouted=False))
             routed = route_flows(topology, flows.src, flows.dst, policy)
             facts, text = routing_facts(policy), routing_text(policy)
         capacity = topology.link_capacity_gbps * (1e9 / 8)

@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from fabric.options import Force, Json
-from fabric.terminal import working
+from fabric.commands.options import Force, Json
+from fabric.commands.terminal import working
 
 
 def trace(
@@ -22,8 +22,8 @@ def trace(
     Example:
       railscope trace rank0.json.gz rank1.json.gz
     """
-    from fabric import report, trace_report
-    from fabric.output import check_writable, write_whole
+    from fabric.files import check_writable, write_whole
+    from fabric.reports import tables as report, trace as trace_report
     from traces.kineto import read_kineto
 
     if csv is not None:

@@ -1,0 +1,1 @@
+"""Fabrics and tables as others write them."""

@@ -9,7 +9,7 @@ import numpy as np
 
 from collectives.demand import FloatVector
 from collectives.errors import InputError
-from fabric.output import write_whole
+from fabric.files import write_whole
 from fabric.topology import NODE_KINDS, UNKNOWN, Cables, Nodes, Topology
 from traces.files import read_text
 

@@ -1,0 +1,61 @@
+"""The public names of `fabric`, each in the module where it lives: the one list of them."""
+
+from .bounds.cuts import Bound as Bound, cut_bound as cut_bound, traffic_bound as traffic_bound
+from .bounds.linear_program import linear_program_bound as linear_program_bound
+from .builders import (
+    FabricDescription as FabricDescription,
+    build as build,
+    fat_tree as fat_tree,
+    load_description as load_description,
+    load_preset as load_preset,
+    preset_names as preset_names,
+)
+from .formats.node_link import (
+    from_networkx as from_networkx,
+    read_node_link as read_node_link,
+    to_networkx as to_networkx,
+    write_node_link as write_node_link,
+)
+from .formats.opening import OpenedFabric as OpenedFabric, open_fabric as open_fabric
+from .jobs.placement import (
+    Placement as Placement,
+    domain_of_rank as domain_of_rank,
+    explicit as explicit,
+    packed as packed,
+    rail_of_rank as rail_of_rank,
+    scattered as scattered,
+)
+from .reports.heatmap import compare_figure as compare_figure
+from .reports.tables import links_csv as links_csv
+from .routing.flow_paths import FlowPaths as FlowPaths
+from .routing.link_loads import (
+    LinkLoads as LinkLoads,
+    ScheduleLoads as ScheduleLoads,
+    link_loads as link_loads,
+    schedule_loads as schedule_loads,
+)
+from .routing.paths import RoutedFlows as RoutedFlows, route_flows as route_flows
+from .routing.policies import Adaptive as Adaptive, DModK as DModK, Ecmp as Ecmp, Lft as Lft, Routing as Routing
+from .studies.analysis import Analysis as Analysis, analyse as analyse, over_hash_seeds as over_hash_seeds
+from .studies.hotspots import (
+    Hotspot as Hotspot,
+    TierSummary as TierSummary,
+    bottleneck as bottleneck,
+    hotspots as hotspots,
+    links_in_job as links_in_job,
+    schedule_bottleneck as schedule_bottleneck,
+    tier_summaries as tier_summaries,
+)
+from .studies.ladder import Design as Design, Job as Job, Outcome as Outcome, Rung as Rung, ladder as ladder
+from .timing.alpha_beta import AlphaBeta as AlphaBeta, alpha_beta_of as alpha_beta_of, predicted_s as predicted_s
+from .timing.max_min import Completions as Completions, completions as completions, max_min_rates as max_min_rates
+from .timing.prediction import alpha_betas as alpha_betas, predict as predict
+from .timing.protocols import (
+    GivenTimes as GivenTimes,
+    Protocol as Protocol,
+    TimeModel as TimeModel,
+    model_for as model_for,
+)
+from .topology import Cables as Cables, Nodes as Nodes, Topology as Topology
+
+DISTRIBUTION: str

@@ -1,0 +1,259 @@
+"""The tables that kernels read: named tuples of arrays, one row per thing, no behaviour.
+
+S switches, T ISLs (switch to switch), K attachment classes, A attachment slots, N endpoints, M members of
+groups, C member classes, R runs.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+Int32Vector = npt.NDArray[np.int32]
+Int64Vector = npt.NDArray[np.int64]
+Int64Matrix = npt.NDArray[np.int64]
+FloatVector = npt.NDArray[np.float64]
+UInt64Vector = npt.NDArray[np.uint64]
+BoolVector = npt.NDArray[np.bool_]
+FloatMatrix = npt.NDArray[np.float64]
+UInt64Matrix = npt.NDArray[np.uint64]
+Int32Matrix = npt.NDArray[np.int32]
+Int8Matrix = npt.NDArray[np.int8]
+
+
+class LayerArrays(NamedTuple):
+    """One layer of a fabric (scale-out or scale-up) as its switches see it.
+
+    Endpoints that hang on the same switches with the same capacities are one attachment class; each of its switches
+    is a slot.  Class ``K`` (the last) has no slot: endpoints that are not in this layer.
+    """
+
+    in_start: Int64Vector
+    """(S + 1,) where the ISLs into each switch begin."""
+    in_tail: Int32Vector
+    """(T,) switch that the link comes from."""
+    in_link: Int32Vector
+    """(T,) ISL."""
+    in_gbps: FloatVector
+    """(T,) its capacity."""
+    out_start: Int64Vector
+    """(S + 1,) where the ISLs out of each switch begin."""
+    out_head: Int32Vector
+    """(T,) switch that the link goes to; a switch's links are ordered by cable index, then head."""
+    out_link: Int32Vector
+    """(T,) ISL."""
+    divisor: Int64Vector
+    """(S,) product of the numbers of parents below the switch (D-mod-K)."""
+    slot_start: Int64Vector
+    """(K + 2,) where each class's slots begin."""
+    slot_switch: Int32Vector
+    """(A,) switch of the slot; the slots of a class are different switches."""
+    slot_up_gbps: FloatVector
+    """(A,) capacity of an endpoint's cables to the slot's switch."""
+    slot_down_gbps: FloatVector
+    """(A,) capacity of the cables back."""
+
+
+class MemberClassArrays(NamedTuple):
+    """An all-to-all, with the members of a group that look alike to the network put together.
+
+    A member class is the members of one group in one attachment class, domain and block.  A run is the member classes
+    of one group in one attachment class.  Labels are numbered from 1; label 0 means "none", and nothing shares it.
+    """
+
+    attachment_run_start: Int64Vector
+    """(K + 2,) where the runs of each class begin."""
+    run_group: Int64Vector
+    """(R,) group of the run."""
+    run_class_start: Int64Vector
+    """(R,) first member class of the run."""
+    run_class_stop: Int64Vector
+    """(R,) one past its last cell."""
+    group_class_start: Int64Vector
+    """(n_groups + 1,) where the member classes of each group begin."""
+    attachment: Int32Vector
+    """(C,) attachment class."""
+    label: Int32Matrix
+    """(3, C) labels of the member class's scale-up domain, of its block, and of the two together."""
+    n_labels: int
+    """One more than the largest label."""
+    class_send: FloatVector
+    """(C,) sum of the members' send weights."""
+    class_receive: FloatVector
+    """(C,) sum of the members' receive weights."""
+    class_member_start: Int64Vector
+    """(C + 1,) where the members of each member class begin."""
+    member_endpoint: Int32Vector
+    """(M,) endpoint of the member."""
+    member_send: FloatVector
+    """(M,)"""
+    member_receive: FloatVector
+    """(M,)"""
+
+
+class FlowArrays(NamedTuple):
+    """Explicit flows, sorted by the destination's class, then destination."""
+
+    class_flow_start: Int64Vector
+    """(K + 2,) where the flows to each class begin."""
+    src: Int32Vector
+    """(F,) endpoint."""
+    dst: Int32Vector
+    """(F,) endpoint."""
+    bytes: FloatVector
+    """(F,)"""
+
+
+class Dag(NamedTuple):
+    """The shortest next hops towards one destination class, with the capacity that leads on (adaptive routing)."""
+
+    capacity: FloatVector
+    """(S,) C of each switch."""
+    distance: Int32Vector
+    """(S,) hops to the destination; -1 where there is no way."""
+    queue: Int32Vector
+    """(S,) switches by rising distance."""
+    link: Int32Vector
+    """(T,) ISL of each next hop, by rising distance of its head."""
+    tail: Int32Vector
+    """(T,) switch that it leaves."""
+    head: Int32Vector
+    """(T,) switch that it reaches."""
+    gbps: FloatVector
+    """(T,) min(capacity of the link, C(head))."""
+
+
+class NextHops(NamedTuple):
+    """The shortest next hops towards one destination class, switch by switch (static routing)."""
+
+    distance: Int32Vector
+    """(S,) hops to the destination; -1 where there is no way."""
+    queue: Int32Vector
+    """(S,) switches by rising distance."""
+    start: Int32Vector
+    """(S,) where a switch's next hops begin in `link` and `head`."""
+    stop: Int32Vector
+    """(S,) one past the last of them."""
+    link: Int32Vector
+    """(T,) ISL of each next hop."""
+    head: Int32Vector
+    """(T,) switch that it reaches."""
+    forced: BoolVector
+    """(S,) whether this switch and all that follow it have one next hop only."""
+    end_slot: Int32Vector
+    """(S,) slot (0, 1, ...) of the destination where a forced switch's bytes end."""
+
+
+class LftArrays(NamedTuple):
+    """Forwarding tables of the S switches for R rows: a row is one LID of an endpoint.  L links of the topology."""
+
+    row_start: Int64Vector
+    """(N + 1,) where the rows of each endpoint begin."""
+    next_link: Int32Matrix
+    """(R, S) link by which a switch sends to the LID; negative where it sends nowhere, with the reason."""
+    link_switch: Int32Vector
+    """(L,) switch that a link reaches; -1 if it reaches none."""
+    link_endpoint: Int32Vector
+    """(L,) endpoint that a link reaches; -1 if it reaches none."""
+
+
+class Ways(NamedTuple):
+    """Where the tables lead for each of the LIDs of one endpoint; W the largest number of LIDs of an endpoint."""
+
+    state: Int8Matrix
+    """(W, S) `REACHES`, or why a switch's way does not end at the endpoint."""
+    order: Int32Matrix
+    """(W, S) the switches whose way does, each after the one that follows it on the way."""
+    n_order: Int64Vector
+    """(W,) how many they are."""
+    waiting: FloatMatrix
+    """(W, S) bytes that wait at a switch; all zero between two destinations."""
+
+
+class PathArrays(NamedTuple):
+    """Links that flows cross.  F flows, H hops."""
+
+    start: Int64Vector
+    """(F + 1,) where each flow's hops begin."""
+    link: Int32Vector
+    """(H,) link; none twice in a flow."""
+    fraction: FloatVector
+    """(H,) part of the flow that crosses the link, > 0; empty where every flow has one path."""
+    weight: FloatVector
+    """(F,) number of equal flows that a flow stands for; empty where each stands for itself."""
+
+
+class Batch(NamedTuple):
+    """Some flows whose hops are read together.  B flows."""
+
+    flow: Int32Vector
+    """(B,)"""
+    first: Int64Vector
+    """(B,) where its hops begin."""
+    stop: Int64Vector
+    """(B,) one past the last of them."""
+    near: Int32Vector
+    """(B,) made of its first and last link: what was read to have them in the cache."""
+
+
+class SharingState(NamedTuple):
+    """Flows that share L links while they come and go.
+
+    The flows on a link that it holds back, its own, come first in its list.
+    """
+
+    first: Int64Vector
+    """(L + 1,) where the room for each link's flows begins in `on_flow` and `on_hop`."""
+    on_flow: Int32Vector
+    """(H,) flows on each link, `n_on` of them from `first` on."""
+    on_hop: Int64Vector
+    """(H,) the hop of each of them that crosses the link."""
+    place: Int64Vector
+    """(H,) where a hop stands in `on_hop`."""
+    n_on: Int64Vector
+    """(L,) flows on each link."""
+    n_own: Int64Vector
+    """(L,) how many of them it holds back."""
+    left: FloatVector
+    """(L,) capacity that no flow takes, bytes/s."""
+    changes: Int64Vector
+    """(L,) how often `left` was changed since it was summed."""
+    rate: FloatVector
+    """(F,) bytes/s; negative while a flow has none."""
+    held: Int64Vector
+    """(F,) hop at whose link a flow is held back."""
+    rest: FloatVector
+    """(F,) bytes that a flow had left at `since`."""
+    since: FloatVector
+    """(F,) when its rate last changed, seconds."""
+    ends: FloatVector
+    """(2 P,) when flows end, P >= F a power of two: flow f at P + f, the earlier of two children at each i < P."""
+
+
+class Refilling(NamedTuple):
+    """The flows that are given new rates at one event, and the links that they cross."""
+
+    counts: Int64Vector
+    """(2,) how many of `flows` and of `links` there are."""
+    flows: Int32Vector
+    """(F,)"""
+    old: FloatVector
+    """(F,) rate that each of `flows` had."""
+    freed: BoolVector
+    """(F,) whether a flow is among them."""
+    links: Int32Vector
+    """(L,)"""
+    touched: BoolVector
+    """(L,) whether a link is among them."""
+    wanted: FloatVector
+    """(L,) what the flows without a rate take of each link at rate 1."""
+    waiting: Int64Vector
+    """(L,) how many they are."""
+    lowest: FloatVector
+    """(L,) smallest key of the link in the heap; infinite where it is not there."""
+    key: FloatVector
+    """(L + H,) heap of fill levels; no link's smallest key is above the level at which it would be full."""
+    item: Int32Vector
+    """(L + H,) link of each key."""
+    ended: Int32Vector
+    """(F,) flows that end at the event."""

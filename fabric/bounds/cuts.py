@@ -1,0 +1,240 @@
+"""How far from the best possible: times that nothing can beat.
+
+**Cuts.**  Bytes that must come out of (or into) a set of endpoints, over the capacity of the links that leave it.  The
+sets are each endpoint, each scale-up domain, the endpoints of each leaf (with the leaf; where NVLink joins several
+leaves, of all of them), of each pod, and each half of the job.  `fabric.bounds.cut_demand` says what must cross: of a
+collective, whatever the algorithm; of given traffic, whatever the routing, in each of its two layers.
+
+`fabric.bounds.linear_program` has the best that any routing of given traffic can reach, for small fabrics.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from collectives.demand import FloatVector, Groups, Int32Vector, Int64Vector
+from collectives.schedule import Schedule
+from fabric.bounds.cut_demand import (
+    ROUNDING,
+    CutDemand,
+    connected,
+    cut_demand,
+    leaving_bytes,
+    lone_apart,
+    numbered,
+    reversed_demand,
+    steps_of,
+)
+from fabric.jobs.placement import Placement
+from fabric.routing.layer import sums_of
+from fabric.topology import ENDPOINT, NVLINK, NVSWITCH, SWITCH, BoolVector, Topology
+
+ANY_ALGORITHM = "any algorithm and routing"
+NO_REDUCING_SWITCHES = "any algorithm and routing, unless switches reduce"
+ANY_ROUTING = "any routing of this traffic"
+
+_NOBODY, _SEVERAL = -1, -2
+
+
+@dataclass(frozen=True)
+class Bound:
+    """A time that cannot be beaten.
+
+    Attributes
+    ----------
+    time_s : float
+    cut : str
+        Where it comes from: endpoint, domain, leaf, pod, half, or linear program.  Of phases that follow one another,
+        that of the longest.
+    holds_for : str
+        What cannot beat it: `ANY_ALGORITHM`, `NO_REDUCING_SWITCHES` or `ANY_ROUTING`.
+    """
+
+    time_s: float
+    cut: str
+    holds_for: str = ANY_ALGORITHM
+
+
+def cut_bound(
+    topology: Topology, placement: Placement, collective: str, groups: Groups, size: float, in_network: bool = False
+) -> Bound:
+    """The largest of the cut bounds of a collective in all groups at once: no algorithm and no routing beats it.
+
+    Parameters
+    ----------
+    topology : Topology
+    placement : Placement
+    collective : str
+        One of `collectives.COLLECTIVES`.
+    groups : Groups
+    size : float
+        Bytes as nccl-tests counts them.
+    in_network : bool
+        Switches may reduce and multicast.
+    """
+    endpoint = placement.endpoint[groups.rank].astype(np.int64)
+    best, name = 0.0, "endpoint"
+    for cut in _cuts(topology, placement, np.ones(topology.n_links, bool)):
+        crossing = cut_demand(collective, groups, cut.part[endpoint], cut.n_parts, size, in_network)
+        time_s = max(cut.seconds(crossing.out, crossing.into), cut.seconds_in_all(crossing))
+        if time_s > best * (1 + ROUNDING):
+            best, name = time_s, cut.name
+    reducing = collective != "all-reduce" or in_network
+    return Bound(best, name, ANY_ALGORITHM if reducing else NO_REDUCING_SWITCHES)
+
+
+def traffic_bound(topology: Topology, schedule: Schedule, placement: Placement) -> Bound:
+    """The cut bound of given traffic: no routing beats it.  O(members log members) for each phase and partition.
+
+    Phases that follow one another have a bound each, and these add up; phases in a pipeline have one together.
+    """
+    domain = lone_apart(topology.endpoint_domain)
+    is_nvlink = topology.link_kind == NVLINK
+    layers = [(inside, cut) for inside in (False, True) for cut in _cuts(topology, placement, is_nvlink == inside)]
+    longest, total, name = 0.0, 0.0, "endpoint"
+    for step in steps_of(schedule):
+        time_s, where = 0.0, name
+        for inside, cut in layers:
+            out, into = np.zeros(cut.n_parts), np.zeros(cut.n_parts)
+            for times, demand in step:
+                separated = (placement.endpoint, domain, cut.part, cut.n_parts, inside)
+                out += times * leaving_bytes(demand, *separated)
+                into += times * leaving_bytes(reversed_demand(demand), *separated)
+            seconds = cut.seconds(out, into)
+            if seconds > time_s * (1 + ROUNDING):
+                time_s, where = seconds, cut.name
+        total += time_s
+        if time_s > longest:
+            longest, name = time_s, where
+    return Bound(total, name, ANY_ROUTING)
+
+
+def job_bound(
+    topology: Topology,
+    schedule: Schedule,
+    placement: Placement,
+    collective: str | None,
+    groups: Groups | None,
+    size: float,
+    in_network: bool = False,
+) -> Bound | None:
+    """`cut_bound` where the job is a collective of known groups, else `traffic_bound`; None if nothing has to move."""
+    if collective is None or groups is None:
+        bound = traffic_bound(topology, schedule, placement)
+    else:
+        bound = cut_bound(topology, placement, collective, groups, size, in_network)
+    return bound if bound.time_s > 0 else None
+
+
+@dataclass(frozen=True, eq=False)
+class _Cut:
+    """A partition of the job's endpoints, and what joins each part to the rest.
+
+    Attributes
+    ----------
+    name : str
+    part : (n_endpoints,) int64
+        Part of each endpoint; -1 for those that the job does not use.
+    out_gbps, in_gbps : (n_parts,) float64
+        Capacity of the links that leave, and enter, each part.
+    """
+
+    name: str
+    part: Int64Vector
+    out_gbps: FloatVector
+    in_gbps: FloatVector
+
+    @property
+    def n_parts(self) -> int:
+        return len(self.out_gbps)
+
+    def seconds(self, out: FloatVector, into: FloatVector) -> float:
+        """The longest time that a part needs for the bytes that leave and enter it.
+
+        Parts without any link have none: their bytes have no way, which routing refuses.
+        """
+        volume, gbps = np.concatenate([out, into]), np.concatenate([self.out_gbps, self.in_gbps])
+        linked = gbps > 0
+        return float((volume[linked] / gbps[linked]).max(initial=0.0)) * 8e-9
+
+    def seconds_in_all(self, crossing: "CutDemand") -> float:
+        """The longest time of a cluster's bytes, whichever of its parts they cross between."""
+        out, into = (sums_of(crossing.cluster, gbps, self.n_parts) for gbps in (self.out_gbps, self.in_gbps))
+        gbps = np.minimum(out, into)
+        linked = gbps > 0
+        return float((crossing.in_all[linked] / gbps[linked]).max(initial=0.0)) * 8e-9
+
+
+def _cuts(topology: Topology, placement: Placement, links: BoolVector) -> tuple[_Cut, ...]:
+    """The partitions of the job's endpoints, over some of the links."""
+    n = topology.n_endpoints
+    used = np.zeros(n, bool)
+    used[placement.endpoint] = True
+    half = np.zeros(n, np.int64)
+    half[placement.endpoint] = np.arange(placement.n_ranks) * 2 // max(placement.n_ranks, 1)
+    of_endpoint = {
+        "endpoint": np.arange(n),
+        "domain": lone_apart(topology.endpoint_domain),
+        "leaf": _component(topology, links, 1),
+        "pod": _component(topology, links, 2),
+        "half": half,
+    }
+    cuts = []
+    for name, label in of_endpoint.items():
+        part = np.full(n, _NOBODY, np.int64)
+        part[used] = numbered(label[used])
+        cuts.append(_Cut(name, part, *_cut_gbps(topology, links, part, int(part.max(initial=-1)) + 1)))
+    return tuple(cuts)
+
+
+def _component(topology: Topology, links: BoolVector, tier: int) -> Int64Vector:
+    """Endpoints that some of the links join without going above `tier`: a number for each endpoint."""
+    nodes = topology.nodes
+    low = (nodes.kind == ENDPOINT) | ((nodes.kind == SWITCH) & (nodes.tier <= tier)) | (nodes.kind == NVSWITCH)
+    kept = links & low[topology.link_tail] & low[topology.link_head]
+    joined = connected(topology.n_nodes, topology.link_tail[kept], topology.link_head[kept])
+    return joined[topology.endpoints]
+
+
+def _cut_gbps(
+    topology: Topology, links: BoolVector, part: Int64Vector, n_parts: int
+) -> tuple[FloatVector, FloatVector]:
+    """Capacity of the links that leave, and enter, each part: the least that was found.
+
+    Any choice of switches that go with a part gives a valid cut.  From the bottom up, a switch goes with a part if all
+    that is below it does or is idle, and an idle one if all that is around it does; each tier is a chance to stop.
+    """
+    nodes, kept = topology.nodes, np.flatnonzero(links)
+    tail, head, gbps = topology.link_tail[kept], topology.link_head[kept], topology.link_capacity_gbps[kept]
+    # Idle endpoints carry nothing: their cables are no part of a cut.
+    idle = np.zeros(topology.n_nodes, bool)
+    idle[topology.endpoints[part < 0]] = True
+    carries = ~idle[tail] & ~idle[head]
+    tail, head, gbps = tail[carries], head[carries], gbps[carries]
+    owner = np.full(topology.n_nodes, _NOBODY, np.int64)
+    owner[topology.endpoints] = part
+    # NVLink switches first: parts that stop there are cut at their NICs.
+    level = np.where(nodes.kind == ENDPOINT, 0, np.where(nodes.kind == NVSWITCH, 1, 1 + nodes.tier.astype(np.int64)))
+    out, into = np.full(n_parts, np.inf), np.full(n_parts, np.inf)
+    for here in np.unique(np.append(level, 1))[1:]:
+        rising = (level[head] == here) & (level[tail] < here)
+        _go_along(owner, tail[rising], head[rising])
+        around = (level[head] <= here) & (level[tail] <= here) & (level[head] > 0)
+        while _go_along(owner, tail[around], head[around]):
+            pass
+        crossing = owner[tail] != owner[head]
+        leaving, entering = crossing & (owner[tail] >= 0), crossing & (owner[head] >= 0)
+        out = np.minimum(out, sums_of(owner[tail[leaving]], gbps[leaving], n_parts))
+        into = np.minimum(into, sums_of(owner[head[entering]], gbps[entering], n_parts))
+    return out, into
+
+
+def _go_along(owner: Int64Vector, tail: Int32Vector, head: Int32Vector) -> bool:
+    """Give heads that nobody owns the common owner of their tails (several: `_SEVERAL`); True if any was given."""
+    free = (owner[head] == _NOBODY) & (owner[tail] != _NOBODY)
+    tail, head = tail[free], head[free]
+    most, least = np.full(owner.size, np.iinfo(np.int64).min), np.full(owner.size, np.iinfo(np.int64).max)
+    np.maximum.at(most, head, owner[tail])
+    np.minimum.at(least, head, owner[tail])
+    owner[head] = np.where(most[head] == least[head], most[head], _SEVERAL)
+    return bool(head.size)

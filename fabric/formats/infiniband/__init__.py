@@ -1,0 +1,1 @@
+"""What InfiniBand tools print: subnets, links, forwarding tables."""

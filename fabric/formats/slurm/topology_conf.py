@@ -1,0 +1,147 @@
+"""Slurm's ``topology.conf``: which hosts hang on which leaf switch (tree) or belong to which block."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from collectives.errors import InputError
+from fabric.formats.dump import dump_lines
+from fabric.formats.slurm.hostlist import MAX_HOSTS, expand_hostlist
+
+_KEY = re.compile(r"(\w+)\s*=\s*(\S+)")
+_KEYS = {"switchname", "switches", "nodes", "linkspeed", "blockname", "blocksizes"}
+
+
+@dataclass(frozen=True)
+class SchedulerTopology:
+    """Groups of hosts that a scheduler keeps jobs in.
+
+    Attributes
+    ----------
+    source : str
+    leaves : tuple of (str, tuple of str)
+        Name and hosts of each leaf switch or block, in the order of the file.
+    above : dict of str to tuple of int
+        For each switch (leaves too), the leaves below it; blocks have none but themselves.
+    kind : str
+        ``tree`` or ``block``.
+    """
+
+    source: str
+    leaves: tuple[tuple[str, tuple[str, ...]], ...]
+    above: dict[str, tuple[int, ...]]
+    kind: str
+
+    def restricted(self, hosts: set[str]) -> "SchedulerTopology":
+        """The same leaves with those of `hosts` only.
+
+        Raises
+        ------
+        InputError
+            If none of them is there.
+        """
+        leaves = tuple((name, tuple(host for host in members if host in hosts)) for name, members in self.leaves)
+        if not any(members for _, members in leaves):
+            raise InputError(f"{self.source}: none of its hosts is in the fabric, or named")
+        return SchedulerTopology(self.source, leaves, self.above, self.kind)
+
+    def hosts(self, n_hosts: int | None = None) -> tuple[str, ...]:
+        """Hosts for a job of `n_hosts`, as few leaves as can be; all of them in order by default.
+
+        A job goes below the lowest switch that has room for it, the one with the least room left over; there the
+        leaves with most hosts come first.
+
+        Raises
+        ------
+        InputError
+            If there is no room.
+        """
+        everything = tuple(host for _, hosts in self.leaves for host in hosts)
+        if n_hosts is None:
+            return everything
+        if n_hosts > len(everything):
+            raise InputError(f"{self.source}: {len(everything)} hosts; the job needs {n_hosts}")
+        room = {name: sum(len(self.leaves[leaf][1]) for leaf in below) for name, below in self.above.items()}
+        fitting = [name for name in self.above if room[name] >= n_hosts]
+        below = (
+            self.above[min(fitting, key=lambda name: (len(self.above[name]), room[name], self.above[name]))]
+            if fitting
+            else range(len(self.leaves))
+        )
+        ordered = sorted(below, key=lambda leaf: (-len(self.leaves[leaf][1]), leaf))
+        chosen: list[int] = []
+        for leaf in ordered:
+            if sum(len(self.leaves[other][1]) for other in chosen) >= n_hosts:
+                break
+            chosen.append(leaf)
+        return tuple(host for leaf in chosen for host in self.leaves[leaf][1])[:n_hosts]
+
+
+def read_slurm_topology(path: str | Path) -> SchedulerTopology:
+    """Read a ``topology.conf`` of the tree or block plugin.
+
+    Raises
+    ------
+    InputError
+        Names file and line, and what was expected.
+    """
+    leaves: dict[str, tuple[str, ...]] = {}
+    children: dict[str, tuple[int, list[str]]] = {}
+    kinds: set[str] = set()
+    continued, n_hosts = "", 0
+    for number, raw in dump_lines(path):
+        line = continued + raw.split("#")[0].rstrip()
+        if line.endswith("\\"):
+            continued = line[:-1] + " "
+            continue
+        continued = ""
+        if not line.strip():
+            continue
+        entry = {key.lower(): value for key, value in _KEY.findall(line)}
+        unknown = set(entry) - _KEYS
+        if not entry or unknown or _KEY.sub("", line).strip():
+            raise InputError(
+                f"{path}:{number}: {line.strip()[:60]!r}; expected SwitchName=... Nodes=... (or Switches=...), "
+                "BlockName=... Nodes=... or BlockSizes=..."
+            )
+        name = entry.get("switchname") or entry.get("blockname")
+        if name is None:
+            if set(entry) == {"blocksizes"}:
+                continue
+            raise InputError(f"{path}:{number}: expected SwitchName= or BlockName=")
+        kinds.add("tree" if "switchname" in entry else "block")
+        if name in leaves or name in children:
+            raise InputError(f"{path}:{number}: {name} is described twice")
+        try:
+            if "nodes" in entry:
+                leaves[name] = tuple(expand_hostlist(entry["nodes"]))
+                n_hosts += len(leaves[name])
+                if n_hosts > MAX_HOSTS:
+                    raise InputError(f"more than {MAX_HOSTS:,} hosts")
+            elif "switches" in entry:
+                children[name] = (number, expand_hostlist(entry["switches"]))
+            else:
+                raise InputError(f"{name}: expected Nodes= or Switches=")
+        except InputError as error:
+            raise InputError(f"{path}:{number}: {error}") from None
+    if len(kinds) != 1:
+        raise InputError(f"{path}: {'switches and blocks' if kinds else 'no switch or block'}; expected one kind")
+    seen: dict[str, str] = {}
+    for name, hosts in leaves.items():
+        for host in hosts:
+            if seen.setdefault(host, name) != name:
+                raise InputError(f"{path}: host {host} is in {seen[host]} and in {name}")
+    place = {name: index for index, name in enumerate(leaves)}
+    above: dict[str, tuple[int, ...]] = {name: (index,) for name, index in place.items()}
+    waiting = dict(children)
+    while waiting:
+        ready = [name for name, (_, names) in waiting.items() if all(child in above for child in names)]
+        if not ready:
+            name, (number, names) = next(iter(waiting.items()))
+            missing = next((child for child in names if child not in above and child not in children), None)
+            reason = f"switch {missing} is not described" if missing else f"{name} is above itself"
+            raise InputError(f"{path}:{number}: {reason}")
+        for name in ready:
+            _, names = waiting.pop(name)
+            above[name] = tuple(sorted({leaf for child in names for leaf in above[child]}))
+    return SchedulerTopology(str(path), tuple(leaves.items()), above, kinds.pop())

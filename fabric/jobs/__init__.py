@@ -1,0 +1,1 @@
+"""What runs where: placement, hosts, traffic."""

@@ -1,0 +1,170 @@
+"""TRAFFIC as the user chose it: a collective, a trace, or explicit flows, ready to be placed and routed."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from collectives.catalog import TAKES, collective_schedule, known_algorithm
+from collectives.channels import Channel, channels
+from collectives.demand import Groups, Int32Vector
+from collectives.errors import InputError
+from collectives.layout import ParallelLayout
+from collectives.schedule import Phase, Schedule
+from collectives.sizes import format_bytes
+from fabric.jobs.placement import Placement
+from fabric.topology import Topology
+
+# A schedule, and channels, given the scale-up domain and the rail of every rank.
+MakeSchedule = Callable[[Int32Vector, Int32Vector], Schedule]
+MakeChannels = Callable[[Int32Vector, Int32Vector], tuple[Channel, ...]]
+
+
+@dataclass(frozen=True, eq=False)
+class Traffic:
+    """What a job sends.
+
+    Attributes
+    ----------
+    label : str
+        What a reader is shown.
+    n_ranks : int
+    schedule : callable
+        Makes the schedule from domain and rail of the ranks.
+    collective : str or None
+        For busbw; None where algbw and busbw have no meaning (traces, explicit flows).
+    group_size : int
+        Of the largest group.
+    bytes : float
+        The size that nccl-tests prints; 0 without a collective.
+    placement : Placement or None
+        Given by the traffic itself (explicit flows are between endpoints).
+    groups : Groups or None
+        Who takes part in the collective.
+    facts : dict
+        What a JSON document says of it.
+    assumptions : tuple of str
+    channels : callable or None
+        Makes the channels from domain and rail of the ranks, for algorithms that have some.
+    """
+
+    label: str
+    n_ranks: int
+    schedule: MakeSchedule
+    collective: str | None = None
+    group_size: int = 0
+    bytes: float = 0.0
+    placement: Placement | None = None
+    groups: Groups | None = None
+    facts: dict[str, object] = field(default_factory=dict)
+    assumptions: tuple[str, ...] = ()
+    channels: MakeChannels | None = None
+
+
+def collective_traffic(
+    collective: str,
+    n_ranks: int,
+    size: float,
+    group: int | None = None,
+    algorithm: str | None = None,
+    layout: ParallelLayout | None = None,
+    axes: str | None = None,
+    n_channels: int | None = None,
+    cross_nic: int | None = None,
+) -> Traffic:
+    """A collective in all groups at once.
+
+    Parameters
+    ----------
+    collective : str
+    n_ranks : int
+    size : float
+        Bytes, as nccl-tests counts them.
+    group : int, optional
+        Ranks per group, consecutive; default the whole job.
+    algorithm : str, optional
+    layout, axes : optional
+        Groups of a parallel layout instead.
+    n_channels, cross_nic : int, optional
+        Of the algorithms that have channels: see `collectives.channels`.
+
+    Raises
+    ------
+    InputError
+        Unknown names, or what the algorithm does not take.
+    """
+    name = known_algorithm(collective, algorithm)
+    if layout is not None:
+        if axes is None:
+            raise InputError("groups of a parallel layout: expected the axes that they run over, such as ep")
+        groups, label = layout.groups(axes), f"{axes} groups"
+    else:
+        groups, label = Groups.consecutive(n_ranks, group or n_ranks), "groups"
+    size_of_group = int(groups.sizes.max())
+
+    def schedule(domain: Int32Vector, rail: Int32Vector) -> Schedule:
+        return collective_schedule(collective, groups, size, name, domain, rail, n_channels, cross_nic)
+
+    def its_channels(domain: Int32Vector, rail: Int32Vector) -> tuple[Channel, ...]:
+        crossing = 1 if name not in TAKES["cross_nic"] else 2 if cross_nic is None else cross_nic
+        return channels(groups, domain, rail, n_channels, crossing)
+
+    return Traffic(
+        label=f"{collective} of {format_bytes(size)}, {groups.n_groups} {label} of {size_of_group}",
+        n_ranks=n_ranks,
+        schedule=schedule,
+        collective=collective,
+        group_size=size_of_group,
+        bytes=size,
+        groups=groups,
+        facts={
+            "collective": collective,
+            "algorithm": name,
+            "size_bytes": size,
+            "groups": groups.n_groups,
+            "group_size": size_of_group,
+        },
+        channels=its_channels if name in ("rings", "trees") else None,
+    )
+
+
+def demand_traffic(path: str | Path, topology: Topology) -> Traffic:
+    """Explicit flows between endpoints from a CSV file (``src,dst,bytes``)."""
+    from traces.flows_csv import read_flows_csv
+
+    flows = read_flows_csv(path, topology.endpoint_names)
+    schedule = Schedule((Phase(flows, 1, "flows"),))
+    return Traffic(
+        label=f"{len(flows.src):,} flows of {path}",
+        n_ranks=topology.n_endpoints,
+        schedule=lambda domain, rail: schedule,
+        placement=Placement(np.arange(topology.n_endpoints, dtype=np.int32)),
+        facts={"demand": str(path), "flows": len(flows.src)},
+    )
+
+
+def trace_traffic(paths: Sequence[str | Path], n_ranks: int | None = None) -> Traffic:
+    """The collectives of a real trace, one after the other.
+
+    Parameters
+    ----------
+    paths : sequence of path
+    n_ranks : int, optional
+        Size of the job; default what the trace says.
+    """
+    from traces.kineto import read_kineto
+    from traces.traffic import trace_schedule
+
+    trace = read_kineto(paths)
+    size = n_ranks or trace.n_ranks
+    if size is None:
+        raise InputError(f"{paths[0]}: the trace does not say how many ranks the job had; --gpus N gives it")
+    schedule, assumptions = trace_schedule(trace, size)
+    return Traffic(
+        label=f"trace of {len(trace.operations)} operations on {size} ranks ({', '.join(map(str, paths))})",
+        n_ranks=size,
+        schedule=lambda domain, rail: schedule,
+        facts={"trace": [str(path) for path in paths], "operations": len(trace.operations), "ranks": size},
+        assumptions=(*trace.warnings, *assumptions),
+    )

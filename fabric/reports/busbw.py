@@ -1,0 +1,166 @@
+"""The report of `busbw`: nccl-tests' columns as a table, a plot and a JSON document."""
+
+import io
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from collectives.sizes import format_bytes
+from fabric.formats.opening import OpenedFabric
+from fabric.reports.loads import fabric_facts
+from fabric.reports.tables import Table
+from fabric.timing.prediction import Comparison, Row
+
+_ELEMENT_BYTES = 4
+# As nccl-tests prints them: an operation, a root, and elements of a rank's part instead of the whole size.
+_REDUCES = {"all-reduce", "reduce-scatter", "reduce", "send-recv"}
+_ROOTED = {"broadcast", "reduce", "gather", "scatter"}
+_IN_PARTS = {"all-gather", "reduce-scatter", "all-to-all", "gather", "scatter"}
+
+
+def busbw_table(collective: str, n_ranks: int, rows: Sequence[Row], title: str) -> Table:
+    """As nccl-tests prints: size, count, type, redop, root, time, algbw, busbw; and algorithm and protocol."""
+    columns = ("size (B)", "count", "type", "redop", "root", "time (us)", "algbw (GB/s)", "busbw (GB/s)",
+               "algorithm", "protocol")  # fmt: skip
+    redop = "sum" if collective in _REDUCES else "none"
+    per_element = _ELEMENT_BYTES * (n_ranks if collective in _IN_PARTS else 1)
+    lines = tuple(
+        (
+            f"{row.size:.0f}",
+            f"{row.size // per_element:.0f}",
+            "float",
+            redop,
+            "0" if collective in _ROOTED else "-1",
+            f"{row.time_s * 1e6:.2f}",
+            f"{row.algbw_GBps:.2f}",
+            f"{row.busbw_GBps:.2f}",
+            row.algorithm,
+            row.protocol,
+        )
+        for row in rows
+    )
+    return Table(title, columns, lines, frozenset((*columns[:2], *columns[4:8])))
+
+
+def measured_table(comparison: Comparison, source: str) -> Table:
+    """Predictions beside what was measured, before and after fitting."""
+    columns = ("size (B)", "measured (us)", "predicted (us)", "ratio", "fitted (us)", "ratio fitted",
+               "measured busbw", "predicted busbw", "algorithm", "protocol")  # fmt: skip
+    lines = tuple(
+        (
+            f"{one.row.size:.0f}",
+            f"{one.measured.time_s * 1e6:.2f}",
+            f"{one.row.time_s * 1e6:.2f}",
+            f"{one.ratio:.3f}",
+            f"{one.fitted_time_s * 1e6:.2f}",
+            f"{one.fitted_ratio:.3f}",
+            f"{one.measured.busbw_GBps:.2f}",
+            f"{one.row.busbw_GBps:.2f}",
+            one.row.algorithm,
+            one.row.protocol,
+        )
+        for one in comparison.rows
+    )
+    return Table(f"{source}: predicted over measured", columns, lines, frozenset(columns[:8]))
+
+
+def fit_notes(comparison: Comparison) -> list[str]:
+    """What the measurements say of the model, and how to predict with it."""
+    fit = comparison.fit
+    said, options = [], []
+    for what, option, factor in (
+        ("latency", "--latency-factor", fit.latency_factor),
+        ("bandwidth", "--bandwidth-factor", fit.bandwidth_factor),
+    ):
+        if factor is None:
+            said.append(f"{what}: these sizes do not show it")
+        else:
+            said.append(f"{what} x {factor:.3f}")
+            options.append(f"{option} {factor:.4g}")
+    return [
+        f"predicted over measured: {_spread([one.ratio for one in comparison.rows])}",
+        f"fit: {', '.join(said)}; no bytes take {fit.zero_size_s * 1e6:.2f} us",
+        f"fitted over measured: {_spread([one.fitted_ratio for one in comparison.rows])}",
+        *([f"predict with it: {' '.join(options)}"] if options else []),
+    ]
+
+
+def _spread(ratios: Sequence[float]) -> str:
+    off = sorted(max(ratio, 1 / ratio) for ratio in ratios)
+    return f"{min(ratios):.3f} to {max(ratios):.3f}, half of the sizes within {off[(len(off) - 1) // 2] - 1:.1%}"
+
+
+def busbw_document(
+    given: OpenedFabric,
+    collective: str,
+    n_ranks: int,
+    rows: Sequence[Row],
+    comparison: Comparison | None,
+    assumptions: list[str],
+) -> dict[str, object]:
+    """Everything for JSON."""
+    return {
+        "schema": "railscope.busbw/1",
+        "fabric": fabric_facts(given),
+        "collective": collective,
+        "ranks": n_ranks,
+        "rows": [asdict(row) for row in rows],
+        "measured": None
+        if comparison is None
+        else {
+            "rows": [
+                {
+                    **asdict(one.row),
+                    "measured_time_s": one.measured.time_s,
+                    "measured_busbw_GBps": one.measured.busbw_GBps,
+                    "ratio": one.ratio,
+                    "fitted_time_s": one.fitted_time_s,
+                    "fitted_ratio": one.fitted_ratio,
+                }
+                for one in comparison.rows
+            ],
+            "fit": {
+                "latency_factor": comparison.fit.latency_factor,
+                "bandwidth_factor": comparison.fit.bandwidth_factor,
+                "zero_size_s": comparison.fit.zero_size_s,
+            },
+        },
+        "assumptions": assumptions,
+    }
+
+
+def busbw_figure(rows: Sequence[Row], comparison: Comparison | None, title: str, suffix: str) -> bytes:
+    """Busbw and time over size, a line per algorithm, and what was measured."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    import matplotlib.pyplot as plt
+
+    lines = {name: [row for row in rows if row.algorithm == name] for name in dict.fromkeys(r.algorithm for r in rows)}
+    real = [one.measured for one in comparison.rows] if comparison is not None else []
+    with mpl.rc_context({"svg.hashsalt": "railscope", "font.size": 8}):
+        figure, panels = plt.subplots(1, 2, figsize=(9.0, 3.8), layout="constrained")
+        for axes, label, key, unit in (
+            (panels[0], "busbw [GB/s]", "busbw_GBps", 1.0),
+            (panels[1], "time [us]", "time_s", 1e-6),
+        ):
+            for name, own in lines.items():
+                axes.plot([row.size for row in own], [getattr(row, key) / unit for row in own], marker=".", label=name)
+            if real:
+                axes.plot(
+                    [row.size for row in real], [getattr(row, key) / unit for row in real], "k+", label="measured"
+                )
+            axes.set_xscale("log", base=2)
+            axes.xaxis.set_major_formatter(lambda size, _: format_bytes(size))
+            axes.xaxis.set_minor_formatter("")
+            axes.set_xlabel("size")
+            axes.set_ylabel(label)
+            axes.grid(alpha=0.3)
+        panels[0].set_ylim(bottom=0.0)
+        panels[1].set_yscale("log")
+        panels[0].legend()
+        figure.suptitle(title)
+        buffer = io.BytesIO()
+        dates = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
+        figure.savefig(buffer, format=suffix[1:], dpi=100, metadata=dates.get(suffix, {}))
+        plt.close(figure)
+    return buffer.getvalue()

@@ -1,0 +1,90 @@
+"""Facts of a topology: what it is made of."""
+
+import numpy as np
+
+from collectives.demand import Int32Vector
+from fabric.reports.tables import Table
+from fabric.studies.hotspots import tier_name
+from fabric.topology import DOWN, NVLINK, NVSWITCH, SWITCH, UNKNOWN, UP, Topology
+
+
+def fabric_document(topology: Topology) -> dict[str, object]:
+    """Counts for JSON: endpoints, switches by tier, cables by tier with capacity and oversubscription."""
+    nodes = topology.nodes
+    switch_tiers = nodes.tier[nodes.kind == SWITCH]
+    planes = nodes.plane[nodes.kind == SWITCH]
+    return {
+        "endpoints": topology.n_endpoints,
+        "hosts": _distinct(topology.endpoint_host),
+        "rails": _distinct(topology.endpoint_rail),
+        "planes": max(1, _distinct(planes)),
+        "nvlink_domains": int(np.count_nonzero(nodes.kind == NVSWITCH)),
+        "switches": [
+            {"tier": int(tier), "switches": int(count), "max_ports": _max_ports(topology, int(tier))}
+            for tier, count in zip(*np.unique(switch_tiers, return_counts=True), strict=True)
+        ],
+        "cables": _cables(topology),
+        "oversubscription": _oversubscription(topology),
+    }
+
+
+def fabric_tables(topology: Topology) -> list[Table]:
+    """The same as tables."""
+    document = fabric_document(topology)
+    keys = ("endpoints", "hosts", "rails", "planes", "nvlink_domains")
+    counts = tuple((key.replace("_", " "), f"{document[key]:,}") for key in keys)
+    tables = [Table(topology.name, ("what", "count"), counts, frozenset({"count"}))]
+    for title in ("switches", "cables", "oversubscription"):
+        rows = document[title]
+        assert isinstance(rows, list)
+        if rows:
+            columns = tuple(rows[0])
+            texts = tuple(tuple(_text(row[column]) for column in columns) for row in rows)
+            tables.append(Table(title, columns, texts, frozenset(columns[1:])))
+    return tables
+
+
+def _text(value: object) -> str:
+    return f"{value:,}" if isinstance(value, int) else f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _distinct(values: Int32Vector) -> int:
+    return int(np.unique(values[values != UNKNOWN]).size)
+
+
+def _max_ports(topology: Topology, tier: int) -> int:
+    chosen = (topology.nodes.kind == SWITCH) & (topology.nodes.tier == tier)
+    return int(np.diff(topology.out_start)[chosen].max(initial=0))
+
+
+def _cables(topology: Topology) -> list[dict[str, object]]:
+    rows: list[dict[str, object]] = []
+    up = np.flatnonzero(topology.link_tail < topology.link_head)
+    keys = np.stack([topology.link_kind[up] == NVLINK, topology.link_kind[up], topology.link_tier[up]])
+    for _, kind, tier in np.unique(keys, axis=1).T:
+        links = up[(topology.link_kind[up] == kind) & (topology.link_tier[up] == tier)]
+        speeds = np.unique(topology.link_capacity_gbps[links])
+        rows.append(
+            {
+                "cables": tier_name(int(kind), int(tier), UP),
+                "count": int(links.size),
+                "gbps": "/".join(f"{speed:g}" for speed in speeds),
+                "total_tbps": float(topology.link_capacity_gbps[links].sum() / 1e3),
+            }
+        )
+    return rows
+
+
+def _oversubscription(topology: Topology) -> list[dict[str, object]]:
+    """Downward over upward capacity of each switch tier that has both."""
+    rows: list[dict[str, object]] = []
+    nodes = topology.nodes
+    for tier in np.unique(nodes.tier[nodes.kind == SWITCH]):
+        of_tier = (nodes.kind[topology.link_tail] == SWITCH) & (nodes.tier[topology.link_tail] == tier)
+        down = float(topology.link_capacity_gbps[of_tier & (topology.link_direction == DOWN)].sum())
+        up = float(topology.link_capacity_gbps[of_tier & (topology.link_direction == UP)].sum())
+        if up > 0:
+            rows.append(
+                {"tier": int(tier), "down_tbps": down / 1e3, "up_tbps": up / 1e3, "oversubscription": down / up}
+            )
+    return rows

@@ -1,0 +1,67 @@
+"""The report of `fabric check`: findings and routes per link, as tables and as a JSON document."""
+
+from dataclasses import asdict
+
+from fabric.formats.opening import OpenedFabric
+from fabric.reports.loads import fabric_facts
+from fabric.reports.tables import Table, number_text
+from fabric.routing.match_lfts import MatchedLfts
+from fabric.studies.health import Health
+
+
+def check_document(given: OpenedFabric, tables: MatchedLfts | None, health: Health) -> dict[str, object]:
+    """Everything for JSON."""
+    return {
+        "schema": "railscope.check/1",
+        "fabric": fabric_facts(given),
+        "tables": tables.routing.source if tables else None,
+        "errors": health.n_errors,
+        "pairs": health.pairs,
+        "findings": [asdict(finding) for finding in health.findings],
+        "routes": [
+            {
+                "name": tier.name,
+                "direction": tier.direction,
+                "links": tier.links,
+                "used": tier.used,
+                "routes": tier.bytes,
+                "imbalance": tier.imbalance,
+            }
+            for tier in health.routes
+        ],
+        "assumptions": list(given.assumptions),
+    }
+
+
+def check_tables(given: OpenedFabric, health: Health, top: int) -> list[Table]:
+    """Findings with their first `top` examples, and routes per link."""
+    columns = ("severity", "finding", "count", "what", "example")
+    rows = []
+    for finding in health.findings:
+        head = (finding.severity, finding.kind, f"{finding.count:,}", finding.text)
+        shown = finding.examples[:top] or ("",)
+        rows.append((*head, shown[0]))
+        rows += [("", "", "", "", example) for example in shown[1:]]
+    kinds = f"{health.n_errors} kinds of errors" if health.n_errors else "no errors"
+    endpoints = given.topology.n_endpoints
+    title = f"{given.name}: {endpoints:,} endpoints, {health.pairs:,} ordered pairs; {kinds}"
+    tables = [Table(title, columns, tuple(rows), frozenset({"count"}))]
+    if health.routes:
+        names = ("tier", "direction", "links", "used", "mean", "max", "max/mean")
+        lines = []
+        for tier in health.routes:
+            mean = tier.bytes / tier.links
+            most = number_text(None if tier.imbalance is None else tier.imbalance * mean, ",.6g")
+            lines.append(
+                (
+                    tier.name,
+                    tier.direction,
+                    f"{tier.links:,}",
+                    f"{tier.used:,}",
+                    f"{mean:,.6g}",
+                    most,
+                    number_text(tier.imbalance, ".3f"),
+                )
+            )
+        tables.append(Table("Routes per link, one for each ordered pair", names, tuple(lines), frozenset(names[2:])))
+    return tables

@@ -1,0 +1,127 @@
+"""What a trace contains, as tables, CSV and JSON."""
+
+import csv
+import io
+
+import numpy as np
+
+from fabric.reports.tables import Table, bytes_text
+from traces.operation import Operation, Trace
+
+_COLUMNS = (
+    "kind",
+    "group",
+    "group_size",
+    "bytes_per_rank",
+    "dtype",
+    "sequence",
+    "start_s",
+    "ranks",
+    "missing",
+    "source",
+)
+
+
+def totals(trace: Trace) -> list[dict[str, object]]:
+    """Operations by kind, dtype and group size: how many, bytes per rank together, how many incomplete."""
+    rows: dict[tuple[str, str, int], list[Operation]] = {}
+    for operation in trace.operations:
+        rows.setdefault((operation.kind, operation.dtype, operation.group_size), []).append(operation)
+    return [
+        {
+            "kind": kind,
+            "dtype": dtype,
+            "group_size": size,
+            "operations": len(alike),
+            "bytes_per_rank": None
+            if any(operation.bytes is None for operation in alike)
+            else sum(operation.bytes or 0.0 for operation in alike),
+            "incomplete": sum(not operation.complete for operation in alike),
+        }
+        for (kind, dtype, size), alike in rows.items()
+    ]
+
+
+def trace_document(trace: Trace) -> dict[str, object]:
+    """Everything for JSON."""
+    return {
+        "schema": "railscope.trace/1",
+        "files": list(trace.files),
+        "ranks": trace.n_ranks,
+        "totals": totals(trace),
+        "operations": [_row(operation) for operation in trace.operations],
+        "ignored": dict(trace.ignored),
+        "warnings": list(trace.warnings),
+    }
+
+
+def trace_tables(trace: Trace, top: int) -> list[Table]:
+    """Totals, the largest operations, and what is no operation."""
+    rows = tuple(
+        (
+            str(row["kind"]),
+            str(row["dtype"]),
+            str(row["group_size"]),
+            str(row["operations"]),
+            _size(row["bytes_per_rank"]),
+            str(row["incomplete"]),
+        )
+        for row in totals(trace)
+    )
+    columns = ("kind", "dtype", "group size", "operations", "bytes per rank", "incomplete")
+    job = f"{trace.n_ranks or 'an unknown number of'} ranks"
+    title = f"{len(trace.operations)} operations in {len(trace.files)} file(s), {job}"
+    tables = [Table(title, columns, rows, frozenset(columns[2:]))]
+    largest = sorted(trace.operations, key=lambda operation: -(operation.bytes or 0.0))[:top]
+    if largest:
+        lines = tuple(
+            (o.kind, str(o.group_size), _size(o.bytes), o.dtype, _ranks(o.ranks), ", ".join(o.missing), o.source)
+            for o in largest
+        )
+        names = ("kind", "group size", "bytes per rank", "dtype", "ranks", "missing", "source")
+        tables.append(Table(f"Largest {len(largest)}", names, lines, frozenset(names[1:3])))
+    if trace.ignored:
+        counts = tuple((reason, str(count)) for reason, count in trace.ignored)
+        tables.append(Table("Not operations on the network", ("what", "count"), counts, frozenset({"count"})))
+    return tables
+
+
+def operations_csv(trace: Trace) -> str:
+    """One row per operation."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(_COLUMNS)
+    for operation in trace.operations:
+        row = _row(operation)
+        writer.writerow(
+            " ".join(map(str, value)) if isinstance(value, list) else "" if value is None else value
+            for value in (row[column] for column in _COLUMNS)
+        )
+    return text.getvalue()
+
+
+def _row(operation: Operation) -> dict[str, object]:
+    return {
+        "kind": operation.kind,
+        "group": operation.group,
+        "group_size": operation.group_size,
+        "bytes_per_rank": operation.bytes,
+        "dtype": operation.dtype,
+        "sequence": operation.sequence,
+        "start_s": operation.start_s,
+        "ranks": list(operation.ranks),
+        "missing": list(operation.missing),
+        "uneven": operation.splits is not None and bool(np.ptp(operation.splits) > 0),
+        "source": operation.source,
+    }
+
+
+def _size(value: object) -> str:
+    return bytes_text(value) if isinstance(value, float) else "unknown"
+
+
+def _ranks(ranks: tuple[int, ...]) -> str:
+    if not ranks:
+        return "unknown"
+    text = " ".join(map(str, ranks[:8]))
+    return text if len(ranks) <= 8 else f"{text} ... {ranks[-1]}"

@@ -1,0 +1,1 @@
+"""Which way: policies, the destination sweep, tables, trees, paths."""

@@ -1,0 +1,134 @@
+"""Reductions made inside the network: NVLS in the NVLink switches, SHARP along a tree of switches.
+
+Every member sends its buffer up once; a switch adds what comes in and sends one buffer on; the result comes back the
+same way.  So a tree link carries the buffer once in each direction, however many members are below it.
+"""
+
+from collections.abc import Callable
+from functools import cache
+
+import numpy as np
+
+from collectives.demand import FloatVector, Int32Vector, Int64Vector, Reduction
+from collectives.errors import InputError
+from fabric.jobs.placement import Placement
+from fabric.routing.layer import Layer, layer_of
+from fabric.topology import NVSWITCH, SWITCH, Topology
+
+Distances = Callable[[int], Int64Vector]
+
+
+def reduction_bytes(topology: Topology, demand: Reduction, placement: Placement) -> FloatVector:
+    """Bytes per link, (n_links,) float64.
+
+    A group inside one scale-up domain reduces there.  Another group has a tree in each plane where all its members
+    have a port, with bytes in proportion to the narrowest of these ports.  The tree's root is one of the switches that
+    are nearest to the farthest member; among equals the group's number picks, here and at each step towards the root.
+
+    Raises
+    ------
+    InputError
+        If no plane joins all members of a group.
+    """
+    load = np.zeros(topology.n_links)
+    domain = topology.endpoint_domain
+    distances: dict[int, Distances] = {}
+    for group, ranks in enumerate(demand.groups):
+        if ranks.size < 2 or demand.bytes[group] == 0:
+            continue
+        endpoints = placement.endpoint[ranks]
+        inside = domain[endpoints[0]] >= 0 and bool(np.all(domain[endpoints] == domain[endpoints[0]]))
+        kind = NVSWITCH if inside else SWITCH
+        layer = layer_of(topology, kind)
+        distance = distances.setdefault(kind, cache(_distances_in(layer)))
+        _add_trees(topology, layer, distance, group, endpoints, float(demand.bytes[group]), load)
+    return load
+
+
+def _distances_in(layer: Layer) -> Distances:
+    """A function that gives the hops from one switch to all, (S,) int64, -1 where there is no way."""
+    arrays = layer.arrays
+    head = np.repeat(np.arange(layer.n_switches), np.diff(arrays.in_start))
+
+    def distances(switch: int) -> Int64Vector:
+        hops = np.full(layer.n_switches, -1, np.int64)
+        hops[switch] = 0
+        level = 0
+        while True:
+            fresh = arrays.in_tail[(hops[head] == level) & (hops[arrays.in_tail] < 0)]
+            if fresh.size == 0:
+                return hops
+            level += 1
+            hops[fresh] = level
+
+    return distances
+
+
+def _add_trees(
+    topology: Topology,
+    layer: Layer,
+    distance: Distances,
+    group: int,
+    endpoints: Int32Vector,
+    buffer_bytes: float,
+    load: FloatVector,
+) -> None:
+    arrays = layer.arrays
+    slots = [_slots(layer, int(endpoint)) for endpoint in endpoints]
+    planes: list[tuple[Int64Vector, float]] = []
+    for first in slots[0]:
+        reach = distance(int(arrays.slot_switch[first]))
+        if any(np.isin(first, chosen) for chosen, _ in planes):
+            continue
+        joined = [[slot for slot in mine if reach[arrays.slot_switch[slot]] >= 0] for mine in slots]
+        if all(joined):
+            chosen = np.array([mine[0] for mine in joined], np.int64)
+            planes.append((chosen, float(arrays.slot_up_gbps[chosen].min())))
+    if not planes:
+        raise InputError(f"reduction group {group}: no plane of fabric {topology.name} joins all its members")
+    whole = sum(gbps for _, gbps in planes)
+    for chosen, gbps in planes:
+        part = buffer_bytes * gbps / whole
+        _add_host_links(layer, endpoints, chosen, part, load)
+        _add_tree(topology, layer, distance, group, np.unique(arrays.slot_switch[chosen]), part, load)
+
+
+def _slots(layer: Layer, endpoint: int) -> list[int]:
+    start = layer.arrays.slot_start
+    own = layer.endpoint_class[endpoint]
+    return list(range(int(start[own]), int(start[own + 1])))
+
+
+def _add_host_links(layer: Layer, endpoints: Int32Vector, chosen: Int64Vector, part: float, load: FloatVector) -> None:
+    start = layer.arrays.slot_start[layer.endpoint_class[endpoints]]
+    mine = np.isin(layer.attachment_slot, layer.endpoint_slot[endpoints] + chosen - start)
+    load[layer.up_link[mine]] += part * layer.up_part[mine]
+    load[layer.down_link[mine]] += part * layer.down_part[mine]
+
+
+def _add_tree(
+    topology: Topology,
+    layer: Layer,
+    distance: Distances,
+    group: int,
+    leaves: Int32Vector,
+    part: float,
+    load: FloatVector,
+) -> None:
+    far = np.stack([distance(int(leaf)) for leaf in leaves])
+    farthest = np.where(np.any(far < 0, axis=0), np.iinfo(np.int64).max, far.max(axis=0))
+    roots = np.flatnonzero(farthest == farthest.min())
+    to_root = distance(int(roots[group % roots.size]))
+    arrays = layer.arrays
+    seen = set()
+    for leaf in leaves:
+        switch = int(leaf)
+        while to_root[switch] > 0 and switch not in seen:
+            seen.add(switch)
+            out = np.arange(arrays.out_start[switch], arrays.out_start[switch + 1])
+            out = out[to_root[arrays.out_head[out]] == to_root[switch] - 1]
+            hop = out[group % out.size]
+            link = layer.isl_link[arrays.out_link[hop]]
+            load[link] += part
+            load[topology.link_reverse[link]] += part
+            switch = int(arrays.out_head[hop])

@@ -1,0 +1,235 @@
+"""One layer of a fabric (scale-out or scale-up) laid out for the destination sweep.
+
+Inter-switch links (ISLs) are renumbered 0..T-1 in the topology's order, switches 0..S-1.  An endpoint has a slot for
+each switch that it hangs on; parallel cables to one switch share a slot in proportion to their capacity.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+
+from collectives.demand import FloatVector, Int32Vector, Int64Vector
+from fabric._kernels.arrays import LayerArrays
+from fabric.topology import NVSWITCH, SWITCH, UP, Topology
+
+
+@dataclass(frozen=True, eq=False)
+class Layer:
+    """Switches, ISLs and attachments of one layer.
+
+    Attributes
+    ----------
+    columns : LayerArrays
+        What the kernels read.
+    switch_node : (S,) int32
+        Node of each switch.
+    isl_link : (T,) int32
+        Link of each ISL.
+    endpoint_class : (N,) int32
+        Attachment class; the last one is that of endpoints which are not in this layer.
+    endpoint_slot : (N + 1,) int64
+        Where each endpoint's slots begin.
+    endpoint_index : (N,) int64
+        Number of each endpoint counted leaf by leaf, port by port (the destination of D-mod-K).
+    up_link, down_link : (n_attachments,) int32
+        Links of the cables between endpoints and switches, both directions.
+    attachment_slot : (n_attachments,) int64
+        Endpoint slot of each cable.
+    up_part, down_part : (n_attachments,) float64
+        Part of the slot's bytes that the cable carries.
+    """
+
+    arrays: LayerArrays
+    switch_node: Int32Vector
+    isl_link: Int32Vector
+    endpoint_class: Int32Vector
+    endpoint_slot: Int64Vector
+    endpoint_index: Int64Vector
+    up_link: Int32Vector
+    down_link: Int32Vector
+    attachment_slot: Int64Vector
+    up_part: FloatVector
+    down_part: FloatVector
+
+    @property
+    def n_classes(self) -> int:
+        """Attachment classes, the empty one included."""
+        return len(self.arrays.slot_start) - 1
+
+    @property
+    def n_switches(self) -> int:
+        return len(self.switch_node)
+
+    @property
+    def n_isls(self) -> int:
+        return len(self.isl_link)
+
+    @property
+    def n_slots(self) -> int:
+        """Slots of all endpoints together."""
+        return int(self.endpoint_slot[-1])
+
+    @property
+    def width(self) -> int:
+        """Largest number of slots of an endpoint, at least 1."""
+        return max(1, int(np.diff(self.arrays.slot_start).max(initial=0)))
+
+
+# Both layers of the few fabrics that one comparison looks at.
+@lru_cache(maxsize=8)
+def layer_of(topology: Topology, switch_kind: int) -> Layer:
+    """The scale-out (`SWITCH`) or scale-up (`NVSWITCH`) layer of a fabric.  O(n_links log n_links).
+
+    Parameters
+    ----------
+    topology : Topology
+    switch_kind : int
+        `SWITCH` or `NVSWITCH`.
+    """
+    assert switch_kind in (SWITCH, NVSWITCH)
+    kind = topology.nodes.kind
+    switch_node = np.flatnonzero(kind == switch_kind).astype(np.int32)
+    switch_of_node = np.full(topology.n_nodes, -1, np.int32)
+    switch_of_node[switch_node] = np.arange(switch_node.size, dtype=np.int32)
+    tail, head = switch_of_node[topology.link_tail], switch_of_node[topology.link_head]
+    isl_link = np.flatnonzero((tail >= 0) & (head >= 0)).astype(np.int32)
+    t_tail, t_head = tail[isl_link], head[isl_link]
+    into = np.argsort(t_head, kind="stable")
+    out = np.lexsort((t_head, topology.link_cable_index[isl_link], t_tail))
+    switches = np.arange(switch_node.size + 1)
+
+    attached = _attachments(topology, switch_of_node)
+    endpoint_class, slot_start, representative = _classes(topology.n_endpoints, attached)
+    arrays = LayerArrays(
+        in_start=np.searchsorted(t_head[into], switches).astype(np.int64),
+        in_tail=t_tail[into],
+        in_link=into.astype(np.int32),
+        in_gbps=topology.link_capacity_gbps[isl_link][into],
+        out_start=np.searchsorted(t_tail, switches).astype(np.int64),
+        out_head=t_head[out],
+        out_link=out.astype(np.int32),
+        divisor=_divisors(topology, switch_node, isl_link, t_tail, t_head),
+        slot_start=slot_start,
+        slot_switch=attached.slot_switch[representative],
+        slot_up_gbps=attached.slot_up_gbps[representative],
+        slot_down_gbps=attached.slot_down_gbps[representative],
+    )
+    up_gbps = topology.link_capacity_gbps[attached.up_link]
+    down_gbps = topology.link_capacity_gbps[attached.down_link]
+    return Layer(
+        arrays=arrays,
+        switch_node=switch_node,
+        isl_link=isl_link,
+        endpoint_class=endpoint_class,
+        endpoint_slot=attached.endpoint_slot,
+        endpoint_index=_leaf_by_leaf(topology, attached),
+        up_link=attached.up_link,
+        down_link=attached.down_link,
+        attachment_slot=attached.slot,
+        up_part=up_gbps / attached.slot_up_gbps[attached.slot],
+        down_part=down_gbps / attached.slot_down_gbps[attached.slot],
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Attachments:
+    """Cables between endpoints and switches by (endpoint, switch), and the slots that they make up."""
+
+    up_link: Int32Vector
+    down_link: Int32Vector
+    slot: Int64Vector
+    slot_endpoint: Int64Vector
+    slot_switch: Int32Vector
+    slot_up_gbps: FloatVector
+    slot_down_gbps: FloatVector
+    endpoint_slot: Int64Vector
+
+
+def _attachments(topology: Topology, switch_of_node: Int32Vector) -> _Attachments:
+    endpoint_of_node = np.full(topology.n_nodes, -1, np.int64)
+    endpoint_of_node[topology.endpoints] = np.arange(topology.n_endpoints)
+    endpoint = endpoint_of_node[topology.link_tail]
+    switch = switch_of_node[topology.link_head]
+    up_link = np.flatnonzero((endpoint >= 0) & (switch >= 0)).astype(np.int32)
+    up_link = up_link[np.lexsort((switch[up_link], endpoint[up_link]))]
+    down_link = topology.link_reverse[up_link]
+    endpoint, switch = endpoint[up_link], switch[up_link]
+    fresh = np.ones(up_link.size, dtype=bool)
+    fresh[1:] = (endpoint[1:] != endpoint[:-1]) | (switch[1:] != switch[:-1])
+    slot = np.cumsum(fresh) - 1
+    gbps = topology.link_capacity_gbps
+    n_slots = int(fresh.sum())
+    return _Attachments(
+        up_link=up_link,
+        down_link=down_link,
+        slot=slot,
+        slot_endpoint=endpoint[fresh],
+        slot_switch=switch[fresh],
+        slot_up_gbps=sums_of(slot, gbps[up_link], n_slots),
+        slot_down_gbps=sums_of(slot, gbps[down_link], n_slots),
+        endpoint_slot=np.searchsorted(endpoint[fresh], np.arange(topology.n_endpoints + 1)).astype(np.int64),
+    )
+
+
+def _classes(n_endpoints: int, attached: _Attachments) -> tuple[Int32Vector, Int64Vector, npt.NDArray[np.intp]]:
+    """Endpoints with equal slots are one class: (class of endpoint, slot_start, a slot of each class slot)."""
+    n_slots = np.diff(attached.endpoint_slot)
+    width = int(n_slots.max(initial=0))
+    signature = np.full((n_endpoints, width, 3), -1.0)
+    place = np.arange(attached.slot_switch.size) - attached.endpoint_slot[attached.slot_endpoint]
+    signature[attached.slot_endpoint, place, 0] = attached.slot_switch
+    signature[attached.slot_endpoint, place, 1] = attached.slot_up_gbps
+    signature[attached.slot_endpoint, place, 2] = attached.slot_down_gbps
+    present = np.flatnonzero(n_slots > 0)
+    _, first, inverse = np.unique(
+        signature[present].reshape(present.size, 3 * width), axis=0, return_index=True, return_inverse=True
+    )
+    n_classes = first.size
+    endpoint_class = np.full(n_endpoints, n_classes, np.int32)
+    endpoint_class[present] = inverse.ravel()
+    example = present[first]
+    sizes = n_slots[example]
+    slot_start = np.concatenate([[0], np.cumsum(sizes), [sizes.sum()]]).astype(np.int64)
+    within = np.arange(int(sizes.sum())) - np.repeat(slot_start[:n_classes], sizes)
+    return endpoint_class, slot_start, (np.repeat(attached.endpoint_slot[example], sizes) + within).astype(np.intp)
+
+
+def _divisors(
+    topology: Topology, switch_node: Int32Vector, isl_link: Int32Vector, tail: Int32Vector, head: Int32Vector
+) -> Int64Vector:
+    """For D-mod-K: the product over the tiers below a switch of the number of parents that their switches have.
+
+    E. Zahavi: Fat-tree routing and node ordering providing contention free traffic for MPI global collectives,
+    J. Parallel Distrib. Comput. 72 (2012): up port ``floor(d / (w_1 ... w_l)) mod (w_(l+1) p_(l+1))``.
+    """
+    tier = topology.nodes.tier[switch_node]
+    up = topology.link_direction[isl_link] == UP
+    parents = np.unique(np.stack([tail[up], head[up]]), axis=1)
+    n_parents = np.bincount(parents[0], minlength=switch_node.size)
+    divisor = np.ones(switch_node.size, np.int64)
+    product = 1
+    for level in np.unique(tier):
+        divisor[tier == level] = product
+        product *= max(1, int(n_parents[tier == level].max()))
+    return divisor
+
+
+def _leaf_by_leaf(topology: Topology, attached: _Attachments) -> Int64Vector:
+    """Number of each endpoint when endpoints are counted by (first switch, port there)."""
+    n_endpoints = topology.n_endpoints
+    switch = np.full(n_endpoints, np.iinfo(np.int32).max, np.int64)
+    port = np.zeros(n_endpoints, np.int64)
+    first = np.unique(attached.slot_endpoint[attached.slot], return_index=True)[1]
+    endpoint = attached.slot_endpoint[attached.slot[first]]
+    switch[endpoint] = attached.slot_switch[attached.slot[first]]
+    port[endpoint] = topology.link_head_port[attached.up_link[first]]
+    index = np.empty(n_endpoints, np.int64)
+    index[np.lexsort((np.arange(n_endpoints), port, switch))] = np.arange(n_endpoints)
+    return index
+
+
+def sums_of(index: Int64Vector, values: FloatVector, length: int) -> FloatVector:
+    """Sum `values` by `index`, (length,) float64."""
+    return np.bincount(index, weights=values, minlength=length).astype(np.float64, copy=False)

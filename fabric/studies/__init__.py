@@ -1,0 +1,1 @@
+"""What it means: hotspots, designs, routings, health."""

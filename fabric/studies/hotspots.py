@@ -1,0 +1,216 @@
+"""Which links stand out: a summary of every tier and direction, and a ranked list of hot links."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from collectives.demand import Int64Vector
+from fabric.jobs.placement import Placement
+from fabric.routing.link_loads import LinkLoads, ScheduleLoads
+from fabric.topology import DIRECTIONS, ISL, LINK_KINDS, NIC, NVLINK, PEER, BoolVector, Topology
+
+DEFAULT_THRESHOLD = 1.5
+
+_TIER_NAMES = {(NIC, 1): "host", (NVLINK, 1): "NVLink", (ISL, 2): "leaf-spine", (ISL, 3): "spine-core"}
+
+
+def tier_name(kind: int, tier: int, direction: int) -> str:
+    """What people call the links of a kind and tier: host, NVLink, leaf-spine, spine-core."""
+    if kind == ISL and direction == PEER:
+        return f"within tier {tier}"
+    default = {NIC: f"host to tier {tier}", NVLINK: f"NVLink tier {tier}", ISL: f"tier {tier - 1}-{tier}"}
+    return _TIER_NAMES.get((kind, tier), default[kind])
+
+
+@dataclass(frozen=True)
+class TierSummary:
+    """Loads of the links of one tier and direction.
+
+    Attributes
+    ----------
+    name, kind, direction : str
+    tier : int
+        Of the links' upper end.
+    links, used : int
+        Links counted, and those of them that carry anything.
+    bytes : float
+        Sum over the links.
+    max_s, mean_s, p99_s : float
+        Load over capacity, seconds.
+    imbalance : float or None
+        max over mean; 1 is perfectly even; None where nothing is carried.
+    hot_share : float
+        Share of the links whose load over capacity is above `threshold` times the mean.
+    """
+
+    name: str
+    kind: str
+    tier: int
+    direction: str
+    links: int
+    used: int
+    bytes: float
+    max_s: float
+    mean_s: float
+    p99_s: float
+    imbalance: float | None
+    hot_share: float
+
+
+@dataclass(frozen=True)
+class Hotspot:
+    """One link that stands out in its tier and direction.
+
+    Attributes
+    ----------
+    link : int
+    name : str
+        Both ends with their ports, as a person finds them.
+    tier, direction : str
+    bytes, capacity_gbps, seconds : float
+        Load, capacity, and the one over the other.
+    over_mean : float
+        `seconds` over the mean of its tier and direction.
+    of_busiest : float
+        `seconds` over those of the busiest link of the fabric: how much it matters.
+    """
+
+    link: int
+    name: str
+    tier: str
+    direction: str
+    bytes: float
+    capacity_gbps: float
+    seconds: float
+    over_mean: float
+    of_busiest: float
+
+
+def links_in_job(topology: Topology, placement: Placement) -> BoolVector:
+    """Links that the job could load, (n_links,) bool: all ISLs, and the cables of its own endpoints.
+
+    The cables of endpoints outside the job are idle by definition; counting them would make an even load look uneven.
+    """
+    node_in_job = np.ones(topology.n_nodes, dtype=bool)
+    node_in_job[topology.endpoints] = False
+    node_in_job[topology.endpoints[placement.endpoint]] = True
+    return node_in_job[topology.link_tail] & node_in_job[topology.link_head]
+
+
+def _tiers(topology: Topology, counted: BoolVector | None) -> list[Int64Vector]:
+    """Links of each (kind, tier, direction): NVLink, hosts, then upwards."""
+    key = np.stack(
+        [topology.link_direction, topology.link_tier, np.where(topology.link_kind == NVLINK, -1, topology.link_kind)]
+    )
+    chosen = np.flatnonzero(counted) if counted is not None else np.arange(topology.n_links)
+    order = chosen[np.lexsort(key[:, chosen])]
+    fresh = np.any(np.diff(key[:, order], axis=1) != 0, axis=0)
+    return [np.sort(part) for part in np.split(order, np.flatnonzero(fresh) + 1) if part.size]
+
+
+def tier_summaries(
+    loads: LinkLoads, counted: BoolVector | None = None, threshold: float = DEFAULT_THRESHOLD
+) -> tuple[TierSummary, ...]:
+    """Summarize every tier and direction.
+
+    Parameters
+    ----------
+    loads : LinkLoads
+    counted : (n_links,) bool, optional
+        Links to count; default all.
+    threshold : float
+        A link is hot above this many times the mean of its tier and direction.
+    """
+    topology = loads.topology
+    rows = []
+    for links in _tiers(topology, counted):
+        seconds = loads.seconds[links]
+        mean = float(seconds.mean())
+        kind, tier = int(topology.link_kind[links[0]]), int(topology.link_tier[links[0]])
+        direction = int(topology.link_direction[links[0]])
+        rows.append(
+            TierSummary(
+                name=tier_name(kind, tier, direction),
+                kind=LINK_KINDS[kind],
+                tier=tier,
+                direction=DIRECTIONS[direction],
+                links=links.size,
+                used=int(np.count_nonzero(seconds)),
+                bytes=float(loads.bytes[links].sum()),
+                max_s=float(seconds.max()),
+                mean_s=mean,
+                p99_s=float(np.percentile(seconds, 99)),
+                imbalance=float(seconds.max()) / mean if mean > 0 else None,
+                hot_share=float(np.mean(seconds > threshold * mean)) if mean > 0 else 0.0,
+            )
+        )
+    return tuple(rows)
+
+
+def hotspots(
+    loads: LinkLoads, counted: BoolVector | None = None, threshold: float = DEFAULT_THRESHOLD, top: int | None = None
+) -> tuple[Hotspot, ...]:
+    """Links above `threshold` times the mean of their tier and direction, the longest busy first.
+
+    Parameters
+    ----------
+    loads : LinkLoads
+    counted : (n_links,) bool, optional
+        Links to count; default all.
+    threshold : float
+    top : int, optional
+        At most so many.
+    """
+    mean = np.full(loads.topology.n_links, np.inf)
+    for links in _tiers(loads.topology, counted):
+        mean[links] = loads.seconds[links].mean()
+    hot = np.flatnonzero((loads.seconds > threshold * mean) & (mean > 0))
+    hot = hot[np.lexsort((hot, -loads.seconds[hot]))]
+    return tuple(_hotspot(loads, int(link), float(mean[link])) for link in hot[:top])
+
+
+def schedule_bottleneck(loads: ScheduleLoads, counted: BoolVector | None = None) -> Hotspot | None:
+    """The link that sets the bottleneck time of a schedule; None where nothing is carried.
+
+    Of phases that follow one another it is the bottleneck of the one that takes longest, all its repeats together.
+    """
+    if loads.overlap == "pipelined" or not loads.phases:
+        return bottleneck(loads.total, counted)
+    longest = max(
+        zip(loads.phases, loads.repeats, strict=True), key=lambda phase: phase[0].bottleneck_time_s * phase[1]
+    )
+    return bottleneck(longest[0].scaled(longest[1]), counted)
+
+
+def bottleneck(loads: LinkLoads, counted: BoolVector | None = None) -> Hotspot | None:
+    """The link that sets the bottleneck time; None where nothing is carried."""
+    if not loads.bytes.any():
+        return None
+    link = loads.bottleneck_link
+    for links in _tiers(loads.topology, counted):
+        if link in links:
+            return _hotspot(loads, link, float(loads.seconds[links].mean()))
+    return _hotspot(loads, link, float("nan"))
+
+
+def _hotspot(loads: LinkLoads, link: int, mean_s: float) -> Hotspot:
+    topology = loads.topology
+    kind, tier, direction = (
+        int(column[link]) for column in (topology.link_kind, topology.link_tier, topology.link_direction)
+    )
+    return Hotspot(
+        link=link,
+        name=topology.link_name(link),
+        tier=tier_name(kind, tier, direction),
+        direction=DIRECTIONS[direction],
+        bytes=float(loads.bytes[link]),
+        capacity_gbps=float(topology.link_capacity_gbps[link]),
+        seconds=float(loads.seconds[link]),
+        over_mean=float(loads.seconds[link]) / mean_s,
+        of_busiest=float(loads.seconds[link]) / loads.bottleneck_time_s,
+    )
+
+
+def worst_imbalance(tiers: tuple[TierSummary, ...]) -> float | None:
+    """Largest imbalance of the loaded tiers between switches; None where they carry nothing."""
+    return max((tier.imbalance for tier in tiers if tier.kind == "isl" and tier.imbalance is not None), default=None)

@@ -1,0 +1,133 @@
+"""Routes a fabric anew with a real subnet manager: OpenSM over ibsim, both run as they are."""
+
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+from collectives.errors import InputError
+from fabric.formats.infiniband.ibsim import Netlist
+
+ENGINES = ("ftree", "updn", "minhop", "dfsssp")
+
+_TOOLS = ("ibsim", "ibsim-run", "opensm")
+_INSTALL = "apt-get install opensm ibsim-utils infiniband-diags"
+
+
+def missing_tools(tools: tuple[str, ...] = _TOOLS) -> tuple[str, ...]:
+    """Those of the programs that are not on the path (or in /usr/sbin)."""
+    return tuple(tool for tool in tools if shutil.which(tool, path=_path()) is None)
+
+
+def reroute(netlist: Netlist, engine: str, timeout_s: float = 300.0) -> str:
+    """The forwarding tables (``opensm-lfts.dump``) that OpenSM makes for a netlist.
+
+    Parameters
+    ----------
+    netlist : Netlist
+    engine : str
+        One of `ENGINES`.
+    timeout_s : float
+
+    Raises
+    ------
+    InputError
+        If the programs are missing, with the command that installs them, or fail.
+    """
+    return simulate(netlist, engine, timeout_s)["opensm-lfts.dump"]
+
+
+def simulate(netlist: Netlist, engine: str, timeout_s: float = 300.0, tools: tuple[str, ...] = ()) -> dict[str, str]:
+    """Run ibsim with OpenSM on it, then each of `tools`; texts by name: ``opensm-lfts.dump`` and the tools' outputs.
+
+    Raises
+    ------
+    InputError
+        As `reroute`.
+    """
+    if missing := missing_tools((*_TOOLS, *tools)):
+        raise InputError(f"{', '.join(missing)} not found; {_INSTALL} (as root) installs them on Debian and Ubuntu")
+    deadline = time.monotonic() + timeout_s
+    with tempfile.TemporaryDirectory(prefix="railscope-opensm-") as name:
+        folder = Path(name)
+        (folder / "fabric.net").write_text(netlist.text, encoding="utf-8")
+        environment = {
+            **os.environ,
+            "PATH": _path(),
+            "OSM_TMP_DIR": name,
+            "OSM_CACHE_DIR": name,
+            "IBSIM_SOCKNAME": folder.name,
+        }
+        room = ("-N", netlist.n_nodes + 8, "-S", netlist.n_switches + 8, "-P", netlist.n_ports + 64)
+        command = ["ibsim", "-s", "-n", *map(str, room), "fabric.net"]
+        with open(folder / "ibsim.out", "w") as log:
+            simulator = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=name, env=environment
+            )
+        try:
+            _wait_ready(simulator, folder / "ibsim.out", deadline)
+            # -o: one sweep and done; 0x43: errors, information and the routing dumps.
+            log_file = str(folder / "osm.log")
+            _run(["opensm", "-R", engine, "-o", "-D", "0x43", "-f", log_file], environment, folder, deadline)
+            used = _engine_used(folder / "osm.log")
+            if used is not None and used != engine:
+                raise InputError(f"opensm: engine {engine} cannot route this fabric (opensm fell back to {used})")
+            lfts = folder / "opensm-lfts.dump"
+            if not lfts.exists():
+                raise InputError(f"opensm -R {engine} wrote no tables: {_last_line(folder / 'osm.log')}")
+            texts = {lfts.name: lfts.read_text(encoding="utf-8", errors="backslashreplace")}
+            for tool in tools:
+                texts[tool] = _run([tool], environment, folder, deadline)
+        finally:
+            simulator.send_signal(signal.SIGTERM)
+            try:
+                simulator.wait(5)
+            except subprocess.TimeoutExpired:
+                simulator.kill()
+                simulator.wait()
+    return texts
+
+
+def _path() -> str:
+    return f"{os.environ.get('PATH', os.defpath)}{os.pathsep}/usr/sbin"
+
+
+def _wait_ready(simulator: "subprocess.Popen[bytes]", log: Path, deadline: float) -> None:
+    while "simulator ready" not in log.read_text(errors="replace"):
+        if simulator.poll() is not None or time.monotonic() > deadline:
+            raise InputError(f"ibsim does not start: {_last_line(log)}")
+        time.sleep(0.02)
+
+
+def _run(command: list[str], environment: dict[str, str], folder: Path, deadline: float) -> str:
+    try:
+        done = subprocess.run(
+            ["ibsim-run", *command],
+            env=environment,
+            cwd=folder,
+            capture_output=True,
+            timeout=max(1.0, deadline - time.monotonic()),
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise InputError(f"{command[0]} over ibsim takes too long; stopped") from None
+    if done.returncode != 0:
+        words = (done.stderr or done.stdout).decode(errors="replace").strip().splitlines()
+        raise InputError(f"{' '.join(command[:3])} over ibsim failed: {words[-1] if words else done.returncode}")
+    return done.stdout.decode("utf-8", "backslashreplace")
+
+
+def _engine_used(log: Path) -> str | None:
+    """The engine that OpenSM's log says configured the tables."""
+    mark = " tables configured on all switches"
+    text = log.read_text(errors="replace") if log.exists() else ""
+    lines = [line for line in text.splitlines() if mark in line]
+    return lines[-1].split(mark)[0].split()[-1] if lines else None
+
+
+def _last_line(log: Path) -> str:
+    lines = log.read_text(errors="replace").strip().splitlines() if log.exists() else []
+    return lines[-1][:200] if lines else "no output"

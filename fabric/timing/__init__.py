@@ -1,0 +1,1 @@
+"""How long: fair rates, protocols, latency and bandwidth, fits, predictions."""

@@ -1,0 +1,230 @@
+"""Max-min fair rates of flows on given paths, and when each flow ends.
+
+Rates are max-min fair: no flow's rate can grow without a smaller or equal one shrinking.  Certificate: every flow
+crosses a link that is full and on which no flow has a larger rate.  It is what congestion control at its best comes to.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from collectives.demand import FloatVector, Int32Vector, Int64Vector, frozen_array
+from collectives.errors import InputError
+from fabric._kernels.arrays import PathArrays, Refilling, SharingState
+from fabric.routing.chunks import MAX_CHUNKS, for_each_chunk
+from fabric.routing.flow_paths import FlowPaths
+from fabric.timing.equal_flows import equal_flows
+
+# So many flows at least are listed by link at a time; the answer does not depend on it.
+_CHUNK_FLOWS = 100_000
+
+
+def max_min_rates(capacity: FloatVector, paths: FlowPaths, weight: FloatVector | None = None) -> FloatVector:
+    """Rates of flows that share links, O(H + pops log L).
+
+    Parameters
+    ----------
+    capacity : (L,) float64
+        Of the links, in any unit; > 0 where a flow crosses.
+    paths : FlowPaths
+    weight : (F,) float64, optional
+        Number of equal flows that each stands for; default 1.
+
+    Returns
+    -------
+    (F,) float64
+        In the unit of `capacity`; infinite for a flow without hops.
+
+    Raises
+    ------
+    InputError
+        A link that does not exist, a capacity that is not > 0, a weight that is not > 0.
+    """
+    from fabric._kernels.max_min import fill
+
+    columns = _columns(capacity, paths, weight)
+    link_start, link_flow = _flows_by_link(columns, len(capacity))
+    _refuse_capacities(capacity, np.diff(link_start) > 0)
+    rate = np.full(paths.n_flows, np.inf)
+    fill(np.ascontiguousarray(capacity, np.float64), columns, link_start, link_flow, rate)
+    return rate
+
+
+def _flows_by_link(columns: PathArrays, n_links: int) -> tuple[Int64Vector, Int32Vector]:
+    """The flows of each link: where they begin, (L + 1,), and the flows, (H,), rising for each link."""
+    from fabric._kernels.max_min import count_flows, list_flows
+
+    n_flows = len(columns.start) - 1
+    n_items = max(1, n_flows // _CHUNK_FLOWS)
+    place = np.zeros((min(n_items, MAX_CHUNKS), n_links), np.int64)
+    link_flow = np.empty(len(columns.link), np.int32)
+
+    def ends(number: int, n_chunks: int) -> tuple[int, int]:
+        return n_flows * number // n_chunks, n_flows * (number + 1) // n_chunks
+
+    def count(number: int, n_chunks: int) -> None:
+        first, stop = ends(number, n_chunks)
+        count_flows(columns.link[columns.start[first] : columns.start[stop]], place[number])
+
+    def write(number: int, n_chunks: int) -> None:
+        list_flows(columns, *ends(number, n_chunks), place[number], link_flow)
+
+    for_each_chunk(count, n_items)
+    counts = place.sum(axis=0)
+    link_start = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+    place[:] = link_start[:-1] + np.cumsum(place, axis=0) - place
+    for_each_chunk(write, n_items)
+    return link_start, link_flow
+
+
+@dataclass(frozen=True, eq=False)
+class Completions:
+    """When flows end.
+
+    Attributes
+    ----------
+    finish_s : (F,) float64
+    solves : int
+        How often rates were found.
+    quantum_s : float
+    largest_shortfall : float
+        With a quantum, the answer is exact for sizes that are smaller, each by at most this part of it; else 0.
+    """
+
+    finish_s: FloatVector
+    solves: int
+    quantum_s: float
+    largest_shortfall: float
+
+    @property
+    def makespan_s(self) -> float:
+        return float(self.finish_s.max(initial=0.0))
+
+
+def completions(
+    capacity_bytes_per_s: FloatVector,
+    paths: FlowPaths,
+    size_bytes: FloatVector,
+    start_s: FloatVector | None = None,
+    quantum_s: float = 0.0,
+) -> Completions:
+    """When each flow ends, rates being max-min fair at every moment.
+
+    Flows with equal paths, sizes and starts are one in the calculation.  After each end or start, only the flows that
+    it can concern are given new rates.
+
+    Parameters
+    ----------
+    capacity_bytes_per_s : (L,) float64
+    paths : FlowPaths
+    size_bytes : (F,) float64
+        Finite, >= 0; a flow of 0 bytes, or without hops, ends when it starts.
+    start_s : (F,) float64, optional
+        Finite, >= 0; default 0.
+    quantum_s : float
+        Flows that would end within so much after another one end with it, each at the time that its rate then says:
+        faster for many flows, and exact for slightly smaller sizes (`Completions.largest_shortfall` says how much).
+
+    Raises
+    ------
+    InputError
+        As `max_min_rates`; a size, start or quantum that is not finite and >= 0.
+    """
+    from fabric._kernels.max_min import run
+
+    size = np.asarray(size_bytes, np.float64)
+    begin = np.zeros(paths.n_flows) if start_s is None else np.asarray(start_s, np.float64)
+    for name, values in (("size", size), ("start", begin)):
+        if values.shape != (paths.n_flows,):
+            raise InputError(f"{name}: expected {paths.n_flows} values, got {values.size}")
+        bad = np.flatnonzero(~(np.isfinite(values) & (values >= 0)))
+        if bad.size:
+            raise InputError(f"{name} of flow {bad[0]}: {values[bad[0]]:g}; expected a finite number >= 0")
+    if not (np.isfinite(quantum_s) and quantum_s >= 0):
+        raise InputError(f"quantum: {quantum_s:g} s; expected a finite number >= 0")
+    paths.check(len(capacity_bytes_per_s))
+    crossed = np.zeros(len(capacity_bytes_per_s), bool)
+    crossed[paths.link] = True
+    _refuse_capacities(capacity_bytes_per_s, crossed)
+    moving = np.flatnonzero((size > 0) & (np.diff(paths.start) > 0))
+    paths, size, start = paths.chosen(moving), size[moving], begin[moving]
+    number, first = equal_flows(paths, size, start)
+    some, size, start = paths.chosen(first), size[first], start[first]
+    weight = None if first.size == moving.size else np.bincount(number).astype(np.float64)
+    columns = _columns(capacity_bytes_per_s, some, weight)
+    finish, shortfall = np.zeros(first.size), np.zeros(first.size)
+    solves = run(
+        np.ascontiguousarray(capacity_bytes_per_s, np.float64),
+        columns,
+        _nothing_shared(capacity_bytes_per_s, some, size, start),
+        _nothing_new(len(capacity_bytes_per_s), some),
+        size,
+        start,
+        np.argsort(start, kind="stable").astype(np.int32),
+        float(quantum_s),
+        finish,
+        shortfall,
+    )
+    result = begin.copy()
+    result[moving] = finish[number]
+    return Completions(
+        frozen_array(result, np.float64, "finish"), solves, float(quantum_s), float(shortfall.max(initial=0.0))
+    )
+
+
+def _refuse_capacities(capacity: FloatVector, crossed: npt.NDArray[np.bool_]) -> None:
+    used = np.flatnonzero(crossed)
+    bad = used[~(np.isfinite(capacity[used]) & (capacity[used] > 0))]
+    if bad.size:
+        raise InputError(f"link {bad[0]}: capacity {capacity[bad[0]]:g}; expected a finite number > 0")
+
+
+def _columns(capacity: FloatVector, paths: FlowPaths, weight: FloatVector | None) -> PathArrays:
+    paths.check(len(capacity))
+    weights = np.empty(0) if weight is None else np.ascontiguousarray(weight, np.float64)
+    if weight is not None and (weights.shape != (paths.n_flows,) or not np.all(np.isfinite(weights) & (weights > 0))):
+        raise InputError(f"weight: expected {paths.n_flows} finite numbers > 0")
+    fraction = np.empty(0) if paths.fraction is None else np.ascontiguousarray(paths.fraction, np.float64)
+    return PathArrays(
+        np.ascontiguousarray(paths.start, np.int64), np.ascontiguousarray(paths.link, np.int32), fraction, weights
+    )
+
+
+def _nothing_shared(capacity: FloatVector, paths: FlowPaths, size: FloatVector, begin: FloatVector) -> SharingState:
+    """The state before any flow has begun."""
+    n_links, n_flows, n_hops = len(capacity), paths.n_flows, len(paths.link)
+    room = np.bincount(paths.link, minlength=n_links)
+    return SharingState(
+        first=np.concatenate([[0], np.cumsum(room)]).astype(np.int64),
+        on_flow=np.empty(n_hops, np.int32),
+        on_hop=np.empty(n_hops, np.int64),
+        place=np.empty(n_hops, np.int64),
+        n_on=np.zeros(n_links, np.int64),
+        n_own=np.zeros(n_links, np.int64),
+        left=np.array(capacity, np.float64),
+        changes=np.zeros(n_links, np.int64),
+        rate=np.full(n_flows, -1.0),
+        held=np.full(n_flows, -1, np.int64),
+        rest=size.copy(),
+        since=begin.copy(),
+        ends=np.full(2 << max(n_flows - 1, 1).bit_length(), np.inf),
+    )
+
+
+def _nothing_new(n_links: int, paths: FlowPaths) -> Refilling:
+    n_flows, n_keys = paths.n_flows, n_links + len(paths.link)
+    return Refilling(
+        counts=np.zeros(2, np.int64),
+        flows=np.empty(n_flows, np.int32),
+        old=np.empty(n_flows),
+        freed=np.zeros(n_flows, bool),
+        links=np.empty(n_links, np.int32),
+        touched=np.zeros(n_links, bool),
+        wanted=np.empty(n_links),
+        waiting=np.empty(n_links, np.int64),
+        lowest=np.empty(n_links),
+        key=np.empty(n_keys),
+        item=np.empty(n_keys, np.int32),
+        ended=np.empty(n_flows, np.int32),
+    )

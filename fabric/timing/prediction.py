@@ -1,0 +1,282 @@
+"""Predicted nccl-tests tables: time and bandwidth over size, by algorithm; and how measurements compare."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from collectives.bandwidth import algbw_GBps, busbw_GBps
+from collectives.catalog import ALGORITHMS, AUTO, TAKES, collective_schedule, known_algorithm
+from collectives.demand import FloatVector, Groups
+from collectives.errors import InputError
+from collectives.sizes import format_bytes, parse_bytes
+from fabric.jobs.placement import Placement, domain_of_rank, rail_of_rank
+from fabric.jobs.traffic import Traffic
+from fabric.routing.link_loads import schedule_loads
+from fabric.routing.policies import Routing
+from fabric.timing.alpha_beta import AlphaBeta, alpha_beta_of, predicted_s
+from fabric.timing.fitting import Fit, fit
+from fabric.timing.protocols import TimeModel
+from fabric.topology import Topology
+from traces.nccl_tests import Measurement, NcclTests
+
+# Schedules are made for this size; loads are in proportion to it.
+_UNIT = float(1 << 30)
+
+
+@dataclass(frozen=True)
+class Row:
+    """A size under one algorithm.
+
+    Attributes
+    ----------
+    size : float
+    algorithm, protocol : str
+    time_s, algbw_GBps, busbw_GBps : float
+    """
+
+    size: float
+    algorithm: str
+    protocol: str
+    time_s: float
+    algbw_GBps: float
+    busbw_GBps: float
+
+
+@dataclass(frozen=True)
+class Compared:
+    """A measurement and what was predicted for it.
+
+    Attributes
+    ----------
+    measured : Measurement
+    row : Row
+        The prediction.
+    fitted_ratio : float
+        Predicted time with the fitted factors over measured time.
+    """
+
+    measured: Measurement
+    row: Row
+    fitted_ratio: float
+
+    @property
+    def ratio(self) -> float:
+        """Predicted over measured time."""
+        return self.row.time_s / self.measured.time_s
+
+    @property
+    def fitted_time_s(self) -> float:
+        """Predicted time with the fitted factors."""
+        return self.fitted_ratio * self.measured.time_s
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Predictions beside measurements, and the factors that bring them closest."""
+
+    rows: tuple[Compared, ...]
+    fit: Fit
+
+
+def parse_sizes(text: str) -> tuple[float, ...]:
+    """``1MiB:16GiB`` doubles from the one to the other; ``1MiB,3MB`` are those.
+
+    Raises
+    ------
+    InputError
+        If a size is none, or the range runs backwards or is empty.
+    """
+    if ":" not in text:
+        return tuple(_positive(part) for part in text.split(","))
+    first, _, last = text.partition(":")
+    size, end = _positive(first), _positive(last)
+    if size > end:
+        raise InputError(f"sizes {text!r}: expected a smaller size, then a larger one")
+    sizes = [size]
+    while sizes[-1] * 2 <= end:
+        sizes.append(sizes[-1] * 2)
+    return tuple(sizes)
+
+
+def _positive(text: str) -> float:
+    size = parse_bytes(text)
+    if size <= 0:
+        raise InputError(f"sizes: {text!r}; expected more than 0 bytes")
+    return size
+
+
+def alpha_betas(
+    topology: Topology,
+    placement: Placement,
+    collective: str,
+    algorithms: Sequence[str],
+    routing: Routing,
+    model: TimeModel,
+    in_network: bool = False,
+    n_threads: int | None = None,
+    groups: Groups | None = None,
+    n_channels: int | None = None,
+    cross_nic: int | None = None,
+) -> dict[str, AlphaBeta]:
+    """What each algorithm costs.
+
+    Algorithms that cannot run on this placement are left out if `algorithms` is ``(AUTO,)``, else refused.
+
+    Parameters
+    ----------
+    in_network : bool
+        Whether the switches of the network reduce (SHARP), so that the automatic choice may take it.
+    groups : Groups, optional
+        Default the whole job as one.
+    n_channels, cross_nic : int, optional
+        Of the algorithms that have channels: see `collectives.channels`.
+
+    Raises
+    ------
+    InputError
+        An unknown algorithm, or one that cannot run here; groups of one rank.
+    """
+    automatic = tuple(algorithms) == (AUTO,)
+    names = ALGORITHMS[collective] if automatic else tuple(known_algorithm(collective, name) for name in algorithms)
+    groups = groups or Groups.consecutive(placement.n_ranks, placement.n_ranks)
+    if groups.sizes.max(initial=0) < 2:
+        raise InputError(f"{collective}: every group has one rank, which sends nothing; expected groups of 2 or more")
+    domain, rail = domain_of_rank(topology, placement), rail_of_rank(topology, placement)
+    found: dict[str, AlphaBeta] = {}
+    refused = ""
+    for name in names:
+        # n - 1 steps of n different flows each: the direct exchange says the same of large jobs.
+        if automatic and name == "pairwise" and placement.n_ranks > 256:
+            continue
+        if automatic and name == "sharp" and not in_network:
+            continue
+        try:
+            channels = n_channels if name in TAKES["n_channels"] else None
+            crossing = cross_nic if name in TAKES["cross_nic"] else None
+            schedule = collective_schedule(collective, groups, _UNIT, name, domain, rail, channels, crossing)
+            loads = schedule_loads(topology, schedule, placement, routing, n_threads)
+        except InputError as error:
+            if not automatic:
+                raise
+            refused = str(error)
+            continue
+        found[name] = alpha_beta_of(name, schedule, loads, placement, _UNIT, model, int(groups.sizes.max()))
+    if not found:
+        raise InputError(f"{collective}: no algorithm runs on this placement; the last one: {refused}")
+    return found
+
+
+def predict(
+    collective: str,
+    n_ranks: int,
+    sizes: Sequence[float],
+    found: dict[str, AlphaBeta],
+    model: TimeModel,
+    best_only: bool,
+) -> tuple[Row, ...]:
+    """A row per size and algorithm, or per size the fastest."""
+    rows = []
+    for size in sizes:
+        of_size = []
+        for name, cost in found.items():
+            time_s, protocol = predicted_s(cost, size, model)
+            bandwidths = (algbw_GBps(size, time_s), busbw_GBps(collective, n_ranks, size, time_s))
+            of_size.append(Row(size, name, protocol.name, time_s, *bandwidths))
+        rows += [min(of_size, key=lambda row: row.time_s)] if best_only else of_size
+    return tuple(rows)
+
+
+def fastest(
+    topology: Topology,
+    placement: Placement,
+    job: Traffic,
+    routing: Routing,
+    model: TimeModel,
+    in_network: bool = False,
+    n_threads: int | None = None,
+) -> tuple[str, str]:
+    """The algorithm that the model finds fastest for a job's collective, groups and size, and why, in words.
+
+    Arguments as for `alpha_betas`.
+
+    Raises
+    ------
+    InputError
+        If no algorithm runs on this placement.
+    """
+    assert job.collective is not None
+    found = alpha_betas(topology, placement, job.collective, (AUTO,), routing, model, in_network, n_threads, job.groups)
+    rows = predict(job.collective, job.group_size, (job.bytes,), found, model, best_only=False)
+    best, *others = sorted(rows, key=lambda row: row.time_s)
+    reason = f"algorithm: {best.algorithm}, the fastest by the model with latency ({_explained(best, found)}"
+    if others:
+        reason += f"; next {others[0].algorithm}, {_explained(others[0], found)}"
+    return best.algorithm, reason + ")"
+
+
+def _explained(row: Row, found: dict[str, AlphaBeta]) -> str:
+    return f"{row.time_s * 1e6:.4g} us: {_shape(found[row.algorithm])}"
+
+
+def _shape(cost: AlphaBeta) -> str:
+    """What makes an algorithm fast or slow, in words."""
+    steps = cost.scale_up_steps + cost.network_steps
+    return (
+        f"{steps:.4g} steps ({cost.network_steps:.4g} over the network), "
+        f"at most {1e-9 / cost.seconds_per_byte:.4g} GB/s algbw"
+    )
+
+
+def why(rows: Sequence[Row], found: dict[str, AlphaBeta]) -> list[str]:
+    """Why the fastest algorithms are the fastest, a line for each run of sizes."""
+    lines, first = [], 0
+    for place in range(1, len(rows) + 1):
+        if place < len(rows) and rows[place].algorithm == rows[first].algorithm:
+            continue
+        name = rows[first].algorithm
+        span = f"{format_bytes(rows[first].size)} to {format_bytes(rows[place - 1].size)}"
+        lines.append(f"{name} from {span}: {_shape(found[name])}")
+        first = place
+    return lines
+
+
+def same_test(results: NcclTests, source: str, collective: str, n_ranks: int) -> None:
+    """Refuse results that say they are of another collective or number of ranks.
+
+    Raises
+    ------
+    InputError
+        What the file has, and which option to change.
+    """
+    if results.collective is not None and results.collective != collective:
+        raise InputError(f"{source}: results of {results.collective}; expected --collective {results.collective}")
+    if results.n_ranks is not None and results.n_ranks != n_ranks:
+        raise InputError(
+            f"{source}: results of {results.n_ranks} ranks, the job has {n_ranks}; expected --gpus to match"
+        )
+
+
+def compare_measured(
+    measured: Sequence[Measurement], collective: str, n_ranks: int, found: dict[str, AlphaBeta], model: TimeModel
+) -> Comparison:
+    """Lay measurements beside the fastest prediction, and fit latency and bandwidth.
+
+    Raises
+    ------
+    InputError
+        If no size was measured.
+    """
+    useful = [row for row in measured if row.size > 0 and row.time_s > 0]
+    sizes = [row.size for row in useful]
+
+    def times(with_model: TimeModel, of_sizes: Sequence[float]) -> FloatVector:
+        return np.array([min(predicted_s(cost, size, with_model)[0] for cost in found.values()) for size in of_sizes])
+
+    rows = predict(collective, n_ranks, sizes, found, model, best_only=True)
+    fitted = fit(
+        np.array([row.time_s for row in useful]), lambda one: times(one, sizes), lambda one: times(one, [0.0]), model
+    )
+    return Comparison(
+        tuple(Compared(*of_size) for of_size in zip(useful, rows, fitted.ratios.tolist(), strict=True)), fitted
+    )

@@ -1,0 +1,64 @@
+"""Placements: whole hosts, whole domains, nobody twice."""
+
+import numpy as np
+import pytest
+
+from collectives import InputError
+from fabric.builders import build, load_preset
+from fabric.jobs.placement import Placement, explicit, packed, read_placement, scattered
+
+
+@pytest.fixture(scope="module")
+def racks():
+    return build(load_preset("gb300-2048"))
+
+
+def test_packed_takes_the_first_hosts_of_each_rack(racks):
+    placement = packed(racks, 2048, 64)
+    domain, host = racks.endpoint_domain[placement.endpoint], racks.endpoint_host[placement.endpoint]
+    np.testing.assert_array_equal(domain, np.arange(2048) // 64)
+    assert (host % 18).max() == 15
+    np.testing.assert_array_equal(packed(racks).endpoint, np.arange(2304))
+
+
+def test_a_host_that_does_not_fit_whole_is_not_taken(racks):
+    assert packed(racks, None, 66).n_ranks == 32 * 64
+
+
+def test_scattered_shuffles_the_same_hosts_and_keeps_them_whole(racks):
+    base, one, two = packed(racks, 1024, 64), scattered(racks, 1024, 64, 1), scattered(racks, 1024, 64, 2)
+    assert sorted(base.endpoint) == sorted(one.endpoint) == sorted(two.endpoint)
+    assert not np.array_equal(one.endpoint, two.endpoint)
+    np.testing.assert_array_equal(one.endpoint, scattered(racks, 1024, 64, 1).endpoint)
+    hosts = racks.endpoint_host[one.endpoint].reshape(-1, 4)
+    assert (hosts == hosts[:, :1]).all()
+    np.testing.assert_array_equal(one.endpoint.reshape(-1, 4) % 4, np.tile(np.arange(4), (256, 1)))
+    assert (np.diff(hosts[:, 0]) != 1).mean() > 0.9
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda t: packed(t, 2049, 64), "gpus: 2049 asked, fabric gb300-2048 has 2048 when .* 64 .* raise it to 2304"),
+        (lambda t: packed(t, 2305), "gpus: 2305 asked, fabric gb300-2048 has 2304$"),
+        (lambda t: packed(t, 0), "gpus: expected an integer >= 1, got 0"),
+        (lambda t: packed(t, 1, 0), "gpus per domain: expected an integer >= 1"),
+        (lambda t: Placement(np.array([3, 4, 3])), "ranks 0 and 2 are both on endpoint 3"),
+        (lambda t: Placement(np.array([2304])).check(t), "rank 0 is on endpoint 2304; expected 0 to 2303"),
+        (lambda t: explicit(t, ["h0000g0", "h000g1"]), "rank 1: 'h000g1' is no endpoint .* did you mean h0"),
+    ],
+)
+def test_refuses(racks, make, message):
+    with pytest.raises(InputError, match=message):
+        make(racks)
+
+
+def test_reads_names_and_numbers(racks, tmp_path):
+    path = tmp_path / "hosts"
+    path.write_text("h0003g1  # first\n\n7\n")
+    np.testing.assert_array_equal(read_placement(path, racks).endpoint, [13, 7])
+    path.write_text("# nothing\n")
+    with pytest.raises(InputError, match="no endpoint; expected one per line"):
+        read_placement(path, racks)
+    with pytest.raises(InputError, match="cannot be read"):
+        read_placement(tmp_path / "none", racks)

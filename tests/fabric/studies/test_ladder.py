@@ -1,0 +1,98 @@
+"""The ladder on fabrics small enough to know what must come out."""
+
+import numpy as np
+import pytest
+
+from collectives import Groups, all_to_all, rail_aligned
+from fabric.builders import build
+from fabric.builders.description import FabricDescription, Hosts, Leaf, ScaleUp, Spine
+from fabric.jobs.placement import domain_of_rank, packed, rail_of_rank
+from fabric.reports.heatmap import compare_figure, leaf_spine_heatmap
+from fabric.routing.link_loads import LinkLoads, schedule_loads
+from fabric.routing.policies import Adaptive, DModK, Ecmp
+from fabric.studies.ladder import Job, ladder
+from fabric.topology import ISL, NVLINK, UP
+
+
+def cluster(hosts=16, hosts_per_domain=1):
+    """Hosts of 4 GPUs on 4 rails, 16-port leaves."""
+    return FabricDescription(
+        fabric=Hosts(name="small", hosts=hosts, gpus_per_host=4, gpu_gbps=400.0),
+        leaf=Leaf(radix=16, port_gbps=400.0),
+        spine=Spine(radix=32, port_gbps=400.0),
+        scale_up=ScaleUp(hosts_per_domain=hosts_per_domain, gpu_gbps=7200.0),
+    )
+
+
+def job(n_ranks, group, size=2.0**20):
+    groups = Groups.consecutive(n_ranks, group)
+    return Job(n_ranks, None, lambda domain, rail: all_to_all(groups, size), "all-to-all", group, size)
+
+
+@pytest.mark.parametrize("routing", [Adaptive(), Ecmp(), DModK()])
+def test_rail_aligned_groups_behind_one_leaf_set_touch_no_spine(routing):
+    """Groups of 8 hosts = one leaf per rail: with PXN nothing is left for the spines, without it most is."""
+    topology = build(cluster())
+    placement = packed(topology)
+    direct = all_to_all(Groups.consecutive(64, 32), 2.0**20)
+    aligned = rail_aligned(direct, domain_of_rank(topology, placement), rail_of_rank(topology, placement))
+    isl = topology.link_kind == ISL
+    assert (schedule_loads(topology, aligned, placement, routing).total.bytes[isl] == 0).all()
+    before = schedule_loads(topology, direct, placement, routing).total.bytes[isl]
+    # 24 of a rank's 28 far peers are on other rails; each such pair climbs once and comes down once.
+    assert before.sum() == pytest.approx(64 * 21 * 2.0**20 / 32 * 2)
+
+
+def test_ladder_gains_where_it_should():
+    rungs = ladder(cluster(), job(64, 32))
+    assert [rung.outcome.step for rung in rungs] == ["naive", "+wiring", "+transport", "+placement", "+routing"]
+    times = [rung.outcome.time_s for rung in rungs]
+    for before, after, rung in zip(times, times[1:], rungs[1:], strict=False):
+        assert rung.gain == pytest.approx(before / after)
+    # Rail-aware: 28 of 32 peers are in other hosts, each GPU's NIC carries exactly its own bytes.
+    assert times[-1] == pytest.approx(28 / 32 * 2**20 * 8 / 400e9)
+    assert rungs[-1].outcome.busbw_GBps == pytest.approx(2**20 * 31 / 32 / times[-1] / 1e9)
+    # The naive design's hashes collide on some uplink.
+    assert times[0] > times[-1]
+    # Nothing is left between switches for adaptive routing to spread.
+    assert rungs[-1].without == pytest.approx(1.0)
+    assert all(rung.without >= 1.0 for rung in rungs[1:])
+
+
+def test_groups_inside_a_domain_leave_the_fabric():
+    """The scheduler's part: expert-parallel groups inside one NVLink domain load no NIC at all."""
+    rungs = ladder(cluster(hosts_per_domain=4), job(64, 16))
+    final = rungs[-1].outcome.loads.total
+    assert (final.bytes[final.topology.link_kind != NVLINK] == 0).all()
+    assert rungs[-1].outcome.time_s == pytest.approx(15 / 16 * 2**20 * 8 / 7200e9)
+
+
+def test_the_same_seed_gives_the_same_ladder():
+    one, two = (ladder(cluster(), job(64, 16), Ecmp(seed=3), seed=3, n_threads=n) for n in (1, 2))
+    for a, b in zip(one, two, strict=True):
+        assert a.outcome.loads.total.bytes.tobytes() == b.outcome.loads.total.bytes.tobytes()
+    assert one[0].outcome.time_s != ladder(cluster(), job(64, 16), Ecmp(seed=4), seed=3)[0].outcome.time_s
+
+
+def test_heatmap_holds_every_leaf_spine_cable():
+    topology = build(cluster(hosts=16))
+    load = np.zeros(topology.n_links)
+    up = np.flatnonzero((topology.link_tier == 2) & (topology.link_direction == UP) & (topology.link_kind == ISL))
+    load[up] = np.arange(up.size) * 50e9
+    heat = leaf_spine_heatmap(LinkLoads(topology, load), UP)
+    assert heat.seconds.shape == (len(heat.rows), len(heat.columns))
+    for row, leaf in enumerate(heat.rows):
+        for column, spine in enumerate(heat.columns):
+            ends = (topology.nodes.name.index(leaf), topology.nodes.name.index(spine))
+            cables = [n for n in up if (topology.link_tail[n], topology.link_head[n]) == ends]
+            assert heat.seconds[row, column] == pytest.approx(max(load[n] for n in cables) / 50e9)
+    assert heat.row_bounds == (2, 4, 6)
+
+
+@pytest.mark.parametrize(("suffix", "magic"), [(".png", b"\x89PNG"), (".svg", b"<?xml"), (".pdf", b"%PDF")])
+def test_figures_are_the_same_bytes_each_time(suffix, magic):
+    topology = build(cluster())
+    loads = LinkLoads(topology, np.linspace(0, 1e9, topology.n_links))
+    one, two = (compare_figure((("a", loads), ("b", loads.scaled(0.0))), "t", suffix) for _ in range(2))
+    assert one == two
+    assert one.startswith(magic)

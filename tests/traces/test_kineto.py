@@ -1,0 +1,208 @@
+"""Kineto traces: the ground truth of real ones, joins of several ranks' files, and refusals."""
+
+import contextlib
+import gzip
+import json
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings, strategies as st
+
+from collectives import AllToAll, Flows, InputError
+from tests.naive.routing import pairs_of
+from traces import read_kineto, trace_schedule
+
+DATA = Path(__file__).parents[2] / "tests" / "data" / "kineto"
+RESNET = DATA / "hta_resnet_2rank_rank0.json.gz"
+DLRM = sorted((DATA / "param_dlrm_8rank_nometa").glob("*.gz"))
+
+
+def comms(name="allreduce", n=1000, dtype="Float", ranks=(0, 1, 2, 3), **more):
+    args = {"Collective name": name, "dtype": dtype, "In msg nelems": n, "Out msg nelems": n}
+    args |= {"Group size": len(ranks), "Process Group Name": "0", "Process Group Ranks": json.dumps(list(ranks))}
+    args |= {"In split size": "[]", "Out split size": "[]"}
+    return {"ph": "X", "cat": "cpu_op", "name": "record_param_comms", "ts": 1.5, "args": args | more}
+
+
+def write(folder, rank, events, world=4, **info):
+    path = Path(folder) / f"rank{rank}.json"
+    document = {"distributedInfo": {"rank": rank, "world_size": world, **info}, "traceEvents": events}
+    path.write_text(json.dumps(document))
+    return path
+
+
+def test_resnet_has_21_collectives():
+    """Counted by an independent parser; kernels and annotations repeat each of them."""
+    trace = read_kineto(RESNET)
+    found = {}
+    for operation in trace.operations:
+        count, total = found.get((operation.kind, operation.dtype), (0, 0))
+        found[operation.kind, operation.dtype] = (count + 1, total + operation.bytes)
+        assert (operation.ranks, operation.group_size, operation.complete) == ((0, 1), 2, True)
+    assert found == {
+        ("all-reduce", "Float"): (15, 306_684_384),
+        ("broadcast", "Float"): (3, 637_440),
+        ("broadcast", "Long"): (3, 1_272),
+    }
+    assert dict(trace.ignored) == {"wait records": 6}
+    assert trace.n_ranks == 2
+
+
+def test_resnet_sends_its_bytes_both_ways():
+    schedule, assumptions = trace_schedule(read_kineto(RESNET), 2)
+    sent = np.zeros((2, 2))
+    for phase in schedule.phases:
+        for demand in phase.demands:
+            for i, j, amount in pairs_of(demand):
+                sent[i, j] += phase.repeat * amount
+    # A ring of two sends S each way; a broadcast only from the root.
+    np.testing.assert_allclose(sent, [[0, 306_684_384 + 637_440 + 1_272], [306_684_384, 0]])
+    assert any("root" in line for line in assumptions)
+
+
+def test_dlrm_has_104_events_without_sizes():
+    trace = read_kineto(DLRM)
+    assert trace.operations == ()
+    assert dict(trace.ignored) == {"communication events without sizes": 104}
+    assert any(line.startswith("104 communication events have no sizes") for line in trace.warnings)
+    with pytest.raises(InputError, match="no operation with a size: found 104 communication events without sizes"):
+        trace_schedule(trace, 8)
+
+
+def test_members_files_join_to_one_operation(tmp_path):
+    events = [comms(), comms("_allgather_base", 10), comms("broadcast", 5)]
+    trace = read_kineto([write(tmp_path, rank, events) for rank in range(4)])
+    assert [(o.kind, o.bytes, o.sequence) for o in trace.operations] == [
+        ("all-reduce", 4000.0, 0),
+        ("all-gather", 40.0, 1),
+        ("broadcast", 20.0, 2),
+    ]
+    assert trace.warnings == ()
+
+
+def test_uneven_splits_make_a_matrix(tmp_path):
+    rows = [[1, 2, 3, 4], [0, 0, 8, 2], [5, 5, 0, 0], [9, 1, 0, 0]]
+    # Splits count rows of two elements each: 20 Floats for 10 rows.
+    files = [
+        write(tmp_path, rank, [comms("all_to_allv", 20, **{"In split size": str(row)})])
+        for rank, row in enumerate(rows)
+    ]
+    trace = read_kineto(files)
+    np.testing.assert_allclose(trace.operations[0].splits, 8.0 * np.array(rows))
+    schedule, _ = trace_schedule(trace, 4)
+    got = np.zeros((4, 4))
+    for i, j, amount in pairs_of(schedule.phases[0].demand):
+        got[i, j] = amount
+    np.testing.assert_allclose(got, 8.0 * np.array(rows))
+    alone = read_kineto(files[0])
+    assert alone.operations[0].missing == ("splits of all ranks",)
+    with pytest.raises(InputError, match="splits of all ranks missing in 1"):
+        trace_schedule(alone, 4)
+
+
+def test_even_splits_of_one_rank_are_a_uniform_all_to_all(tmp_path):
+    path = write(
+        tmp_path, 0, [comms("all_to_all", 400), comms("all_to_allv", 400, **{"In split size": "[1, 1, 1, 1]"})]
+    )
+    schedule, _ = trace_schedule(read_kineto(path), 4)
+    (phase,) = schedule.phases
+    assert isinstance(phase.demand, AllToAll)
+    assert (phase.repeat, phase.total_bytes()) == (2, 4 * 3 * 400.0)
+
+
+def test_cut_rank_lists_are_recovered(tmp_path):
+    cut = "[" + ", ".join(map(str, range(30))) + ", ...]"
+    event = comms(ranks=range(64), **{"Process Group Ranks": cut, "Process Group Name": "7"})
+    listed = write(tmp_path, 0, [event], 128, pg_config=[{"pg_name": "7", "pg_size": 64, "ranks": list(range(64))}])
+    assert read_kineto(listed).operations[0].ranks == tuple(range(64))
+    everyone = write(tmp_path, 1, [event], 64, pg_config=[{"pg_name": "7", "pg_size": 64, "ranks": []}])
+    assert read_kineto(everyone).operations[0].ranks == tuple(range(64))
+    event["args"] |= {"Global rank start": 2, "Global rank stride": 2}
+    assert read_kineto(write(tmp_path, 2, [event], 128)).operations[0].ranks == tuple(range(2, 130, 2))
+    event["args"] |= {"Global rank stride": -1}
+    lost = read_kineto(write(tmp_path, 3, [event], 128))
+    assert (lost.operations[0].ranks, lost.operations[0].missing) == ((), ("ranks",))
+    assert "1 of 1 operations: ranks missing" in lost.warnings
+
+
+def test_sends_and_receives_are_one_message(tmp_path):
+    send = comms("send", 10, ranks=(0, 4, 8, 12), **{"Dst Rank": 3})
+    recv = comms("recv", 10, ranks=(0, 4, 8, 12), **{"Src Rank": 0})
+    trace = read_kineto([write(tmp_path, 0, [send], 16), write(tmp_path, 12, [recv], 16)])
+    assert [(o.kind, o.ranks, o.bytes) for o in trace.operations] == [("send-recv", (0, 12), 40.0)]
+    schedule, _ = trace_schedule(trace, 16)
+    assert isinstance(schedule.phases[0].demand, Flows)
+
+
+def test_what_is_no_traffic_is_counted_apart(tmp_path):
+    events = [comms(), comms("barrier"), comms(ranks=(0,)), comms("wait"), comms("psychic_reduce"), comms(dtype="Quux")]
+    trace = read_kineto(write(tmp_path, 0, events))
+    assert dict(trace.ignored) == {"barriers": 1, "collectives of a group of one": 1, "wait records": 1}
+    assert [operation.missing for operation in trace.operations] == [(), ("size",)]
+    assert any("unknown collective 'psychic_reduce'" in line for line in trace.warnings)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"\x1f\x8b\x08\x00rest", "not a whole gzip file"),
+        (gzip.compress(b'{"traceEvents": []}', mtime=0)[:-9], "not a whole gzip file"),
+        (b'{"traceEvents":\n [}', r"bad.json:2: not JSON"),
+        (b"[1, 2]", "not a Kineto trace; expected an object with a list `traceEvents`"),
+        (b'{"nodes": []}', "not a Kineto trace"),
+        (b'{"traceEvents": [3]}', r"traceEvents\[0\]: expected an object"),
+        (b'{"traceEvents": [{"name": "x"}]}', "no communication events"),
+        (b"\xff\xfe{}", "not UTF-8"),
+        (json.dumps({"traceEvents": [comms(n=-5)]}).encode(), r"traceEvents\[0\]: In msg nelems -5; expected"),
+        (json.dumps({"traceEvents": [comms(n=float("nan"))]}).encode(), r"traceEvents\[0\]: In msg nelems nan"),
+    ],
+)
+def test_refuses_in_one_line(tmp_path, content, message):
+    path = tmp_path / "bad.json"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=message) as refusal:
+        read_kineto(path)
+    assert "\n" not in str(refusal.value)
+
+
+def test_refuses_files_that_are_not_of_one_job(tmp_path):
+    one = write(tmp_path, 0, [comms()])
+    twin = tmp_path / "twin.json"
+    twin.write_bytes(one.read_bytes())
+    with pytest.raises(InputError, match=r"twin.json: rank 0 was read from .*rank0.json already"):
+        read_kineto([one, twin])
+    with pytest.raises(InputError, match=r"an? all-gather; expected the members of group '0' to agree"):
+        read_kineto([one, write(tmp_path, 1, [comms("_allgather_base")])])
+    with pytest.raises(InputError, match="world sizes"):
+        read_kineto([one, write(tmp_path, 2, [comms()], 8)])
+    with pytest.raises(InputError, match="rank 3; the job has ranks 0 to 1"):
+        trace_schedule(read_kineto(one), 2)
+    with pytest.raises(InputError, match="cannot be read"):
+        read_kineto(tmp_path / "none.json")
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**40), 2**40) | st.floats() | st.text(max_size=6),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.data())
+def test_no_mutation_makes_it_crash(data):
+    """Whatever stands in an argument, the answer is a trace or one clear line."""
+    names = ["allreduce", "all_to_allv", "send", "recv", "broadcast", "wait", "scatter"]
+    events = [comms(data.draw(st.sampled_from(names)), ranks=(0, 1)) for _ in range(2)]
+    for event in events:
+        for key in data.draw(
+            st.lists(st.sampled_from([*event["args"], "Seq", "Dst Rank", "Global rank stride"]), max_size=3)
+        ):
+            event["args"][key] = data.draw(JSON)
+    info = {"pg_config": data.draw(JSON)}
+    with tempfile.TemporaryDirectory() as folder:
+        path = write(folder, 0, events, data.draw(st.sampled_from([2, None, "x", -1])), **info)
+        with contextlib.suppress(InputError):
+            trace_schedule(read_kineto(path), 4)
