@@ -10,6 +10,8 @@ from .builders import (
     load_preset as load_preset,
     preset_names as preset_names,
 )
+from .commands.app import register_command as register_command
+from .commands.grouping import OptionGroup as OptionGroup
 from .formats.node_link import (
     from_networkx as from_networkx,
     read_node_link as read_node_link,
@@ -25,6 +27,9 @@ from .jobs.placement import (
     rail_of_rank as rail_of_rank,
     scattered as scattered,
 )
+from .jobs.requests import Collective as Collective, DemandFile as DemandFile, TraceFiles as TraceFiles
+from .jobs.rule import PlacementRule as PlacementRule
+from .jobs.traffic import Traffic as Traffic
 from .reports.heatmap import compare_figure as compare_figure
 from .reports.tables import links_csv as links_csv
 from .routing.flow_paths import FlowPaths as FlowPaths
@@ -36,7 +41,15 @@ from .routing.link_loads import (
 )
 from .routing.paths import RoutedFlows as RoutedFlows, route_flows as route_flows
 from .routing.policies import Adaptive as Adaptive, DModK as DModK, Ecmp as Ecmp, Lft as Lft, Routing as Routing
-from .studies.analysis import Analysis as Analysis, analyse as analyse, over_hash_seeds as over_hash_seeds
+from .scenario import Job as Job, Scenario as Scenario, opened_fabric as opened_fabric, time_model as time_model
+from .studies.analysis import (
+    Analysis as Analysis,
+    analyse as analyse,
+    optimum as optimum,
+    over_hash_seeds as over_hash_seeds,
+)
+from .studies.busbw import Prediction as Prediction, predict_busbw as predict_busbw
+from .studies.health import Finding as Finding, Health as Health, check_fabric as check_fabric
 from .studies.hotspots import (
     Hotspot as Hotspot,
     TierSummary as TierSummary,
@@ -46,7 +59,14 @@ from .studies.hotspots import (
     schedule_bottleneck as schedule_bottleneck,
     tier_summaries as tier_summaries,
 )
-from .studies.ladder import Design as Design, Job as Job, Outcome as Outcome, Rung as Rung, ladder as ladder
+from .studies.ladder import Design as Design, Outcome as Outcome, Rung as Rung, ladder as ladder
+from .studies.opensm import reroute as reroute
+from .studies.rates import FlowTimes as FlowTimes, flow_times as flow_times, flow_times_of_file as flow_times_of_file
+from .studies.routings import (
+    RoutingOutcome as RoutingOutcome,
+    compare_routings as compare_routings,
+    usual_routings as usual_routings,
+)
 from .timing.alpha_beta import AlphaBeta as AlphaBeta, alpha_beta_of as alpha_beta_of, predicted_s as predicted_s
 from .timing.max_min import Completions as Completions, completions as completions, max_min_rates as max_min_rates
 from .timing.prediction import alpha_betas as alpha_betas, predict as predict

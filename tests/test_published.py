@@ -13,10 +13,12 @@ from fabric.builders import build, fat_tree, load_preset
 from fabric.builders.description import Core, FabricDescription, Hosts, Leaf, ScaleUp, Spine
 from fabric.formats.node_link import from_networkx, to_networkx
 from fabric.jobs.placement import Placement, domain_of_rank, packed, rail_of_rank
-from fabric.jobs.traffic import collective_traffic
+from fabric.jobs.requests import Collective
+from fabric.jobs.rule import PlacementRule
 from fabric.routing.link_loads import link_loads, schedule_loads
 from fabric.routing.paths import route_flows
 from fabric.routing.policies import Adaptive, DModK, Ecmp
+from fabric.scenario import Scenario
 from fabric.studies.analysis import analyse, summarize
 from fabric.timing.max_min import max_min_rates
 from fabric.topology import ISL, NIC, NVLINK, UP
@@ -337,10 +339,7 @@ def test_traffic_between_pods_gets_what_their_oversubscription_leaves():
 def test_busbw_is_the_speed_of_the_wire(collective, factor, n):
     """Row 3.1 (V, nccl-tests' PERFORMANCE.md): busbw over algbw; what meets its bound has the bandwidth of its NIC."""
     fabric = build(fat_tree(4))
-    job = collective_traffic(collective, n, 2.0**30)
-    placement = packed(fabric, n)
-    schedule = job.schedule(domain_of_rank(fabric, placement), rail_of_rank(fabric, placement))
-    summary = summarize(job, analyse(fabric, schedule, placement, Adaptive()))
+    summary = summarize(analyse(Scenario.of(fabric, Collective(collective), rule=PlacementRule(gpus=n))))
     assert summary.busbw_GBps / summary.algbw_GBps == pytest.approx(factor(n))
     assert summary.busbw_GBps == pytest.approx(50.0)
 
@@ -360,8 +359,8 @@ def test_bytes_of_a_hierarchical_all_reduce(hosts, used):
     ):
         bytes_there = loads.total.bytes[fabric.link_kind == kind]
         assert bytes_there[bytes_there > 0] == pytest.approx(np.full(2 * n, expected))
-    job = collective_traffic("all-reduce", n, size)
-    busbw = summarize(job, analyse(fabric, schedule, placement, Adaptive())).busbw_GBps
+    asked = Collective("all-reduce", size, algorithm="hierarchical")
+    busbw = analyse(Scenario.of(fabric, asked, placement=placement)).busbw_GBps
     nic_GBps = 2 * (hosts - 1) / hosts * size / used / loads.bottleneck_time_s / 1e9
     assert nic_GBps == pytest.approx(busbw * (hosts - 1) / (n - 1))
 

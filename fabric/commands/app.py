@@ -1,15 +1,19 @@
 """The command line: every command by its name, and what an error becomes.
 
-Exit status: 0 done; 1 failed, with one clear line; 2 usage; 3 a threshold that the user set was crossed.
+Exit status: 0 done; 1 failed, with one clear line; 2 usage; 3 a limit that the user set was crossed.
 """
 
 import signal
+import sys
+from collections.abc import Callable
+from typing import Annotated
 
 import typer
 
 from fabric.commands.busbw import busbw
 from fabric.commands.compare import compare
 from fabric.commands.fabrics import check, export, list_presets, reroute, show
+from fabric.commands.grouping import GroupedCommand, grouped
 from fabric.commands.loads import loads
 from fabric.commands.rates import rates
 from fabric.commands.terminal import fail
@@ -19,24 +23,75 @@ app = typer.Typer(
     name="railscope",
     help="Where a job's traffic lands in a GPU cluster's fabric, which links become hotspots, what removes them.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+# What typer raises for a wrong command line; click's, or its own copy of it.
+UsageError: type[Exception] = typer.BadParameter.__mro__[1]
 fabric_app = typer.Typer(help="Fabrics: list presets, show facts, export.", no_args_is_help=True)
 app.add_typer(fabric_app, name="fabric")
 
-app.command()(loads)
-app.command()(compare)
-app.command()(busbw)
-app.command()(rates)
-app.command()(trace)
-fabric_app.command("list")(list_presets)
-fabric_app.command()(show)
-fabric_app.command()(check)
-fabric_app.command()(export)
-fabric_app.command()(reroute)
+
+def register_command(function: Callable[..., None], name: str | None = None) -> Callable[..., None]:
+    """Add a command to the command line: a typer function, whose parameters may be groups of options.
+
+    Parameters
+    ----------
+    function : callable
+        Its docstring is the help.
+    name : str, optional
+        Default the function's.
+
+    Returns
+    -------
+    callable
+        The function, so that this can be a decorator.
+    """
+    app.command(name, cls=GroupedCommand)(grouped(function))
+    return function
+
+
+_COMMANDS: tuple[Callable[..., None], ...] = (loads, compare, busbw, rates, trace)
+_BELOW_FABRIC: dict[str, Callable[..., None]] = {
+    "list": list_presets,
+    "show": show,
+    "check": check,
+    "export": export,
+    "reroute": reroute,
+}
+for _command in _COMMANDS:
+    register_command(_command)
+for _name, _command in _BELOW_FABRIC.items():
+    fabric_app.command(_name, cls=GroupedCommand)(_command)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        print(f"railscope {version('railscope')}")
+        raise typer.Exit
+
+
+@app.callback()
+def railscope(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="The version, and nothing else.")
+    ] = False,
+) -> None:
+    """Where a job's traffic lands in a GPU cluster's fabric, which links become hotspots, what removes them."""
+
+
+def _say_usage(error: Exception) -> None:
+    """One line of what is wrong with the command line; the help where nothing was asked."""
+    text = error.format_message()  # type: ignore[attr-defined]
+    if text.startswith("Usage:"):
+        print(text, file=sys.stderr)
+        return
+    context = getattr(error, "ctx", None)
+    path = "railscope" if context is None else context.command_path
+    print(f"railscope: error: {' '.join(text.split())} ({path} -h shows the options)", file=sys.stderr)
 
 
 def run() -> None:
@@ -46,9 +101,14 @@ def run() -> None:
     from collectives.errors import InputError
 
     try:
-        app()
+        raise SystemExit(app(standalone_mode=False))
     except InputError as error:
         fail(str(error))
+    except UsageError as error:
+        _say_usage(error)
+        raise SystemExit(2) from None
+    except typer.Abort:
+        raise SystemExit(1) from None
     except MemoryError:
         fail("not enough memory for a fabric of this size")
     except KeyboardInterrupt:

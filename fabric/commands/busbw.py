@@ -1,107 +1,157 @@
 """The command `busbw`: predicted nccl-tests tables."""
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from fabric.commands.choices import COLLECTIVES, choice, registered_collectives
+from fabric.commands.grouping import OptionGroup
 from fabric.commands.options import (
-    Channels,
-    CrossNic,
-    FabricArgument,
+    FabricOptions,
     Force,
-    Gpus,
-    HashSeeds,
-    HostPattern,
-    HostsOption,
-    JobOptions,
+    GateOptions,
+    HashOptions,
     Json,
-    Lfts,
-    NvlinkGbps,
-    PerDomain,
-    PlacementKind,
-    QueuePairs,
-    RoutingName,
-    Seed,
+    PlacementOptions,
+    RoutingOptions,
     Threads,
-    TopologyConf,
-    Wire,
-    check_channels,
-    ecmp_of,
-    matched_lfts,
-    routing_name,
-    routing_of,
-    switches_reduce,
-    time_model_of,
-    usage,
-    wiring_of,
+    TrafficOptions,
+    Verbose,
 )
-from fabric.commands.terminal import working
+from fabric.commands.resolve import (
+    check_channels,
+    check_traffic,
+    gates_of,
+    lfts_of,
+    opened,
+    policy_name,
+    request_of,
+    routing_of,
+    rule_of,
+    usage,
+)
+from fabric.commands.terminal import finish, working
+
+if TYPE_CHECKING:
+    from fabric.timing.protocols import GivenTimes
+
+
+@dataclass(frozen=True)
+class TestOptions(OptionGroup):
+    """What is tested."""
+
+    panel = "Test"
+
+    collective: Annotated[str, choice("Collective", COLLECTIVES, more=registered_collectives)] = "all-reduce"
+    sizes: Annotated[str, typer.Option(metavar="RANGE", help="FIRST:LAST doubles; or sizes with commas between.")] = (
+        "1MiB:16GiB"
+    )
+    group: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Ranks per group, consecutive [default: the whole job].")
+    ] = None
+    parallel: Annotated[
+        str | None, typer.Option(metavar="SIZES", help="Parallel layout, e.g. tp=4,pp=8,ep=64 (Megatron's meaning).")
+    ] = None
+    axis: Annotated[
+        str | None, typer.Option(metavar="AXES", help="Axes of --parallel that the groups run over, e.g. ep.")
+    ] = None
+    order: Annotated[
+        str | None, typer.Option(help="Order of the axes of --parallel, fastest first [default: tp-cp-ep-dp-pp].")
+    ] = None
+    algorithm: Annotated[
+        str, typer.Option(metavar="A,B", help="Algorithms to list, or auto: the fastest for each size.")
+    ] = "auto"
+    channels: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", help="Rings or trees, or GPUs of a domain that talk across [default: all]."),
+    ] = None
+    cross_nic: Annotated[
+        int | None,
+        typer.Option(min=0, max=2, help="Rails of rings, as NCCL_CROSS_NIC: 0 one, 1 any, 2 in pairs [default: 2]."),
+    ] = None
+    measured: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Results of nccl-tests (table or JSON) to lay beside.")
+    ] = None
+
+
+@dataclass(frozen=True)
+class TimeOptions(OptionGroup):
+    """Parameters of time."""
+
+    panel = "Time [default: the fabric's]"
+
+    hop_latency_ns: Annotated[float | None, typer.Option(min=0.0, help="Of each link beyond two.")] = None
+    message_overhead_ns: Annotated[
+        float | None, typer.Option(min=0.0, help="Of each further message that a rank posts.")
+    ] = None
+    wire_efficiency: Annotated[
+        float | None, typer.Option(min=0.001, max=1.0, help="Payload over bytes on the network.")
+    ] = None
+    nvlink_efficiency: Annotated[
+        float | None, typer.Option(min=0.001, max=1.0, help="Payload over capacity of NVLink.")
+    ] = None
+    base_latency_us: Annotated[
+        float | None, typer.Option(min=0.0, help="Your own base latency, instead of NCCL's protocols.")
+    ] = None
+    step_latency_us: Annotated[
+        float | None, typer.Option(min=0.0, help="With --base-latency-us: of a step, wherever it goes.")
+    ] = None
+    efficiency: Annotated[
+        float | None, typer.Option(min=0.001, max=1.0, help="With --base-latency-us: payload over bytes moved.")
+    ] = None
+    latency_factor: Annotated[
+        float, typer.Option(min=0.0, help="Multiply all latency, as a fit to --measured says.")
+    ] = 1.0
+    bandwidth_factor: Annotated[
+        float, typer.Option(min=0.001, help="Multiply all bandwidth, as a fit to --measured says.")
+    ] = 1.0
+
+    def given(self) -> "GivenTimes":
+        """What the user says of time."""
+        from fabric.timing.protocols import GivenTimes, Protocol
+
+        own = None
+        if self.base_latency_us is not None:
+            step_s = (self.step_latency_us or 0.0) * 1e-6
+            own = Protocol("own", self.base_latency_us * 1e-6, step_s, step_s, self.efficiency or 1.0)
+        return GivenTimes.in_ns(
+            self.hop_latency_ns, self.message_overhead_ns, self.wire_efficiency, self.nvlink_efficiency, protocol=own
+        )
+
+    def check(self) -> None:
+        """Refuse what has no effect."""
+        if self.base_latency_us is None and (self.step_latency_us is not None or self.efficiency is not None):
+            usage("--step-latency-us and --efficiency go with --base-latency-us")
+
+
+@dataclass(frozen=True)
+class BusbwOutput(OptionGroup):
+    """Where the answer goes."""
+
+    panel = "Output"
+
+    json: Json = False
+    verbose: Verbose = False
+    figure: Annotated[
+        Path | None, typer.Option(metavar="PATH", help="Plot busbw and time over size (.png, .svg, .pdf).")
+    ] = None
+    force: Force = False
 
 
 def busbw(
-    fabric: FabricArgument,
-    collective: Annotated[str, typer.Option(help="As for loads.")] = "all-reduce",
-    sizes: Annotated[
-        str, typer.Option(metavar="RANGE", help="FIRST:LAST doubles; or sizes with commas between.")
-    ] = "1MiB:16GiB",
-    algorithm: Annotated[
-        str, typer.Option(metavar="A,B", help="Algorithms to list, or auto: the fastest for each size.")
-    ] = "auto",
-    measured: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Results of nccl-tests (table or JSON) to lay beside.")
-    ] = None,
-    gpus: Gpus = None,
-    gpus_per_domain: PerDomain = None,
-    placement: PlacementKind = None,
-    hosts: HostsOption = None,
-    topology_conf: TopologyConf = None,
-    wiring: Wire = None,
-    host_pattern: HostPattern = None,
-    nvlink_gbps: NvlinkGbps = None,
-    lfts: Lfts = None,
-    routing: RoutingName = None,
-    queue_pairs: QueuePairs = 1,
-    hash_seeds: HashSeeds = "per-switch",
-    seed: Seed = 0,
-    channels: Channels = None,
-    cross_nic: CrossNic = None,
-    hop_latency_ns: Annotated[
-        float | None, typer.Option(min=0.0, help="Of each link beyond two [default: the fabric's].")
-    ] = None,
-    message_overhead_ns: Annotated[
-        float | None, typer.Option(min=0.0, help="Of each further message that a rank posts [default: the fabric's].")
-    ] = None,
-    wire_efficiency: Annotated[
-        float | None,
-        typer.Option(min=0.001, max=1.0, help="Payload over bytes on the network [default: the fabric's]."),
-    ] = None,
-    nvlink_efficiency: Annotated[
-        float | None, typer.Option(min=0.001, max=1.0, help="Payload over capacity of NVLink [default: the fabric's].")
-    ] = None,
-    base_latency_us: Annotated[
-        float | None, typer.Option(min=0.0, help="Your own base latency, instead of NCCL's protocols.")
-    ] = None,
-    step_latency_us: Annotated[
-        float, typer.Option(min=0.0, help="With --base-latency-us: of a step, wherever it goes.")
-    ] = 0.0,
-    efficiency: Annotated[
-        float, typer.Option(min=0.001, max=1.0, help="With --base-latency-us: payload over bytes moved.")
-    ] = 1.0,
-    latency_factor: Annotated[
-        float, typer.Option(min=0.0, help="Multiply all latency, as a fit to --measured says.")
-    ] = 1.0,
-    bandwidth_factor: Annotated[
-        float, typer.Option(min=0.001, help="Multiply all bandwidth, as a fit to --measured says.")
-    ] = 1.0,
-    figure: Annotated[
-        Path | None, typer.Option(metavar="PATH", help="Plot busbw and time over size (.png, .svg, .pdf).")
-    ] = None,
-    json: Json = False,
-    force: Force = False,
+    fabric: FabricOptions,
+    test: TestOptions,
+    job: PlacementOptions,
+    routed: RoutingOptions,
+    hashing: HashOptions,
+    time: TimeOptions,
+    output: BusbwOutput,
+    gates: GateOptions,
     threads: Threads = None,
 ) -> None:
-    """Predicted nccl-tests table of a collective over the whole job, with latency; measurements beside it.
+    """Predicted nccl-tests table of a collective, with latency; measurements beside it.
 
     \b
     Examples:
@@ -109,65 +159,40 @@ def busbw(
       railscope busbw my.toml --gpus 8 --algorithm ring,trees,nvls --measured all_reduce_perf.txt
       railscope busbw gb300-2048 --collective all-to-all --algorithm direct,pxn,two-phase --figure busbw.png
     """
-    hashing = ecmp_of(queue_pairs, seed, hash_seeds)
-    policy_name = routing_name(routing, lfts)
-    options = JobOptions(
-        collective, gpus=gpus, gpus_per_domain=gpus_per_domain, hosts=hosts, topology_conf=topology_conf
-    )
-    options.check()
-    names = tuple(name.strip() for name in algorithm.split(","))
+    policy = policy_name(routed, hashing, seed_used=job.placement == "scattered")
+    time.check()
+    traffic = TrafficOptions(test.collective, None, test.group, test.parallel, test.axis, test.order)
+    check_traffic(traffic)
+    rule, limits = rule_of(job, hashing.seed), gates_of(gates)
+    names = tuple(name.strip() for name in test.algorithm.split(","))
 
-    from collectives.catalog import ALGORITHMS, AUTO, known_collective
-    from fabric.files import check_writable, write_whole
-    from fabric.formats.opening import open_fabric
-    from fabric.reports import busbw as busbw_report, tables as report
-    from fabric.reports.heatmap import check_format
-    from fabric.timing import prediction
-    from fabric.timing.protocols import GivenTimes, Protocol
+    from collectives.catalog import ALGORITHMS
+    from fabric.jobs.requests import AUTO
+    from fabric.reports.busbw import busbw_report
+    from fabric.reports.files import check_outputs
+    from fabric.scenario import Scenario
+    from fabric.studies.busbw import predict_busbw
+    from fabric.timing.prediction import parse_sizes
     from traces.nccl_tests import read_nccl_tests
 
-    known_collective(collective)
     if AUTO in names and len(names) > 1:
-        usage(f"--algorithm {algorithm}: expected auto alone, or names of algorithms")
-    best_only = names == (AUTO,)
-    check_channels(channels, cross_nic, ALGORITHMS[collective] if best_only else names)
-    wanted = prediction.parse_sizes(sizes)
-    results = read_nccl_tests(measured) if measured is not None else None
-    if figure is not None:
-        check_format(figure)
-        check_writable(figure, force)
-    given = open_fabric(fabric, wiring_of(wiring), host_pattern, nvlink_gbps)
-    policy = routing_of(policy_name, hashing, matched_lfts(given, lfts, skip_unrouted=False))
-    job = options.traffic(given)
-    where = options.placement(given, job, placement, seed)
-    own = None
-    if base_latency_us is not None:
-        own = Protocol("own", base_latency_us * 1e-6, step_latency_us * 1e-6, step_latency_us * 1e-6, efficiency)
-    elif step_latency_us != 0.0 or efficiency != 1.0:
-        usage("--step-latency-us and --efficiency go with --base-latency-us")
-    times = GivenTimes.in_ns(hop_latency_ns, message_overhead_ns, wire_efficiency, nvlink_efficiency, protocol=own)
-    model, sources = time_model_of(given, times, latency_factor, bandwidth_factor)
-    if results is not None:
-        prediction.same_test(results, str(measured), collective, where.n_ranks)
+        usage(f"--algorithm {test.algorithm}: expected auto alone, or names of algorithms")
+    check_channels(test.channels, test.cross_nic, ALGORITHMS[test.collective] if names == (AUTO,) else names)
+    sizes = parse_sizes(test.sizes)
+    results = read_nccl_tests(test.measured) if test.measured is not None else None
+    check_outputs(output.figure, (), output.force)
+    given = opened(fabric)
+    tables = lfts_of(given, [routed.lfts] if routed.lfts else [], skip_unrouted=False)
+    scenario = Scenario.of(
+        given,
+        request_of(traffic),
+        rule=rule,
+        routing=routing_of(policy, hashing, tables[0] if tables else None),
+        times=time.given(),
+        latency_factor=time.latency_factor,
+        bandwidth_factor=time.bandwidth_factor,
+        n_threads=threads,
+    )
     with working("routing"):
-        sharp = switches_reduce(given)
-        found = prediction.alpha_betas(
-            given.topology, where, collective, names, policy, model, sharp, threads, None, channels, cross_nic
-        )
-    rows = prediction.predict(collective, where.n_ranks, wanted, found, model, best_only)
-    comparison = None
-    if results is not None:
-        comparison = prediction.compare_measured(results.rows, collective, where.n_ranks, found, model)
-    title = f"{given.name}: {collective} on {where.n_ranks:,} ranks, predicted"
-    if figure is not None:
-        write_whole(figure, busbw_report.busbw_figure(rows, comparison, title, figure.suffix), force)
-    assumptions = [*options.assumptions(given, job, placement, with_latency=True), *sources]
-    if json:
-        report.print_json(busbw_report.busbw_document(given, collective, where.n_ranks, rows, comparison, assumptions))
-        return
-    tables = [busbw_report.busbw_table(collective, where.n_ranks, rows, title)]
-    notes = [f"auto: {line}" for line in prediction.why(rows, found)] if best_only else []
-    if comparison is not None:
-        tables.append(busbw_report.measured_table(comparison, str(measured)))
-        notes += busbw_report.fit_notes(comparison)
-    report.print_tables(tables, [*notes, *(f"assumed: {line}" for line in assumptions)])
+        predicted = predict_busbw(scenario, sizes, names, results, str(test.measured), test.channels, test.cross_nic)
+    finish(busbw_report(predicted, str(test.measured), output.figure), output, limits)

@@ -6,19 +6,20 @@ from typing import Annotated
 
 import typer
 
+from fabric.commands.choices import ENGINES, SEVERITIES, choice
 from fabric.commands.options import (
     FabricArgument,
+    FabricOptions,
     Force,
     HostPattern,
     Json,
     Lfts,
     Threads,
+    Verbose,
     Wire,
-    matched_lfts,
-    one_of,
-    wiring_of,
 )
-from fabric.commands.terminal import fail, working
+from fabric.commands.resolve import lfts_of, opened
+from fabric.commands.terminal import fail, print_report, working
 
 
 def list_presets(json: Json = False) -> None:
@@ -28,75 +29,57 @@ def list_presets(json: Json = False) -> None:
     Example:
       railscope fabric list
     """
-    from fabric.builders.presets import load_preset, preset_names
-    from fabric.reports import tables as report
+    from fabric.reports.facts import presets_report
 
-    tables = [load_preset(name).fabric for name in preset_names()]
-    if json:
-        rows = [
-            {"name": table.name, "technology": table.technology, "description": table.description} for table in tables
-        ]
-        report.print_json({"schema": "railscope.presets/1", "presets": rows})
-    else:
-        lines = tuple((table.name, table.technology, table.description) for table in tables)
-        report.print_tables([report.Table("Presets", ("name", "technology", "description"), lines)])
+    print_report(presets_report(), json)
 
 
-def show(fabric: FabricArgument, wiring: Wire = None, host_pattern: HostPattern = None, json: Json = False) -> None:
+def show(
+    fabric: FabricArgument,
+    wiring: Wire = None,
+    host_pattern: HostPattern = None,
+    json: Json = False,
+    verbose: Verbose = False,
+) -> None:
     """Facts of a fabric: endpoints, switches, cables and oversubscription per tier.
 
     \b
     Example:
       railscope fabric show gb300-8192
     """
-    from fabric.formats.opening import open_fabric
-    from fabric.reports import facts as fabric_report, tables as report
-    from fabric.reports.loads import fabric_facts
+    from fabric.reports.facts import fabric_report
 
-    given = open_fabric(fabric, wiring_of(wiring), host_pattern)
-    if json:
-        document = {
-            "schema": "railscope.fabric/1",
-            "fabric": fabric_facts(given),
-            **fabric_report.fabric_document(given.topology),
-        }
-        report.print_json({**document, "assumptions": list(given.assumptions)})
-    else:
-        report.print_tables(
-            fabric_report.fabric_tables(given.topology), [f"assumed: {line}" for line in given.assumptions]
-        )
+    print_report(fabric_report(opened(FabricOptions(fabric, wiring, host_pattern))), json, verbose)
 
 
 def check(
     fabric: FabricArgument,
     lfts: Lfts = None,
     host_pattern: HostPattern = None,
-    top: Annotated[int, typer.Option(min=0, help="Examples of each finding on the screen.")] = 5,
+    fail_on: Annotated[str, choice("Exit status 1 if there is one", SEVERITIES, "--fail-on", metavar="WHAT")] = "error",
+    top: Annotated[int, typer.Option(min=0, metavar="N", help="Examples of each finding on the screen.")] = 5,
     json: Json = False,
+    verbose: Verbose = False,
     threads: Threads = None,
 ) -> None:
     """Health of a fabric and its routing tables: unreachable pairs, loops, deadlocks, uneven tables, slow cables.
 
-    Exit status 1 if there are errors.
+    Exit status 1 if there are errors; --fail-on says otherwise.
 
     \b
     Example:
       railscope fabric check cluster.ibnetdiscover --lfts opensm-lfts.dump
     """
-    from fabric.formats.opening import open_fabric
-    from fabric.reports import health as check_report, tables as report
+    from fabric.reports.health import health_report
     from fabric.studies.health import check_fabric
 
-    given = open_fabric(fabric, None, host_pattern)
-    tables = matched_lfts(given, lfts, skip_unrouted=True)
+    given = opened(FabricOptions(fabric, None, host_pattern))
+    tables = lfts_of(given, [lfts] if lfts else [], skip_unrouted=bool(lfts))
     with working("checking"):
-        health = check_fabric(given.topology, tables, threads)
-    if json:
-        report.print_json(check_report.check_document(given, tables, health))
-    else:
-        report.print_tables(check_report.check_tables(given, health, top), [f"inferred: {n}" for n in given.notes])
-    if health.n_errors:
-        fail(f"{fabric}: {health.n_errors} kinds of errors")
+        health = check_fabric(given.topology, tables[0] if tables else None, threads)
+    print_report(health_report(given, tables[0] if tables else None, health, top), json, verbose)
+    if health.fails(fail_on):
+        fail(f"{fabric}: {health.counted(fail_on)}")
 
 
 def export(
@@ -116,11 +99,12 @@ def export(
     """
     from fabric.files import check_writable, write_all
     from fabric.formats.exporting import exported
-    from fabric.formats.opening import open_fabric
 
     check_writable(output, force)
-    texts, notes = exported(open_fabric(fabric, wiring_of(wiring), host_pattern), output)
+    texts, notes = exported(opened(FabricOptions(fabric, wiring, host_pattern)), output)
     write_all(texts, force)
+    for path in texts:
+        print(f"railscope: wrote {path}", file=sys.stderr)
     for note in notes:
         print(f"railscope: note: {note}", file=sys.stderr)
 
@@ -128,7 +112,7 @@ def export(
 def reroute(
     fabric: FabricArgument,
     output: Annotated[Path, typer.Argument(metavar="OUTPUT", help="Forwarding tables to write, for --lfts.")],
-    engine: Annotated[str, typer.Option(help="ftree, updn, minhop or dfsssp.")] = "ftree",
+    engine: Annotated[str, choice("OpenSM's engine", ENGINES, "--engine")] = "ftree",
     wiring: Wire = None,
     host_pattern: HostPattern = None,
     force: Force = False,
@@ -140,13 +124,11 @@ def reroute(
       railscope fabric reroute cluster.ibnetdiscover ftree.lfts --engine ftree
     """
     from fabric.files import check_writable, write_whole
-    from fabric.formats.infiniband.ibsim import ibsim_netlist
-    from fabric.formats.opening import open_fabric
-    from fabric.studies.opensm import ENGINES, reroute as run_opensm
+    from fabric.studies.opensm import reroute as run_opensm
 
-    one_of(engine, ENGINES, "--engine")
     check_writable(output, force)
-    given = open_fabric(fabric, wiring_of(wiring), host_pattern)
+    given = opened(FabricOptions(fabric, wiring, host_pattern))
     with working(f"opensm -R {engine}"):
-        tables = run_opensm(ibsim_netlist(given.topology, given.origin), engine)
+        tables = run_opensm(given, engine)
     write_whole(output, tables, force)
+    print(f"railscope: wrote {output}", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""What commands do with the terminal: refuse in one line, show that they work, tell a crossed threshold.
+"""What commands do with the terminal: refuse in one line, show that they work, give a report out.
 
 Data goes to standard output, messages and progress to standard error.
 """
@@ -7,9 +7,24 @@ import contextlib
 import sys
 import threading
 from collections.abc import Iterator
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn, Protocol
 
 import typer
+
+if TYPE_CHECKING:
+    from fabric.reports.emit import Report
+    from fabric.reports.gates import Gates
+
+
+class Output(Protocol):
+    """How the user wants the answer."""
+
+    @property
+    def json(self) -> bool: ...
+    @property
+    def verbose(self) -> bool: ...
+    @property
+    def force(self) -> bool: ...
 
 
 def fail(message: str) -> NoReturn:
@@ -38,8 +53,17 @@ def working(what: str) -> Iterator[None]:
         status.stop()
 
 
-def over_threshold(what: str, worst: float | None, limit: float | None) -> None:
-    """Exit 3 if the user's threshold is crossed."""
-    if limit is not None and worst is not None and worst > limit:
-        print(f"railscope: {what} {worst:.3f} is above --max-imbalance {limit:g}", file=sys.stderr)
+def print_report(report: "Report", json: bool, verbose: bool = False) -> None:
+    """Give a report without files out."""
+    from fabric.reports.emit import emit
+
+    emit(report, json=json, verbose=verbose)
+
+
+def finish(report: "Report", output: Output, limits: "Gates | None" = None) -> None:
+    """Give a report out; exit 3 if the user's limits are crossed."""
+    from fabric.reports.emit import emit, limits_crossed
+
+    emit(report, json=output.json, verbose=output.verbose, force=output.force)
+    if limits is not None and limits_crossed(report, limits):
         raise typer.Exit(3)

@@ -1,20 +1,27 @@
 """The command `trace`: what a trace contains."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from fabric.commands.options import Force, Json
-from fabric.commands.terminal import working
+from fabric.commands.options import OutputOptions
+from fabric.commands.terminal import finish, working
+from fabric.commands.values import expanded
+
+
+@dataclass(frozen=True)
+class TraceOutput(OutputOptions):
+    """Where the answer goes."""
+
+    csv: Annotated[Path | None, typer.Option("--csv", metavar="PATH", help="Write one row per operation.")] = None
+    top: Annotated[int, typer.Option(min=0, metavar="N", help="Rows on the screen.")] = 20
 
 
 def trace(
     files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Kineto traces, one file per rank.")],
-    top: Annotated[int, typer.Option(min=0, help="Rows on the screen.")] = 20,
-    json: Json = False,
-    csv: Annotated[Path | None, typer.Option("--csv", metavar="PATH", help="Write one row per operation.")] = None,
-    force: Force = False,
+    output: TraceOutput,
 ) -> None:
     """What a trace contains: its collectives, their sizes and groups, and what is missing.
 
@@ -22,19 +29,13 @@ def trace(
     Example:
       railscope trace rank0.json.gz rank1.json.gz
     """
-    from fabric.files import check_writable, write_whole
-    from fabric.reports import tables as report, trace as trace_report
+    named = expanded(files)
+
+    from fabric.reports.files import check_outputs
+    from fabric.reports.trace import trace_report
     from traces.kineto import read_kineto
 
-    if csv is not None:
-        check_writable(csv, force)
+    check_outputs(output.figure, (output.csv,), output.force)
     with working("reading"):
-        contents = read_kineto(files)
-    if csv is not None:
-        write_whole(csv, trace_report.operations_csv(contents), force)
-    if json:
-        report.print_json(trace_report.trace_document(contents))
-    else:
-        report.print_tables(
-            trace_report.trace_tables(contents, top), [f"warning: {line}" for line in contents.warnings]
-        )
+        contents = read_kineto(named)
+    finish(trace_report(contents, output.top, output.figure, output.csv), output)

@@ -1,7 +1,7 @@
-"""TRAFFIC as the user chose it: a collective, a trace, or explicit flows, ready to be placed and routed."""
+"""What a job sends: a collective, a trace, explicit flows or any schedule, ready to be placed and routed."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -47,6 +47,8 @@ class Traffic:
     assumptions : tuple of str
     channels : callable or None
         Makes the channels from domain and rail of the ranks, for algorithms that have some.
+    algorithm : str or None
+        Of a collective.
     """
 
     label: str
@@ -60,6 +62,11 @@ class Traffic:
     facts: dict[str, object] = field(default_factory=dict)
     assumptions: tuple[str, ...] = ()
     channels: MakeChannels | None = None
+    algorithm: str | None = None
+
+    def assuming(self, lines: Sequence[str]) -> "Traffic":
+        """The same traffic with more to say of what was assumed."""
+        return replace(self, assumptions=(*self.assumptions, *lines))
 
 
 def collective_traffic(
@@ -126,7 +133,21 @@ def collective_traffic(
             "group_size": size_of_group,
         },
         channels=its_channels if name in ("rings", "trees") else None,
+        algorithm=name,
     )
+
+
+def schedule_traffic(schedule: Schedule, n_ranks: int, label: str = "schedule") -> Traffic:
+    """A schedule of the caller's own.
+
+    Raises
+    ------
+    InputError
+        If it has a rank that the job has not.
+    """
+    if schedule.max_rank >= n_ranks:
+        raise InputError(f"{label}: rank {schedule.max_rank}; the job has ranks 0 to {n_ranks - 1}")
+    return Traffic(label=label, n_ranks=n_ranks, schedule=lambda domain, rail: schedule)
 
 
 def demand_traffic(path: str | Path, topology: Topology) -> Traffic:
@@ -144,7 +165,7 @@ def demand_traffic(path: str | Path, topology: Topology) -> Traffic:
     )
 
 
-def trace_traffic(paths: Sequence[str | Path], n_ranks: int | None = None) -> Traffic:
+def trace_traffic(paths: Sequence[str | Path], n_ranks: int | None = None, algorithm: str | None = None) -> Traffic:
     """The collectives of a real trace, one after the other.
 
     Parameters

@@ -3,11 +3,14 @@
 import io
 from collections.abc import Sequence
 from dataclasses import asdict
+from pathlib import Path
 
 from collectives.sizes import format_bytes
-from fabric.formats.opening import OpenedFabric
+from fabric.reports.emit import Report
+from fabric.reports.gates import Headline
 from fabric.reports.loads import fabric_facts
 from fabric.reports.tables import Table
+from fabric.studies.busbw import Prediction
 from fabric.timing.prediction import Comparison, Row
 
 _ELEMENT_BYTES = 4
@@ -89,15 +92,10 @@ def _spread(ratios: Sequence[float]) -> str:
     return f"{min(ratios):.3f} to {max(ratios):.3f}, half of the sizes within {off[(len(off) - 1) // 2] - 1:.1%}"
 
 
-def busbw_document(
-    given: OpenedFabric,
-    collective: str,
-    n_ranks: int,
-    rows: Sequence[Row],
-    comparison: Comparison | None,
-    assumptions: list[str],
-) -> dict[str, object]:
+def busbw_document(predicted: Prediction, assumptions: Sequence[str]) -> dict[str, object]:
     """Everything for JSON."""
+    given, collective, n_ranks = predicted.scenario.fabric, predicted.collective, predicted.scenario.placement.n_ranks
+    rows, comparison = predicted.rows, predicted.comparison
     return {
         "schema": "railscope.busbw/1",
         "fabric": fabric_facts(given),
@@ -124,7 +122,7 @@ def busbw_document(
                 "zero_size_s": comparison.fit.zero_size_s,
             },
         },
-        "assumptions": assumptions,
+        "assumptions": list(assumptions),
     }
 
 
@@ -164,3 +162,39 @@ def busbw_figure(rows: Sequence[Row], comparison: Comparison | None, title: str,
         figure.savefig(buffer, format=suffix[1:], dpi=100, metadata=dates.get(suffix, {}))
         plt.close(figure)
     return buffer.getvalue()
+
+
+def busbw_report(predicted: Prediction, source: str = "", figure: Path | None = None) -> Report:
+    """What `busbw` has to say, with the picture if one is asked for.
+
+    Parameters
+    ----------
+    predicted : Prediction
+    source : str
+        File of the measurements.
+    figure : path, optional
+    """
+    scenario, rows, comparison = predicted.scenario, predicted.rows, predicted.comparison
+    n_ranks = predicted.group_size
+    title = f"{scenario.fabric.name}: {predicted.collective} on {n_ranks:,} ranks, predicted"
+    assumptions = (*scenario.setting, *scenario.sources)
+    tables = [busbw_table(predicted.collective, n_ranks, rows, title)]
+    notes = [f"auto: {line}" for line in predicted.reasons]
+    if comparison is not None:
+        tables.append(measured_table(comparison, source))
+        notes += fit_notes(comparison)
+    files: dict[str, str | bytes] = {}
+    if figure is not None:
+        files[str(figure)] = busbw_figure(rows, comparison, title, figure.suffix)
+    largest = max(rows, key=lambda row: (row.size, row.busbw_GBps))
+    return Report(
+        busbw_document(predicted, assumptions),
+        tables,
+        notes=notes,
+        assumptions=assumptions,
+        headlines=[
+            Headline(f"{format_bytes(row.size)}, {row.algorithm}", row.time_s, row.busbw_GBps)
+            for row in (largest, *(row for row in rows if row is not largest))
+        ],
+        files=files,
+    )

@@ -1,17 +1,22 @@
 """The reports of `compare`: the ladder from naive to rail-aware, and routings on the same cables."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
+from pathlib import Path
 
 from fabric.bounds.cuts import Bound
-from fabric.formats.opening import OpenedFabric
-from fabric.jobs.traffic import Traffic
-from fabric.reports.loads import fabric_facts, link_text, routing_facts
-from fabric.reports.tables import Table, number_text, seconds_text
-from fabric.studies.analysis import bound_of, summarize
+from fabric.reports.emit import Report
+from fabric.reports.gates import Headline
+from fabric.reports.heatmap import compare_figure
+from fabric.reports.loads import BOTTLENECK_TIME, fabric_facts, headline_of, link_text, routing_facts
+from fabric.reports.tables import Table, links_csv, number_text, seconds_text
+from fabric.studies.analysis import summarize
 from fabric.studies.hotspots import TierSummary
 from fabric.studies.ladder import Outcome, Rung, counts_of
 from fabric.studies.routings import RoutingOutcome
+
+COMPARE_SCHEMA = "railscope.compare/2"
+ROUTINGS_SCHEMA = "railscope.compare-routing/2"
 
 
 def ladder_table(rungs: tuple[Rung, ...], title: str) -> Table:
@@ -65,28 +70,28 @@ def ladder_notes(rungs: tuple[Rung, ...], figure: str | None, assumptions: Itera
     return [*notes, f"figure: {figure}"] if figure else notes
 
 
-def compare_document(
-    given: OpenedFabric, job: Traffic, rungs: tuple[Rung, ...], figure: str | None, assumptions: list[str]
-) -> dict[str, object]:
+def compare_document(rungs: tuple[Rung, ...], figure: str | None, assumptions: Sequence[str]) -> dict[str, object]:
     """Everything for JSON."""
+    scenario = rungs[-1].outcome.analysis.scenario
+    given, job = scenario.fabric, scenario.traffic
     return {
-        "schema": "railscope.compare/1",
+        "schema": COMPARE_SCHEMA,
         "fabric": fabric_facts(given),
         "traffic": {"label": job.label, **job.facts},
         "ladder": [_rung_document(rung) for rung in rungs],
         "figure": figure,
-        "assumptions": assumptions,
+        "assumptions": list(assumptions),
     }
 
 
-def routing_table(job: Traffic, outcomes: tuple[RoutingOutcome, ...], title: str) -> Table:
+def routing_table(outcomes: tuple[RoutingOutcome, ...], title: str) -> Table:
     """A row per routing."""
-    bounds = [bound_of(job, outcome.analysis) for outcome in outcomes]
+    bounds = [outcome.analysis.bound for outcome in outcomes]
     rows = tuple(
         (
             outcome.name,
             seconds_text(outcome.analysis.time_s),
-            number_text(summarize(job, outcome.analysis).busbw_GBps, ".4g"),
+            number_text(summarize(outcome.analysis).busbw_GBps, ".4g"),
             "-" if outcome.gain is None else f"{outcome.gain:.2f}x",
             "-" if bound is None else f"{outcome.analysis.time_s / bound.time_s:.3f}",
             imbalance_text(outcome.analysis.tiers),
@@ -110,20 +115,21 @@ def routing_notes(figure: str | None, assumptions: Iterable[str]) -> list[str]:
 
 
 def routing_document(
-    given: OpenedFabric, job: Traffic, outcomes: tuple[RoutingOutcome, ...], figure: str | None, assumptions: list[str]
+    outcomes: tuple[RoutingOutcome, ...], figure: str | None, assumptions: Sequence[str]
 ) -> dict[str, object]:
     """Everything for JSON."""
+    given, job = outcomes[0].analysis.scenario.fabric, outcomes[0].analysis.traffic
     return {
-        "schema": "railscope.compare-routing/1",
+        "schema": ROUTINGS_SCHEMA,
         "fabric": fabric_facts(given),
         "traffic": {"label": job.label, **job.facts},
         "routings": [
             {
                 "name": outcome.name,
                 "routing": routing_facts(outcome.analysis.routing),
-                "summary": asdict(summarize(job, outcome.analysis)),
+                "summary": asdict(summarize(outcome.analysis)),
                 "gain": outcome.gain,
-                "bound": _bound_document(bound_of(job, outcome.analysis), outcome.analysis.time_s),
+                "bound": _bound_document(outcome.analysis.bound, outcome.analysis.time_s),
                 "tiers": [asdict(tier) for tier in outcome.analysis.tiers],
                 "hottest": asdict(outcome.analysis.hottest) if outcome.analysis.hottest else None,
                 "unrouted": asdict(outcome.analysis.loads.total.unrouted),
@@ -131,7 +137,7 @@ def routing_document(
             for outcome in outcomes
         ],
         "figure": figure,
-        "assumptions": assumptions,
+        "assumptions": list(assumptions),
     }
 
 
@@ -159,3 +165,59 @@ def _rung_document(rung: Rung) -> dict[str, object]:
         "tiers": [asdict(tier) for tier in outcome.tiers],
         "hottest": asdict(outcome.hottest) if outcome.hottest else None,
     }
+
+
+def ladder_report(rungs: tuple[Rung, ...], figure: Path | None = None, csv: Path | None = None) -> Report:
+    """What `compare` has to say of naive to rail-aware, with the files that are asked for."""
+    naive, best = rungs[0].outcome, rungs[-1].outcome
+    scenario = best.analysis.scenario
+    title = f"{scenario.fabric.name}: {scenario.traffic.label}"
+    seed = scenario.job.rule.seed
+    assumptions = (
+        *scenario.assumptions,
+        BOTTLENECK_TIME,
+        f"naive placement: the same hosts as the packed one, shuffled with seed {seed}",
+    )
+    files: dict[str, str | bytes] = {}
+    if figure is not None:
+        panels = (("naive", naive.loads.total), ("rail-aware", best.loads.total))
+        files[str(figure)] = compare_figure(panels, title, figure.suffix)
+    if csv is not None:
+        files[str(csv)] = links_csv(best.loads.total)
+    written = None if figure is None else str(figure)
+    return Report(
+        compare_document(rungs, written, assumptions),
+        [ladder_table(rungs, title)],
+        notes=ladder_notes(rungs, written, ()),
+        assumptions=assumptions,
+        headlines=[
+            Headline(name, one.time_s, one.busbw_GBps, one.over_bound, one.analysis.imbalance)
+            for name, one in [("rail-aware", best), *((rung.outcome.step, rung.outcome) for rung in rungs)]
+        ],
+        files=files,
+    )
+
+
+def routings_report(
+    outcomes: tuple[RoutingOutcome, ...], figure: Path | None = None, csv: Path | None = None
+) -> Report:
+    """What `compare` has to say of routings on the same cables, with the files that are asked for."""
+    scenario = outcomes[0].analysis.scenario
+    fastest = min(outcomes, key=lambda outcome: outcome.analysis.time_s)
+    title = f"{scenario.fabric.name}: {scenario.traffic.label}"
+    assumptions = (*scenario.assumptions, BOTTLENECK_TIME)
+    files: dict[str, str | bytes] = {}
+    if figure is not None:
+        panels = tuple((end.name, end.analysis.loads.total) for end in dict.fromkeys((outcomes[0], fastest)))
+        files[str(figure)] = compare_figure(panels, title, figure.suffix)
+    if csv is not None:
+        files[str(csv)] = links_csv(fastest.analysis.loads.total)
+    written = None if figure is None else str(figure)
+    return Report(
+        routing_document(outcomes, written, assumptions),
+        [routing_table(outcomes, title)],
+        notes=routing_notes(written, ()),
+        assumptions=assumptions,
+        headlines=[headline_of(one.name, one.analysis) for one in sorted(outcomes, key=lambda one: one is not fastest)],
+        files=files,
+    )

@@ -3,6 +3,10 @@
 import numpy as np
 
 from collectives.demand import Int32Vector
+from fabric.builders.presets import load_preset, preset_names
+from fabric.formats.opening import OpenedFabric
+from fabric.reports.emit import Report
+from fabric.reports.loads import fabric_facts
 from fabric.reports.tables import Table
 from fabric.studies.hotspots import tier_name
 from fabric.topology import DOWN, NVLINK, NVSWITCH, SWITCH, UNKNOWN, UP, Topology
@@ -88,3 +92,23 @@ def _oversubscription(topology: Topology) -> list[dict[str, object]]:
                 {"tier": int(tier), "down_tbps": down / 1e3, "up_tbps": up / 1e3, "oversubscription": down / up}
             )
     return rows
+
+
+def fabric_report(given: OpenedFabric) -> Report:
+    """What `fabric show` has to say."""
+    document: dict[str, object] = {
+        "schema": "railscope.fabric/1",
+        "fabric": fabric_facts(given),
+        **fabric_document(given.topology),
+        "assumptions": list(given.assumptions),
+    }
+    return Report(document, fabric_tables(given.topology), assumptions=given.assumptions)
+
+
+def presets_report() -> Report:
+    """What `fabric list` has to say."""
+    tables = [load_preset(name).fabric for name in preset_names()]
+    rows = [{"name": one.name, "technology": one.technology, "description": one.description} for one in tables]
+    lines = tuple((one.name, one.technology, one.description) for one in tables)
+    document: dict[str, object] = {"schema": "railscope.presets/1", "presets": rows}
+    return Report(document, [Table("Presets", ("name", "technology", "description"), lines)])

@@ -3,6 +3,7 @@
 from dataclasses import asdict
 
 from fabric.formats.opening import OpenedFabric
+from fabric.reports.emit import Report
 from fabric.reports.loads import fabric_facts
 from fabric.reports.tables import Table, number_text
 from fabric.routing.match_lfts import MatchedLfts
@@ -65,3 +66,12 @@ def check_tables(given: OpenedFabric, health: Health, top: int) -> list[Table]:
             )
         tables.append(Table("Routes per link, one for each ordered pair", names, tuple(lines), frozenset(names[2:])))
     return tables
+
+
+def health_report(given: OpenedFabric, lfts: MatchedLfts | None, health: Health, top: int = 5) -> Report:
+    """What `fabric check` has to say."""
+    return Report(
+        check_document(given, lfts, health),
+        check_tables(given, health, top),
+        notes=[f"inferred: {note}" for note in given.notes],
+    )

@@ -1,41 +1,39 @@
 """The report of `loads`: one job on one fabric, as tables and as a JSON document."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
+from pathlib import Path
 
 from fabric.bounds.cuts import Bound
+from fabric.formats.exporting import annotated
 from fabric.formats.opening import OpenedFabric
-from fabric.jobs.traffic import Traffic
-from fabric.reports.tables import Table, bytes_text, hotspot_table, number_text, seconds_text, tier_table
+from fabric.reports.channels import channels_document, channels_table
+from fabric.reports.emit import Report
+from fabric.reports.gates import Headline
+from fabric.reports.heatmap import compare_figure
+from fabric.reports.tables import Table, bytes_text, hotspot_table, links_csv, number_text, seconds_text, tier_table
 from fabric.routing.policies import Routing
+from fabric.scenario import PXN, Scenario
 from fabric.studies.analysis import Analysis, HashSeeds, Sample, summarize
 from fabric.studies.hotspots import Hotspot
 
 LISTED = 1000
+LOADS_SCHEMA = "railscope.loads/2"
+BOTTLENECK_TIME = "time is the bottleneck's: the largest load over capacity; no latency, no protocol overhead"
 
 
 def loads_document(
-    given: OpenedFabric,
-    job: Traffic,
-    analysis: Analysis,
-    seeds: HashSeeds | None,
-    choices: dict[str, str],
-    bounds: tuple[Bound, ...],
-    assumptions: list[str],
+    analysis: Analysis, seeds: HashSeeds | None, bounds: tuple[Bound, ...], assumptions: Sequence[str]
 ) -> dict[str, object]:
-    """Everything for JSON; the first `LISTED` hotspots.
-
-    Parameters
-    ----------
-    choices : dict
-        Names of the transport and of the placement.
-    """
+    """Everything for JSON; the first `LISTED` hotspots."""
+    scenario, job = analysis.scenario, analysis.traffic
     return {
-        "schema": "railscope.loads/1",
-        "fabric": fabric_facts(given),
-        "traffic": {"label": job.label, **job.facts, "transport": choices["transport"]},
-        "placement": {"kind": choices["placement"], "ranks": analysis.placement.n_ranks},
+        "schema": LOADS_SCHEMA,
+        "fabric": fabric_facts(scenario.fabric),
+        "traffic": {"label": job.label, **job.facts, "transport": scenario.job.transport},
+        "placement": {"kind": placement_kind(scenario), "ranks": analysis.placement.n_ranks},
         "routing": routing_facts(analysis.routing),
-        "summary": asdict(summarize(job, analysis)),
+        "summary": asdict(summarize(analysis)),
         "bounds": [{**asdict(bound), "time_over_bound": analysis.time_s / bound.time_s} for bound in bounds],
         "bottleneck": asdict(analysis.hottest) if analysis.hottest else None,
         "tiers": [asdict(tier) for tier in analysis.tiers],
@@ -43,25 +41,24 @@ def loads_document(
         "hotspots_total": len(analysis.hotspots),
         "unrouted": asdict(analysis.loads.total.unrouted),
         "hash_seeds": None if seeds is None else _seeds_document(seeds),
-        "assumptions": assumptions,
+        "assumptions": list(assumptions),
+        **({"channels": channels_document(analysis.channels)} if analysis.channels else {}),
     }
 
 
-def loads_tables(
-    job: Traffic,
-    analysis: Analysis,
-    seeds: HashSeeds | None,
-    choices: dict[str, str],
-    bounds: tuple[Bound, ...],
-    top: int,
-) -> list[Table]:
+def placement_kind(scenario: Scenario) -> str:
+    """How the job is placed, in a word or a file's name."""
+    return "given" if scenario.traffic.placement is not None else scenario.job.rule.kind
+
+
+def loads_tables(analysis: Analysis, seeds: HashSeeds | None, bounds: tuple[Bound, ...], top: int) -> list[Table]:
     """The result, a row per tier, the `top` hotspots, and the distribution over hash seeds."""
-    topology, summary = analysis.topology, summarize(job, analysis)
-    transport = ", rail-aligned (PXN)" if choices["transport"] == "pxn" else ""
+    topology, summary, job = analysis.topology, summarize(analysis), analysis.traffic
+    transport = ", rail-aligned (PXN)" if analysis.scenario.job.transport == PXN else ""
     rows = [
         ("fabric", f"{topology.name}: {topology.n_endpoints:,} endpoints, {topology.n_links:,} links"),
         ("traffic", job.label + transport),
-        ("placement", f"{choices['placement']}, {analysis.placement.n_ranks:,} ranks"),
+        ("placement", f"{placement_kind(analysis.scenario)}, {analysis.placement.n_ranks:,} ranks"),
         ("routing", routing_text(analysis.routing)),
         ("bytes", bytes_text(summary.total_bytes)),
         ("bottleneck time", seconds_text(summary.bottleneck_time_s)),
@@ -81,7 +78,55 @@ def loads_tables(
         tier_table(analysis.tiers, analysis.threshold),
         hotspot_table(analysis.hotspots[:top], len(analysis.hotspots), analysis.threshold),
     ]
-    return tables if seeds is None else [*tables, _seeds_table(seeds)]
+    tables += [] if seeds is None else [_seeds_table(seeds)]
+    return [*tables, channels_table(analysis.channels)] if analysis.channels else tables
+
+
+def loads_report(
+    analysis: Analysis,
+    seeds: HashSeeds | None = None,
+    best_routing: Bound | None = None,
+    top: int = 20,
+    figure: Path | None = None,
+    csv: Path | None = None,
+    infragraph: Path | None = None,
+) -> Report:
+    """What `loads` has to say, with the files that are asked for.
+
+    Parameters
+    ----------
+    analysis : Analysis
+    seeds : HashSeeds, optional
+    best_routing : Bound, optional
+        The optimum of a linear program.
+    top : int
+        Hotspots in the table.
+    figure, csv, infragraph : path, optional
+        Files to write.
+    """
+    scenario, total = analysis.scenario, analysis.loads.total
+    bounds = tuple(one for one in (analysis.bound, best_routing) if one is not None and one.time_s > 0)
+    assumptions = (*scenario.assumptions, BOTTLENECK_TIME)
+    files: dict[str, str | bytes] = {}
+    if figure is not None:
+        panels = ((scenario.fabric.name, total),)
+        files[str(figure)] = compare_figure(panels, f"{scenario.fabric.name}: {analysis.traffic.label}", figure.suffix)
+    if csv is not None:
+        files[str(csv)] = links_csv(total)
+    if infragraph is not None:
+        files |= annotated(analysis.topology, total.bytes, infragraph)
+    return Report(
+        loads_document(analysis, seeds, bounds, assumptions),
+        loads_tables(analysis, seeds, bounds, top),
+        assumptions=assumptions,
+        headlines=(headline_of("loads", analysis),),
+        files=files,
+    )
+
+
+def headline_of(name: str, analysis: Analysis) -> Headline:
+    """The figures of an analysis that limits are set on."""
+    return Headline(name, analysis.time_s, analysis.busbw_GBps, analysis.over_bound, analysis.imbalance)
 
 
 def fabric_facts(given: OpenedFabric) -> dict[str, object]:

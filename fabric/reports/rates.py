@@ -1,35 +1,20 @@
 """The report of `rates`: when flows end, as a table, CSV and a JSON document."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 
-from collectives.demand import FloatVector, Flows
-from fabric.formats.opening import OpenedFabric
-from fabric.reports.loads import fabric_facts
+from fabric.reports.emit import Report
+from fabric.reports.gates import Headline
+from fabric.reports.loads import fabric_facts, routing_facts, routing_text
 from fabric.reports.tables import Table, bytes_text, csv_field, seconds_text
-from fabric.timing.max_min import Completions
+from fabric.studies.rates import FlowTimes
 
 
-@dataclass(frozen=True, eq=False)
-class TimedFlows:
-    """Flows between endpoints, with their starts and ends.
-
-    Attributes
-    ----------
-    flows : Flows
-        In endpoint numbers.
-    start_s, finish_s : (F,) float64
-    """
-
-    flows: Flows
-    start_s: FloatVector
-    finish_s: FloatVector
-
-
-def rates_csv(given: OpenedFabric, timed: TimedFlows) -> str:
+def rates_csv(timed: FlowTimes) -> str:
     """A row per flow: ``flow,src,dst,bytes,start_s,finish_s``, flows numbered from 1."""
-    names = [csv_field(name) for name in given.topology.endpoint_names]
+    names = [csv_field(name) for name in timed.fabric.topology.endpoint_names]
     flows = timed.flows
     columns = (flows.src, flows.dst, flows.bytes, timed.start_s, timed.finish_s)
     rows = ["flow,src,dst,bytes,start_s,finish_s"]
@@ -38,15 +23,13 @@ def rates_csv(given: OpenedFabric, timed: TimedFlows) -> str:
     return "\n".join(rows) + "\n"
 
 
-def rates_document(
-    given: OpenedFabric, timed: TimedFlows, done: Completions, routing: dict[str, object], assumptions: list[str]
-) -> dict[str, object]:
+def rates_document(timed: FlowTimes, assumptions: Sequence[str]) -> dict[str, object]:
     """Everything for JSON."""
-    taken = timed.finish_s - timed.start_s
+    taken, done = timed.taken_s, timed.parts
     return {
         "schema": "railscope.rates/1",
-        "fabric": fabric_facts(given),
-        "routing": routing,
+        "fabric": fabric_facts(timed.fabric),
+        "routing": paths_facts(timed),
         "summary": {
             "flows": len(taken),
             "total_bytes": float(timed.flows.bytes.sum()),
@@ -56,18 +39,18 @@ def rates_document(
             "quantum_s": done.quantum_s,
             "largest_shortfall": done.largest_shortfall,
         },
-        "assumptions": assumptions,
+        "assumptions": list(assumptions),
     }
 
 
-def rates_table(given: OpenedFabric, timed: TimedFlows, done: Completions, routing: str) -> Table:
+def rates_table(timed: FlowTimes) -> Table:
     """The same for the screen."""
-    taken = timed.finish_s - timed.start_s
+    taken, done = timed.taken_s, timed.parts
     middle, slow = (float(np.percentile(taken, p)) if len(taken) else 0.0 for p in (50, 99))
     rows = [
-        ("fabric", f"{given.name}: {given.topology.n_endpoints:,} endpoints"),
+        ("fabric", f"{timed.fabric.name}: {timed.fabric.topology.n_endpoints:,} endpoints"),
         ("flows", f"{len(taken):,}, {bytes_text(float(timed.flows.bytes.sum()))}"),
-        ("paths", routing),
+        ("paths", paths_text(timed)),
         ("last flow ends", seconds_text(float(timed.finish_s.max(initial=0.0)))),
         ("a flow takes, p50", seconds_text(middle)),
         ("a flow takes, p99", seconds_text(slow)),
@@ -79,11 +62,27 @@ def rates_table(given: OpenedFabric, timed: TimedFlows, done: Completions, routi
     return Table("Flows that share the fabric", ("what", "value"), tuple(rows))
 
 
-def rates_assumptions(given: OpenedFabric, done: Completions) -> list[str]:
-    """What the answer rests on."""
-    lines = [*given.assumptions]
-    lines.append("rates are max-min fair at every moment; no latency, no protocol overhead")
-    lines.append("single flows' times are not predictions: packet simulators differ by 7-19 % at the median")
-    if done.quantum_s:
-        lines.append(f"quantum {done.quantum_s:g} s: exact for sizes smaller by at most {done.largest_shortfall:.2%}")
-    return lines
+def paths_facts(timed: FlowTimes) -> dict[str, object]:
+    """Where the paths come from, for JSON."""
+    if timed.routing is None:
+        return {"policy": "given", "paths": timed.paths_source}
+    return routing_facts(timed.routing)
+
+
+def paths_text(timed: FlowTimes) -> str:
+    """The same in words."""
+    return f"given by {timed.paths_source}" if timed.routing is None else routing_text(timed.routing)
+
+
+def rates_report(timed: FlowTimes, figure: Path | None = None, csv: Path | None = None) -> Report:
+    """What `rates` has to say, with the files that are asked for."""
+    files: dict[str, str | bytes] = {}
+    if csv is not None:
+        files[str(csv)] = rates_csv(timed)
+    return Report(
+        rates_document(timed, timed.assumptions),
+        [rates_table(timed)],
+        assumptions=timed.assumptions,
+        headlines=(Headline("last flow", timed.makespan_s),),
+        files=files,
+    )

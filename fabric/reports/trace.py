@@ -2,9 +2,11 @@
 
 import csv
 import io
+from pathlib import Path
 
 import numpy as np
 
+from fabric.reports.emit import Report
 from fabric.reports.tables import Table, bytes_text
 from traces.operation import Operation, Trace
 
@@ -125,3 +127,16 @@ def _ranks(ranks: tuple[int, ...]) -> str:
         return "unknown"
     text = " ".join(map(str, ranks[:8]))
     return text if len(ranks) <= 8 else f"{text} ... {ranks[-1]}"
+
+
+def trace_report(trace: Trace, top: int = 20, figure: Path | None = None, csv: Path | None = None) -> Report:
+    """What `trace` has to say, with the files that are asked for."""
+    files: dict[str, str | bytes] = {}
+    if csv is not None:
+        files[str(csv)] = operations_csv(trace)
+    return Report(
+        trace_document(trace),
+        trace_tables(trace, top),
+        notes=[f"warning: {line}" for line in trace.warnings],
+        files=files,
+    )

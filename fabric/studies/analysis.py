@@ -1,17 +1,22 @@
 """One job on one fabric: routed, summarized by tier, its hot links ranked; and the same over many hash seeds."""
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
 from collectives.bandwidth import algbw_GBps, busbw_GBps
 from collectives.catalog import IN_NETWORK
+from collectives.channels import Channel
+from collectives.errors import InputError
 from collectives.schedule import Schedule
 from fabric.bounds.cuts import Bound, job_bound
+from fabric.bounds.linear_program import linear_program_bound
 from fabric.jobs.placement import Placement
 from fabric.jobs.traffic import Traffic
 from fabric.routing.link_loads import ScheduleLoads, schedule_loads
 from fabric.routing.policies import Ecmp, Routing
+from fabric.scenario import Scenario
 from fabric.studies.hotspots import (
     DEFAULT_THRESHOLD,
     Hotspot,
@@ -27,18 +32,14 @@ from fabric.topology import Topology
 
 @dataclass(frozen=True, eq=False)
 class Analysis:
-    """Loads of a schedule, and what stands out in them.
+    """Loads of a scenario, and what stands out in them.
 
     Attributes
     ----------
+    scenario : Scenario
     loads : ScheduleLoads
-    schedule : Schedule
-    placement : Placement
-    routing : Routing
     threshold : float
         A link is hot above this many times the mean of its tier and direction.
-    total_bytes : float
-        Bytes that leave the ranks, all phases together.
     tiers : tuple of TierSummary
     hotspots : tuple of Hotspot
         Ranked, the longest busy first.
@@ -46,47 +47,113 @@ class Analysis:
         The link that sets the bottleneck time (of the longest phase); None where nothing is carried.
     """
 
+    scenario: Scenario
     loads: ScheduleLoads
-    schedule: Schedule
-    placement: Placement
-    routing: Routing
     threshold: float
-    total_bytes: float
     tiers: tuple[TierSummary, ...]
     hotspots: tuple[Hotspot, ...]
     hottest: Hotspot | None
 
     @property
     def topology(self) -> Topology:
+        """The fabric."""
         return self.loads.topology
 
     @property
+    def schedule(self) -> Schedule:
+        """What was routed."""
+        return self.scenario.schedule
+
+    @property
+    def placement(self) -> Placement:
+        """Where the ranks are."""
+        return self.scenario.placement
+
+    @property
+    def routing(self) -> Routing:
+        """How it was routed."""
+        return self.scenario.routing
+
+    @property
+    def traffic(self) -> Traffic:
+        """What the job sends."""
+        return self.scenario.traffic
+
+    @property
     def time_s(self) -> float:
+        """Bottleneck time, seconds."""
         return self.loads.bottleneck_time_s
 
+    @cached_property
+    def total_bytes(self) -> float:
+        """Bytes that leave the ranks, all phases together."""
+        return self.schedule.total_bytes()
 
-def analyse(
-    topology: Topology,
-    schedule: Schedule,
-    placement: Placement,
-    routing: Routing,
-    threshold: float = DEFAULT_THRESHOLD,
-    n_threads: int | None = None,
-) -> Analysis:
-    """Route a schedule and look at its loads.  Errors as for `fabric.routing.link_loads.link_loads`."""
-    loads = schedule_loads(topology, schedule, placement, routing, n_threads)
+    @property
+    def algbw_GBps(self) -> float | None:
+        """As nccl-tests defines it; None without a collective or without load."""
+        return algbw_GBps(self.traffic.bytes, self.time_s) if self.traffic.collective and self.time_s > 0 else None
+
+    @property
+    def busbw_GBps(self) -> float | None:
+        """As nccl-tests defines it; None without a collective or without load."""
+        job = self.traffic
+        if job.collective is None or self.time_s <= 0:
+            return None
+        return busbw_GBps(job.collective, job.group_size, job.bytes, self.time_s)
+
+    @property
+    def imbalance(self) -> float | None:
+        """Largest max over mean of the tiers between switches; None where they carry nothing."""
+        return worst_imbalance(self.tiers)
+
+    @cached_property
+    def bound(self) -> Bound | None:
+        """What cannot be beaten: a collective by any algorithm and routing, other traffic by any routing of it.
+
+        None where nothing has to move, or where pairs without a route were left out, so that the time is not that of
+        all.
+        """
+        return None if self.loads.total.unrouted.pairs else scenario_bound(self.scenario)
+
+    @property
+    def over_bound(self) -> float | None:
+        """Time over the bound; None without one."""
+        return None if self.bound is None else self.time_s / self.bound.time_s
+
+    @cached_property
+    def channels(self) -> tuple[Channel, ...]:
+        """Channels of the collective's algorithm; none where it has none."""
+        make = self.traffic.channels
+        return () if make is None else make(self.scenario.domain, self.scenario.rail)
+
+
+def analyse(scenario: Scenario, threshold: float = DEFAULT_THRESHOLD) -> Analysis:
+    """Route a scenario and look at its loads.  Errors as for `fabric.routing.link_loads.link_loads`."""
+    topology, placement = scenario.topology, scenario.placement
+    loads = schedule_loads(topology, scenario.schedule, placement, scenario.routing, scenario.n_threads)
     counted = links_in_job(topology, placement)
     return Analysis(
+        scenario=scenario,
         loads=loads,
-        schedule=schedule,
-        placement=placement,
-        routing=routing,
         threshold=threshold,
-        total_bytes=schedule.total_bytes(),
         tiers=tier_summaries(loads.total, counted, threshold),
         hotspots=hotspots(loads.total, counted, threshold),
         hottest=schedule_bottleneck(loads, counted),
     )
+
+
+def scenario_bound(scenario: Scenario) -> Bound | None:
+    """What no algorithm and no routing of a scenario's job can beat; None where nothing has to move."""
+    job = scenario.traffic
+    reducing = job.algorithm in IN_NETWORK
+    whole = (job.collective, job.groups, job.bytes, reducing)
+    return job_bound(scenario.topology, scenario.schedule, scenario.placement, *whole)
+
+
+def optimum(scenario: Scenario) -> Bound:
+    """The best that any routing of the scenario's traffic can reach; errors as for `linear_program_bound`."""
+    return linear_program_bound(scenario.topology, scenario.schedule, scenario.placement)
 
 
 @dataclass(frozen=True)
@@ -101,6 +168,7 @@ class Sample:
 
     @property
     def worst(self) -> float | None:
+        """The largest; None of no values."""
         return max(self.values, default=None)
 
 
@@ -114,41 +182,33 @@ class HashSeeds:
     imbalance: Sample
 
 
-def over_hash_seeds(
-    topology: Topology,
-    schedule: Schedule,
-    placement: Placement,
-    routing: Ecmp,
-    n_seeds: int,
-    n_threads: int | None = None,
-) -> HashSeeds:
-    """Route with the hash seeds ``routing.seed, routing.seed + 1, ...``.  Errors as for `link_loads`."""
+def over_hash_seeds(scenario: Scenario, n_seeds: int) -> HashSeeds:
+    """Route with the hash seeds from the routing's own on.
+
+    Parameters
+    ----------
+    scenario : Scenario
+        Its routing is `Ecmp`.
+    n_seeds : int
+
+    Raises
+    ------
+    InputError
+        If the routing does not hash; as for `fabric.routing.link_loads.link_loads`.
+    """
+    routing = scenario.routing
+    if not isinstance(routing, Ecmp):
+        raise InputError(f"hash seeds: {routing.name} does not hash; expected ecmp")
+    topology, placement = scenario.topology, scenario.placement
     counted = links_in_job(topology, placement)
     times, imbalances = [], []
     for seed in range(routing.seed, routing.seed + n_seeds):
-        loads = schedule_loads(topology, schedule, placement, replace(routing, seed=seed), n_threads)
+        seeded = replace(routing, seed=seed)
+        loads = schedule_loads(topology, scenario.schedule, placement, seeded, scenario.n_threads)
         times.append(loads.bottleneck_time_s)
         imbalances.append(worst_imbalance(tier_summaries(loads.total, counted)))
     known = tuple(value for value in imbalances if value is not None)
     return HashSeeds(routing.seed, n_seeds, Sample(tuple(times)), Sample(known))
-
-
-def bound_of(job: Traffic, analysis: Analysis) -> Bound | None:
-    """What cannot be beaten: a collective by any algorithm and routing, other traffic by any routing of it.
-
-    None where nothing has to move, or where pairs without a route were left out, so that the time is not that of all.
-    """
-    if analysis.loads.total.unrouted.pairs:
-        return None
-    return job_bound(
-        analysis.topology,
-        analysis.schedule,
-        analysis.placement,
-        job.collective,
-        job.groups,
-        job.bytes,
-        job.facts.get("algorithm") in IN_NETWORK,
-    )
 
 
 @dataclass(frozen=True)
@@ -161,14 +221,6 @@ class Summary:
     total_bytes: float
 
 
-def summarize(job: Traffic, analysis: Analysis) -> Summary:
+def summarize(analysis: Analysis) -> Summary:
     """Time, bandwidths as nccl-tests defines them, and bytes."""
-    time_s = analysis.time_s
-    if job.collective is None or time_s <= 0:
-        return Summary(time_s, None, None, analysis.total_bytes)
-    return Summary(
-        time_s,
-        algbw_GBps(job.bytes, time_s),
-        busbw_GBps(job.collective, job.group_size, job.bytes, time_s),
-        analysis.total_bytes,
-    )
+    return Summary(analysis.time_s, analysis.algbw_GBps, analysis.busbw_GBps, analysis.total_bytes)

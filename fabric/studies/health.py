@@ -70,7 +70,17 @@ class Health:
 
     @property
     def n_errors(self) -> int:
+        """Kinds of errors."""
         return sum(finding.severity == ERROR for finding in self.findings)
+
+    def fails(self, on: str) -> bool:
+        """Whether there is a finding as bad as asked for: ``error``, ``warning`` or ``never``."""
+        return self.n_errors > 0 if on == ERROR else on == WARNING and bool(self.findings)
+
+    def counted(self, on: str) -> str:
+        """How many kinds of findings there are that are as bad, in words."""
+        n = self.n_errors if on == ERROR else len(self.findings)
+        return f"{n} {'kind' if n == 1 else 'kinds'} of {'errors' if on == ERROR else 'findings'}"
 
 
 def check_fabric(topology: Topology, tables: MatchedLfts | None = None, n_threads: int | None = None) -> Health:

@@ -4,17 +4,18 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from collectives.bandwidth import busbw_GBps
-from collectives.demand import Groups
-from collectives.transport import rail_aligned
-from fabric.bounds.cuts import Bound, job_bound
+from collectives.errors import InputError
+from fabric.bounds.cuts import Bound
 from fabric.builders.clos import build
 from fabric.builders.description import FabricDescription, Wiring
-from fabric.jobs.placement import Placement, domain_of_rank, packed, rail_of_rank, scattered
-from fabric.jobs.traffic import MakeSchedule
-from fabric.routing.link_loads import ScheduleLoads, schedule_loads
+from fabric.formats.opening import OpenedFabric
+from fabric.jobs.placement import Placement
+from fabric.jobs.rule import PACKED, SCATTERED
+from fabric.routing.link_loads import ScheduleLoads
 from fabric.routing.policies import Adaptive, Ecmp, Routing
-from fabric.studies.hotspots import Hotspot, TierSummary, links_in_job, schedule_bottleneck, tier_summaries
+from fabric.scenario import DIRECT, PXN, Scenario
+from fabric.studies.analysis import Analysis, analyse, scenario_bound
+from fabric.studies.hotspots import Hotspot, TierSummary
 from fabric.topology import ENDPOINT, Topology
 
 
@@ -28,38 +29,6 @@ class Design:
     routing: Routing
 
 
-@dataclass(frozen=True)
-class Job:
-    """What is compared: a collective on so many GPUs.
-
-    Attributes
-    ----------
-    n_ranks : int
-    gpus_per_domain : int or None
-        How many GPUs of each scale-up domain the job takes.
-    schedule : callable
-        Makes the schedule from domain and rail of the ranks.
-    collective : str or None
-        For busbw.
-    group_size : int
-    bytes : float
-        The size that nccl-tests prints.
-    groups : Groups or None
-        Who takes part in the collective, for its bound.
-    in_network : bool
-        Whether switches reduce.
-    """
-
-    n_ranks: int
-    gpus_per_domain: int | None
-    schedule: MakeSchedule
-    collective: str | None
-    group_size: int
-    bytes: float
-    groups: Groups | None = None
-    in_network: bool = False
-
-
 @dataclass(frozen=True, eq=False)
 class Outcome:
     """What one design gives.
@@ -68,26 +37,50 @@ class Outcome:
     ----------
     step : str
     design : Design
-    loads : ScheduleLoads
-    placement : Placement
-    time_s : float
-    busbw_GBps : float or None
-    tiers : tuple of TierSummary
-    hottest : Hotspot or None
-        The link that sets the time (of the longest phase).
+    analysis : Analysis
     bound : Bound or None
         What cannot be beaten with this wiring and placement: `Bound.holds_for` says by what.
     """
 
     step: str
     design: Design
-    loads: ScheduleLoads
-    placement: Placement
-    time_s: float
-    busbw_GBps: float | None
-    tiers: tuple[TierSummary, ...]
-    hottest: Hotspot | None
+    analysis: Analysis
     bound: Bound | None
+
+    @property
+    def loads(self) -> ScheduleLoads:
+        """Bytes per link."""
+        return self.analysis.loads
+
+    @property
+    def placement(self) -> Placement:
+        """Where the ranks are."""
+        return self.analysis.placement
+
+    @property
+    def time_s(self) -> float:
+        """Bottleneck time, seconds."""
+        return self.analysis.time_s
+
+    @property
+    def busbw_GBps(self) -> float | None:
+        """As nccl-tests defines it; None without a collective."""
+        return self.analysis.busbw_GBps
+
+    @property
+    def tiers(self) -> tuple[TierSummary, ...]:
+        """Loads by tier and direction."""
+        return self.analysis.tiers
+
+    @property
+    def hottest(self) -> Hotspot | None:
+        """The link that sets the time (of the longest phase)."""
+        return self.analysis.hottest
+
+    @property
+    def over_bound(self) -> float | None:
+        """Time over the bound; None without one."""
+        return None if self.bound is None else self.time_s / self.bound.time_s
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,42 +118,44 @@ STEPS: tuple[tuple[str, dict[str, object]], ...] = (
 )
 
 
-def ladder(
-    description: FabricDescription, job: Job, routing: Ecmp | None = None, seed: int = 0, n_threads: int | None = None
-) -> tuple[Rung, ...]:
+def ladder(scenario: Scenario, hashing: Ecmp | None = None) -> tuple[Rung, ...]:
     """Run naive, +wiring, +transport, +placement, +routing; each step also alone, and left out.
 
     The order of steps decides how a joint effect is shared among them; `alone` and `without` do not depend on it.
 
     Parameters
     ----------
-    description : FabricDescription
-        Wired both ways in turn: the same number of switches and cables.
-    job : Job
-    routing : Ecmp, optional
+    scenario : Scenario
+        On a described fabric, which is wired both ways in turn: the same number of switches and cables.  The steps set
+        placement, transport and routing; the seed of the scattered placement is that of the job's rule.
+    hashing : Ecmp, optional
         The static hashing of the naive design.
-    seed : int
-        Of the scattered placement.
-    n_threads : int, optional
 
     Raises
     ------
     InputError
-        If a design cannot carry the job.
+        If the fabric has no description, the traffic places itself, or a design cannot carry the job.
     """
-    topologies = {wiring: build(description.with_wiring(wiring)) for wiring in ("host", "rail")}
-    naive = naive_design(routing or Ecmp())
+    description = scenario.fabric.description
+    if description is None or scenario.traffic.placement is not None:
+        what = "a fabric without a description" if description is None else "traffic that names its endpoints"
+        raise InputError(f"naive to rail-aware: {what}; expected a preset or TOML description and a job to place")
+    wired = {wiring: _wired(scenario.fabric, description, wiring) for wiring in ("host", "rail")}
+    naive = naive_design(hashing or Ecmp())
     done: dict[Design, Outcome] = {}
     # A collective's bound depends on wiring and placement alone.
     bounds: dict[tuple[Wiring, bool], Bound | None] = {}
 
     def outcome(step: str, design: Design) -> Outcome:
         if design not in done:
+            rule = scenario.job.rule.as_kind(SCATTERED if design.scattered else PACKED)
+            transport = PXN if design.pxn else DIRECT
+            studied = scenario.variant(wired[design.wiring], rule, transport, design.routing)
             same = (design.wiring, design.scattered)
-            found = evaluate(topologies[design.wiring], job, design, seed, n_threads, bounds.get(same))
-            done[design] = found
-            if job.collective is not None:
-                bounds[same] = found.bound
+            bound = bounds[same] if same in bounds else scenario_bound(studied)
+            if scenario.traffic.collective is not None:
+                bounds[same] = bound
+            done[design] = Outcome(step, design, analyse(studied), bound)
         return replace(done[design], step=step)
 
     designs = [naive]
@@ -182,6 +177,13 @@ def ladder(
     return tuple(rungs)
 
 
+def _wired(fabric: OpenedFabric, description: FabricDescription, wiring: Wiring) -> OpenedFabric:
+    if description.fabric.wiring == wiring:
+        return fabric
+    chosen = description.with_wiring(wiring)
+    return replace(fabric, topology=build(chosen), description=chosen)
+
+
 def counts_of(topology: Topology) -> tuple[int, int, int]:
     """Endpoints, switches and cables (scale-up ones too): what two designs must share to be compared."""
     n_switches = int(np.count_nonzero(topology.nodes.kind != ENDPOINT))
@@ -190,40 +192,3 @@ def counts_of(topology: Topology) -> tuple[int, int, int]:
 
 def _ratio(numerator: float, denominator: float) -> float | None:
     return numerator / denominator if denominator > 0 else None
-
-
-def evaluate(
-    topology: Topology,
-    job: Job,
-    design: Design,
-    seed: int = 0,
-    n_threads: int | None = None,
-    bound: Bound | None = None,
-) -> Outcome:
-    """Place, schedule and route one design; `bound` is that of its wiring and placement, where it is known."""
-    if design.scattered:
-        placement = scattered(topology, job.n_ranks, job.gpus_per_domain, seed)
-    else:
-        placement = packed(topology, job.n_ranks, job.gpus_per_domain)
-    domain, rail = domain_of_rank(topology, placement), rail_of_rank(topology, placement)
-    schedule = job.schedule(domain, rail)
-    if design.pxn:
-        schedule = rail_aligned(schedule, domain, rail)
-    loads = schedule_loads(topology, schedule, placement, design.routing, n_threads)
-    counted = links_in_job(topology, placement)
-    time_s = loads.bottleneck_time_s
-    if bound is None:
-        whole = (job.collective, job.groups, job.bytes, job.in_network)
-        bound = job_bound(topology, schedule, placement, *whole)
-    busbw = busbw_GBps(job.collective, job.group_size, job.bytes, time_s) if job.collective and time_s > 0 else None
-    return Outcome(
-        step="",
-        design=design,
-        loads=loads,
-        placement=placement,
-        time_s=time_s,
-        busbw_GBps=busbw,
-        tiers=tier_summaries(loads.total, counted),
-        hottest=schedule_bottleneck(loads, counted),
-        bound=bound,
-    )

@@ -9,7 +9,8 @@ import time
 from pathlib import Path
 
 from collectives.errors import InputError
-from fabric.formats.infiniband.ibsim import Netlist
+from fabric.formats.infiniband.ibsim import Netlist, ibsim_netlist
+from fabric.scenario import FabricLike, opened_fabric
 
 ENGINES = ("ftree", "updn", "minhop", "dfsssp")
 
@@ -22,12 +23,12 @@ def missing_tools(tools: tuple[str, ...] = _TOOLS) -> tuple[str, ...]:
     return tuple(tool for tool in tools if shutil.which(tool, path=_path()) is None)
 
 
-def reroute(netlist: Netlist, engine: str, timeout_s: float = 300.0) -> str:
-    """The forwarding tables (``opensm-lfts.dump``) that OpenSM makes for a netlist.
+def reroute(fabric: FabricLike, engine: str, timeout_s: float = 300.0) -> str:
+    """The forwarding tables (``opensm-lfts.dump``) that OpenSM makes for a fabric.
 
     Parameters
     ----------
-    netlist : Netlist
+    fabric : OpenedFabric, FabricDescription, Topology or str
     engine : str
         One of `ENGINES`.
     timeout_s : float
@@ -37,7 +38,8 @@ def reroute(netlist: Netlist, engine: str, timeout_s: float = 300.0) -> str:
     InputError
         If the programs are missing, with the command that installs them, or fail.
     """
-    return simulate(netlist, engine, timeout_s)["opensm-lfts.dump"]
+    given = opened_fabric(fabric)
+    return simulate(ibsim_netlist(given.topology, given.origin), engine, timeout_s)["opensm-lfts.dump"]
 
 
 def simulate(netlist: Netlist, engine: str, timeout_s: float = 300.0, tools: tuple[str, ...] = ()) -> dict[str, str]:

@@ -1,12 +1,11 @@
 """The same job on the same cables under several routings: the tables in force against what else could be."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from collectives.schedule import Schedule
-from fabric.jobs.placement import Placement
 from fabric.routing.policies import Adaptive, DModK, Ecmp, Lft, Routing
+from fabric.scenario import Scenario
 from fabric.studies.analysis import Analysis, analyse
-from fabric.topology import Topology
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,23 +26,29 @@ class RoutingOutcome:
     gain: float | None
 
 
-def compare_routings(
-    topology: Topology,
-    schedule: Schedule,
-    placement: Placement,
-    tables: tuple[Lft, ...],
-    hashing: Ecmp,
-    n_threads: int | None = None,
-) -> tuple[RoutingOutcome, ...]:
-    """Route with each of the tables, then D-mod-K, adaptive, and static hashing.
+def usual_routings(tables: Sequence[Lft] = (), hashing: Ecmp | None = None) -> tuple[Routing, ...]:
+    """Each of the tables, then D-mod-K, adaptive, and static hashing."""
+    return (*tables, DModK(), Adaptive(), hashing or Ecmp())
 
-    Errors as for `fabric.routing.link_loads.link_loads`.
+
+def compare_routings(scenario: Scenario, routings: Sequence[Routing] | None = None) -> tuple[RoutingOutcome, ...]:
+    """Route a scenario in several ways, in their order.
+
+    Parameters
+    ----------
+    scenario : Scenario
+    routings : sequence of Routing, optional
+        Default `usual_routings`, without tables.
+
+    Raises
+    ------
+    InputError
+        As for `fabric.routing.link_loads.link_loads`.
     """
-    policies: list[tuple[str, Routing]] = [(table.source, table) for table in tables]
-    policies += [(policy.name, policy) for policy in (DModK(), Adaptive(), hashing)]
     outcomes: list[RoutingOutcome] = []
-    for name, policy in policies:
-        analysis = analyse(topology, schedule, placement, policy, n_threads=n_threads)
+    for routing in usual_routings() if routings is None else routings:
+        analysis = analyse(scenario.routed(routing))
         first = outcomes[0].analysis.time_s if outcomes else analysis.time_s
-        outcomes.append(RoutingOutcome(name, analysis, first / analysis.time_s if analysis.time_s > 0 else None))
+        gain = first / analysis.time_s if analysis.time_s > 0 else None
+        outcomes.append(RoutingOutcome(routing.source if isinstance(routing, Lft) else routing.name, analysis, gain))
     return tuple(outcomes)

@@ -7,10 +7,13 @@ from collectives import Groups, all_to_all, rail_aligned
 from fabric.builders import build
 from fabric.builders.description import FabricDescription, Hosts, Leaf, ScaleUp, Spine
 from fabric.jobs.placement import domain_of_rank, packed, rail_of_rank
+from fabric.jobs.requests import Collective
+from fabric.jobs.rule import PlacementRule
 from fabric.reports.heatmap import compare_figure, leaf_spine_heatmap
 from fabric.routing.link_loads import LinkLoads, schedule_loads
 from fabric.routing.policies import Adaptive, DModK, Ecmp
-from fabric.studies.ladder import Job, ladder
+from fabric.scenario import Scenario
+from fabric.studies.ladder import ladder
 from fabric.topology import ISL, NVLINK, UP
 
 
@@ -24,9 +27,9 @@ def cluster(hosts=16, hosts_per_domain=1):
     )
 
 
-def job(n_ranks, group, size=2.0**20):
-    groups = Groups.consecutive(n_ranks, group)
-    return Job(n_ranks, None, lambda domain, rail: all_to_all(groups, size), "all-to-all", group, size)
+def studied(description, group, size=2.0**20, seed=0, n_threads=None):
+    rule = PlacementRule(seed=seed)
+    return Scenario.of(description, Collective("all-to-all", size, group), rule=rule, n_threads=n_threads)
 
 
 @pytest.mark.parametrize("routing", [Adaptive(), Ecmp(), DModK()])
@@ -44,7 +47,7 @@ def test_rail_aligned_groups_behind_one_leaf_set_touch_no_spine(routing):
 
 
 def test_ladder_gains_where_it_should():
-    rungs = ladder(cluster(), job(64, 32))
+    rungs = ladder(studied(cluster(), 32))
     assert [rung.outcome.step for rung in rungs] == ["naive", "+wiring", "+transport", "+placement", "+routing"]
     times = [rung.outcome.time_s for rung in rungs]
     for before, after, rung in zip(times, times[1:], rungs[1:], strict=False):
@@ -61,17 +64,17 @@ def test_ladder_gains_where_it_should():
 
 def test_groups_inside_a_domain_leave_the_fabric():
     """The scheduler's part: expert-parallel groups inside one NVLink domain load no NIC at all."""
-    rungs = ladder(cluster(hosts_per_domain=4), job(64, 16))
+    rungs = ladder(studied(cluster(hosts_per_domain=4), 16))
     final = rungs[-1].outcome.loads.total
     assert (final.bytes[final.topology.link_kind != NVLINK] == 0).all()
     assert rungs[-1].outcome.time_s == pytest.approx(15 / 16 * 2**20 * 8 / 7200e9)
 
 
 def test_the_same_seed_gives_the_same_ladder():
-    one, two = (ladder(cluster(), job(64, 16), Ecmp(seed=3), seed=3, n_threads=n) for n in (1, 2))
+    one, two = (ladder(studied(cluster(), 16, seed=3, n_threads=n), Ecmp(seed=3)) for n in (1, 2))
     for a, b in zip(one, two, strict=True):
         assert a.outcome.loads.total.bytes.tobytes() == b.outcome.loads.total.bytes.tobytes()
-    assert one[0].outcome.time_s != ladder(cluster(), job(64, 16), Ecmp(seed=4), seed=3)[0].outcome.time_s
+    assert one[0].outcome.time_s != ladder(studied(cluster(), 16, seed=3), Ecmp(seed=4))[0].outcome.time_s
 
 
 def test_heatmap_holds_every_leaf_spine_cable():

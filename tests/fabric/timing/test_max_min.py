@@ -417,7 +417,7 @@ def test_packet_simulator(tmp_path, work):
     options = ("rates", "f.json", "--demand", "flows.csv")
     done = railscope(*options, "--paths", paths, "--csv", "out.csv", "--json", cwd=tmp_path)
     assert isinstance(done, subprocess.CompletedProcess)
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (done.returncode, done.stderr) == (0, "railscope: wrote out.csv\n")
     makespan = json.loads(done.stdout)["summary"]["makespan_s"]
     slowest = max(float(row["finish_us"]) for row in hashed) * 1e-6
     assert makespan + ROUND_TRIP_S == pytest.approx(slowest, rel=0.05)

@@ -479,7 +479,7 @@ def test_channels_on_the_command_line(tmp_path):
 
 
 def test_the_single_ring_is_said_where_it_is_the_default(tmp_path):
-    said = "algorithm: one ring, which uses one NIC of each domain; --algorithm auto takes the fastest"
+    said = "algorithm: one ring, which uses one NIC of each domain; auto takes the fastest"
     options = ("loads", "hgx-b200-64", "--collective", "all-gather")
     assert said in answer(*options, cwd=tmp_path)["assumptions"]
     assert said not in answer(*options, "--algorithm", "ring", cwd=tmp_path)["assumptions"]

@@ -1,0 +1,92 @@
+"""Options in groups: a command takes dataclasses of options, and its help shows each as a section.
+
+    @dataclass(frozen=True)
+    class HashOptions(OptionGroup):
+        panel = "Hashing"
+        seed: Annotated[int, typer.Option(help="Seed.")] = 0
+
+    @grouped
+    def command(hashing: HashOptions) -> None: ...
+
+typer reads a command's options off its signature; `grouped` gives it one with the fields of all groups.
+"""
+
+import copy
+import functools
+import inspect
+from collections.abc import Callable
+from dataclasses import MISSING, fields, is_dataclass
+from typing import Annotated, Any, ClassVar, get_args, get_origin, get_type_hints
+
+from typer.core import TyperCommand
+
+
+class OptionGroup:
+    """A dataclass of options; `panel` is the heading of its section in the help."""
+
+    panel: ClassVar[str] = "Options"
+
+
+def grouped(function: Callable[..., None]) -> Callable[..., None]:
+    """The same command with the fields of its option groups as parameters of its own."""
+    hints = get_type_hints(function, include_extras=True)
+    groups: dict[str, type[Any]] = {}
+    parameters: list[inspect.Parameter] = []
+    for name, parameter in inspect.signature(function).parameters.items():
+        kind = hints[name]
+        if is_dataclass(kind) and isinstance(kind, type):
+            groups[name] = kind
+            parameters += _fields(kind)
+        else:
+            parameters.append(parameter.replace(annotation=kind, kind=inspect.Parameter.KEYWORD_ONLY))
+    # Arguments without a default come first.
+    parameters.sort(key=lambda parameter: parameter.default is not inspect.Parameter.empty)
+
+    @functools.wraps(function)
+    def command(**given: Any) -> None:
+        made = {
+            name: kind(**{field.name: given.pop(field.name) for field in fields(kind)}) for name, kind in groups.items()
+        }
+        function(**made, **given)
+
+    command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    del command.__wrapped__
+    return command
+
+
+def _fields(group: type[Any]) -> list[inspect.Parameter]:
+    hints = get_type_hints(group, include_extras=True)
+    parameters = []
+    for field in fields(group):
+        annotation = hints[field.name]
+        if get_origin(annotation) is Annotated:
+            kind, option, *rest = get_args(annotation)
+            option = copy.copy(option)
+            option.rich_help_panel = group.panel
+            annotation = Annotated[kind, option, *rest]
+        default = inspect.Parameter.empty if field.default is MISSING else field.default
+        parameters.append(
+            inspect.Parameter(field.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+        )
+    return parameters
+
+
+class GroupedCommand(TyperCommand):
+    """Help with a section for each group of options."""
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """Write the sections: arguments, each group in the order of the signature, what is left."""
+        sections: dict[str, list[tuple[str, str]]] = {}
+        for parameter in self.get_params(ctx):
+            record = parameter.get_help_record(ctx)
+            if record is None:
+                continue
+            argument = parameter.param_type_name == "argument"
+            panel = "Arguments" if argument else getattr(parameter, "rich_help_panel", None) or "Other"
+            sections.setdefault(panel, []).append(record)
+        other = sections.pop("Other", [])
+        for panel, records in [*sections.items(), ("Other", other)]:
+            if records:
+                with formatter.section(panel):
+                    formatter.write_dl(records)

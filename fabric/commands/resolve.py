@@ -1,0 +1,175 @@
+"""From what the user said to a scenario: options that do not go together or have no effect are refused here."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import typer
+
+from fabric.commands.options import (
+    FabricOptions,
+    GateOptions,
+    HashOptions,
+    PlacementOptions,
+    RoutingOptions,
+    TrafficOptions,
+)
+from fabric.commands.values import expanded
+
+if TYPE_CHECKING:
+    from fabric.formats.opening import OpenedFabric
+    from fabric.jobs.requests import Request
+    from fabric.jobs.rule import PlacementRule
+    from fabric.reports.gates import Gates
+    from fabric.routing.match_lfts import MatchedLfts
+    from fabric.routing.policies import Ecmp, Routing
+
+
+def usage(message: str) -> NoReturn:
+    """Refuse the command line: one line, exit 2."""
+    raise typer.BadParameter(message)
+
+
+def spelt(name: str) -> str:
+    """An option as it is typed."""
+    return "--" + name.replace("_", "-")
+
+
+def refuse_given(options: Any, reason: str, *but: str) -> None:
+    """Refuse each option of a group that was given, other than some; `reason` says why."""
+    for field in fields(options):
+        value = getattr(options, field.name)
+        if field.name not in but and value is not None and value is not False and value != field.default:
+            usage(f"{spelt(field.name)}: {reason}")
+
+
+def check_traffic(options: TrafficOptions, usual: bool = False) -> None:
+    """Refuse traffic options that do not go together, before anything is loaded; `usual`: none is needed."""
+    chosen = [options.collective is not None, bool(options.trace), options.demand is not None]
+    if sum(chosen) != 1 and not (usual and not any(chosen)):
+        usage("expected one of --collective, --trace and --demand")
+    if options.trace or options.demand is not None:
+        said = "--trace" if options.trace else "--demand"
+        allowed = ("trace", "demand", "algorithm") if options.trace else ("trace", "demand")
+        refuse_given(options, f"goes with --collective, not with {said}", *allowed)
+    if options.group is not None and options.parallel is not None:
+        usage("expected --group or --parallel, not both")
+    if (options.parallel is None) != (options.axis is None):
+        usage("expected --parallel and --axis together")
+    if options.order is not None and options.parallel is None:
+        usage("--order goes with --parallel")
+
+
+def request_of(options: TrafficOptions, collective: str | None = None) -> "Request":
+    """The traffic that is asked for; `collective` where none is named."""
+    from collectives.layout import DEFAULT_ORDER
+    from fabric.jobs.requests import USUAL_SIZE, Collective, DemandFile, TraceFiles
+
+    if options.demand is not None:
+        return DemandFile(options.demand)
+    if options.trace:
+        return TraceFiles(expanded(options.trace), options.algorithm)
+    check_channels(options.channels, options.cross_nic, (options.algorithm,))
+    return Collective(
+        options.collective or collective or "",
+        options.size or USUAL_SIZE,
+        options.group,
+        options.algorithm,
+        options.parallel,
+        options.axis,
+        options.order or DEFAULT_ORDER,
+        options.channels,
+        options.cross_nic,
+    )
+
+
+def check_channels(channels: int | None, cross_nic: int | None, algorithms: Iterable[str | None]) -> None:
+    """Refuse the options of channels if none of the algorithms has any."""
+    from collectives.catalog import TAKES
+
+    for option, value, known in (
+        ("--channels", channels, TAKES["n_channels"]),
+        ("--cross-nic", cross_nic, TAKES["cross_nic"]),
+    ):
+        if value is not None and set(known).isdisjoint(algorithms):
+            usage(f"{option} goes with --algorithm {' or '.join(known)}")
+
+
+def rule_of(options: PlacementOptions, seed: int | None, demand: bool = False) -> "PlacementRule":
+    """How the job is placed."""
+    from fabric.jobs.rule import PACKED, PLACEMENTS, PlacementRule
+
+    if demand:
+        refuse_given(options, "--demand names the endpoints itself")
+    if options.gpus_per_domain is not None and (options.hosts or options.topology_conf):
+        usage("--gpus-per-domain: --hosts and --topology-conf name the hosts themselves")
+    kind = options.placement or PACKED
+    kind = kind.lower() if kind.lower() in PLACEMENTS else kind
+    if kind not in PLACEMENTS and (options.hosts or options.topology_conf):
+        usage(f"--placement {kind}: --hosts and --topology-conf go with packed and scattered")
+    return PlacementRule(kind, options.gpus, options.gpus_per_domain, options.hosts, options.topology_conf, seed or 0)
+
+
+def policy_name(options: RoutingOptions, hashing: HashOptions, seed_used: bool = False) -> str:
+    """The policy that is meant: the tables in force, or adaptive where there are none.
+
+    Options of hashing that the policy would not look at are refused; `seed_used`: something else draws by the seed.
+    """
+    name = options.routing or ("lft" if options.lfts is not None else "adaptive")
+    if name == "lft" and options.lfts is None:
+        usage("--routing lft: expected forwarding tables, --lfts FILE")
+    if name != "ecmp":
+        refuse_given(hashing, f"only --routing ecmp hashes, not {name}", *(("seed",) if seed_used else ()))
+    return name
+
+
+def ecmp_of(hashing: HashOptions) -> "Ecmp":
+    """Static hashing with its options."""
+    from fabric.routing.policies import Ecmp
+
+    return Ecmp(hashing.queue_pairs or 1, hashing.seed or 0, hashing.hash_seeds == "shared")
+
+
+def routing_of(name: str, hashing: HashOptions, tables: "MatchedLfts | None") -> "Routing":
+    """The policy of a name."""
+    from fabric.routing.policies import COMPUTED
+
+    if name == "lft":
+        assert tables is not None
+        return tables.routing
+    return ecmp_of(hashing) if name == "ecmp" else COMPUTED[name]()
+
+
+def opened(options: FabricOptions) -> "OpenedFabric":
+    """The fabric."""
+    from fabric.formats.opening import open_fabric
+
+    wiring: Any = options.wiring
+    return open_fabric(options.fabric, wiring, options.host_pattern, options.nvlink_gbps)
+
+
+def lfts_of(fabric: "OpenedFabric", files: Sequence[Path], skip_unrouted: bool) -> "tuple[MatchedLfts, ...]":
+    """The tables of --lfts, matched to the fabric."""
+    from fabric.formats.infiniband.lfts import read_lfts
+    from fabric.routing.match_lfts import match_lfts
+
+    if skip_unrouted and not files:
+        usage("--skip-unrouted goes with --lfts")
+    return tuple(match_lfts(read_lfts(file), fabric.topology, fabric.origin, skip_unrouted) for file in files)
+
+
+def gates_of(options: GateOptions) -> "Gates":
+    """The limits."""
+    from fabric.reports.gates import Gates
+
+    if options.max_regression is not None and options.baseline is None:
+        usage("--max-regression goes with --baseline")
+    return Gates(
+        options.max_time,
+        options.max_over_bound,
+        options.min_busbw,
+        options.max_imbalance,
+        options.baseline,
+        options.max_regression or 0.0,
+    )

@@ -1,0 +1,65 @@
+"""Values as people type them: times, percentages, file names with wildcards."""
+
+import glob
+import math
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+import typer
+
+_UNITS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
+_TIME = re.compile(r"\s*([0-9]*\.?[0-9]+(?:[eE][+-]?[0-9]+)?)\s*([a-zA-Z]+)\s*")
+
+
+def seconds(text: str) -> float:
+    """Read a time such as ``5ms``, ``300 us`` or ``1.2s``.
+
+    Raises
+    ------
+    typer.BadParameter
+        If it is no number with a unit.
+    """
+    match = _TIME.fullmatch(text)
+    factor = _UNITS.get(match[2].lower()) if match else None
+    if match is None or factor is None:
+        raise typer.BadParameter(f"{text!r}: expected a time with its unit, such as 5ms, 300us or 1.2s")
+    return float(match[1]) * factor
+
+
+def fraction(text: str) -> float:
+    """Read ``5%`` (or ``0.05``) as 0.05.
+
+    Raises
+    ------
+    typer.BadParameter
+        If it is neither.
+    """
+    plain = text.strip()
+    try:
+        value = float(plain.removesuffix("%")) / (100.0 if plain.endswith("%") else 1.0)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value) or value < 0:
+        raise typer.BadParameter(f"{text!r}: expected a part such as 5% or 0.05")
+    return value
+
+
+def expanded(paths: Iterable[Path]) -> tuple[Path, ...]:
+    """Files that names with wildcards stand for, each pattern's sorted; other names as they are.
+
+    Raises
+    ------
+    typer.BadParameter
+        If nothing matches a pattern.
+    """
+    found: list[Path] = []
+    for path in paths:
+        if not glob.has_magic(str(path)) or path.exists():
+            found.append(path)
+            continue
+        matches = sorted(glob.glob(str(path)))
+        if not matches:
+            raise typer.BadParameter(f"{path}: no file matches; expected traces such as 'rank*.json.gz'")
+        found += map(Path, matches)
+    return tuple(found)

@@ -1,0 +1,68 @@
+"""A report and how it is given out: one way for every command."""
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from fabric.files import write_all
+from fabric.reports.gates import Gates, Headline, crossed, headline_document
+from fabric.reports.tables import Table, print_json, print_tables
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a command has to say.
+
+    Attributes
+    ----------
+    document : dict
+        Everything, for programs.
+    tables : sequence of Table
+        What a person needs of it.
+    verdict : sequence of str
+        The answer, in one or two sentences.
+    notes : sequence of str
+        What stands below the tables.
+    assumptions : sequence of str
+        What the answer rests on, the most important first.
+    headlines : sequence of Headline
+        The figures that limits are set on.
+    files : mapping of str to str or bytes
+        Files to write, by path.
+    """
+
+    document: dict[str, object]
+    tables: Sequence[Table]
+    verdict: Sequence[str] = ()
+    notes: Sequence[str] = ()
+    assumptions: Sequence[str] = ()
+    headlines: Sequence[Headline] = ()
+    files: Mapping[str, str | bytes] = field(default_factory=dict)
+
+
+def emit(report: Report, *, json: bool, verbose: bool = False, force: bool = False) -> None:
+    """Write a report's files, all or none, and print it: one JSON document, or verdict, tables, notes, assumptions.
+
+    Raises
+    ------
+    InputError
+        If a file cannot be written.
+    """
+    write_all(dict(report.files), force)
+    for path in report.files:
+        print(f"railscope: wrote {path}", file=sys.stderr)
+    if json:
+        document = dict(report.document)
+        if report.headlines:
+            document["headline"] = headline_document(report.headlines)
+        print_json(document)
+        return
+    print_tables(report.tables, [*report.notes, *(f"assumed: {line}" for line in report.assumptions)])
+
+
+def limits_crossed(report: Report, gates: Gates) -> bool:
+    """Say on standard error which limits a report crosses; whether there are any."""
+    lines = crossed(gates, report.headlines, str(report.document["schema"])) if report.headlines else []
+    for line in lines:
+        print(f"railscope: limit crossed: {line}", file=sys.stderr)
+    return bool(lines)

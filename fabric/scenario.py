@@ -1,0 +1,313 @@
+"""What is studied: a job on a fabric, how it is routed, and the model of time.  The defaults live here.
+
+scenario = Scenario.of("gb300-2048", Collective("all-to-all", group=256), routing=Ecmp())
+analysis = analyse(scenario)
+"""
+
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+
+from collectives.catalog import ALGORITHMS
+from collectives.demand import Int32Vector
+from collectives.errors import InputError
+from collectives.schedule import Schedule
+from collectives.transport import rail_aligned
+from fabric.builders.clos import build
+from fabric.builders.description import FabricDescription
+from fabric.formats.opening import OpenedFabric, open_fabric
+from fabric.jobs.placement import Placement, domain_of_rank, rail_of_rank
+from fabric.jobs.requests import Collective, Request
+from fabric.jobs.rule import PlacementRule
+from fabric.jobs.traffic import Traffic, schedule_traffic
+from fabric.routing.match_lfts import MatchedLfts
+from fabric.routing.policies import Adaptive, Routing
+from fabric.timing.prediction import fastest
+from fabric.timing.protocols import GivenTimes, TimeModel, model_for
+from fabric.topology import Topology
+
+DIRECT, PXN = "direct", "pxn"
+TRANSPORTS = (DIRECT, PXN)
+
+FabricLike = OpenedFabric | FabricDescription | Topology | str | Path
+TrafficLike = Request | Traffic | Schedule
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """One job on a fabric.
+
+    Attributes
+    ----------
+    traffic : Traffic
+    rule : PlacementRule
+        By which the job is placed anew on another fabric.
+    placement : Placement
+    transport : {"direct", "pxn"}
+        Whether bytes for another rail go first over NVLink to the GPU on that rail (PXN).
+    """
+
+    traffic: Traffic
+    rule: PlacementRule
+    placement: Placement
+    transport: str = DIRECT
+
+    def __post_init__(self) -> None:
+        if self.transport not in TRANSPORTS:
+            raise InputError(f"transport {self.transport!r}: expected {' or '.join(TRANSPORTS)}")
+
+
+@dataclass(frozen=True, eq=False)
+class Scenario:
+    """What every study takes.  Made by `Scenario.of`; never mutated.
+
+    Attributes
+    ----------
+    fabric : OpenedFabric
+    jobs : tuple of Job
+    routing : Routing
+    model : TimeModel
+        For predictions with latency.
+    sources : tuple of str
+        Where each parameter of the model comes from, in words.
+    reasons : tuple of str
+        Why the algorithm was chosen, where it was.
+    n_threads : int or None
+        Threads; None: all processors.  No result depends on it.
+    """
+
+    fabric: OpenedFabric
+    jobs: tuple[Job, ...]
+    routing: Routing
+    model: TimeModel
+    sources: tuple[str, ...] = ()
+    reasons: tuple[str, ...] = ()
+    n_threads: int | None = field(default=None, repr=False)
+
+    @classmethod
+    def of(
+        cls,
+        fabric: FabricLike,
+        traffic: TrafficLike,
+        *,
+        rule: PlacementRule | None = None,
+        placement: Placement | None = None,
+        transport: str = DIRECT,
+        routing: Routing | None = None,
+        lfts: MatchedLfts | None = None,
+        times: GivenTimes | None = None,
+        latency_factor: float = 1.0,
+        bandwidth_factor: float = 1.0,
+        n_threads: int | None = None,
+    ) -> "Scenario":
+        """Put a scenario together, with a default for all that is not said.
+
+        Parameters
+        ----------
+        fabric : OpenedFabric, FabricDescription, Topology or str
+            A string is opened: a preset's name or a file.
+        traffic : Collective, TraceFiles, DemandFile, Traffic or Schedule
+        rule : PlacementRule, optional
+            Default packed, on as many GPUs as the fabric's description says or there are.
+        placement : Placement, optional
+            The endpoints themselves, instead of a rule.
+        transport : {"direct", "pxn"}
+        routing : Routing, optional
+            Default the tables of `lfts`, or `Adaptive` without any.
+        lfts : MatchedLfts, optional
+            Forwarding tables in force.
+        times : GivenTimes, optional
+            Parameters of time that are known better than the defaults.
+        latency_factor, bandwidth_factor : float
+            What measurements say of the model: see `fabric.timing.fitting`.
+        n_threads : int, optional
+
+        Raises
+        ------
+        InputError
+            Names what does not fit, and what was expected.
+        """
+        opened = opened_fabric(fabric)
+        chosen = routing or (lfts.routing if lfts is not None else Adaptive())
+        rule = rule or PlacementRule()
+        if transport == PXN and opened.topology.nvlink_gbps is None:
+            raise InputError(f"transport {PXN}: {opened.name} knows no NVLink; expected a fabric with scale-up domains")
+        if placement is not None and rule.gpus is None:
+            rule = replace(rule, gpus=placement.n_ranks)
+        model, sources = time_model(opened, times, latency_factor, bandwidth_factor)
+        reasons: tuple[str, ...] = ()
+        if isinstance(traffic, Collective):
+            traffic, reasons = decided(opened, traffic, rule, placement, chosen, model, n_threads)
+        load = _traffic(opened, traffic, rule)
+        job = Job(load, rule, _placed(opened, load, rule, placement), transport)
+        return cls(opened, (job,), chosen, model, tuple(sources), reasons, n_threads)
+
+    @property
+    def job(self) -> Job:
+        """The one job of a scenario.
+
+        Raises
+        ------
+        InputError
+            If there are several.
+        """
+        if len(self.jobs) != 1:
+            raise InputError(f"scenario of {len(self.jobs)} jobs: this study takes one")
+        return self.jobs[0]
+
+    @property
+    def topology(self) -> Topology:
+        """The fabric's nodes and links."""
+        return self.fabric.topology
+
+    @property
+    def placement(self) -> Placement:
+        """Where the job's ranks are."""
+        return self.job.placement
+
+    @property
+    def traffic(self) -> Traffic:
+        """What the job sends."""
+        return self.job.traffic
+
+    @cached_property
+    def domain(self) -> Int32Vector:
+        """Scale-up domain of each rank, (n_ranks,) int32; -1 without NVLink."""
+        return domain_of_rank(self.topology, self.placement)
+
+    @cached_property
+    def rail(self) -> Int32Vector:
+        """Rail of each rank, (n_ranks,) int32; -1 where the fabric does not say."""
+        return rail_of_rank(self.topology, self.placement)
+
+    @cached_property
+    def schedule(self) -> Schedule:
+        """Who sends what to whom, transport included."""
+        schedule = self.traffic.schedule(self.domain, self.rail)
+        return rail_aligned(schedule, self.domain, self.rail) if self.job.transport == PXN else schedule
+
+    @property
+    def setting(self) -> tuple[str, ...]:
+        """What was assumed of fabric, traffic and placement, in words."""
+        job = self.job
+        ruled = () if job.traffic.placement is not None else job.rule.assumptions(self.fabric)
+        return (*self.fabric.assumptions, *job.traffic.assumptions, *ruled)
+
+    @property
+    def assumptions(self) -> tuple[str, ...]:
+        """What was assumed, the algorithm's choice first."""
+        return (*self.reasons, *self.setting)
+
+    def routed(self, routing: Routing) -> "Scenario":
+        """The same job, in the same place, under another routing."""
+        return replace(self, routing=routing)
+
+    def variant(self, fabric: OpenedFabric, rule: PlacementRule, transport: str, routing: Routing) -> "Scenario":
+        """The same traffic on another wiring of the fabric, placed, sent and routed in another way."""
+        job = Job(self.traffic, rule, _placed(fabric, self.traffic, rule, None), transport)
+        return replace(self, fabric=fabric, jobs=(job,), routing=routing)
+
+
+def opened_fabric(fabric: FabricLike) -> OpenedFabric:
+    """Whatever a fabric is given as, opened.
+
+    Raises
+    ------
+    InputError
+        If it is a name or file that cannot be opened, or a description that cannot be built.
+    """
+    if isinstance(fabric, OpenedFabric):
+        return fabric
+    if isinstance(fabric, FabricDescription):
+        return OpenedFabric(fabric.fabric.name, build(fabric), fabric)
+    if isinstance(fabric, Topology):
+        return OpenedFabric(fabric.name, fabric)
+    return open_fabric(str(fabric))
+
+
+def decided(
+    fabric: OpenedFabric,
+    asked: Collective,
+    rule: PlacementRule,
+    placement: Placement | None,
+    routing: Routing,
+    model: TimeModel,
+    n_threads: int | None = None,
+) -> tuple[Collective, tuple[str, ...]]:
+    """A collective with its algorithm decided, and what to say of the choice.
+
+    ``auto`` becomes the fastest by the model with latency.
+
+    Raises
+    ------
+    InputError
+        If no algorithm runs on this placement.
+    """
+    if asked.undecided:
+        load = asked.traffic(fabric, rule)
+        where = _placed(fabric, load, rule, placement)
+        chosen, reason = fastest(fabric.topology, where, load, routing, model, switches_reduce(fabric), n_threads)
+        return asked.decided(chosen), (reason,)
+    usual = ALGORITHMS.get(asked.name, ("",))[0]
+    if asked.algorithm is None and usual == "ring" and fabric.topology.nvlink_gbps is not None:
+        return asked, ("algorithm: one ring, which uses one NIC of each domain; auto takes the fastest",)
+    return asked, ()
+
+
+def _traffic(fabric: OpenedFabric, traffic: TrafficLike, rule: PlacementRule) -> Traffic:
+    if isinstance(traffic, Traffic):
+        return traffic
+    if isinstance(traffic, Schedule):
+        return schedule_traffic(traffic, rule.n_ranks(fabric))
+    return traffic.traffic(fabric, rule)
+
+
+def _placed(fabric: OpenedFabric, traffic: Traffic, rule: PlacementRule, placement: Placement | None) -> Placement:
+    chosen = placement or traffic.placement
+    if chosen is None:
+        return rule.place(fabric, traffic.n_ranks)
+    chosen.check(fabric.topology)
+    return chosen.for_ranks(traffic.n_ranks, "placement")
+
+
+def time_model(
+    fabric: OpenedFabric,
+    times: GivenTimes | None = None,
+    latency_factor: float = 1.0,
+    bandwidth_factor: float = 1.0,
+) -> tuple[TimeModel, list[str]]:
+    """The time model of a fabric, and its sources: what the user says, then its description, then the defaults.
+
+    Parameters
+    ----------
+    fabric : OpenedFabric
+    times : GivenTimes, optional
+        What the user says.
+    latency_factor, bandwidth_factor : float
+        See `fabric.timing.fitting`.
+
+    Raises
+    ------
+    InputError
+        As `fabric.timing.protocols.model_for`.
+    """
+    own = fabric.description.time if fabric.description is not None else None
+    described = GivenTimes()
+    if own is not None:
+        described = GivenTimes.in_ns(
+            own.hop_ns, own.message_ns, own.wire_efficiency, own.scale_up_efficiency, own.nvls_efficiency
+        )
+    nvlink = fabric.topology.nvlink_gbps
+    return model_for(technology_of(fabric), nvlink, times, described, latency_factor, bandwidth_factor)
+
+
+def technology_of(fabric: OpenedFabric) -> str:
+    """infiniband, spectrum-x, ... as a fabric's description says or its dump shows; empty if unknown."""
+    if fabric.description is not None:
+        return fabric.description.fabric.technology
+    return "infiniband" if fabric.origin is not None else ""
+
+
+def switches_reduce(fabric: OpenedFabric) -> bool:
+    """Whether the automatic choice may take SHARP: only InfiniBand switches reduce."""
+    return technology_of(fabric) == "infiniband"
