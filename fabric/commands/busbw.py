@@ -117,7 +117,10 @@ def busbw(
     options.check()
     names = tuple(name.strip() for name in algorithm.split(","))
 
-    from collectives.catalog import ALGORITHMS, AUTO, known_collective
+    from collectives.algorithm import AUTO
+    from collectives.bandwidth import known_collective
+    from collectives.catalog import ALGORITHMS
+    from collectives.sizes import parse_sizes
     from fabric.files import check_writable, write_whole
     from fabric.formats.opening import open_fabric
     from fabric.reports import busbw as busbw_report, tables as report
@@ -131,7 +134,7 @@ def busbw(
         usage(f"--algorithm {algorithm}: expected auto alone, or names of algorithms")
     best_only = names == (AUTO,)
     check_channels(channels, cross_nic, ALGORITHMS[collective] if best_only else names)
-    wanted = prediction.parse_sizes(sizes)
+    wanted = parse_sizes(sizes)
     results = read_nccl_tests(measured) if measured is not None else None
     if figure is not None:
         check_format(figure)

@@ -120,7 +120,7 @@ def compare(
     )
     options.check()
 
-    from collectives.catalog import AUTO
+    from collectives.algorithm import AUTO
     from fabric.files import check_writable, unused_path, write_all
     from fabric.formats.opening import open_fabric, rail_wired
     from fabric.reports import compare as compare_report, tables as report
@@ -153,11 +153,9 @@ def compare(
                 usage(
                     f"{option}: the steps from naive to rail-aware place the job themselves; --lfts compares routings"
                 )
-        from collectives.catalog import IN_NETWORK
         from fabric.studies.ladder import Job, ladder
 
-        in_network = job.facts.get("algorithm") in IN_NETWORK
-        sizes = (job.collective, job.group_size, job.bytes, job.groups, in_network)
+        sizes = (job.collective, job.group_size, job.bytes, job.groups, job.switches_reduce)
         with working("naive to rail-aware"):
             rungs = ladder(
                 given.description,

@@ -158,11 +158,11 @@ def routing_of(name: str, hashing: "Ecmp", tables: "MatchedLfts | None") -> "Rou
 
 def check_channels(channels: int | None, cross_nic: int | None, algorithms: Iterable[str | None]) -> None:
     """Refuse the options of channels if none of the algorithms has any."""
-    from collectives.catalog import TAKES
+    from collectives.catalog import names_that_take
 
     for option, value, known in (
-        ("--channels", channels, TAKES["n_channels"]),
-        ("--cross-nic", cross_nic, TAKES["cross_nic"]),
+        ("--channels", channels, names_that_take("n_channels")),
+        ("--cross-nic", cross_nic, names_that_take("cross_nic")),
     ):
         if value is not None and set(known).isdisjoint(algorithms):
             usage(f"{option} goes with --algorithm {' or '.join(known)}")
@@ -284,7 +284,8 @@ class JobOptions:
         self, given: "OpenedFabric", placement: str | None, seed: int, policy: "Routing", threads: int | None
     ) -> "tuple[JobOptions, list[str]]":
         """The options with ``--algorithm auto`` replaced by the fastest by the model, and what to say of the choice."""
-        from collectives.catalog import ALGORITHMS, AUTO
+        from collectives.algorithm import AUTO
+        from collectives.catalog import ALGORITHMS
 
         usual = ALGORITHMS.get(self.collective or "", ("",))[0]
         if self.algorithm is None and usual == "ring" and given.topology.nvlink_gbps is not None:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from collectives.catalog import TAKES, collective_schedule, known_algorithm
-from collectives.channels import Channel, channels
+from collectives.catalog import algorithm_of, collective_schedule
+from collectives.channels import Channel
 from collectives.demand import Groups, Int32Vector
 from collectives.errors import InputError
 from collectives.layout import ParallelLayout
@@ -47,6 +47,8 @@ class Traffic:
     assumptions : tuple of str
     channels : callable or None
         Makes the channels from domain and rail of the ranks, for algorithms that have some.
+    switches_reduce : bool
+        Whether switches add up on the way.
     """
 
     label: str
@@ -60,6 +62,7 @@ class Traffic:
     facts: dict[str, object] = field(default_factory=dict)
     assumptions: tuple[str, ...] = ()
     channels: MakeChannels | None = None
+    switches_reduce: bool = False
 
 
 def collective_traffic(
@@ -94,7 +97,8 @@ def collective_traffic(
     InputError
         Unknown names, or what the algorithm does not take.
     """
-    name = known_algorithm(collective, algorithm)
+    chosen = algorithm_of(collective, algorithm)
+    name, make_channels = chosen.name, chosen.channels
     if layout is not None:
         if axes is None:
             raise InputError("groups of a parallel layout: expected the axes that they run over, such as ep")
@@ -107,8 +111,8 @@ def collective_traffic(
         return collective_schedule(collective, groups, size, name, domain, rail, n_channels, cross_nic)
 
     def its_channels(domain: Int32Vector, rail: Int32Vector) -> tuple[Channel, ...]:
-        crossing = 1 if name not in TAKES["cross_nic"] else 2 if cross_nic is None else cross_nic
-        return channels(groups, domain, rail, n_channels, crossing)
+        assert make_channels is not None
+        return make_channels(groups, domain, rail, **chosen.taken(n_channels=n_channels, cross_nic=cross_nic))
 
     return Traffic(
         label=f"{collective} of {format_bytes(size)}, {groups.n_groups} {label} of {size_of_group}",
@@ -125,7 +129,8 @@ def collective_traffic(
             "groups": groups.n_groups,
             "group_size": size_of_group,
         },
-        channels=its_channels if name in ("rings", "trees") else None,
+        channels=its_channels if make_channels is not None else None,
+        switches_reduce=chosen.switches_reduce,
     )
 
 

@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from collectives.bandwidth import algbw_GBps, busbw_GBps
-from collectives.catalog import IN_NETWORK
 from collectives.schedule import Schedule
 from fabric.bounds.cuts import Bound, job_bound
 from fabric.jobs.placement import Placement
@@ -147,7 +146,7 @@ def bound_of(job: Traffic, analysis: Analysis) -> Bound | None:
         job.collective,
         job.groups,
         job.bytes,
-        job.facts.get("algorithm") in IN_NETWORK,
+        job.switches_reduce,
     )
 
 
