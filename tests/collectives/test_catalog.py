@@ -1,10 +1,6 @@
 """The registry: what is registered is found by its name everywhere, and what makes no sense is refused."""
 
-import os
-import subprocess
-import sys
 from contextlib import contextmanager
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -20,8 +16,6 @@ from collectives.proof import _CLAIMS
 from collectives.shipped import SHIPPED
 from collectives.suggestion import hint
 from fabric.jobs.traffic import collective_traffic
-
-ROOT = Path(__file__).parents[2]
 
 
 @contextmanager
@@ -50,14 +44,6 @@ def test_an_algorithm_is_added_from_outside_in_a_handful_of_lines():
     assert "one-step" not in ALGORITHMS["all-gather"]
     with pytest.raises(InputError, match="'one-step': all-gather has none of that name"):
         rs.algorithm_of("all-gather", "one-step")
-
-
-def test_the_example_runs():
-    example = [sys.executable, str(ROOT / "examples" / "own_algorithm.py")]
-    path = {**os.environ, "PYTHONPATH": str(ROOT)}
-    said = subprocess.run(example, cwd=ROOT, env=path, capture_output=True, text=True, check=True).stdout
-    assert "an all-gather for 2 to 33 members" in said
-    assert "256 MiB: one-step" in said
 
 
 def test_an_algorithm_with_channels_and_options_is_known_everywhere():
