@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from collectives.errors import InputError
+from collectives.suggestion import hint
 
 _FACTOR: dict[str, Callable[[int], float]] = {
     "all-reduce": lambda n: 2 * (n - 1) / n,
@@ -15,6 +16,20 @@ _FACTOR: dict[str, Callable[[int], float]] = {
     "scatter": lambda n: (n - 1) / n,
     "send-recv": lambda n: 1.0,
 }
+COLLECTIVES = tuple(_FACTOR)
+
+
+def known_collective(name: str) -> str:
+    """`name`, if there is such a collective.
+
+    Raises
+    ------
+    InputError
+        Names the nearest one.
+    """
+    if name not in _FACTOR:
+        raise InputError(f"collective {name!r}: unknown; {hint(name, COLLECTIVES)}")
+    return name
 
 
 def bus_factor(collective: str, n_ranks: int) -> float:
@@ -23,10 +38,9 @@ def bus_factor(collective: str, n_ranks: int) -> float:
     Raises
     ------
     InputError
-        If the collective has none, or `n_ranks` is not >= 1.
+        If the collective is unknown, or `n_ranks` is not >= 1.
     """
-    if collective not in _FACTOR:
-        raise InputError(f"collective {collective!r}: expected one of {', '.join(_FACTOR)}")
+    known_collective(collective)
     if n_ranks < 1:
         raise InputError(f"ranks: expected an integer >= 1, got {n_ranks}")
     return _FACTOR[collective](n_ranks)

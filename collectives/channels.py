@@ -5,10 +5,10 @@ uses is NCCL's variable NCCL_CROSS_NIC (NCCL user guide, environment variables; 
 
 - 0: a ring leaves by the NIC by which it enters.  It enters at place p and ends at the place before, which hops over
   NVLink to p's NIC (PXN).
-- 1: a ring may cross from rail to rail.  It enters at place p and leaves from the place before.
+- 1: a ring may change rails.  It enters at place p and leaves from the place before.
 - 2, NCCL's default: two channels share two places.  One enters at the first and leaves from the second, the other the
   other way round, and in odd domains they change roles: what leaves by a rail enters the next domain by the same rail.
-  With an odd number of domains the way back to the first one crosses.  An odd number of channels is built as for 1.
+  With an odd number of domains the way back to the first changes rails.  An odd number of channels is built as for 1.
 """
 
 from dataclasses import dataclass

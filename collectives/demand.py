@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from collectives.errors import InputError
+from collectives.sizes import format_decimal
 
 Int32Vector = npt.NDArray[np.int32]
 Int64Vector = npt.NDArray[np.int64]
@@ -39,6 +40,10 @@ def frozen_array(values: npt.ArrayLike, dtype: type[np.generic], what: str) -> n
     frozen = np.ascontiguousarray(array, dtype=dtype).view()
     frozen.setflags(write=False)
     return frozen
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def _volumes(values: npt.ArrayLike, length: int, what: str) -> FloatVector:
@@ -107,12 +112,17 @@ class Groups:
             raise InputError(f"groups of {size}: expected a size >= 1 that divides the job's {n_ranks} ranks")
         return cls(np.arange(0, n_ranks + 1, size, dtype=np.int64), np.arange(n_ranks, dtype=np.int32))
 
+    def __repr__(self) -> str:
+        return f"Groups({_shape(self)})"
+
     @property
     def n_groups(self) -> int:
+        """How many groups there are."""
         return len(self.start) - 1
 
     @property
     def n_members(self) -> int:
+        """Members of all groups together."""
         return len(self.rank)
 
     @property
@@ -126,6 +136,12 @@ class Groups:
 
     def __iter__(self) -> Iterator[Int32Vector]:
         return (self.rank[a:b] for a, b in zip(self.start[:-1], self.start[1:], strict=True))
+
+
+def _shape(groups: Groups) -> str:
+    """``8 groups of 64 ranks``."""
+    least, most = int(groups.sizes.min(initial=groups.n_members)), int(groups.sizes.max(initial=0))
+    return f"{_count(groups.n_groups, 'group')} of {'' if least >= most else f'{least:,} to '}{_count(most, 'rank')}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,8 +167,41 @@ class Flows:
             raise InputError(f"flows.dst: expected {self.src.shape[0]} values, got {self.dst.shape[0]}")
         object.__setattr__(self, "bytes", _volumes(self.bytes, self.src.shape[0], "flows.bytes"))
 
+    @classmethod
+    def from_matrix(cls, matrix: npt.ArrayLike) -> "Flows":
+        """Flows from a traffic matrix, in the order of its rows; entries of 0 are left out.
+
+        Parameters
+        ----------
+        matrix : (n_ranks, n_ranks) array_like
+            Bytes that the rank of the row sends to that of the column; finite, >= 0.
+
+        Raises
+        ------
+        InputError
+            If the matrix is not square, or an entry is no such number.
+        """
+        try:
+            values = np.asarray(matrix, np.float64)
+        except (TypeError, ValueError):
+            raise InputError("flows from a matrix: expected numbers, as many in each row") from None
+        if values.ndim != 2 or values.shape[0] != values.shape[1]:
+            raise InputError(f"flows from a matrix: expected (n, n) values, got {values.shape}")
+        bad = np.argwhere(~(np.isfinite(values) & (values >= 0)))
+        if len(bad):
+            row, column = bad[0].tolist()
+            raise InputError(
+                f"flows from a matrix: [{row}, {column}] is {values[row, column]:g}; expected a finite number >= 0"
+            )
+        src, dst = np.nonzero(values)
+        return cls(src.astype(np.int32), dst.astype(np.int32), values[src, dst])
+
+    def __repr__(self) -> str:
+        return f"Flows({_count(len(self.src), 'flow')}, {format_decimal(self.total_bytes())})"
+
     @property
     def max_rank(self) -> int:
+        """The highest rank that takes part; -1 if none does."""
         return int(max(self.src.max(initial=-1), self.dst.max(initial=-1)))
 
     def total_bytes(self) -> float:
@@ -192,8 +241,12 @@ class AllToAll:
                 raise InputError(f"all_to_all.block: expected {n} values, got {block.shape[0]}")
             object.__setattr__(self, "block", block)
 
+    def __repr__(self) -> str:
+        return f"AllToAll({_shape(self.groups)}, {format_decimal(self.total_bytes())})"
+
     @property
     def max_rank(self) -> int:
+        """The highest rank that takes part; -1 if none does."""
         return int(self.groups.rank.max(initial=-1))
 
     def total_bytes(self) -> float:
@@ -202,8 +255,8 @@ class AllToAll:
         everything = _sum_of_products(group, self.send, self.receive)
         if self.block is None:
             return everything - float(self.send @ self.receive)
-        _, cell = np.unique(np.stack([group, self.block.astype(np.int64)]), axis=1, return_inverse=True)
-        return everything - _sum_of_products(cell.ravel(), self.send, self.receive)
+        _, joint = np.unique(np.stack([group, self.block.astype(np.int64)]), axis=1, return_inverse=True)
+        return everything - _sum_of_products(joint.ravel(), self.send, self.receive)
 
 
 def _sum_of_products(label: Int64Vector, send: FloatVector, receive: FloatVector) -> float:
@@ -229,8 +282,12 @@ class Reduction:
     def __post_init__(self) -> None:
         object.__setattr__(self, "bytes", _volumes(self.bytes, self.groups.n_groups, "reduction.bytes"))
 
+    def __repr__(self) -> str:
+        return f"Reduction({_shape(self.groups)}, {format_decimal(self.total_bytes())})"
+
     @property
     def max_rank(self) -> int:
+        """The highest rank that takes part; -1 if none does."""
         return int(self.groups.rank.max(initial=-1))
 
     def total_bytes(self) -> float:

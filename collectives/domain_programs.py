@@ -1,7 +1,7 @@
 """Programs of algorithms that tell scale-up domains from the network, for domains of any sizes.
 
-Members are numbered domain by domain, in each by place.  A domain's heads are `h` of its first members, as many as the
-smallest domain has or fewer, evenly among those.  Shard i of the buffer belongs to the i-th head of every domain.
+Members are numbered domain by domain, in each by place.  A domain's heads are `h` of its first members: as many as the
+smallest domain has or `n_channels`, evenly among those.  Shard i of the buffer is the i-th head of every domain's.
 """
 
 from collections.abc import Callable, Sequence
@@ -9,7 +9,9 @@ from itertools import pairwise
 
 import numpy as np
 
-from collectives.algorithms import (
+from collectives.channels import Channel, channels
+from collectives.demand import Groups, Int64Vector
+from collectives.programs import (
     double_tree_all_reduce,
     ring_all_gather,
     ring_all_reduce,
@@ -17,8 +19,6 @@ from collectives.algorithms import (
     ring_reduce,
     ring_reduce_scatter,
 )
-from collectives.demand import Int64Vector
-from collectives.errors import InputError
 from collectives.steps import NetworkStep, Program, Step, Sum, step_of
 
 Domains = Sequence[int]
@@ -90,9 +90,9 @@ def _side_by_side(program: Program, copies: Sequence[tuple[Int64Vector, Int64Vec
     ]
 
 
-def hierarchical_all_reduce(sizes: Domains, n_heads: int | None = None) -> Program:
+def hierarchical_all_reduce(sizes: Domains, n_channels: int | None = None) -> Program:
     """Reduce-scatter to the heads of each domain, a ring across domains for each shard, all-gather in each domain."""
-    at = _Places(sizes, n_heads)
+    at = _Places(sizes, n_channels)
     pairs = [
         (int(member), int(members[place]), number)
         for members in at.domains
@@ -105,22 +105,22 @@ def hierarchical_all_reduce(sizes: Domains, n_heads: int | None = None) -> Progr
     return Program(at.n, at.n_blocks, (*inward, *at.across(ring_all_reduce), *outward))
 
 
-def nvls_all_reduce(sizes: Domains, n_heads: int | None = None) -> Program:
+def nvls_all_reduce(sizes: Domains, n_channels: int | None = None) -> Program:
     """NVLink switches add up for the heads, rings go across, NVLink switches hand the sums out."""
-    at = _Places(sizes, n_heads)
+    at = _Places(sizes, n_channels)
     return Program(at.n, at.n_blocks, (at.to_heads(), *at.across(ring_all_reduce), at.from_heads()), "pipelined")
 
 
-def nvls_tree_all_reduce(sizes: Domains, n_heads: int | None = None) -> Program:
+def nvls_tree_all_reduce(sizes: Domains, n_channels: int | None = None) -> Program:
     """The same with a double binary tree across domains for each place (NCCL's NVLSTree)."""
-    at = _Places(sizes, n_heads, 2)
+    at = _Places(sizes, n_channels, 2)
     trees = at.across(double_tree_all_reduce)
     return Program(at.n, at.n_blocks, (at.to_heads(), *trees, at.from_heads()), "pipelined")
 
 
-def sharp_all_reduce(sizes: Domains, n_heads: int | None = None) -> Program:
+def sharp_all_reduce(sizes: Domains, n_channels: int | None = None) -> Program:
     """The same with the network's switches instead of rings (SHARP); domains of one member need no NVLink."""
-    at = _Places(sizes, n_heads)
+    at = _Places(sizes, n_channels)
     across = tuple(Sum(at.heads(number), at.heads(number), at.shard(number)) for number in range(at.n_heads))
     middle = (NetworkStep(across),) if at.n_domains > 1 else ()
     return Program(at.n, at.n_blocks, (at.to_heads(), *middle, at.from_heads()), "pipelined")
@@ -135,47 +135,54 @@ _RINGS = {
 }
 
 
-def channel_rings(collective: str, orders: Sequence[Int64Vector]) -> Program:
-    """A ring for each channel, each with its part of every block.
+def _channels_of(sizes: Domains, n_channels: int | None, cross_nic: int) -> tuple[Channel, ...]:
+    """The channels of all members, a place being a rail; for a single member one that goes nowhere."""
+    n = sum(sizes)
+    domain = np.repeat(np.arange(len(sizes), dtype=np.int32), sizes)
+    rail = np.concatenate([np.arange(size, dtype=np.int32) for size in sizes])
+    alone = Channel(0, 0, (np.zeros(1, np.int32),), 0, 0)
+    return channels(Groups.consecutive(n, n), domain, rail, n_channels, cross_nic) or (alone,)
+
+
+def channel_rings(collective: str, sizes: Domains, n_channels: int | None = None, cross_nic: int = 2) -> Program:
+    """A ring for each of `collectives.channels`, each with its part of every block.
+
+    The members' order is what is shown; how a send reaches the next domain's NIC (PXN, for `cross_nic` 0) is not.
 
     Parameters
     ----------
     collective : {"all-reduce", "all-gather", "reduce-scatter", "broadcast", "reduce"}
-    orders : sequence of (n,) int64
-        Members in the order of each channel's ring: `collectives.channels`; the root is member 0 and comes first.
+    sizes : sequence of int
+        Members of each domain; the root of a broadcast and a reduction is member 0.
+    n_channels, cross_nic : int, optional
+        As for `collectives.channels`.
     """
-    if collective not in _RINGS:
-        raise InputError(f"channel rings: {collective!r}; expected one of {', '.join(_RINGS)}")
-    n, n_channels = len(orders[0]), len(orders)
-    ring = _RINGS[collective](n)
+    orders = [one.ranks.astype(np.int64) for one in _channels_of(sizes, n_channels, cross_nic)]
+    if collective in ("broadcast", "reduce"):
+        orders = [np.roll(order, -int(np.flatnonzero(order == 0)[0])) for order in orders]
+    ring, count = _RINGS[collective](sum(sizes)), len(orders)
     # A member's block is cut into as many as there are channels.
-    copies = [(np.asarray(order), np.asarray(order) * n_channels + channel) for channel, order in enumerate(orders)]
-    return Program(n, ring.n_blocks * n_channels, tuple(_side_by_side(ring, copies)), ring.overlap)
+    copies = [(order, order * count + channel) for channel, order in enumerate(orders)]
+    return Program(ring.n, ring.n_blocks * count, tuple(_side_by_side(ring, copies)), ring.overlap)
 
 
-def channel_trees_all_reduce(channels: Sequence[Sequence[Int64Vector]]) -> Program:
-    """For each channel a chain in each domain, and two binary trees over the chains' ends (NCCL's Tree).
-
-    Parameters
-    ----------
-    channels : sequence of (sequence of (m,) int64)
-        For each channel, members of each domain in the order of the chain; the first of each is in the trees.
-    """
-    n_channels, chains = len(channels), [chain for parts in channels for chain in parts]
-    n = sum(len(part) for part in channels[0])
-    both = {channel: np.array([2 * channel, 2 * channel + 1]) for channel in range(n_channels)}
+def channel_trees(sizes: Domains, n_channels: int | None = None) -> Program:
+    """For each channel a chain in each domain, and two binary trees over the chains' ends (NCCL's Tree)."""
+    every = [one.parts for one in _channels_of(sizes, n_channels, 1)]
+    both = {channel: np.array([2 * channel, 2 * channel + 1]) for channel in range(len(every))}
     links = [
         (int(part[place + 1]), int(part[place]), place, both[channel])
-        for channel, parts in enumerate(channels)
+        for channel, parts in enumerate(every)
         for part in parts
         for place in range(len(part) - 1)
     ]
-    depth = max(map(len, chains)) - 1
+    depth = max(sizes) - 1
     up = [step_of([(a, b, blocks) for a, b, at, blocks in links if at == place], True) for place in range(depth)][::-1]
     down = [step_of([(b, a, blocks) for a, b, at, blocks in links if at == place]) for place in range(depth)]
-    copies = [(np.array([part[0] for part in parts]), both[channel]) for channel, parts in enumerate(channels)]
-    across = _side_by_side(double_tree_all_reduce(len(channels[0])), copies) if len(channels[0]) > 1 else []
-    return Program(n, 2 * n_channels, (*up, *across, *down), "pipelined")
+    # The first member of a chain is the one in the trees.
+    copies = [(np.array([part[0] for part in parts]), both[channel]) for channel, parts in enumerate(every)]
+    across = _side_by_side(double_tree_all_reduce(len(sizes)), copies) if len(sizes) > 1 else []
+    return Program(sum(sizes), 2 * len(every), (*up, *across, *down), "pipelined")
 
 
 def pxn_all_to_all(sizes: Domains) -> Program:

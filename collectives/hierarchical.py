@@ -141,7 +141,7 @@ def _to_places(level: "Levels", per_peer: FloatVector) -> tuple[Flows, FloatVect
                 peers = start[other] + np.arange(own.size) % sizes[other]
                 np.add.at(sources, peers, 1.0)
                 rows.append((own, peers, per_peer[own] * sizes[other]))
-    src, dst, amount = (np.concatenate(column) for column in zip(*rows, strict=True))
+    src, dst, amount = (np.concatenate(part) for part in zip(*rows, strict=True))
     rank = level.inside.rank
     return Flows(rank[src], rank[dst], amount), sources
 

@@ -16,6 +16,9 @@ DEFAULT_ORDER = "tp-cp-ep-dp-pp"
 _AXES = ("tp", "cp", "ep", "dp", "pp")
 _DENSE = {"tp", "cp", "dp", "pp"}
 _EXPERT = {"etp", "ep", "edp", "pp"}
+# Axes whose sizes are given, and those that follow: the ranks over the sizes of the others of the mesh.
+_GIVEN = ("tp", "cp", "ep", "pp", "etp")
+_DERIVED = {"dp": ("tp", "cp", "pp"), "edp": ("etp", "ep", "pp")}
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,7 @@ class ParallelLayout:
                 raise InputError(f"parallel layout: {name} {size}; expected an integer >= 1")
         if sorted(self.order.split("-")) != sorted(_AXES):
             raise InputError(f"parallel order {self.order!r}: expected each of {', '.join(_AXES)} once, joined by -")
-        for axes in (("tp", "cp", "pp"), ("etp", "ep", "pp")):
+        for axes in _DERIVED.values():
             product = int(np.prod([sizes[axis] for axis in axes]))
             if self.n_ranks % product:
                 terms = " x ".join(f"{axis} {sizes[axis]}" for axis in axes)
@@ -56,17 +59,44 @@ class ParallelLayout:
 
     @classmethod
     def parse(cls, text: str, n_ranks: int, order: str = DEFAULT_ORDER) -> "ParallelLayout":
-        """Read sizes such as ``tp=4,ep=64,pp=8``; dp follows from the number of ranks."""
+        """Read sizes such as ``tp=4,ep=64,pp=8``.
+
+        dp and edp follow from the number of ranks; where they are given too, they are checked against it.
+
+        Parameters
+        ----------
+        text : str
+            Some of tp, cp, ep, pp, etp, dp and edp, each once.
+        n_ranks : int
+        order : str
+
+        Raises
+        ------
+        InputError
+            If an axis is unknown or there twice, a size is no integer >= 1, or the sizes do not make `n_ranks`.
+        """
         sizes: dict[str, int] = {}
         for part in text.split(","):
             axis, _, value = (piece.strip() for piece in part.partition("="))
-            if axis not in ("tp", "cp", "ep", "pp", "etp") or not value.isdecimal() or axis in sizes:
-                raise InputError(f"parallel layout {part.strip()!r}: expected tp=, cp=, ep=, pp= or etp= with a number")
+            if axis not in (*_GIVEN, *_DERIVED) or not value.isdecimal() or axis in sizes:
+                raise InputError(
+                    f"parallel layout {part.strip()!r}: expected {'=, '.join(_GIVEN)}=, dp= or edp= with a number, "
+                    "each once"
+                )
             sizes[axis] = int(value)
-        return cls(n_ranks, order=order, **sizes)
+        layout = cls(n_ranks, order=order, **{axis: sizes[axis] for axis in _GIVEN if axis in sizes})
+        for axis, others in _DERIVED.items():
+            left: int = getattr(layout, axis)
+            if sizes.get(axis, left) != left:
+                raise InputError(
+                    f"parallel layout: {axis} {sizes[axis]}; expected {left}, as {n_ranks} ranks over "
+                    f"{' x '.join(others)} leave"
+                )
+        return layout
 
     @property
     def expert_tp(self) -> int:
+        """Tensor parallel size of the experts."""
         return self.tp if self.etp is None else self.etp
 
     @property

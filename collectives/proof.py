@@ -5,11 +5,15 @@ share a contribution would count it twice and is refused, as is sending what one
 found to compute, it computes for any data and any associative, commutative operation.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
+from collectives.bandwidth import known_collective
+from collectives.catalog import algorithm_of, checked_options
 from collectives.errors import InputError
 from collectives.steps import NetworkStep, Program, Step
 
+# A member's part of the whole is as many blocks as any other's.
+_OWN_BLOCKS = {"all-gather", "reduce-scatter", "gather", "scatter"}
 # What a member holds: block -> bit set of contributing members.
 Held = list[dict[int, int]]
 
@@ -63,15 +67,68 @@ def _add_in_the_network(number: int, step: NetworkStep, before: Held, held: Held
                 held[taker][block] = value
 
 
-def prove(collective: str, program: Program) -> None:
-    """Show that a program is the collective.
+def prove(
+    collective: str,
+    algorithm: str | Program,
+    sizes: int | Sequence[int] | None = None,
+    n_channels: int | None = None,
+    cross_nic: int | None = None,
+) -> None:
+    """Show by execution that an algorithm is the collective.  O(steps x members x blocks), in Python.
+
+    Parameters
+    ----------
+    collective : str
+        One of `COLLECTIVES`.
+    algorithm : str or Program
+        Name of a registered algorithm, whose program is made for `sizes`; or a program.
+    sizes : int or sequence of int, optional
+        Members of each scale-up domain, with a name; a number is one domain.  An algorithm that does not look at
+        domains is executed for all of the members.
+    n_channels, cross_nic : int, optional
+        With the name of an algorithm that takes them: see `collective_schedule`.
 
     Raises
     ------
     InputError
-        If it is not: which member lacks what.
+        If it is not: which member lacks what.  If a name is unknown, or sizes and options do not go with the algorithm.
+
+    Examples
+    --------
+    >>> prove("all-reduce", "nvls", sizes=[8, 8])
     """
+    known_collective(collective)
+    options = {"n_channels": n_channels, "cross_nic": cross_nic}
+    if isinstance(algorithm, str):
+        program = _program_of(collective, algorithm, sizes, options)
+    elif sizes is not None or any(value is not None for value in options.values()):
+        raise InputError(f"proof of {collective}: sizes and options go with the name of an algorithm, not a program")
+    else:
+        program = algorithm
+    _prove(collective, program)
+
+
+def _program_of(
+    collective: str, name: str, sizes: int | Sequence[int] | None, options: dict[str, int | None]
+) -> Program:
+    chosen = algorithm_of(collective, name)
+    domains = [sizes] if isinstance(sizes, int) else [int(size) for size in sizes or ()]
+    if not domains or min(domains) < 1:
+        raise InputError(f"sizes {sizes}: expected the members of each domain, integers >= 1, such as [8, 8]")
+    taken = checked_options(chosen, **options)
+    program = chosen.program(sum(domains)) if chosen.domains == "unused" else chosen.program(domains, **taken)
+    if program.n != sum(domains):
+        raise InputError(f"algorithm {name!r}: its program is of {program.n} members; expected {sum(domains)}")
+    return program
+
+
+def _prove(collective: str, program: Program) -> None:
     n, everyone = program.n, (1 << program.n) - 1
+    if program.n_blocks % n and collective in _OWN_BLOCKS:
+        raise InputError(f"{collective} of {n}: {program.n_blocks} blocks; expected a multiple of {n}")
+    n_blocks = {"all-to-all": n, "send-recv": 1}.get(collective, program.n_blocks)
+    if program.n_blocks != n_blocks:
+        raise InputError(f"{collective} of {n}: {program.n_blocks} blocks; expected {n_blocks}")
     begin, wanted = _CLAIMS[collective](program)
     end = execute(program, begin)
     for member in range(n):

@@ -5,6 +5,8 @@ from typing import Literal, get_args
 
 from collectives.demand import Demand
 from collectives.errors import InputError
+from collectives.sizes import format_decimal
+from collectives.suggestion import hint
 
 Overlap = Literal["sequential", "pipelined"]
 
@@ -36,12 +38,19 @@ class Phase:
         if self.depth < 1:
             raise InputError(f"phase {self.label!r}: expected depth >= 1, got {self.depth}")
 
+    def __repr__(self) -> str:
+        demands = " + ".join(map(repr, self.demands))
+        depth = f", depth {self.depth:,}" if self.depth > 1 else ""
+        return f"Phase({self.label!r}, {f'{self.repeat:,} x ' if self.repeat > 1 else ''}{demands}{depth})"
+
     @property
     def demands(self) -> tuple[Demand, ...]:
+        """What is asked at once, as a tuple."""
         return self.demand if isinstance(self.demand, tuple) else (self.demand,)
 
     @property
     def max_rank(self) -> int:
+        """The highest rank that takes part; -1 if none does."""
         return max((demand.max_rank for demand in self.demands), default=-1)
 
     def total_bytes(self) -> float:
@@ -66,7 +75,14 @@ class Schedule:
 
     def __post_init__(self) -> None:
         if self.overlap not in get_args(Overlap):
-            raise InputError(f"overlap {self.overlap!r}: expected one of {', '.join(get_args(Overlap))}")
+            raise InputError(f"overlap {self.overlap!r}: {hint(self.overlap, get_args(Overlap))}")
+
+    def __repr__(self) -> str:
+        n, steps = len(self.phases), self.n_steps
+        return (
+            f"Schedule({n:,} phase{'s' * (n != 1)}, {steps:,} step{'s' * (steps != 1)}, {self.overlap}, "
+            f"{format_decimal(self.total_bytes())})"
+        )
 
     @property
     def n_steps(self) -> int:
@@ -75,6 +91,7 @@ class Schedule:
 
     @property
     def max_rank(self) -> int:
+        """The highest rank that takes part; -1 if none does."""
         return max((phase.max_rank for phase in self.phases), default=-1)
 
     def total_bytes(self) -> float:

@@ -1,4 +1,7 @@
-"""Sizes in bytes: parsed and printed with their unit (1 GB = 1e9 B, 1 GiB = 2**30 B)."""
+"""Sizes in bytes: parsed and printed with their unit (1 GB = 1e9 B, 1 GiB = 2**30 B).
+
+A bare K, M or G is what nccl-tests reads it as, a power of 1024 (NVIDIA/nccl-tests, src/common.cu, `parsesize`).
+"""
 
 import math
 import re
@@ -7,17 +10,19 @@ from collectives.errors import InputError
 
 _DECIMAL = {"B": 1.0, "KB": 1e3, "MB": 1e6, "GB": 1e9, "TB": 1e12, "PB": 1e15}
 _BINARY = {"KIB": 2.0**10, "MIB": 2.0**20, "GIB": 2.0**30, "TIB": 2.0**40, "PIB": 2.0**50}
-_FACTOR = _DECIMAL | _BINARY
+_NCCL_TESTS = {"K": 2.0**10, "M": 2.0**20, "G": 2.0**30}
+_FACTOR = _DECIMAL | _BINARY | _NCCL_TESTS
 _SIZE = re.compile(r"\s*([0-9]*\.?[0-9]+(?:[eE][+-]?[0-9]+)?)\s*([A-Za-z]*)\s*")
 
 
 def parse_bytes(text: str) -> float:
-    """Read a size such as ``1GiB``, ``64 MB`` or ``1048576`` (a bare number is whole bytes).
+    """Read a size such as ``1GiB``, ``64 MB``, ``64M`` or ``1048576`` (a bare number is whole bytes).
 
     Parameters
     ----------
     text : str
-        A number and an optional unit: B, kB, MB, GB, TB, PB (powers of 1000) or KiB ... PiB (powers of 1024).
+        A number and an optional unit: B, kB, MB, GB, TB, PB (powers of 1000), KiB ... PiB (powers of 1024), or as
+        nccl-tests has them K, M, G (powers of 1024 too).
 
     Returns
     -------
@@ -36,13 +41,56 @@ def parse_bytes(text: str) -> float:
     factor = _FACTOR.get(unit.upper() or "B")
     # "Mb" and "Gb" are bits to a network engineer: refuse them rather than be wrong by eight.
     if factor is None or (len(unit) == 2 and unit[1] == "b"):
-        raise InputError(f"size {text!r}: unknown unit {unit!r}; expected B, kB, MB, GB, TB or KiB, MiB, GiB, TiB")
+        raise InputError(
+            f"size {text!r}: unknown unit {unit!r}; expected B, kB, MB, GB, TB, KiB, MiB, GiB, TiB or K, M, G"
+        )
     if not unit and not number.is_integer():
         raise InputError(f"size {text!r}: a size without a unit is whole bytes; expected such as 64MiB or 1GB")
     value = number * factor
     if not math.isfinite(value):
         raise InputError(f"size {text!r}: too large")
     return value
+
+
+def parse_sizes(text: str) -> tuple[float, ...]:
+    """Read several sizes: ``1MiB:16GiB`` doubles from the one to the other, ``1MiB,3MB`` are those.
+
+    Parameters
+    ----------
+    text : str
+        Sizes as `parse_bytes` reads them, nccl-tests' own spellings included: ``8``, ``1M:1G``; a bare K, M or G is a
+        power of 1024.
+
+    Returns
+    -------
+    tuple of float
+        Bytes, each > 0.
+
+    Raises
+    ------
+    InputError
+        If a size is none or 0, or the range runs backwards.
+
+    >>> parse_sizes("8"), parse_sizes("1K:4K")
+    ((8.0,), (1024.0, 2048.0, 4096.0))
+    """
+    if ":" not in text:
+        return tuple(_positive(part) for part in text.split(","))
+    first, _, last = text.partition(":")
+    size, end = _positive(first), _positive(last)
+    if size > end:
+        raise InputError(f"sizes {text!r}: expected a smaller size, then a larger one")
+    sizes = [size]
+    while sizes[-1] * 2 <= end:
+        sizes.append(sizes[-1] * 2)
+    return tuple(sizes)
+
+
+def _positive(text: str) -> float:
+    size = parse_bytes(text)
+    if size <= 0:
+        raise InputError(f"sizes: {text!r}; expected more than 0 bytes")
+    return size
 
 
 def format_bytes(value: float) -> str:
@@ -55,6 +103,15 @@ def format_bytes(value: float) -> str:
         quotient = value / _FACTOR[unit]
         if quotient >= 1 and quotient.is_integer():
             return f"{int(quotient)} {spelling}"
+    return format_decimal(value)
+
+
+def format_decimal(value: float) -> str:
+    """Print bytes with the decimal unit and four digits.
+
+    >>> format_decimal(2**30)
+    '1.074 GB'
+    """
     for unit in ("PB", "TB", "GB", "MB", "KB"):
         if value >= _DECIMAL[unit]:
             return f"{value / _DECIMAL[unit]:.4g} {unit.replace('K', 'k')}"

@@ -75,12 +75,25 @@ class Program:
     steps : tuple of Step or NetworkStep
     overlap : {"sequential", "pipelined"}
         Pipelined: the blocks are cut up further and follow one another through the steps.
+
+    Raises
+    ------
+    InputError
+        If there is no member or no block, or a step is of members that there are not.
     """
 
     n: int
     n_blocks: int
     steps: tuple[Step | NetworkStep, ...]
     overlap: Overlap = "sequential"
+
+    def __post_init__(self) -> None:
+        if self.n < 1 or self.n_blocks < 1:
+            raise InputError(f"program of {self.n} members and {self.n_blocks} blocks: expected 1 or more of both")
+        for number, step in enumerate(self.steps):
+            for members in _members_of(step):
+                if members.size and not 0 <= members.min() <= members.max() < self.n:
+                    raise InputError(f"program: step {number}: expected members from 0 to {self.n - 1}")
 
     def transfers(self) -> tuple[Step, ...]:
         """The steps of a program in which switches add nothing.
@@ -94,6 +107,12 @@ class Program:
         if len(between) < len(self.steps):
             raise InputError("a program with steps made by switches: expected transfers between members only")
         return between
+
+
+def _members_of(step: Step | NetworkStep) -> tuple[Int64Vector, ...]:
+    if isinstance(step, Step):
+        return step.src, step.dst
+    return tuple(members for one in step.sums for members in (one.givers, one.takers))
 
 
 def step_of(rows: list[tuple[int, int, Int64Vector]], combine: bool = False) -> Step:
@@ -125,15 +144,15 @@ def schedule_of(make: Callable[[int], Program], groups: Groups, bytes: FloatVect
     n_steps = max(map(len, steps.values()), default=0)
     phases: list[tuple[Flows, int]] = []
     for number in range(n_steps):
-        columns: list[tuple[Int64Vector, Int64Vector, FloatVector]] = []
+        of_groups: list[tuple[Int64Vector, Int64Vector, FloatVector]] = []
         for group, ranks in enumerate(groups):
             own = steps.get(len(ranks), ())
             if number >= len(own):
                 continue
             step = own[number]
             amount = step.blocks * (bytes[group] / programs[len(ranks)].n_blocks)
-            columns.append((ranks[step.src].astype(np.int64), ranks[step.dst].astype(np.int64), amount))
-        flows = Flows(*(np.concatenate(parts) for parts in zip(*columns, strict=True)))
+            of_groups.append((ranks[step.src].astype(np.int64), ranks[step.dst].astype(np.int64), amount))
+        flows = Flows(*(np.concatenate(parts) for parts in zip(*of_groups, strict=True)))
         if phases and _same(phases[-1][0], flows):
             phases[-1] = (flows, phases[-1][1] + 1)
         else:

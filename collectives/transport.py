@@ -1,4 +1,4 @@
-"""Rail-aligned transport (PXN, NCCL 2.12 and later): cross rails over NVLink, then stay on one rail.
+"""Rail-aligned transport (PXN, NCCL 2.12 and later): change rails over NVLink, then stay on one.
 
 Bytes from rank i for rank j in another scale-up domain and on another rail first hop over NVLink to a proxy in i's
 domain that is on j's rail, then go from the proxy to j.  Bytes within a domain go directly.  If i is the k-th rank of
@@ -56,20 +56,20 @@ def rail_aligned(schedule: Schedule, domain: Int32Vector, rail: Int32Vector) -> 
 
 
 @dataclass(frozen=True, eq=False)
-class _Cells:
-    """Members by (place, rail), a place being a domain (of a group): who is the k-th on a rail there.
+class _Spots:
+    """Members by spot, that is by (place, rail), a place being a domain (of a group): who is the k-th on a rail there.
 
     Attributes
     ----------
     place, rail : (n,) int64
-        Of each member; place -1 or rail -1 are in no cell.
+        Of each member; place -1 or rail -1 have no spot.
     n_rails : int
-    order : (n_in_cells,) int64
-        Members sorted by cell.
-    key, start, count : (n_cells,) int64
-        ``place * n_rails + rail`` of each cell, where its members begin in `order`, and how many they are.
+    order : (n_on_spots,) int64
+        Members that have a spot, sorted by it.
+    key, start, count : (n_spots,) int64
+        ``place * n_rails + rail`` of each spot, where its members begin in `order`, and how many they are.
     number : (n,) int64
-        Position of each member in its cell; 0 for those in no cell.
+        Position of each member among those on its spot; 0 for those without one.
     """
 
     place: Int64Vector
@@ -82,7 +82,7 @@ class _Cells:
     number: Int64Vector
 
     @classmethod
-    def of(cls, place: npt.NDArray[np.signedinteger], rail: npt.NDArray[np.signedinteger]) -> "_Cells":
+    def of(cls, place: npt.NDArray[np.signedinteger], rail: npt.NDArray[np.signedinteger]) -> "_Spots":
         place, rail = place.astype(np.int64), rail.astype(np.int64)
         n_rails = int(rail.max(initial=-1)) + 1
         inside = np.flatnonzero((place >= 0) & (rail >= 0))
@@ -97,21 +97,21 @@ class _Cells:
     def proxy(self, member: Int64Vector, rail: Int64Vector) -> Int64Vector:
         """Who sends for `member` on `rail`: itself on its own rail, or where its place has nobody there."""
         wanted = self.place[member] * self.n_rails + rail
-        cell = np.minimum(np.searchsorted(self.key, wanted), max(self.key.size - 1, 0))
+        spot = np.minimum(np.searchsorted(self.key, wanted), max(self.key.size - 1, 0))
         if self.key.size == 0:
             return member
-        found = (self.place[member] >= 0) & (self.rail[member] >= 0) & (rail >= 0) & (self.key[cell] == wanted)
+        found = (self.place[member] >= 0) & (self.rail[member] >= 0) & (rail >= 0) & (self.key[spot] == wanted)
         found &= self.rail[member] != rail
-        chosen = self.start[cell] + self.number[member] % self.count[cell]
+        chosen = self.start[spot] + self.number[member] % self.count[spot]
         return np.where(found, self.order[np.minimum(chosen, self.order.size - 1)], member)
 
 
 def _flows(demand: Flows, domain: Int32Vector, rail: Int32Vector) -> list[Demand]:
     """The flows from where they leave, and the hops to there."""
-    cells = _Cells.of(domain, rail)
+    spots = _Spots.of(domain, rail)
     src = demand.src.astype(np.int64)
     across = (domain[src] != domain[demand.dst]) | (domain[src] < 0)
-    proxy = np.where(across, cells.proxy(src, rail[demand.dst].astype(np.int64)), src)
+    proxy = np.where(across, spots.proxy(src, rail[demand.dst].astype(np.int64)), src)
     hops = proxy != src
     senders = proxy.astype(np.int32)
     rest = Flows(senders, demand.dst, demand.bytes)
@@ -129,27 +129,27 @@ def _all_to_all(demand: AllToAll, domain: Int32Vector, rail: Int32Vector) -> lis
     block = np.where(its_domain >= 0, its_domain, int(its_domain.max(initial=-1)) + 1 + member)
     n_blocks = int(block.max(initial=-1)) + 1
     place = np.where(its_domain >= 0, group * n_blocks + block, -1)
-    cells = _Cells.of(place, its_rail)
-    # Members of unknown rail share a last column: nobody is a proxy towards them.
-    n_columns = cells.n_rails + 1
-    column = np.where(its_rail >= 0, its_rail, cells.n_rails)
+    spots = _Spots.of(place, its_rail)
+    # Members of unknown rail are on a last one of their own: nobody is a proxy towards them.
+    n_towards = spots.n_rails + 1
+    own_rail = np.where(its_rail >= 0, its_rail, spots.n_rails)
 
-    total = np.zeros((n_groups, n_columns))
-    np.add.at(total, (group, column), demand.receive)
+    total = np.zeros((n_groups, n_towards))
+    np.add.at(total, (group, own_rail), demand.receive)
     places, place_of = np.unique(group * n_blocks + block, return_inverse=True)
-    own = np.zeros((places.size, n_columns))
-    np.add.at(own, (place_of.ravel(), column), demand.receive)
+    own = np.zeros((places.size, n_towards))
+    np.add.at(own, (place_of.ravel(), own_rail), demand.receive)
 
     hops: list[tuple[Int64Vector, Int64Vector, npt.NDArray[np.float64]]] = []
     senders: list[tuple[Int64Vector, Int64Vector]] = []
-    for towards in range(n_columns):
-        rail_towards = np.full(n, towards if towards < cells.n_rails else -1, np.int64)
-        proxy = cells.proxy(member, rail_towards)
+    for towards in range(n_towards):
+        rail_towards = np.full(n, towards if towards < spots.n_rails else -1, np.int64)
+        proxy = spots.proxy(member, rail_towards)
         outside = np.maximum(total[group, towards] - own[place_of.ravel(), towards], 0.0)
         hop = (proxy != member) & (demand.send * outside > 0)
         hops.append((member[hop], proxy[hop], (demand.send * outside)[hop]))
         senders.append((np.full(n, towards), proxy))
-    across = _across(demand, group, column, n_columns, block, senders)
+    across = _across(demand, group, own_rail, n_towards, block, senders)
     inside = _inside(demand, group * n_blocks + block)
     src, dst, volume = (np.concatenate(part) for part in zip(*hops, strict=True))
     return [inside, Flows(rank[src], rank[dst], volume), across]
@@ -158,18 +158,18 @@ def _all_to_all(demand: AllToAll, domain: Int32Vector, rail: Int32Vector) -> lis
 def _across(
     demand: AllToAll,
     group: Int64Vector,
-    column: Int64Vector,
-    n_columns: int,
+    own_rail: Int64Vector,
+    n_towards: int,
     block: Int64Vector,
     senders: list[tuple[Int64Vector, Int64Vector]],
 ) -> AllToAll:
     """Between domains, rail by rail: senders and proxies with the sends they carry, to the rail's members."""
     n = group.size
-    towards = np.concatenate([part[0] for part in senders] + [column])
+    towards = np.concatenate([part[0] for part in senders] + [own_rail])
     member = np.concatenate([part[1] for part in senders] + [np.arange(n)])
     send = np.concatenate([np.tile(demand.send, len(senders)), np.zeros(n)])
     receive = np.concatenate([np.zeros(n * len(senders)), demand.receive])
-    key = (group[member] * n_columns + towards) * n + member
+    key = (group[member] * n_towards + towards) * n + member
     kept, index = np.unique(key, return_inverse=True)
     members = (kept % max(n, 1)).astype(np.int64)
     sub_group = kept // max(n, 1)

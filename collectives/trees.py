@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from collectives.algorithms import double_binary_trees
 from collectives.demand import Flows, Int32Vector
+from collectives.programs import double_binary_trees
 from collectives.schedule import Phase
 
 # Ranks at the two ends of some edges, and the bytes of each.

@@ -3,7 +3,6 @@
 import csv
 import math
 from collections.abc import Sequence
-from difflib import get_close_matches
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +10,7 @@ import numpy as np
 from collectives.demand import FloatVector, Flows
 from collectives.errors import InputError
 from collectives.sizes import parse_bytes
+from collectives.suggestion import hint
 from traces.files import read_text
 
 _COLUMNS = ("src", "dst", "bytes")
@@ -83,9 +83,7 @@ def _endpoint(text: str, endpoint: dict[str, int], names: Sequence[str], where: 
     if found is None and text.isascii() and text.isdecimal():
         found = int(text) if len(text) < 10 else len(names)
     if found is None:
-        near = get_close_matches(text, names, 1)
-        hint = f", did you mean {near[0]}?" if near else ""
-        raise InputError(f"{where}: {column} {text!r}: expected an endpoint's name or number{hint}")
+        raise InputError(f"{where}: {column} {text!r}: expected an endpoint's name or number; {hint(text, names)}")
     if found >= len(names):
         raise InputError(f"{where}: {column} {text}: expected a number from 0 to {len(names) - 1}")
     return found

@@ -166,13 +166,13 @@ def busbw(
     rule, limits = rule_of(job, hashing.seed), gates_of(gates)
     names = tuple(name.strip() for name in test.algorithm.split(","))
 
+    from collectives.algorithm import AUTO
     from collectives.catalog import ALGORITHMS
-    from fabric.jobs.requests import AUTO
+    from collectives.sizes import parse_sizes
     from fabric.reports.busbw import busbw_report
     from fabric.reports.files import check_outputs
     from fabric.scenario import Scenario
     from fabric.studies.busbw import predict_busbw
-    from fabric.timing.prediction import parse_sizes
     from traces.nccl_tests import read_nccl_tests
 
     if AUTO in names and len(names) > 1:

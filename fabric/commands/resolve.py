@@ -86,11 +86,11 @@ def request_of(options: TrafficOptions, collective: str | None = None) -> "Reque
 
 def check_channels(channels: int | None, cross_nic: int | None, algorithms: Iterable[str | None]) -> None:
     """Refuse the options of channels if none of the algorithms has any."""
-    from collectives.catalog import TAKES
+    from collectives.catalog import names_that_take
 
     for option, value, known in (
-        ("--channels", channels, TAKES["n_channels"]),
-        ("--cross-nic", cross_nic, TAKES["cross_nic"]),
+        ("--channels", channels, names_that_take("n_channels")),
+        ("--cross-nic", cross_nic, names_that_take("cross_nic")),
     ):
         if value is not None and set(known).isdisjoint(algorithms):
             usage(f"{option} goes with --algorithm {' or '.join(known)}")

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar, Protocol
 
+from collectives.algorithm import AUTO
 from collectives.errors import InputError
 from collectives.layout import DEFAULT_ORDER, ParallelLayout
 from collectives.sizes import parse_bytes
@@ -12,7 +13,6 @@ from fabric.formats.opening import OpenedFabric
 from fabric.jobs.rule import PlacementRule
 from fabric.jobs.traffic import Traffic, collective_traffic, demand_traffic, trace_traffic
 
-AUTO = "auto"
 # The expert-parallel size of DeepSeek-V3's training (technical report, arXiv 2412.19437: 64-way expert parallelism),
 # by which `compare` groups where nothing is said.
 USUAL_GROUP = 64

@@ -1,13 +1,13 @@
 """What a job sends: a collective, a trace, explicit flows or any schedule, ready to be placed and routed."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
-from collectives.catalog import TAKES, collective_schedule, known_algorithm
-from collectives.channels import Channel, channels
+from collectives.catalog import algorithm_of, collective_schedule
+from collectives.channels import Channel
 from collectives.demand import Groups, Int32Vector
 from collectives.errors import InputError
 from collectives.layout import ParallelLayout
@@ -49,6 +49,8 @@ class Traffic:
         Makes the channels from domain and rail of the ranks, for algorithms that have some.
     algorithm : str or None
         Of a collective.
+    switches_reduce : bool
+        Whether switches add up on the way.
     """
 
     label: str
@@ -63,10 +65,7 @@ class Traffic:
     assumptions: tuple[str, ...] = ()
     channels: MakeChannels | None = None
     algorithm: str | None = None
-
-    def assuming(self, lines: Sequence[str]) -> "Traffic":
-        """The same traffic with more to say of what was assumed."""
-        return replace(self, assumptions=(*self.assumptions, *lines))
+    switches_reduce: bool = False
 
 
 def collective_traffic(
@@ -101,7 +100,8 @@ def collective_traffic(
     InputError
         Unknown names, or what the algorithm does not take.
     """
-    name = known_algorithm(collective, algorithm)
+    chosen = algorithm_of(collective, algorithm)
+    name, make_channels = chosen.name, chosen.channels
     if layout is not None:
         if axes is None:
             raise InputError("groups of a parallel layout: expected the axes that they run over, such as ep")
@@ -114,8 +114,8 @@ def collective_traffic(
         return collective_schedule(collective, groups, size, name, domain, rail, n_channels, cross_nic)
 
     def its_channels(domain: Int32Vector, rail: Int32Vector) -> tuple[Channel, ...]:
-        crossing = 1 if name not in TAKES["cross_nic"] else 2 if cross_nic is None else cross_nic
-        return channels(groups, domain, rail, n_channels, crossing)
+        assert make_channels is not None
+        return make_channels(groups, domain, rail, **chosen.taken(n_channels=n_channels, cross_nic=cross_nic))
 
     return Traffic(
         label=f"{collective} of {format_bytes(size)}, {groups.n_groups} {label} of {size_of_group}",
@@ -132,8 +132,9 @@ def collective_traffic(
             "groups": groups.n_groups,
             "group_size": size_of_group,
         },
-        channels=its_channels if name in ("rings", "trees") else None,
-        algorithm=name,
+        algorithm=chosen.name,
+        channels=its_channels if make_channels is not None else None,
+        switches_reduce=chosen.switches_reduce,
     )
 
 

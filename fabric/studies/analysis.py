@@ -6,7 +6,6 @@ from functools import cached_property
 import numpy as np
 
 from collectives.bandwidth import algbw_GBps, busbw_GBps
-from collectives.catalog import IN_NETWORK
 from collectives.channels import Channel
 from collectives.errors import InputError
 from collectives.schedule import Schedule
@@ -146,8 +145,7 @@ def analyse(scenario: Scenario, threshold: float = DEFAULT_THRESHOLD) -> Analysi
 def scenario_bound(scenario: Scenario) -> Bound | None:
     """What no algorithm and no routing of a scenario's job can beat; None where nothing has to move."""
     job = scenario.traffic
-    reducing = job.algorithm in IN_NETWORK
-    whole = (job.collective, job.groups, job.bytes, reducing)
+    whole = (job.collective, job.groups, job.bytes, job.switches_reduce)
     return job_bound(scenario.topology, scenario.schedule, scenario.placement, *whole)
 
 

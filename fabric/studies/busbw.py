@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from collectives.algorithm import AUTO
 from collectives.errors import InputError
-from fabric.jobs.requests import AUTO
 from fabric.scenario import Scenario, switches_reduce
 from fabric.timing.alpha_beta import AlphaBeta
 from fabric.timing.prediction import Comparison, Row, alpha_betas, compare_measured, predict, same_test, why

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from collectives.algorithm import Algorithm, Tuning
 from collectives.bandwidth import bus_factor
-from collectives.catalog import IN_NETWORK
 from collectives.demand import AllToAll, BoolVector, Demand, FloatVector, Flows, Int32Vector
 from collectives.schedule import Phase, Schedule
 from fabric.bounds.cut_demand import joint, lone_apart
@@ -36,7 +36,7 @@ class AlphaBeta:
     seconds_per_byte : float
         Bottleneck time over the size that nccl-tests prints, efficiencies of the links counted.
     scale_up_steps, network_steps : float
-        Steps that follow one another: rings count a step in part where only some of its sends cross domains.
+        Steps that follow one another: rings count a step in part where only some of its sends go across domains.
     hops : float
         Links beyond two that a byte crosses over the network, summed over the steps.
     messages : float
@@ -45,6 +45,8 @@ class AlphaBeta:
         Members of its domain that the busiest rank talks to in a step with several of them, summed over the steps.
     members : int
         Of the largest group.
+    tuning : str
+        Which protocols the algorithm chooses from: `Algorithm.tuning`.
     """
 
     algorithm: str
@@ -55,6 +57,7 @@ class AlphaBeta:
     messages: float = 0.0
     peers: float = 0.0
     members: int = 0
+    tuning: Tuning = "ring"
 
     def latency_s(self, protocol: Protocol, model: TimeModel) -> float:
         """Time of no bytes."""
@@ -78,14 +81,14 @@ def predicted_s(cost: AlphaBeta, size: float, model: TimeModel) -> tuple[float, 
             cost.latency_s(one, model) + cost.seconds_per_byte * size / (one.efficiency * model.bandwidth_factor),
             number,
         )
-        for number, one in enumerate(model.protocols_of(cost.algorithm))
+        for number, one in enumerate(model.protocols_of(cost.tuning))
     ]
     time_s, number = min(times)
-    return time_s, model.protocols_of(cost.algorithm)[number]
+    return time_s, model.protocols_of(cost.tuning)[number]
 
 
 def alpha_beta_of(
-    algorithm: str,
+    algorithm: Algorithm,
     schedule: Schedule,
     loads: ScheduleLoads,
     placement: Placement,
@@ -97,7 +100,7 @@ def alpha_beta_of(
 
     Parameters
     ----------
-    algorithm : str
+    algorithm : Algorithm
     schedule : Schedule
     loads : ScheduleLoads
         Of this schedule.
@@ -127,10 +130,12 @@ def alpha_beta_of(
         injected = float(carried.bytes[nic].sum()) / 2
         if injected > 0 and across > 0:
             hops += across * max(0.0, float(carried.bytes[network].sum()) / injected - 2.0)
-    nvlink = model.scale_up_efficiency * (model.nvls_efficiency if algorithm in IN_NETWORK else 1.0)
-    wire = model.wire_efficiency / (bus_factor("all-reduce", members) if algorithm == "sharp" and members > 1 else 1.0)
+    nvlink = model.scale_up_efficiency * (model.nvls_efficiency if algorithm.switches_reduce else 1.0)
+    at_nic_speed = algorithm.tuning == "sharp" and members > 1
+    wire = model.wire_efficiency / (bus_factor("all-reduce", members) if at_nic_speed else 1.0)
     efficiency = np.where(network, wire, nvlink)
-    return AlphaBeta(algorithm, _busy_s(loads, efficiency) / size, inside, outside, hops, messages, peers, members)
+    beta = _busy_s(loads, efficiency) / size
+    return AlphaBeta(algorithm.name, beta, inside, outside, hops, messages, peers, members, algorithm.tuning)
 
 
 def _busy_s(loads: ScheduleLoads, efficiency: FloatVector) -> float:
@@ -143,30 +148,30 @@ def _busy_s(loads: ScheduleLoads, efficiency: FloatVector) -> float:
     )
 
 
-def _crosses(flows: Flows, domain: Int32Vector) -> BoolVector:
+def _across(flows: Flows, domain: Int32Vector) -> BoolVector:
     return np.asarray((domain[flows.src] != domain[flows.dst]) | (domain[flows.src] < 0))
 
 
 def _steps(phase: Phase, domain: Int32Vector) -> tuple[float, float]:
     """Steps of a phase inside domains and over the network.
 
-    A chunk goes round a ring in as many steps as there are members, and crosses domains in the steps whose sends do;
+    A chunk goes round a ring in as many steps as there are members, and leaves its domain in the steps whose sends do;
     where it hops over NVLink first (PXN), that is a step more.  A step of its own waits for its slowest send.
     """
     steps = float(phase.repeat * phase.depth)
     flows = [demand for demand in phase.demands if isinstance(demand, Flows)]
     if steps > 1 and flows and len(flows[0].src):
-        share = float(_crosses(flows[0], domain).mean())
+        fraction = float(_across(flows[0], domain).mean())
         before = sum(len(hops.src) for hops in flows[1:]) / len(flows[0].src)
-        return steps * (1.0 - share + before), steps * share
-    crossing = any(_leaves_domain(demand, domain) for demand in phase.demands)
-    proxied = crossing and len(phase.demands) > 1
-    return (steps if proxied or not crossing else 0.0), (steps if crossing else 0.0)
+        return steps * (1.0 - fraction + before), steps * fraction
+    across = any(_leaves_domain(demand, domain) for demand in phase.demands)
+    proxied = across and len(phase.demands) > 1
+    return (steps if proxied or not across else 0.0), (steps if across else 0.0)
 
 
 def _leaves_domain(demand: Demand, domain: Int32Vector) -> bool:
     if isinstance(demand, Flows):
-        return bool(_crosses(demand, domain).any())
+        return bool(_across(demand, domain).any())
     groups = demand.groups
     own = domain[groups.rank]
     filled = groups.sizes > 0
@@ -178,10 +183,10 @@ def _leaves_domain(demand: Demand, domain: Int32Vector) -> bool:
 def _messages(demand: Demand, domain: Int32Vector) -> tuple[int, int]:
     """Messages that the busiest rank sends or receives over the network, and in its domain; one where switches add."""
     if isinstance(demand, Flows):
-        crossing, moving = _crosses(demand, domain), demand.src != demand.dst
+        across, moving = _across(demand, domain), demand.src != demand.dst
         far, near = (
             max(int(np.bincount(ends[chosen]).max(initial=0)) for ends in (demand.src, demand.dst))
-            for chosen in (crossing & moving, ~crossing & moving)
+            for chosen in (across & moving, ~across & moving)
         )
         return far, near
     if not isinstance(demand, AllToAll):

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from collectives.bandwidth import algbw_GBps, busbw_GBps
-from collectives.catalog import ALGORITHMS, AUTO, TAKES, collective_schedule, known_algorithm
+from collectives.algorithm import AUTO, JobFacts
+from collectives.bandwidth import algbw_GBps, busbw_GBps, known_collective
+from collectives.catalog import ALGORITHMS, algorithm_of
 from collectives.demand import FloatVector, Groups
 from collectives.errors import InputError
-from collectives.sizes import format_bytes, parse_bytes
+from collectives.sizes import format_bytes
 from fabric.jobs.placement import Placement, domain_of_rank, rail_of_rank
 from fabric.jobs.traffic import Traffic
 from fabric.routing.link_loads import schedule_loads
@@ -79,33 +80,6 @@ class Comparison:
     fit: Fit
 
 
-def parse_sizes(text: str) -> tuple[float, ...]:
-    """``1MiB:16GiB`` doubles from the one to the other; ``1MiB,3MB`` are those.
-
-    Raises
-    ------
-    InputError
-        If a size is none, or the range runs backwards or is empty.
-    """
-    if ":" not in text:
-        return tuple(_positive(part) for part in text.split(","))
-    first, _, last = text.partition(":")
-    size, end = _positive(first), _positive(last)
-    if size > end:
-        raise InputError(f"sizes {text!r}: expected a smaller size, then a larger one")
-    sizes = [size]
-    while sizes[-1] * 2 <= end:
-        sizes.append(sizes[-1] * 2)
-    return tuple(sizes)
-
-
-def _positive(text: str) -> float:
-    size = parse_bytes(text)
-    if size <= 0:
-        raise InputError(f"sizes: {text!r}; expected more than 0 bytes")
-    return size
-
-
 def alpha_betas(
     topology: Topology,
     placement: Placement,
@@ -138,30 +112,30 @@ def alpha_betas(
         An unknown algorithm, or one that cannot run here; groups of one rank.
     """
     automatic = tuple(algorithms) == (AUTO,)
-    names = ALGORITHMS[collective] if automatic else tuple(known_algorithm(collective, name) for name in algorithms)
+    known_collective(collective)
+    facts = JobFacts(placement.n_ranks, in_network)
+    wanted = [algorithm_of(collective, name) for name in (ALGORITHMS[collective] if automatic else algorithms)]
     groups = groups or Groups.consecutive(placement.n_ranks, placement.n_ranks)
     if groups.sizes.max(initial=0) < 2:
         raise InputError(f"{collective}: every group has one rank, which sends nothing; expected groups of 2 or more")
     domain, rail = domain_of_rank(topology, placement), rail_of_rank(topology, placement)
     found: dict[str, AlphaBeta] = {}
     refused = ""
-    for name in names:
-        # n - 1 steps of n different flows each: the direct exchange says the same of large jobs.
-        if automatic and name == "pairwise" and placement.n_ranks > 256:
-            continue
-        if automatic and name == "sharp" and not in_network:
+    for algorithm in wanted:
+        if automatic and not algorithm.automatic(facts):
             continue
         try:
-            channels = n_channels if name in TAKES["n_channels"] else None
-            crossing = cross_nic if name in TAKES["cross_nic"] else None
-            schedule = collective_schedule(collective, groups, _UNIT, name, domain, rail, channels, crossing)
+            options = algorithm.taken(n_channels=n_channels, cross_nic=cross_nic)
+            schedule = algorithm.schedule_for(groups, _UNIT, domain, rail, options)
             loads = schedule_loads(topology, schedule, placement, routing, n_threads)
         except InputError as error:
             if not automatic:
                 raise
             refused = str(error)
             continue
-        found[name] = alpha_beta_of(name, schedule, loads, placement, _UNIT, model, int(groups.sizes.max()))
+        found[algorithm.name] = alpha_beta_of(
+            algorithm, schedule, loads, placement, _UNIT, model, int(groups.sizes.max())
+        )
     if not found:
         raise InputError(f"{collective}: no algorithm runs on this placement; the last one: {refused}")
     return found

@@ -6,6 +6,7 @@ Every default has its source beside it; `model_for` says which of them a fabric 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from collectives.algorithm import Tuning
 from collectives.errors import InputError
 
 
@@ -69,9 +70,9 @@ NVLS = (Protocol("Simple", 0.0, 25.0e-6, 14.0e-6, 1.0),)
 NVLS_TREE = (Protocol("Simple", 0.0, 25.0e-6, 20.9e-6, 1.0),)
 # What NCCL calls NVLS over several nodes, and CollNetDirect where there is no NVLink to reduce over.
 SHARP = (Protocol("Simple", 0.0, 25.0e-6, 31.0e-6, 1.0),)
-FAMILIES: Mapping[str, tuple[Protocol, ...]] = {
-    "double-tree": TREE,
-    "trees": TREE,
+# By `Algorithm.tuning`; that of rings, and of what has none of its own, is `TimeModel.protocols`.
+FAMILIES: Mapping[Tuning, tuple[Protocol, ...]] = {
+    "tree": TREE,
     "pat": PAT,
     "nvls": NVLS,
     "nvls-tree": NVLS_TREE,
@@ -130,7 +131,7 @@ class TimeModel:
     protocols : tuple of Protocol
         The fastest one for a size is taken, as libraries do.
     families : mapping of str to tuple of Protocol
-        Those of single algorithms, instead.
+        Instead of them, by `Algorithm.tuning`.
     wire_efficiency, scale_up_efficiency : float
         Payload over capacity on the network's links, and on NVLink.
     nvls_efficiency : float
@@ -151,7 +152,7 @@ class TimeModel:
     """
 
     protocols: tuple[Protocol, ...] = RING
-    families: Mapping[str, tuple[Protocol, ...]] = field(default_factory=lambda: FAMILIES)
+    families: Mapping[Tuning, tuple[Protocol, ...]] = field(default_factory=lambda: FAMILIES)
     wire_efficiency: float = 1.0
     scale_up_efficiency: float = 1.0
     nvls_efficiency: float = 1.0
@@ -173,9 +174,9 @@ class TimeModel:
         if not 0 < self.bandwidth_factor < float("inf"):
             raise InputError(f"time model: bandwidth_factor {self.bandwidth_factor:g}; expected a number > 0")
 
-    def protocols_of(self, algorithm: str) -> tuple[Protocol, ...]:
-        """Those that an algorithm chooses from."""
-        return self.families.get(algorithm, self.protocols)
+    def protocols_of(self, tuning: Tuning) -> tuple[Protocol, ...]:
+        """Those that algorithms of a tuning row choose from."""
+        return self.families.get(tuning, self.protocols)
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given, settings, strategies as st
 
 from collectives import (
     ALGORITHMS,
@@ -13,10 +14,10 @@ from collectives import (
     InputError,
     Reduction,
     Schedule,
-    algorithms,
+    algorithm_of,
     channels,
     collective_schedule,
-    domain_programs,
+    programs,
     rail_aligned,
     ring,
 )
@@ -28,48 +29,17 @@ from fabric.routing.link_loads import schedule_loads
 from fabric.topology import ISL, NIC, NVLINK
 from tests.naive.routing import pairs_of
 
-PROGRAMS = {
-    ("all-reduce", "ring"): algorithms.ring_all_reduce,
-    ("all-reduce", "bidirectional-ring"): algorithms.bidirectional_ring_all_reduce,
-    ("all-reduce", "double-tree"): algorithms.double_tree_all_reduce,
-    ("all-reduce", "halving-doubling"): algorithms.halving_doubling_all_reduce,
-    ("all-gather", "ring"): algorithms.ring_all_gather,
-    ("all-gather", "recursive-doubling"): algorithms.doubling_all_gather,
-    ("all-gather", "pat"): algorithms.pat_all_gather,
-    ("reduce-scatter", "ring"): algorithms.ring_reduce_scatter,
-    ("reduce-scatter", "recursive-halving"): algorithms.halving_reduce_scatter,
-    ("reduce-scatter", "pat"): algorithms.pat_reduce_scatter,
-    ("all-to-all", "pairwise"): algorithms.pairwise_all_to_all,
-    ("all-to-all", "bruck"): algorithms.bruck_all_to_all,
-    ("broadcast", "ring"): algorithms.ring_broadcast,
-    ("reduce", "ring"): algorithms.ring_reduce,
-    ("broadcast", "tree"): algorithms.tree_broadcast,
-    ("reduce", "tree"): algorithms.tree_reduce,
-    ("gather", "direct"): algorithms.direct_gather,
-    ("scatter", "direct"): algorithms.direct_scatter,
-    ("gather", "tree"): algorithms.tree_gather,
-    ("scatter", "tree"): algorithms.tree_scatter,
-    ("send-recv", "direct"): algorithms.direct_send,
-}
-
-
-@pytest.mark.parametrize("n", [2, 3, 4, 5, 6, 7, 8, 9, 12, 13, 16, 17, 31, 33])
-@pytest.mark.parametrize(("collective", "name"), PROGRAMS)
-def test_every_program_computes_its_collective(collective, name, n):
-    prove(collective, PROGRAMS[collective, name](n))
-
-
-PLACED = {
-    ("all-reduce", "hierarchical"): domain_programs.hierarchical_all_reduce,
-    ("all-reduce", "nvls"): domain_programs.nvls_all_reduce,
-    ("all-reduce", "nvls-tree"): domain_programs.nvls_tree_all_reduce,
-    ("all-reduce", "sharp"): domain_programs.sharp_all_reduce,
-    ("all-to-all", "two-phase"): domain_programs.two_phase_all_to_all,
-    ("all-to-all", "pxn"): domain_programs.pxn_all_to_all,
-}
+NAMES = [(collective, name) for collective in COLLECTIVES for name in ALGORITHMS[collective]]
+PLAIN = [key for key in NAMES if algorithm_of(*key).domains == "unused"]
+PLACED = [key for key in NAMES if key not in PLAIN]
 IN_SWITCHES = ("nvls", "nvls-tree", "sharp")
-EVEN = [(4,), (1, 1), (4, 4), (3, 3, 3), (2,) * 5]
+EVEN = [(1,), (4,), (1, 1), (4, 4), (3, 3, 3), (2,) * 5]
 UNEVEN = [(3, 1), (4, 2, 3), (1, 5, 5, 2), (8, 3)]
+
+
+def program_of(collective, name, sizes, **options):
+    algorithm = algorithm_of(collective, name)
+    return algorithm.program(sum(sizes)) if algorithm.domains == "unused" else algorithm.program(sizes, **options)
 
 
 def job_of(sizes):
@@ -96,19 +66,32 @@ def bytes_of_program(program, size):
     return moved
 
 
+@pytest.mark.parametrize("n", [*range(1, 10), 12, 13, 16, 17, 31, 33])
+@pytest.mark.parametrize(("collective", "name"), PLAIN)
+def test_every_registered_algorithm_is_its_collective(collective, name, n):
+    prove(collective, name, n)
+
+
 @pytest.mark.parametrize("sizes", EVEN + UNEVEN)
 @pytest.mark.parametrize(("collective", "name"), PLACED)
-def test_programs_over_domains_compute_their_collective(collective, name, sizes):
-    prove(collective, PLACED[collective, name](sizes))
+def test_every_registered_algorithm_over_domains_is_its_collective(collective, name, sizes):
+    prove(collective, name, sizes)
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.sampled_from(NAMES), st.lists(st.integers(1, 6), min_size=1, max_size=4), st.integers(1, 7), st.data())
+def test_proofs_hold_with_any_options(key, sizes, n_channels, data):
+    taken = algorithm_of(*key).taken(n_channels=n_channels, cross_nic=data.draw(st.sampled_from([0, 1, 2])))
+    prove(*key, sizes, **taken)
 
 
 @pytest.mark.parametrize("sizes", EVEN + UNEVEN)
-@pytest.mark.parametrize(("collective", "name"), [key for key in PLACED if key[1] not in IN_SWITCHES])
-def test_schedules_over_domains_move_what_the_programs_move(collective, name, sizes):
+@pytest.mark.parametrize(("collective", "name"), [key for key in NAMES if key[1] not in IN_SWITCHES])
+def test_schedules_move_what_the_programs_move(collective, name, sizes):
     """Between each pair of ranks.  A block of an all-to-all is one of the n parts of a rank's buffer."""
     n = sum(sizes)
     schedule = collective_schedule(collective, Groups.consecutive(n, n), float(n), name, *job_of(sizes))
-    program = PLACED[collective, name](sizes)
+    program = program_of(collective, name, sizes)
     np.testing.assert_allclose(bytes_between(schedule, n), bytes_of_program(program, float(n)), atol=1e-9)
 
 
@@ -133,10 +116,7 @@ def test_schedules_step_as_the_programs_do(collective, name, sizes):
     n = sum(sizes)
     groups, (domain, rail) = Groups.consecutive(n, n), job_of(sizes)
     schedule = collective_schedule(collective, groups, float(n), name, domain, rail)
-    if name == "rings":
-        program = domain_programs.channel_rings(collective, [one.ranks for one in channels(groups, domain, rail)])
-    else:
-        program = PLACED[collective, name](sizes)
+    program = program_of(collective, name, sizes)
     mine, proven = step_by_step(schedule, n), steps_of_program(program, float(n))
     assert len(mine) == len(proven)
     for one, other in zip(mine, proven, strict=True):
@@ -148,8 +128,8 @@ def test_schedules_step_as_the_programs_do(collective, name, sizes):
 def test_fewer_heads_compute_an_all_reduce_too(sizes, n_heads):
     n = sum(sizes)
     for name in ("hierarchical", *IN_SWITCHES):
-        prove("all-reduce", PLACED["all-reduce", name](sizes, n_heads))
-    program = domain_programs.hierarchical_all_reduce(sizes, n_heads)
+        prove("all-reduce", name, sizes, n_channels=n_heads)
+    program = program_of("all-reduce", "hierarchical", sizes, n_channels=n_heads)
     groups = Groups.consecutive(n, n)
     schedule = collective_schedule("all-reduce", groups, float(n), "hierarchical", *job_of(sizes), n_channels=n_heads)
     np.testing.assert_allclose(bytes_between(schedule, n), bytes_of_program(program, float(n)), atol=1e-9)
@@ -163,7 +143,7 @@ def test_fewer_heads_compute_an_all_reduce_too(sizes, n_heads):
 def test_switches_get_and_give_what_the_programs_say(name, sizes, n_heads):
     """Bytes of each rank into and out of switches; where a domain has one head, all are counted like it."""
     n = sum(sizes)
-    program = PLACED["all-reduce", name](sizes, n_heads)
+    program = program_of("all-reduce", name, sizes, n_channels=n_heads)
     given, taken, heads = np.zeros(n), np.zeros(n), np.zeros(n, bool)
     for step in program.steps:
         for one in getattr(step, "sums", ()):
@@ -198,14 +178,12 @@ def test_channels_compute_their_collectives(sizes, n_channels, cross_nic):
     """The rings that `channels` builds, executed; and their schedules move what the executed programs move."""
     n = sum(sizes)
     groups, (domain, rail) = Groups.consecutive(n, n), job_of(sizes)
-    orders = [one.ranks.astype(np.int64) for one in channels(groups, domain, rail, n_channels, cross_nic)]
     for collective in ("all-reduce", "all-gather", "reduce-scatter", "broadcast", "reduce"):
-        if collective in ("broadcast", "reduce"):
-            orders = [np.roll(order, -int(np.flatnonzero(order == 0)[0])) for order in orders]
-        program = domain_programs.channel_rings(collective, orders)
-        prove(collective, program)
+        prove(collective, "rings", sizes, n_channels, cross_nic)
+        # Where rings stay on their rails they hop over NVLink first, which the program leaves to the transport.
         if cross_nic == 0:
             continue
+        program = program_of(collective, "rings", sizes, n_channels=n_channels, cross_nic=cross_nic)
         schedule = collective_schedule(
             collective, groups, float(n), "rings", domain, rail, n_channels=n_channels, cross_nic=cross_nic
         )
@@ -217,23 +195,14 @@ def test_channels_compute_their_collectives(sizes, n_channels, cross_nic):
 def test_trees_compute_an_all_reduce(sizes, n_channels):
     n = sum(sizes)
     groups, (domain, rail) = Groups.consecutive(n, n), job_of(sizes)
-    every = channels(groups, domain, rail, n_channels, 1)
-    program = domain_programs.channel_trees_all_reduce([one.parts for one in every])
-    prove("all-reduce", program)
+    prove("all-reduce", "trees", sizes, n_channels)
+    program = program_of("all-reduce", "trees", sizes, n_channels=n_channels)
     schedule = collective_schedule("all-reduce", groups, float(n), "trees", domain, rail, n_channels)
     np.testing.assert_allclose(bytes_between(schedule, n), bytes_of_program(program, float(n)), atol=1e-9)
 
 
-@pytest.mark.parametrize("n", [2, 5, 8])
-def test_direct_is_an_all_to_all(n):
-    program = algorithms.direct_all_to_all(n)
-    prove("all-to-all", program)
-    schedule = collective_schedule("all-to-all", Groups.consecutive(n, n), float(n), "direct")
-    np.testing.assert_allclose(bytes_between(schedule, n), bytes_of_program(program, float(n)))
-
-
 def test_the_proof_finds_what_is_wrong():
-    ring_of_4 = algorithms.ring_all_reduce(4)
+    ring_of_4 = programs.ring_all_reduce(4)
     short = Program(4, 4, ring_of_4.steps[:-1])
     with pytest.raises(InputError, match="ends without the contributions"):
         prove("all-reduce", short)
@@ -251,6 +220,24 @@ def test_the_proof_finds_what_is_wrong():
         prove("all-reduce", Program(2, 1, (add, add)))
     with pytest.raises(InputError, match="sends block 0 to switches but does not hold it"):
         prove("broadcast", Program(2, 1, (add,)))
+    nothing = step_of([(0, 1, np.array([], np.int64))])
+    for collective, program, message in (
+        ("all-gather", Program(4, 2, (nothing,)), "2 blocks; expected a multiple of 4"),
+        ("all-to-all", Program(4, 16, (nothing,)), "16 blocks; expected 4"),
+        ("send-recv", Program(4, 4, (nothing,)), "4 blocks; expected 1"),
+        ("allgather", ring_of_4, "did you mean all-gather"),
+    ):
+        with pytest.raises(InputError, match=message):
+            prove(collective, program)
+    for make in (
+        lambda: Program(0, 1, ()),
+        lambda: Program(2, 0, ()),
+        lambda: Program(2, 1, (step_of([(-1, 0, one)]),)),
+        lambda: Program(2, 1, (step_of([(0, 2, one)]),)),
+        lambda: Program(2, 1, (NetworkStep((Sum(everyone, everyone + 1, one),)),)),
+    ):
+        with pytest.raises(InputError, match=r"expected 1 or more|expected members from 0 to 1"):
+            make()
     with pytest.raises(InputError, match="steps made by switches"):
         schedule_of(lambda n: Program(n, 1, (add,)), Groups.consecutive(2, 2), np.ones(1), "x")
 
@@ -269,7 +256,7 @@ def test_the_proof_finds_what_is_wrong():
 )
 def test_the_closed_form_rings_move_what_the_proven_ones_move(name, n):
     groups = Groups.consecutive(2 * n, n)
-    proven = schedule_of(getattr(algorithms, name), groups, np.full(2, 1e6), "x")
+    proven = schedule_of(getattr(programs, name), groups, np.full(2, 1e6), "x")
     closed = getattr(ring, name)(groups, 1e6)
     moved = []
     for schedule in (proven, closed):
@@ -290,24 +277,24 @@ def test_bytes_and_steps_are_those_of_the_textbook(n):
 
     log = (n - 1).bit_length()
     power = n & (n - 1) == 0
-    assert sent(algorithms.ring_all_reduce) == (2 * (n - 1) * n, 2 * (n - 1))
-    assert sent(algorithms.bidirectional_ring_all_reduce) == (2 * (n - 1) * n, 2 * (n - 1))
-    assert sent(algorithms.pat_all_gather) == (n * (n - 1), log)
-    assert sent(algorithms.pat_reduce_scatter) == (n * (n - 1), log)
-    assert sent(algorithms.pairwise_all_to_all) == (n * (n - 1), n - 1)
-    assert sent(algorithms.tree_broadcast) == ((n - 1) * n, log)
-    assert sent(algorithms.double_tree_all_reduce)[0] == 2 * (n - 1) * n
+    assert sent(programs.ring_all_reduce) == (2 * (n - 1) * n, 2 * (n - 1))
+    assert sent(programs.bidirectional_ring_all_reduce) == (2 * (n - 1) * n, 2 * (n - 1))
+    assert sent(programs.pat_all_gather) == (n * (n - 1), log)
+    assert sent(programs.pat_reduce_scatter) == (n * (n - 1), log)
+    assert sent(programs.pairwise_all_to_all) == (n * (n - 1), n - 1)
+    assert sent(programs.tree_broadcast) == ((n - 1) * n, log)
+    assert sent(programs.double_tree_all_reduce)[0] == 2 * (n - 1) * n
     if power:
-        assert sent(algorithms.halving_doubling_all_reduce) == (2 * (n - 1) * n, 2 * log)
-        assert sent(algorithms.doubling_all_gather) == (n * (n - 1), log)
-        assert sent(algorithms.halving_reduce_scatter) == (n * (n - 1), log)
-        assert sent(algorithms.bruck_all_to_all) == (n * n // 2 * log, log)
+        assert sent(programs.halving_doubling_all_reduce) == (2 * (n - 1) * n, 2 * log)
+        assert sent(programs.doubling_all_gather) == (n * (n - 1), log)
+        assert sent(programs.halving_reduce_scatter) == (n * (n - 1), log)
+        assert sent(programs.bruck_all_to_all) == (n * n // 2 * log, log)
 
 
 @pytest.mark.parametrize("n", [4, 5, 8, 9, 16, 31, 32])
 def test_no_member_is_inner_in_both_trees(n):
     """What makes two trees better than one: a member sends on in one of them at most, the root apart."""
-    trees = [algorithms._binary_tree(n, flip) for flip in (False, True)]
+    trees = [programs._binary_tree(n, flip) for flip in (False, True)]
     inner = [set(tree.values()) - {0} for tree in trees]
     assert not inner[0] & inner[1]
     for tree in trees:
@@ -369,12 +356,12 @@ def test_every_algorithm_has_a_schedule_for_uneven_groups(collective):
         assert schedule.max_rank <= 7
         assert np.isfinite(schedule.total_bytes())
         assert schedule.total_bytes() > 0
-    with pytest.raises(InputError, match=f"algorithm 'magic': {collective} has"):
+    with pytest.raises(InputError, match=f"algorithm 'magic': {collective} has none of that name; expected one of"):
         collective_schedule(collective, groups, 1e6, "magic")
 
 
-@pytest.mark.parametrize(("cross_nic", "crossing"), [(0, {0}), (1, {1}), (2, {0})])
-def test_channels_use_every_nic_once(cross_nic, crossing):
+@pytest.mark.parametrize(("cross_nic", "rails_on"), [(0, {0}), (1, {1}), (2, {0})])
+def test_channels_use_every_nic_once(cross_nic, rails_on):
     """As many rings as GPUs in a host: each NIC carries 2 (n - 1) / n of an eighth of the buffer each way.
 
     Rings of NCCL_CROSS_NIC 0 and 2 stay on their rails (8 hosts: an even number), those of 1 go one rail on.
@@ -386,7 +373,7 @@ def test_channels_use_every_nic_once(cross_nic, crossing):
     sent = bytes_between(schedule, 64)
     src, dst = np.nonzero(sent)
     far = domain[src] != domain[dst]
-    assert set(((rail[dst] - rail[src]) % 8)[far]) == crossing
+    assert set(((rail[dst] - rail[src]) % 8)[far]) == rails_on
     assert sent[src[far], dst[far]] == pytest.approx(2 * 63 / 64 * 1e6)
     loads = schedule_loads(topology, schedule, placement).total
     assert loads.bytes[topology.link_kind == NIC] == pytest.approx(2 * 63 / 64 * 1e6)

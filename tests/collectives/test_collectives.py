@@ -105,7 +105,7 @@ def test_unknown_names_are_told_the_nearest():
     groups = Groups.consecutive(4, 4)
     with pytest.raises(InputError, match="did you mean all-reduce"):
         collective_schedule("allreduce", groups, 1.0)
-    with pytest.raises(InputError, match="algorithm 'tree': all-reduce has ring, bidirectional-ring"):
+    with pytest.raises(InputError, match="algorithm 'tree': all-reduce has none of that name; did you mean trees"):
         collective_schedule("all-reduce", groups, 1.0, "tree")
     with pytest.raises(InputError, match="bytes: expected finite"):
         all_to_all(groups, float("nan"))
@@ -162,11 +162,21 @@ def test_layout_groups_ranks_that_differ_in_the_axes_only(tp, cp, ep, dp, pp, or
         ("xp=2", "expected tp="),
         ("tp", "expected tp="),
         ("tp=2,tp=4", "expected tp="),
+        ("dp=2,dp=2", "expected tp="),
+        ("tp=4,pp=8,dp=255", "dp 255; expected 256, as 8192 ranks over tp x cp x pp leave"),
+        ("tp=4,ep=8,edp=1", "edp 1; expected 256, as 8192 ranks over etp x ep x pp leave"),
+        ("dp=0", "dp 0; expected 8192"),
     ],
 )
 def test_layout_refuses(sizes, message):
     with pytest.raises(InputError, match=message):
         ParallelLayout.parse(sizes, 8192)
+
+
+def test_layout_takes_the_data_parallel_sizes_that_follow():
+    given = ParallelLayout.parse("tp=4, dp=8, pp=2, ep=4, edp=2", 64)
+    assert given == ParallelLayout.parse("tp=4,pp=2,ep=4", 64)
+    assert (given.dp, given.edp) == (8, 2)
 
 
 def test_layout_refuses_axes_of_two_meshes():

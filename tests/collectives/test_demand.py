@@ -4,7 +4,18 @@ import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from collectives import AllToAll, Flows, Groups, InputError, Phase, Reduction, Schedule, format_bytes, parse_bytes
+from collectives import (
+    AllToAll,
+    Flows,
+    Groups,
+    InputError,
+    Phase,
+    Reduction,
+    Schedule,
+    format_bytes,
+    parse_bytes,
+    parse_sizes,
+)
 from tests.naive.routing import pairs_of
 from tests.random_fabrics import all_to_all_demands
 
@@ -26,6 +37,13 @@ from tests.random_fabrics import all_to_all_demands
         (lambda: AllToAll(Groups.of([[0, 1]]), [1.0], [1.0, 1.0]), "all_to_all.send: expected 2 values, got 1"),
         (lambda: Reduction(Groups.of([[0, 1]]), [float("nan")]), r"reduction.bytes\[0\]"),
         (lambda: Phase(Flows([0], [1], [1.0]), 0), "expected repeat >= 1, got 0"),
+        (lambda: Flows.from_matrix([[0.0, 1.0]]), r"from a matrix: expected \(n, n\) values, got \(1, 2\)"),
+        (lambda: Flows.from_matrix([[0.0, 1.0], [2.0]]), "from a matrix: expected numbers, as many in each row"),
+        (lambda: Flows.from_matrix([["a"]]), "from a matrix: expected numbers"),
+        (lambda: Flows.from_matrix([1.0]), r"got \(1,\)"),
+        (lambda: Flows.from_matrix([[0, 1], [-2, 0]]), r"\[1, 0\] is -2; expected a finite number >= 0"),
+        (lambda: Flows.from_matrix([[0, float("nan")], [0, 0]]), r"\[0, 1\] is nan"),
+        (lambda: Flows.from_matrix([[0, float("inf")], [0, 0]]), r"\[0, 1\] is inf"),
         (lambda: Schedule((), "both"), "overlap 'both': expected one of sequential, pipelined"),
     ],
 )
@@ -58,6 +76,11 @@ def test_total_bytes_is_the_sum_over_pairs(demand):
         ("2e3 B", 2000),
         ("0.5TiB", 2**39),
         ("0", 0),
+        ("8", 8),
+        ("1K", 2**10),
+        ("128M", 2**27),
+        ("1.5g", 1.5 * 2**30),
+        ("2G", 2**31),
     ],
 )
 def test_parses_sizes(text, value):
@@ -65,7 +88,7 @@ def test_parses_sizes(text, value):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "GB", "-1GB", "1 Gb", "12Mb", "1.5", "3 furlongs", "nan", "1e999 GB", "1GiB/s", "0x10"]
+    "text", ["", "GB", "-1GB", "1 Gb", "12Mb", "1.5", "3 furlongs", "nan", "1e999 GB", "1GiB/s", "0x10", "1T", "1Kb"]
 )
 def test_refuses_sizes(text):
     with pytest.raises(InputError, match="size "):
@@ -77,3 +100,58 @@ def test_printed_sizes_mean_what_they_say(value):
     text = format_bytes(float(value))
     # Decimal units are rounded to four digits.
     assert parse_bytes(text.replace("e+", "e")) == pytest.approx(value, rel=6e-4)
+
+
+@pytest.mark.parametrize(
+    ("text", "sizes"),
+    [
+        ("8", (8,)),
+        ("8:64", (8, 16, 32, 64)),
+        ("1M:1G", tuple(2**power for power in range(20, 31))),
+        ("1KiB:8KiB", (1024, 2048, 4096, 8192)),
+        ("3:13", (3, 6, 12)),
+        ("8B,1MB, 2K", (8, 1e6, 2048)),
+    ],
+)
+def test_parses_several_sizes(text, sizes):
+    assert parse_sizes(text) == sizes
+
+
+@pytest.mark.parametrize("text", ["0", "8:4", "", "1M:", "1M:2M:4M", "0:8", "1M,", "1Mb"])
+def test_refuses_several_sizes(text):
+    with pytest.raises(InputError, match="size"):
+        parse_sizes(text)
+
+
+@settings(deadline=None)
+@given(
+    st.integers(0, 5).flatmap(
+        lambda n: st.lists(st.lists(st.sampled_from([0.0, 1.0, 2.5]), min_size=n, max_size=n), min_size=n, max_size=n)
+    )
+)
+def test_a_matrix_becomes_its_flows(rows):
+    matrix = np.array(rows).reshape(len(rows), len(rows))
+    flows = Flows.from_matrix(rows if rows else matrix)
+    back = np.zeros_like(matrix)
+    np.add.at(back, (flows.src, flows.dst), flows.bytes)
+    np.testing.assert_array_equal(back, matrix)
+    assert (flows.bytes > 0).all()
+
+
+def test_values_print_short():
+    groups = Groups.consecutive(512, 64)
+    flows = Flows(np.arange(64), np.arange(64)[::-1], np.full(64, 1.5e9 / 64))
+    uniform = AllToAll(groups, np.full(512, 1.0), np.ones(512))
+    printed = {
+        repr(flows): "Flows(64 flows, 1.5 GB)",
+        repr(Flows.from_matrix([[0, 5], [0, 0]])): "Flows(1 flow, 5 B)",
+        repr(groups): "Groups(8 groups of 64 ranks)",
+        repr(Groups.of([[0, 1, 2], [4]])): "Groups(2 groups of 1 to 3 ranks)",
+        repr(Groups.of([])): "Groups(0 groups of 0 ranks)",
+        repr(uniform): "AllToAll(8 groups of 64 ranks, 32.26 kB)",
+        repr(Reduction(groups, np.full(8, 1e6))): "Reduction(8 groups of 64 ranks, 512 MB)",
+        repr(Phase(flows, 3, "ring", 2)): "Phase('ring', 3 x Flows(64 flows, 1.5 GB), depth 2)",
+        repr(Phase((flows, uniform))): f"Phase('', {flows!r} + {uniform!r})",
+        repr(Schedule((Phase(flows, 3, "ring", 2),))): "Schedule(1 phase, 6 steps, sequential, 4.5 GB)",
+    }
+    assert list(printed) == list(printed.values())

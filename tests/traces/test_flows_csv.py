@@ -36,7 +36,7 @@ def test_reads_names_numbers_and_units(tmp_path):
         ("src,dst,bytes\n0,1\n", "flows.csv:2: 2 fields; expected 3"),
         (
             "src,dst,bytes\n0,1,5\n\n0,h1g2,5\n",
-            "flows.csv:4: dst 'h1g2': expected an endpoint's name or number, did you mean h1g1",
+            "flows.csv:4: dst 'h1g2': expected an endpoint's name or number; did you mean h1g1",
         ),
         ("src,dst,bytes\n0,8,5\n", "flows.csv:2: dst 8: expected a number from 0 to 7"),
         ("src,dst,bytes\n-1,1,5\n", "flows.csv:2: src '-1': expected"),

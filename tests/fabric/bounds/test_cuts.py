@@ -17,11 +17,11 @@ from collectives import (
     Phase,
     Reduction,
     Schedule,
+    algorithm_of,
     all_to_all,
     collective_schedule,
     rail_aligned,
 )
-from collectives.catalog import IN_NETWORK
 from fabric.bounds.cut_demand import cut_demand
 from fabric.bounds.cuts import (
     ANY_ALGORITHM,
@@ -184,7 +184,9 @@ def test_no_algorithm_moves_less_than_must_cross(case, named, per_domain, n_rail
     except InputError:
         assume(False)
     out, into = crossing_of(schedule, part, n_parts)
-    least = cut_demand(collective, groups, part[groups.rank], n_parts, 12.0, algorithm in IN_NETWORK)
+    least = cut_demand(
+        collective, groups, part[groups.rank], n_parts, 12.0, algorithm_of(collective, algorithm).switches_reduce
+    )
     assert (out >= least.out - 1e-9).all()
     assert (into >= least.into - 1e-9).all()
     assert (np.bincount(least.cluster, out, n_parts) >= least.in_all - 1e-9).all()
@@ -409,7 +411,7 @@ def test_nothing_beats_the_cuts(description, data):
             schedule = rail_aligned(schedule, domain, rail)
     except InputError:
         assume(False)
-    bound = cut_bound(fabric, placement, collective, groups, GB, algorithm in IN_NETWORK)
+    bound = cut_bound(fabric, placement, collective, groups, GB, algorithm_of(collective, algorithm).switches_reduce)
     given_traffic = traffic_bound(fabric, schedule, placement)
     assert given_traffic.holds_for == ANY_ROUTING
     for routing in ROUTINGS:
@@ -431,7 +433,9 @@ def test_no_algorithm_beats_the_cuts(cluster, collective, algorithm, size_of_gro
     groups = Groups.consecutive(64, size_of_group)
     domain, rail = domain_of_rank(cluster, placement), rail_of_rank(cluster, placement)
     schedule = collective_schedule(collective, groups, 2.0**30, algorithm, domain, rail)
-    bound = cut_bound(cluster, placement, collective, groups, 2.0**30, algorithm in IN_NETWORK)
+    bound = cut_bound(
+        cluster, placement, collective, groups, 2.0**30, algorithm_of(collective, algorithm).switches_reduce
+    )
     for routing in ROUTINGS:
         time_s = schedule_loads(cluster, schedule, placement, routing).bottleneck_time_s
         assert time_s >= bound.time_s * (1 - 1e-9)

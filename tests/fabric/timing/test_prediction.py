@@ -4,18 +4,30 @@ import json
 import runpy
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
 
-from collectives import Groups, InputError, bus_factor, collective_schedule
+from collectives import (
+    Algorithm,
+    Groups,
+    InputError,
+    algorithm_of,
+    bus_factor,
+    collective_schedule,
+    register_algorithm,
+    unregister_algorithm,
+)
+from collectives.algorithm import AUTO, Tuning
+from collectives.programs import direct_all_to_all
 from fabric.builders import build, fat_tree, load_preset
 from fabric.jobs.placement import packed
 from fabric.routing.link_loads import schedule_loads
 from fabric.routing.policies import Adaptive
 from fabric.timing.alpha_beta import AlphaBeta, alpha_beta_of, predicted_s
 from fabric.timing.fitting import fit
-from fabric.timing.prediction import alpha_betas, parse_sizes, predict
+from fabric.timing.prediction import alpha_betas, predict
 from fabric.timing.protocols import FAMILIES, RING, GivenTimes, Protocol, TimeModel, model_for
 from tests.fabric.commands.test_cli import answer, railscope
 from traces.nccl_tests import read_nccl_tests
@@ -141,14 +153,6 @@ def test_all_that_nccl_tests_prints_is_read(tmp_path):
     ]
 
 
-def test_sizes():
-    assert parse_sizes("1KiB:8KiB") == (1024, 2048, 4096, 8192)
-    assert parse_sizes("8B,1MB") == (8, 1e6)
-    for text, message in (("8MiB:1MiB", "a smaller size, then"), ("0B:1MiB", "more than 0"), ("1Gb", "unknown unit")):
-        with pytest.raises(InputError, match=message):
-            parse_sizes(text)
-
-
 @pytest.fixture(scope="module")
 def cluster():
     return build(load_preset("hgx-b200-64"))
@@ -164,7 +168,7 @@ def cost(topology, collective, algorithm, model, size=2.0**30, group=64, **chann
     groups = Groups.consecutive(group, group)
     schedule = collective_schedule(collective, groups, size, algorithm, domain, rail, **channels)
     loads = schedule_loads(topology, schedule, placement)
-    return alpha_beta_of(algorithm, schedule, loads, placement, size, model, group)
+    return alpha_beta_of(algorithm_of(collective, algorithm), schedule, loads, placement, size, model, group)
 
 
 def test_ring_is_alpha_beta(cluster):
@@ -264,6 +268,36 @@ def test_latency_rules_small_sizes_and_bytes_large_ones(cluster):
     assert "sharp" in with_sharp
 
 
+def test_the_automatic_choice_asks_each_algorithm(cluster):
+    """Pairwise up to 256 ranks; and what others register is asked too, with its facts."""
+    large = build(load_preset("gb300-2048"))
+    asked = []
+
+    def when(facts):
+        asked.append((facts.n_ranks, facts.switches_reduce))
+        return facts.n_ranks == 64
+
+    toy = Algorithm("all-to-all", "toy", lambda n: direct_all_to_all(n), automatic=when, tuning="pat")
+    register_algorithm(toy)
+    try:
+        for topology, n, in_network in ((cluster, 64, True), (large, 257, False)):
+            found = alpha_betas(
+                topology, packed(topology, n), "all-to-all", (AUTO,), Adaptive(), TimeModel(), in_network
+            )
+            assert ("pairwise" in found, "toy" in found) == (n == 64, n == 64)
+            assert {"direct", "bruck"} <= set(found)
+            if n == 64:
+                # One step, by the PAT row: 8 us, 64 members of 2.8 us, and a network step.
+                assert predicted_s(found["toy"], 0.0, TimeModel())[0] == pytest.approx(8e-6 + 64 * 2.8e-6 + 4e-6)
+    finally:
+        unregister_algorithm("all-to-all", "toy")
+    assert asked == [(64, True), (257, False)]
+
+
+def test_every_tuning_row_has_its_protocols():
+    assert {*FAMILIES, "ring"} == set(get_args(Tuning))
+
+
 def test_the_fit_finds_what_made_the_times():
     """Factors of latency and bandwidth, from clean times, with odd ones among them, and where a size shows only one."""
     model = TimeModel(protocols=RING)
@@ -358,7 +392,10 @@ def test_results_of_another_test_are_refused(tmp_path):
         (("busbw", "hgx-b200-64", "--bandwidth-factor", "inf"), "bandwidth_factor inf; expected a number > 0"),
         (("busbw", "hgx-b200-64", "--gpus", "0"), "Invalid value for '--gpus'"),
         (("busbw", "hgx-b200-64", "--algorithm", "auto,ring"), "--algorithm auto,ring: expected auto alone"),
-        (("busbw", "hgx-b200-64", "--algorithm", "ring, rong"), "algorithm 'rong': all-reduce has ring, "),
+        (
+            ("busbw", "hgx-b200-64", "--algorithm", "ring, rong"),
+            "algorithm 'rong': all-reduce has none of that name; did you mean ring?",
+        ),
     ],
 )
 def test_what_cannot_be_predicted_is_refused(tmp_path, options, message):

@@ -319,7 +319,7 @@ def direct_scatter(n: int) -> Program:
 
 def direct_send(n: int) -> Program:
     """Every member sends its buffer, block i of member i, to the next one (as nccl-tests' sendrecv)."""
-    return Program(n, 1, (step_of([(i, (i + 1) % n, np.array([i])) for i in range(n)]),))
+    return Program(n, 1, (step_of([(i, (i + 1) % n, np.array([i])) for i in range(n if n > 1 else 0)]),))
 
 
 def direct_all_to_all(n: int) -> Program:
