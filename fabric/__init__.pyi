@@ -26,7 +26,7 @@ from .jobs.placement import (
     scattered as scattered,
 )
 from .reports.heatmap import compare_figure as compare_figure
-from .reports.tables import links_csv as links_csv
+from .reports.links import links_csv as links_csv
 from .routing.flow_paths import FlowPaths as FlowPaths
 from .routing.link_loads import (
     LinkLoads as LinkLoads,

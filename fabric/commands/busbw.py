@@ -120,7 +120,7 @@ def busbw(
     from collectives.catalog import ALGORITHMS, AUTO, known_collective
     from fabric.files import check_writable, write_whole
     from fabric.formats.opening import open_fabric
-    from fabric.reports import busbw as busbw_report, tables as report
+    from fabric.reports import busbw as busbw_report, screen
     from fabric.reports.heatmap import check_format
     from fabric.timing import prediction
     from fabric.timing.protocols import GivenTimes, Protocol
@@ -163,11 +163,11 @@ def busbw(
         write_whole(figure, busbw_report.busbw_figure(rows, comparison, title, figure.suffix), force)
     assumptions = [*options.assumptions(given, job, placement, with_latency=True), *sources]
     if json:
-        report.print_json(busbw_report.busbw_document(given, collective, where.n_ranks, rows, comparison, assumptions))
+        screen.print_json(busbw_report.busbw_document(given, collective, where.n_ranks, rows, comparison, assumptions))
         return
     tables = [busbw_report.busbw_table(collective, where.n_ranks, rows, title)]
     notes = [f"auto: {line}" for line in prediction.why(rows, found)] if best_only else []
     if comparison is not None:
         tables.append(busbw_report.measured_table(comparison, str(measured)))
         notes += busbw_report.fit_notes(comparison)
-    report.print_tables(tables, [*notes, *(f"assumed: {line}" for line in assumptions)])
+    screen.print_report([], tables, notes, assumptions, verbose=True)

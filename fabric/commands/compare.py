@@ -123,8 +123,9 @@ def compare(
     from collectives.catalog import AUTO
     from fabric.files import check_writable, unused_path, write_all
     from fabric.formats.opening import open_fabric, rail_wired
-    from fabric.reports import compare as compare_report, tables as report
+    from fabric.reports import compare as compare_report, screen
     from fabric.reports.heatmap import check_format, compare_figure, drawable
+    from fabric.reports.links import links_csv
     from fabric.routing.policies import Adaptive
     from fabric.studies.hotspots import worst_imbalance
 
@@ -176,7 +177,7 @@ def compare(
         assumptions.append(f"naive placement: the same hosts as the packed one, shuffled with seed {seed}")
         document = compare_report.compare_document(given, job, rungs, written, assumptions)
         table = compare_report.ladder_table(rungs, f"{given.name}: {job.label}")
-        notes = compare_report.ladder_notes(rungs, written, assumptions)
+        notes = compare_report.ladder_notes(rungs, written)
     else:
         from fabric.jobs.placement import domain_of_rank, rail_of_rank
         from fabric.studies.routings import compare_routings
@@ -192,16 +193,16 @@ def compare(
         assumptions = [*reasons, *options.assumptions(given, job, placement)]
         document = compare_report.routing_document(given, job, outcomes, written, assumptions)
         table = compare_report.routing_table(job, outcomes, f"{given.name}: {job.label}")
-        notes = compare_report.routing_notes(written, assumptions)
+        notes = compare_report.routing_notes(job, outcomes, written)
     contents: dict[str, str | bytes] = {}
     if not no_figure:
         with working("drawing"):
             contents[str(path)] = compare_figure(panels, f"{given.name}: {job.label}", path.suffix)
     if csv is not None:
-        contents[str(csv)] = report.links_csv(loads)
+        contents[str(csv)] = links_csv(loads)
     write_all(contents, force)
     if json:
-        report.print_json(document)
+        screen.print_json(document)
     else:
-        report.print_tables([table], notes)
+        screen.print_report([], [table], notes, assumptions, verbose=True)
     over_threshold("imbalance of the best design", worst_imbalance(tiers), max_imbalance)

@@ -29,17 +29,19 @@ def list_presets(json: Json = False) -> None:
       railscope fabric list
     """
     from fabric.builders.presets import load_preset, preset_names
-    from fabric.reports import tables as report
+    from fabric.reports import screen
+    from fabric.reports.tables import Table
 
     tables = [load_preset(name).fabric for name in preset_names()]
     if json:
         rows = [
             {"name": table.name, "technology": table.technology, "description": table.description} for table in tables
         ]
-        report.print_json({"schema": "railscope.presets/1", "presets": rows})
+        screen.print_json({"schema": "railscope.presets/1", "presets": rows})
     else:
         lines = tuple((table.name, table.technology, table.description) for table in tables)
-        report.print_tables([report.Table("Presets", ("name", "technology", "description"), lines)])
+        columns = ("name", "technology", "description")
+        screen.print_report([], [Table("Presets", columns, lines, below=("description",))])
 
 
 def show(fabric: FabricArgument, wiring: Wire = None, host_pattern: HostPattern = None, json: Json = False) -> None:
@@ -50,7 +52,7 @@ def show(fabric: FabricArgument, wiring: Wire = None, host_pattern: HostPattern 
       railscope fabric show gb300-8192
     """
     from fabric.formats.opening import open_fabric
-    from fabric.reports import facts as fabric_report, tables as report
+    from fabric.reports import facts as fabric_report, screen
     from fabric.reports.loads import fabric_facts
 
     given = open_fabric(fabric, wiring_of(wiring), host_pattern)
@@ -60,11 +62,9 @@ def show(fabric: FabricArgument, wiring: Wire = None, host_pattern: HostPattern 
             "fabric": fabric_facts(given),
             **fabric_report.fabric_document(given.topology),
         }
-        report.print_json({**document, "assumptions": list(given.assumptions)})
+        screen.print_json({**document, "assumptions": list(given.assumptions)})
     else:
-        report.print_tables(
-            fabric_report.fabric_tables(given.topology), [f"assumed: {line}" for line in given.assumptions]
-        )
+        screen.print_report([], fabric_report.fabric_tables(given.topology), [], given.assumptions, verbose=True)
 
 
 def check(
@@ -84,7 +84,7 @@ def check(
       railscope fabric check cluster.ibnetdiscover --lfts opensm-lfts.dump
     """
     from fabric.formats.opening import open_fabric
-    from fabric.reports import health as check_report, tables as report
+    from fabric.reports import health as check_report, screen
     from fabric.studies.health import check_fabric
 
     given = open_fabric(fabric, None, host_pattern)
@@ -92,9 +92,9 @@ def check(
     with working("checking"):
         health = check_fabric(given.topology, tables, threads)
     if json:
-        report.print_json(check_report.check_document(given, tables, health))
+        screen.print_json(check_report.check_document(given, tables, health))
     else:
-        report.print_tables(check_report.check_tables(given, health, top), [f"inferred: {n}" for n in given.notes])
+        screen.print_report([], check_report.check_tables(given, health, top), [f"inferred: {n}" for n in given.notes])
     if health.n_errors:
         fail(f"{fabric}: {health.n_errors} kinds of errors")
 

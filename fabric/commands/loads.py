@@ -136,9 +136,10 @@ def loads(
     from fabric.formats.exporting import annotated, annotations_path
     from fabric.formats.opening import open_fabric
     from fabric.jobs.placement import domain_of_rank, rail_of_rank
-    from fabric.reports import loads as loads_report, tables as report
+    from fabric.reports import loads as loads_report, screen
     from fabric.reports.channels import channels_document, channels_table
     from fabric.reports.heatmap import check_format, compare_figure
+    from fabric.reports.links import links_csv
     from fabric.studies.analysis import analyse, bound_of, over_hash_seeds
     from fabric.studies.hotspots import worst_imbalance
 
@@ -173,7 +174,7 @@ def loads(
     if figure is not None:
         files[str(figure)] = compare_figure(((given.name, total),), f"{given.name}: {job.label}", figure.suffix)
     if csv is not None:
-        files[str(csv)] = report.links_csv(total)
+        files[str(csv)] = links_csv(total)
     if infragraph is not None:
         files |= annotated(given.topology, total.bytes, infragraph)
     write_all(files, force)
@@ -182,9 +183,9 @@ def loads(
     rings = job.channels(domain, rail) if job.channels is not None else ()
     if json:
         document = loads_report.loads_document(given, job, analysis, distribution, choices, bounds, assumptions)
-        report.print_json({**document, "channels": channels_document(rings)} if rings else document)
+        screen.print_json({**document, "channels": channels_document(rings)} if rings else document)
     else:
         tables = loads_report.loads_tables(job, analysis, distribution, choices, bounds, top)
         tables += [channels_table(rings)] if rings else []
-        report.print_tables(tables, [f"assumed: {line}" for line in assumptions])
+        screen.print_report([], tables, [], assumptions, verbose=True)
     over_threshold("imbalance", worst_imbalance(analysis.tiers), max_imbalance)

@@ -67,7 +67,7 @@ def rates(
 
     from fabric.files import check_writable, write_whole
     from fabric.formats.opening import open_fabric
-    from fabric.reports import rates as rates_report, tables as report
+    from fabric.reports import rates as rates_report, screen
     from fabric.reports.loads import routing_facts, routing_text
     from fabric.routing.given_paths import given_paths
     from fabric.routing.paths import route_flows
@@ -98,7 +98,7 @@ def rates(
         write_whole(csv, rates_report.rates_csv(given, timed), force)
     assumptions = rates_report.rates_assumptions(given, done)
     if json:
-        report.print_json(rates_report.rates_document(given, timed, done, facts, assumptions))
+        screen.print_json(rates_report.rates_document(given, timed, done, facts, assumptions))
     else:
         table = rates_report.rates_table(given, timed, done, text)
-        report.print_tables([table], [f"assumed: {line}" for line in assumptions])
+        screen.print_report([], [table], [], assumptions, verbose=True)

@@ -23,7 +23,7 @@ def trace(
       railscope trace rank0.json.gz rank1.json.gz
     """
     from fabric.files import check_writable, write_whole
-    from fabric.reports import tables as report, trace as trace_report
+    from fabric.reports import screen, trace as trace_report
     from traces.kineto import read_kineto
 
     if csv is not None:
@@ -33,8 +33,8 @@ def trace(
     if csv is not None:
         write_whole(csv, trace_report.operations_csv(contents), force)
     if json:
-        report.print_json(trace_report.trace_document(contents))
+        screen.print_json(trace_report.trace_document(contents))
     else:
-        report.print_tables(
-            trace_report.trace_tables(contents, top), [f"warning: {line}" for line in contents.warnings]
+        screen.print_report(
+            [], trace_report.trace_tables(contents, top), [f"warning: {line}" for line in contents.warnings]
         )

@@ -1,16 +1,28 @@
 """The report of `loads`: one job on one fabric, as tables and as a JSON document."""
 
+from collections.abc import Callable
 from dataclasses import asdict
+from typing import Any
 
+from collectives.sizes import counted
 from fabric.bounds.cuts import Bound
 from fabric.formats.opening import OpenedFabric
 from fabric.jobs.traffic import Traffic
-from fabric.reports.tables import Table, bytes_text, hotspot_table, number_text, seconds_text, tier_table
+from fabric.reports.links import hotspot_table, link_text, tier_table
+from fabric.reports.tables import Facts, Table
+from fabric.reports.words import bytes_text, number_text, seconds_text
 from fabric.routing.policies import Routing
 from fabric.studies.analysis import Analysis, HashSeeds, Sample, summarize
-from fabric.studies.hotspots import Hotspot
 
 LISTED = 1000
+
+# Parameters of routing policies as a person says them; empty where there is nothing to say.
+_PARAMETER_TEXTS: dict[str, Callable[[Any], str]] = {
+    "queue_pairs": lambda number: counted(number, "queue pair"),
+    "shared_seed": lambda shared: "one hash seed for all switches" if shared else "a hash seed for each switch",
+    "skip_unrouted": lambda skip: "pairs without a route left out" if skip else "",
+    "tables": str,
+}
 
 
 def loads_document(
@@ -54,30 +66,33 @@ def loads_tables(
     choices: dict[str, str],
     bounds: tuple[Bound, ...],
     top: int,
-) -> list[Table]:
+) -> list[Table | Facts]:
     """The result, a row per tier, the `top` hotspots, and the distribution over hash seeds."""
     topology, summary = analysis.topology, summarize(job, analysis)
     transport = ", rail-aligned (PXN)" if choices["transport"] == "pxn" else ""
     rows = [
-        ("fabric", f"{topology.name}: {topology.n_endpoints:,} endpoints, {topology.n_links:,} links"),
+        (
+            "fabric",
+            f"{topology.name}: {counted(topology.n_endpoints, 'endpoint')}, {counted(topology.n_links, 'link')}",
+        ),
         ("traffic", job.label + transport),
-        ("placement", f"{choices['placement']}, {analysis.placement.n_ranks:,} ranks"),
+        ("placement", f"{choices['placement']}, {counted(analysis.placement.n_ranks, 'rank')}"),
         ("routing", routing_text(analysis.routing)),
         ("bytes", bytes_text(summary.total_bytes)),
         ("bottleneck time", seconds_text(summary.bottleneck_time_s)),
     ]
     if summary.busbw_GBps is not None:
         rows.append(("algbw, busbw", f"{summary.algbw_GBps:.4g}, {summary.busbw_GBps:.4g} GB/s"))
-    rows.append(("busiest link", link_text(analysis.hottest)))
+    rows.append(("hottest link", link_text(analysis.hottest)))
     for bound in bounds:
         ratio = analysis.time_s / bound.time_s
-        text = f"at least {seconds_text(bound.time_s)} by {bound.holds_for}; time over bound {ratio:.3f}"
+        text = f"at least {seconds_text(bound.time_s)} by {bound.holds_for}; this is {ratio:.3f}x that"
         rows.append((f"bound ({bound.cut})", text))
     unrouted = analysis.loads.total.unrouted
     if unrouted.pairs:
-        rows.append(("left out: no route", f"{unrouted.pairs:,} pairs, {bytes_text(unrouted.bytes)}"))
-    tables = [
-        Table("Result", ("what", "value"), tuple(rows)),
+        rows.append(("left out: no route", f"{counted(unrouted.pairs, 'pair')}, {bytes_text(unrouted.bytes)}"))
+    tables: list[Table | Facts] = [
+        Facts("Result", tuple(rows)),
         tier_table(analysis.tiers, analysis.threshold),
         hotspot_table(analysis.hotspots[:top], len(analysis.hotspots), analysis.threshold),
     ]
@@ -105,15 +120,12 @@ def routing_facts(policy: Routing) -> dict[str, object]:
 
 
 def routing_text(policy: Routing) -> str:
-    """The same in one line: ``ecmp, queue_pairs 1, seed 0, shared_seed False``."""
-    return ", ".join([policy.name, *(f"{key} {value}" for key, value in policy.parameters.items())])
-
-
-def link_text(spot: Hotspot | None) -> str:
-    """A hotspot in one line."""
-    if spot is None:
-        return "none: nothing is carried"
-    return f"{spot.name} ({spot.tier} {spot.direction}, {spot.over_mean:.2f}x its mean)"
+    """The same in one line: ``ecmp, 1 queue pair, seed 0, a hash seed for each switch``."""
+    said = (
+        _PARAMETER_TEXTS[key](value) if key in _PARAMETER_TEXTS else f"{key.replace('_', ' ')} {value}"
+        for key, value in policy.parameters.items()
+    )
+    return ", ".join([policy.name, *filter(None, said)])
 
 
 def _seeds_document(seeds: HashSeeds) -> dict[str, object]:
@@ -144,4 +156,4 @@ def _seeds_table(seeds: HashSeeds) -> Table:
         ),
     )
     last = seeds.first + seeds.n - 1
-    return Table(f"{seeds.n} hash seeds, {seeds.first} to {last}", columns, rows, frozenset(columns[1:]))
+    return Table(f"{counted(seeds.n, 'hash seed')}, {seeds.first} to {last}", columns, rows, frozenset(columns[1:]))

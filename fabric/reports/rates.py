@@ -5,10 +5,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from collectives.demand import FloatVector, Flows
+from collectives.sizes import counted
 from fabric.formats.opening import OpenedFabric
+from fabric.reports.csv_text import csv_text
 from fabric.reports.loads import fabric_facts
-from fabric.reports.tables import Table, bytes_text, csv_field, seconds_text
+from fabric.reports.tables import Facts
+from fabric.reports.words import bytes_text, seconds_text
 from fabric.timing.max_min import Completions
+
+_FLOW_COLUMNS = ("flow", "src", "dst", "bytes", "start_s", "finish_s")
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,13 +34,11 @@ class TimedFlows:
 
 def rates_csv(given: OpenedFabric, timed: TimedFlows) -> str:
     """A row per flow: ``flow,src,dst,bytes,start_s,finish_s``, flows numbered from 1."""
-    names = [csv_field(name) for name in given.topology.endpoint_names]
+    names = given.topology.endpoint_names
     flows = timed.flows
     columns = (flows.src, flows.dst, flows.bytes, timed.start_s, timed.finish_s)
-    rows = ["flow,src,dst,bytes,start_s,finish_s"]
-    for number, (a, b, size, start, finish) in enumerate(zip(*(c.tolist() for c in columns), strict=True), 1):
-        rows.append(f"{number},{names[a]},{names[b]},{size!r},{start!r},{finish!r}")
-    return "\n".join(rows) + "\n"
+    rows = enumerate(zip(*(column.tolist() for column in columns), strict=True), 1)
+    return csv_text(_FLOW_COLUMNS, ((number, names[a], names[b], *rest) for number, (a, b, *rest) in rows))
 
 
 def rates_document(
@@ -60,23 +63,23 @@ def rates_document(
     }
 
 
-def rates_table(given: OpenedFabric, timed: TimedFlows, done: Completions, routing: str) -> Table:
+def rates_table(given: OpenedFabric, timed: TimedFlows, done: Completions, routing: str) -> Facts:
     """The same for the screen."""
     taken = timed.finish_s - timed.start_s
     middle, slow = (float(np.percentile(taken, p)) if len(taken) else 0.0 for p in (50, 99))
     rows = [
-        ("fabric", f"{given.name}: {given.topology.n_endpoints:,} endpoints"),
+        ("fabric", f"{given.name}: {counted(given.topology.n_endpoints, 'endpoint')}"),
         ("flows", f"{len(taken):,}, {bytes_text(float(timed.flows.bytes.sum()))}"),
         ("paths", routing),
         ("last flow ends", seconds_text(float(timed.finish_s.max(initial=0.0)))),
         ("a flow takes, p50", seconds_text(middle)),
         ("a flow takes, p99", seconds_text(slow)),
-        ("rates found", f"{done.solves:,} times"),
+        ("rates found", counted(done.solves, "time")),
     ]
     if done.quantum_s:
         rows.append(("quantum", f"{seconds_text(done.quantum_s)}: exact for sizes up to "
                                 f"{done.largest_shortfall:.2%} smaller"))  # fmt: skip
-    return Table("Flows that share the fabric", ("what", "value"), tuple(rows))
+    return Facts("Flows that share the fabric", tuple(rows))
 
 
 def rates_assumptions(given: OpenedFabric, done: Completions) -> list[str]:
