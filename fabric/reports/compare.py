@@ -74,10 +74,10 @@ def _counts_text(counts: Counts) -> str:
         counted(counts.switches, "switch", "switches"),
         counted(counts.cables - counts.nvlink_cables, "cable"),
     ]
-    own = (
-        f"{counted(counts.nvlink_domains, 'NVLink domain')} with {counted(counts.nvlink_cables, 'cable')} of their own"
-    )
-    return ", ".join(parts) + (f"; {own}" if counts.nvlink_domains else "")
+    if counts.nvlink_domains:
+        domains, cables = counted(counts.nvlink_domains, "NVLink domain"), counted(counts.nvlink_cables, "cable")
+        parts[-1] += f"; {domains} with {cables} of their own"
+    return ", ".join(parts)
 
 
 def compare_document(

@@ -69,12 +69,10 @@ def loads_tables(
 ) -> list[Table | Facts]:
     """The result, a row per tier, the `top` hotspots, and the distribution over hash seeds."""
     topology, summary = analysis.topology, summarize(job, analysis)
+    endpoints = counted(topology.n_endpoints, "endpoint")
     transport = ", rail-aligned (PXN)" if choices["transport"] == "pxn" else ""
     rows = [
-        (
-            "fabric",
-            f"{topology.name}: {counted(topology.n_endpoints, 'endpoint')}, {counted(topology.n_links, 'link')}",
-        ),
+        ("fabric", f"{topology.name}: {endpoints}, {counted(topology.n_links, 'link')}"),
         ("traffic", job.label + transport),
         ("placement", f"{choices['placement']}, {counted(analysis.placement.n_ranks, 'rank')}"),
         ("routing", routing_text(analysis.routing)),

@@ -70,7 +70,7 @@ class _Plan:
 
 
 def render(table: Table | Facts, width: int) -> list[str]:
-    """Lines of at most `width` characters (60 and more; below that, a row's first number may stand out)."""
+    """Lines of at most `width` characters (a first column of numbers is the one thing that may stand out)."""
     return [line.text for line in screen_lines(table, width)]
 
 
@@ -178,7 +178,8 @@ def _columns_in(
 ) -> tuple[list[list[str]], list[list[str]], list[int]]:
     """Cells of each row, lines of the heading, and widths, with as few lines of heading as fit."""
     spare = width - len(_GAP) * (len(columns) - 1)
-    widths = [_least(table, column) for column in columns]
+    # Only a lone column can be wider than the screen.
+    widths = [min(_least(table, column), width) for column in columns]
     for place, column in enumerate(columns):
         more = min(_widest(table, column) - widths[place], spare - sum(widths))
         widths[place] += max(more, 0)
@@ -193,7 +194,7 @@ def _columns_in(
     heading = [list(words) for words in zip(*raised, strict=True)]
     cells = [
         [
-            shortened(row[c], have) if table.columns[c] in table.shorten else row[c]
+            row[c] if table.columns[c] in table.right else shortened(row[c], have)
             for c, have in zip(columns, widths, strict=True)
         ]
         for row in table.rows

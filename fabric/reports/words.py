@@ -6,7 +6,7 @@ import textwrap
 # What stays on one line: a number and its unit, a port and its number, an arrow and where it points, an option's value.
 _KEPT_TOGETHER = re.compile(
     r"(?<=\d) (?=(?:%|x|[kMGTP]?i?B(?:/s)?|[kMGT]b(?:it)?/s|[mun]?s)(?![\w/]))"
-    r"|(?<=\bport) (?=\d)|(?<=->) (?=\S)"
+    r"| (?=port \d)|(?<=\bport) (?=\d)|(?<=->) (?=\S)"
 )
 _OPTION = re.compile(r"(--[a-z-]+) (?=\d)")
 _HOLD = "\u00a0"

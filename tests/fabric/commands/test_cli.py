@@ -130,7 +130,7 @@ def test_compare_prints_the_ladder_and_draws_one_figure(here):
     assert [step["design"]["wiring"] for step in steps] == ["host", "rail", "rail", "rail", "rail"]
     assert steps[-1]["design"]["routing"] == {"policy": "adaptive"}
     parts = {tuple(step["design"][key] for key in ("endpoints", "switches", "cables")) for step in steps}
-    assert parts == {(64, 20, 192)}
+    assert parts == {(64, 12, 192)}
     assert np.prod([step["gain"] for step in steps[1:]]) == pytest.approx(steps[0]["time_s"] / steps[-1]["time_s"])
 
 
