@@ -14,7 +14,7 @@ _ELEMENT_BYTES = 4
 # As nccl-tests prints them: an operation, a root, and elements of a rank's part instead of the whole size.
 _REDUCES = {"all-reduce", "reduce-scatter", "reduce", "send-recv"}
 _ROOTED = {"broadcast", "reduce", "gather", "scatter"}
-_MEASURED_DROP = ("protocol", "fitted (us)", "predicted busbw", "measured busbw", "algorithm", "ratio fitted")
+_MEASURED_DROP = ("protocol", "fitted (us)", "predicted busbw", "measured busbw", "ratio fitted", "predicted (us)")
 _IN_PARTS = {"all-gather", "reduce-scatter", "all-to-all", "gather", "scatter"}
 
 
@@ -44,7 +44,7 @@ def busbw_table(collective: str, n_ranks: int, rows: Sequence[Row], title: str) 
         columns,
         lines,
         frozenset((*columns[:2], *columns[4:8])),
-        drop=("protocol", "root", "type", "redop", "algorithm", "count"),
+        drop=("protocol", "root", "type", "redop", "count"),
     )
 
 
