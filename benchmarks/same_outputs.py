@@ -19,7 +19,7 @@ from typing import Any
 # Spelt so since version 0.2.
 RENAMED = {"isl": "trunk"}
 # For people, not for programs.
-TEXTS = {"assumptions", "schema", "warnings", "verdict"}
+TEXTS = {"assumptions", "label", "schema", "warnings", "verdict"}
 
 _IB = "tests/data/infiniband"
 _ALL_TO_ALL = ("--collective", "all-to-all")

@@ -116,3 +116,12 @@ def format_decimal(value: float) -> str:
         if value >= _DECIMAL[unit]:
             return f"{value / _DECIMAL[unit]:.4g} {unit.replace('K', 'k')}"
     return f"{value:.4g} B"
+
+
+def counted(number: int, one: str, many: str | None = None) -> str:
+    """A count with its noun; `many` is the plural where it is not `one` and an s.
+
+    >>> counted(1, "group"), counted(2048, "group"), counted(0, "switch", "switches")
+    ('1 group', '2,048 groups', '0 switches')
+    """
+    return f"{number:,} {one if number == 1 else many or one + 's'}"

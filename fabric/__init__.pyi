@@ -31,7 +31,7 @@ from .jobs.requests import Collective as Collective, DemandFile as DemandFile, T
 from .jobs.rule import PlacementRule as PlacementRule
 from .jobs.traffic import Traffic as Traffic
 from .reports.heatmap import compare_figure as compare_figure
-from .reports.tables import links_csv as links_csv
+from .reports.links import links_csv as links_csv
 from .routing.flow_paths import FlowPaths as FlowPaths
 from .routing.link_loads import (
     LinkLoads as LinkLoads,

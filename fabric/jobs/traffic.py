@@ -12,7 +12,7 @@ from collectives.demand import Groups, Int32Vector
 from collectives.errors import InputError
 from collectives.layout import ParallelLayout
 from collectives.schedule import Phase, Schedule
-from collectives.sizes import format_bytes
+from collectives.sizes import counted, format_bytes
 from fabric.jobs.placement import Placement
 from fabric.topology import Topology
 
@@ -105,9 +105,9 @@ def collective_traffic(
     if layout is not None:
         if axes is None:
             raise InputError("groups of a parallel layout: expected the axes that they run over, such as ep")
-        groups, label = layout.groups(axes), f"{axes} groups"
+        groups, noun = layout.groups(axes), f"{axes} group"
     else:
-        groups, label = Groups.consecutive(n_ranks, group or n_ranks), "groups"
+        groups, noun = Groups.consecutive(n_ranks, group or n_ranks), "group"
     size_of_group = int(groups.sizes.max())
 
     def schedule(domain: Int32Vector, rail: Int32Vector) -> Schedule:
@@ -118,7 +118,7 @@ def collective_traffic(
         return make_channels(groups, domain, rail, **chosen.taken(n_channels=n_channels, cross_nic=cross_nic))
 
     return Traffic(
-        label=f"{collective} of {format_bytes(size)}, {groups.n_groups} {label} of {size_of_group}",
+        label=f"{collective} of {format_bytes(size)}, {counted(groups.n_groups, noun)} of {size_of_group}",
         n_ranks=n_ranks,
         schedule=schedule,
         collective=collective,
@@ -158,7 +158,7 @@ def demand_traffic(path: str | Path, topology: Topology) -> Traffic:
     flows = read_flows_csv(path, topology.endpoint_names)
     schedule = Schedule((Phase(flows, 1, "flows"),))
     return Traffic(
-        label=f"{len(flows.src):,} flows of {path}",
+        label=f"{counted(len(flows.src), 'flow')} of {path}",
         n_ranks=topology.n_endpoints,
         schedule=lambda domain, rail: schedule,
         placement=Placement(np.arange(topology.n_endpoints, dtype=np.int32)),
@@ -184,7 +184,8 @@ def trace_traffic(paths: Sequence[str | Path], n_ranks: int | None = None, algor
         raise InputError(f"{paths[0]}: the trace does not say how many ranks the job had; --gpus N gives it")
     schedule, assumptions = trace_schedule(trace, size)
     return Traffic(
-        label=f"trace of {len(trace.operations)} operations on {size} ranks ({', '.join(map(str, paths))})",
+        label=f"trace of {counted(len(trace.operations), 'operation')} on {counted(size, 'rank')} "
+        f"({', '.join(map(str, paths))})",
         n_ranks=size,
         schedule=lambda domain, rail: schedule,
         facts={"trace": [str(path) for path in paths], "operations": len(trace.operations), "ranks": size},

@@ -17,6 +17,7 @@ _ELEMENT_BYTES = 4
 # As nccl-tests prints them: an operation, a root, and elements of a rank's part instead of the whole size.
 _REDUCES = {"all-reduce", "reduce-scatter", "reduce", "send-recv"}
 _ROOTED = {"broadcast", "reduce", "gather", "scatter"}
+_MEASURED_DROP = ("protocol", "fitted (us)", "predicted busbw", "measured busbw", "ratio fitted", "predicted (us)")
 _IN_PARTS = {"all-gather", "reduce-scatter", "all-to-all", "gather", "scatter"}
 
 
@@ -41,7 +42,13 @@ def busbw_table(collective: str, n_ranks: int, rows: Sequence[Row], title: str) 
         )
         for row in rows
     )
-    return Table(title, columns, lines, frozenset((*columns[:2], *columns[4:8])))
+    return Table(
+        title,
+        columns,
+        lines,
+        frozenset((*columns[:2], *columns[4:8])),
+        drop=("protocol", "root", "type", "redop", "count"),
+    )
 
 
 def measured_table(comparison: Comparison, source: str) -> Table:
@@ -63,7 +70,7 @@ def measured_table(comparison: Comparison, source: str) -> Table:
         )
         for one in comparison.rows
     )
-    return Table(f"{source}: predicted over measured", columns, lines, frozenset(columns[:8]))
+    return Table(f"{source}: predicted over measured", columns, lines, frozenset(columns[:8]), drop=_MEASURED_DROP)
 
 
 def fit_notes(comparison: Comparison) -> list[str]:

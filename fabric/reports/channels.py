@@ -16,7 +16,13 @@ def channels_table(channels: Sequence[Channel]) -> Table:
         for one in channels
         if one.group == channels[0].group
     )
-    return Table("Channels of the first group, in its first domain", columns, rows, frozenset(columns[:3]))
+    return Table(
+        "Channels of the first group, in its first domain",
+        columns,
+        rows,
+        frozenset(columns[:3]),
+        below=columns[3:],
+    )
 
 
 def channels_document(channels: Sequence[Channel]) -> list[dict[str, object]]:

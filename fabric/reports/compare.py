@@ -1,73 +1,89 @@
 """The reports of `compare`: the ladder from naive to rail-aware, and routings on the same cables."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+from collectives.sizes import counted
 from fabric.bounds.cuts import Bound
 from fabric.reports.emit import Report
 from fabric.reports.gates import Headline
 from fabric.reports.heatmap import compare_figure
-from fabric.reports.loads import BOTTLENECK_TIME, fabric_facts, headline_of, link_text, routing_facts
-from fabric.reports.tables import Table, links_csv, number_text, seconds_text
+from fabric.reports.links import link_text, links_csv, tier_text
+from fabric.reports.loads import BOTTLENECK_TIME, fabric_facts, headline_of, routing_facts
+from fabric.reports.tables import Table
+from fabric.reports.words import number_text, ratio_text, seconds_text
 from fabric.studies.analysis import summarize
-from fabric.studies.hotspots import TierSummary
-from fabric.studies.ladder import Outcome, Rung, counts_of
+from fabric.studies.hotspots import TierSummary, worst_imbalance
+from fabric.studies.ladder import Counts, Rung, counts_of
 from fabric.studies.routings import RoutingOutcome
 
 COMPARE_SCHEMA = "railscope.compare/2"
 ROUTINGS_SCHEMA = "railscope.compare-routing/2"
 
+_BETWEEN = "max/mean between switches"
+_BY_TIER = "max/mean by tier"
+_BOUND = "times the bound"
+_HOTTEST = "hottest"
+
 
 def ladder_table(rungs: tuple[Rung, ...], title: str) -> Table:
-    """A row per step: time, busbw, what it gained, imbalance per tier, the hottest link."""
-
-    def ratio(value: float | None) -> str:
-        return "-" if value is None else f"{value:.2f}x"
-
-    def over_bound(outcome: Outcome) -> str:
-        return "-" if outcome.bound is None else f"{outcome.time_s / outcome.bound.time_s:.3f}"
-
+    """A row per step: time, busbw, what it gained, how even it is, the hottest link."""
     rows = tuple(
         (
             rung.outcome.step,
             seconds_text(rung.outcome.time_s),
             number_text(rung.outcome.busbw_GBps, ".4g"),
-            ratio(rung.gain),
-            ratio(rung.alone),
-            ratio(rung.without),
-            over_bound(rung.outcome),
+            ratio_text(rung.gain),
+            ratio_text(rung.alone),
+            ratio_text(rung.without),
+            over_bound_text(rung.outcome.time_s, rung.outcome.bound),
+            number_text(worst_imbalance(rung.outcome.tiers), ".2f"),
             imbalance_text(rung.outcome.tiers),
             link_text(rung.outcome.hottest),
         )
         for rung in rungs
     )
-    columns = ("step", "time", "busbw GB/s", "gain", "alone", "without", "over bound", "max/mean", "hottest link")
-    return Table(title, columns, rows, frozenset(columns[1:7]))
+    gains = ("faster than before", "this step alone", "slower if left out")
+    columns = ("step", "time", "busbw GB/s", *gains, _BOUND, _BETWEEN, _BY_TIER, _HOTTEST)
+    drop = (_BY_TIER, _BETWEEN, "this step alone")
+    return Table(title, columns, rows, frozenset(columns[1:8]), below=(_HOTTEST,), drop=drop)
+
+
+def over_bound_text(time_s: float, bound: Bound | None) -> str:
+    """How many times the bound a time is."""
+    return "-" if bound is None else ratio_text(time_s / bound.time_s, ".3f")
 
 
 def imbalance_text(tiers: tuple[TierSummary, ...]) -> str:
-    """Max over mean of every tier and direction between switches."""
+    """Max over mean of every loaded tier and direction between switches."""
     return "; ".join(
-        f"{tier.name} {tier.direction} {number_text(tier.imbalance, '.2f')}" for tier in tiers if tier.kind == "isl"
+        f"{tier_text(tier.name, tier.direction)} {tier.imbalance:.2f}"
+        for tier in tiers
+        if tier.kind == "isl" and tier.imbalance is not None
     )
 
 
-def ladder_notes(rungs: tuple[Rung, ...], figure: str | None, assumptions: Iterable[str]) -> list[str]:
+def ladder_notes(rungs: tuple[Rung, ...], figure: str | None) -> list[str]:
     """What stands under the table."""
     parts = sorted({counts_of(rung.outcome.loads.topology) for rung in rungs})
-    notes = [
-        *(f"every step: {e:,} endpoints, {s:,} switches, {c:,} cables (NVLink's too)" for e, s, c in parts),
-        "gain: time before the step over time after it; alone: the same for this step on the naive design;",
-        "without: time of the rail-aware design without this step, over its time with it",
-    ]
+    notes = [f"every step: {_counts_text(one)}" for one in parts]
     bound = rungs[-1].outcome.bound
     if bound is not None:
-        notes.append(
-            f"over bound: time over the bound (cuts) on this wiring and placement; it holds for {bound.holds_for}"
-        )
-    notes += [f"assumed: {line}" for line in assumptions]
+        notes.append(f"bound: what {bound.holds_for} needs at least on a step's own wiring and placement")
     return [*notes, f"figure: {figure}"] if figure else notes
+
+
+def _counts_text(counts: Counts) -> str:
+    parts = [
+        counted(counts.endpoints, "endpoint"),
+        counted(counts.switches, "switch", "switches"),
+        counted(counts.cables - counts.nvlink_cables, "cable"),
+    ]
+    if counts.nvlink_domains:
+        domains, cables = counted(counts.nvlink_domains, "NVLink domain"), counted(counts.nvlink_cables, "cable")
+        parts[-1] += f"; {domains} with {cables} of their own"
+    return ", ".join(parts)
 
 
 def compare_document(rungs: tuple[Rung, ...], figure: str | None, assumptions: Sequence[str]) -> dict[str, object]:
@@ -86,31 +102,37 @@ def compare_document(rungs: tuple[Rung, ...], figure: str | None, assumptions: S
 
 def routing_table(outcomes: tuple[RoutingOutcome, ...], title: str) -> Table:
     """A row per routing."""
-    bounds = [outcome.analysis.bound for outcome in outcomes]
     rows = tuple(
         (
             outcome.name,
             seconds_text(outcome.analysis.time_s),
-            number_text(summarize(outcome.analysis).busbw_GBps, ".4g"),
-            "-" if outcome.gain is None else f"{outcome.gain:.2f}x",
-            "-" if bound is None else f"{outcome.analysis.time_s / bound.time_s:.3f}",
+            number_text(outcome.analysis.busbw_GBps, ".4g"),
+            ratio_text(outcome.gain),
+            over_bound_text(outcome.analysis.time_s, outcome.analysis.bound),
+            number_text(worst_imbalance(outcome.analysis.tiers), ".2f"),
             imbalance_text(outcome.analysis.tiers),
             link_text(outcome.analysis.hottest),
         )
-        for outcome, bound in zip(outcomes, bounds, strict=True)
+        for outcome in outcomes
     )
-    columns = ("routing", "time", "busbw GB/s", "gain", "over bound", "max/mean", "hottest link")
-    return Table(title, columns, rows, frozenset(columns[1:5]))
+    columns = ("routing", "time", "busbw GB/s", "faster than the first", _BOUND, _BETWEEN, _BY_TIER, _HOTTEST)
+    return Table(
+        title,
+        columns,
+        rows,
+        frozenset(columns[1:6]),
+        below=(_HOTTEST,),
+        shorten=frozenset({"routing"}),
+        drop=(_BY_TIER, _BETWEEN),
+    )
 
 
-def routing_notes(figure: str | None, assumptions: Iterable[str]) -> list[str]:
+def routing_notes(outcomes: tuple[RoutingOutcome, ...], figure: str | None) -> list[str]:
     """What stands under the table."""
-    notes = [
-        "gain: time of the first routing over that of this one, the same job on the same cables",
-        "over bound: time over the bound (cuts) that holds for a collective by any algorithm and routing (all-reduce:",
-        "unless switches reduce), for a trace or explicit flows by any routing; -: pairs without route are left out",
-    ]
-    notes += [f"assumed: {line}" for line in assumptions]
+    bounds = [outcome.analysis.bound for outcome in outcomes]
+    notes = [f"bound: what {name} needs at least" for name in dict.fromkeys(b.holds_for for b in bounds if b)]
+    if None in bounds:
+        notes.append("no bound where pairs without a route are left out, or nothing has to move")
     return [*notes, f"figure: {figure}"] if figure else notes
 
 
@@ -154,7 +176,7 @@ def _rung_document(rung: Rung) -> dict[str, object]:
             "transport": "pxn" if design.pxn else "direct",
             "placement": "scattered" if design.scattered else "packed",
             "routing": routing_facts(design.routing),
-            **dict(zip(("endpoints", "switches", "cables"), counts_of(outcome.loads.topology), strict=True)),
+            **asdict(counts_of(outcome.loads.topology)),
         },
         "time_s": outcome.time_s,
         "busbw_GBps": outcome.busbw_GBps,
@@ -188,7 +210,7 @@ def ladder_report(rungs: tuple[Rung, ...], figure: Path | None = None, csv: Path
     return Report(
         compare_document(rungs, written, assumptions),
         [ladder_table(rungs, title)],
-        notes=ladder_notes(rungs, written, ()),
+        notes=ladder_notes(rungs, written),
         assumptions=assumptions,
         headlines=[
             Headline(name, one.time_s, one.busbw_GBps, one.over_bound, one.analysis.imbalance)
@@ -216,7 +238,7 @@ def routings_report(
     return Report(
         routing_document(outcomes, written, assumptions),
         [routing_table(outcomes, title)],
-        notes=routing_notes(written, ()),
+        notes=routing_notes(outcomes, written),
         assumptions=assumptions,
         headlines=[headline_of(one.name, one.analysis) for one in sorted(outcomes, key=lambda one: one is not fastest)],
         files=files,

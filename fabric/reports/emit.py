@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 
 from fabric.files import write_all
 from fabric.reports.gates import Gates, Headline, crossed, headline_document
-from fabric.reports.tables import Table, print_json, print_tables
+from fabric.reports.screen import print_json, print_report
+from fabric.reports.tables import Facts, Table
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class Report:
     """
 
     document: dict[str, object]
-    tables: Sequence[Table]
+    tables: Sequence[Table | Facts]
     verdict: Sequence[str] = ()
     notes: Sequence[str] = ()
     assumptions: Sequence[str] = ()
@@ -57,7 +58,7 @@ def emit(report: Report, *, json: bool, verbose: bool = False, force: bool = Fal
             document["headline"] = headline_document(report.headlines)
         print_json(document)
         return
-    print_tables(report.tables, [*report.notes, *(f"assumed: {line}" for line in report.assumptions)])
+    print_report(report.verdict, report.tables, report.notes, report.assumptions, verbose)
 
 
 def limits_crossed(report: Report, gates: Gates) -> bool:

@@ -1,4 +1,4 @@
-"""Facts of a topology: what it is made of."""
+"""The report of `fabric show`: what a fabric is made of."""
 
 import numpy as np
 
@@ -7,9 +7,28 @@ from fabric.builders.presets import load_preset, preset_names
 from fabric.formats.opening import OpenedFabric
 from fabric.reports.emit import Report
 from fabric.reports.loads import fabric_facts
-from fabric.reports.tables import Table
+from fabric.reports.tables import Facts, Table
 from fabric.studies.hotspots import tier_name
 from fabric.topology import DOWN, NVLINK, NVSWITCH, SWITCH, UNKNOWN, UP, Topology
+
+# Keys of the document, and what they are called on the screen.
+_COUNTS = {
+    "endpoints": "endpoints",
+    "hosts": "hosts",
+    "rails": "rails",
+    "planes": "planes",
+    "nvlink_domains": "NVLink domains",
+}
+_TABLES = {
+    "switches": {"tier": "tier", "switches": "switches", "max_ports": "most ports"},
+    "cables": {"cables": "cables", "count": "count", "gbps": "Gb/s", "total_tbps": "total Tb/s each way"},
+    "oversubscription": {
+        "tier": "tier",
+        "down_tbps": "down Tb/s",
+        "up_tbps": "up Tb/s",
+        "oversubscription": "down over up",
+    },
+}
 
 
 def fabric_document(topology: Topology) -> dict[str, object]:
@@ -32,19 +51,18 @@ def fabric_document(topology: Topology) -> dict[str, object]:
     }
 
 
-def fabric_tables(topology: Topology) -> list[Table]:
+def fabric_tables(topology: Topology) -> list[Table | Facts]:
     """The same as tables."""
     document = fabric_document(topology)
-    keys = ("endpoints", "hosts", "rails", "planes", "nvlink_domains")
-    counts = tuple((key.replace("_", " "), f"{document[key]:,}") for key in keys)
-    tables = [Table(topology.name, ("what", "count"), counts, frozenset({"count"}))]
-    for title in ("switches", "cables", "oversubscription"):
+    counts = tuple((text, f"{document[key]:,}") for key, text in _COUNTS.items())
+    tables: list[Table | Facts] = [Facts(topology.name, counts)]
+    for title, headings in _TABLES.items():
         rows = document[title]
         assert isinstance(rows, list)
         if rows:
-            columns = tuple(rows[0])
-            texts = tuple(tuple(_text(row[column]) for column in columns) for row in rows)
-            tables.append(Table(title, columns, texts, frozenset(columns[1:])))
+            columns = tuple(headings.values())
+            texts = tuple(tuple(_text(row[key]) for key in headings) for row in rows)
+            tables.append(Table(title.capitalize(), columns, texts, frozenset(columns[1:])))
     return tables
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from collectives.errors import InputError
-from fabric.reports.tables import seconds_text
+from fabric.reports.words import seconds_text
 
 
 @dataclass(frozen=True)

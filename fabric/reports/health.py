@@ -2,10 +2,13 @@
 
 from dataclasses import asdict
 
+from collectives.sizes import counted
 from fabric.formats.opening import OpenedFabric
 from fabric.reports.emit import Report
+from fabric.reports.links import tier_text
 from fabric.reports.loads import fabric_facts
-from fabric.reports.tables import Table, number_text
+from fabric.reports.tables import Table
+from fabric.reports.words import number_text
 from fabric.routing.match_lfts import MatchedLfts
 from fabric.studies.health import Health
 
@@ -43,20 +46,19 @@ def check_tables(given: OpenedFabric, health: Health, top: int) -> list[Table]:
         shown = finding.examples[:top] or ("",)
         rows.append((*head, shown[0]))
         rows += [("", "", "", "", example) for example in shown[1:]]
-    kinds = f"{health.n_errors} kinds of errors" if health.n_errors else "no errors"
-    endpoints = given.topology.n_endpoints
-    title = f"{given.name}: {endpoints:,} endpoints, {health.pairs:,} ordered pairs; {kinds}"
-    tables = [Table(title, columns, tuple(rows), frozenset({"count"}))]
+    kinds = counted(health.n_errors, "kind of error", "kinds of errors") if health.n_errors else "no errors"
+    endpoints, pairs = counted(given.topology.n_endpoints, "endpoint"), counted(health.pairs, "ordered pair")
+    title = f"{given.name}: {endpoints}, {pairs}; {kinds}"
+    tables = [Table(title, columns, tuple(rows), frozenset({"count"}), below=("example", "what"))]
     if health.routes:
-        names = ("tier", "direction", "links", "used", "mean", "max", "max/mean")
+        names = ("tier", "links", "used", "mean", "max", "max/mean")
         lines = []
         for tier in health.routes:
             mean = tier.bytes / tier.links
             most = number_text(None if tier.imbalance is None else tier.imbalance * mean, ",.6g")
             lines.append(
                 (
-                    tier.name,
-                    tier.direction,
+                    tier_text(tier.name, tier.direction),
                     f"{tier.links:,}",
                     f"{tier.used:,}",
                     f"{mean:,.6g}",
@@ -64,7 +66,7 @@ def check_tables(given: OpenedFabric, health: Health, top: int) -> list[Table]:
                     number_text(tier.imbalance, ".3f"),
                 )
             )
-        tables.append(Table("Routes per link, one for each ordered pair", names, tuple(lines), frozenset(names[2:])))
+        tables.append(Table("Routes per link, one for each ordered pair", names, tuple(lines), frozenset(names[1:])))
     return tables
 
 

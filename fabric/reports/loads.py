@@ -1,9 +1,11 @@
 """The report of `loads`: one job on one fabric, as tables and as a JSON document."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
+from collectives.sizes import counted
 from fabric.bounds.cuts import Bound
 from fabric.formats.exporting import annotated
 from fabric.formats.opening import OpenedFabric
@@ -11,15 +13,24 @@ from fabric.reports.channels import channels_document, channels_table
 from fabric.reports.emit import Report
 from fabric.reports.gates import Headline
 from fabric.reports.heatmap import compare_figure
-from fabric.reports.tables import Table, bytes_text, hotspot_table, links_csv, number_text, seconds_text, tier_table
+from fabric.reports.links import hotspot_table, link_text, links_csv, tier_table
+from fabric.reports.tables import Facts, Table
+from fabric.reports.words import bytes_text, number_text, seconds_text
 from fabric.routing.policies import Routing
 from fabric.scenario import PXN, Scenario
 from fabric.studies.analysis import Analysis, HashSeeds, Sample, summarize
-from fabric.studies.hotspots import Hotspot
 
 LISTED = 1000
 LOADS_SCHEMA = "railscope.loads/2"
 BOTTLENECK_TIME = "time is the bottleneck's: the largest load over capacity; no latency, no protocol overhead"
+
+# Parameters of routing policies as a person says them; empty where there is nothing to say.
+_PARAMETER_TEXTS: dict[str, Callable[[Any], str]] = {
+    "queue_pairs": lambda number: counted(number, "queue pair"),
+    "shared_seed": lambda shared: "one hash seed for all switches" if shared else "a hash seed for each switch",
+    "skip_unrouted": lambda skip: "pairs without a route left out" if skip else "",
+    "tables": str,
+}
 
 
 def loads_document(
@@ -51,30 +62,33 @@ def placement_kind(scenario: Scenario) -> str:
     return "given" if scenario.traffic.placement is not None else scenario.job.rule.kind
 
 
-def loads_tables(analysis: Analysis, seeds: HashSeeds | None, bounds: tuple[Bound, ...], top: int) -> list[Table]:
+def loads_tables(
+    analysis: Analysis, seeds: HashSeeds | None, bounds: tuple[Bound, ...], top: int
+) -> list[Table | Facts]:
     """The result, a row per tier, the `top` hotspots, and the distribution over hash seeds."""
     topology, summary, job = analysis.topology, summarize(analysis), analysis.traffic
+    endpoints = counted(topology.n_endpoints, "endpoint")
     transport = ", rail-aligned (PXN)" if analysis.scenario.job.transport == PXN else ""
     rows = [
-        ("fabric", f"{topology.name}: {topology.n_endpoints:,} endpoints, {topology.n_links:,} links"),
+        ("fabric", f"{topology.name}: {endpoints}, {counted(topology.n_links, 'link')}"),
         ("traffic", job.label + transport),
-        ("placement", f"{placement_kind(analysis.scenario)}, {analysis.placement.n_ranks:,} ranks"),
+        ("placement", f"{placement_kind(analysis.scenario)}, {counted(analysis.placement.n_ranks, 'rank')}"),
         ("routing", routing_text(analysis.routing)),
         ("bytes", bytes_text(summary.total_bytes)),
         ("bottleneck time", seconds_text(summary.bottleneck_time_s)),
     ]
     if summary.busbw_GBps is not None:
         rows.append(("algbw, busbw", f"{summary.algbw_GBps:.4g}, {summary.busbw_GBps:.4g} GB/s"))
-    rows.append(("busiest link", link_text(analysis.hottest)))
+    rows.append(("hottest link", link_text(analysis.hottest)))
     for bound in bounds:
         ratio = analysis.time_s / bound.time_s
-        text = f"at least {seconds_text(bound.time_s)} by {bound.holds_for}; time over bound {ratio:.3f}"
+        text = f"at least {seconds_text(bound.time_s)} by {bound.holds_for}; this is {ratio:.3f}x that"
         rows.append((f"bound ({bound.cut})", text))
     unrouted = analysis.loads.total.unrouted
     if unrouted.pairs:
-        rows.append(("left out: no route", f"{unrouted.pairs:,} pairs, {bytes_text(unrouted.bytes)}"))
-    tables = [
-        Table("Result", ("what", "value"), tuple(rows)),
+        rows.append(("left out: no route", f"{counted(unrouted.pairs, 'pair')}, {bytes_text(unrouted.bytes)}"))
+    tables: list[Table | Facts] = [
+        Facts("Result", tuple(rows)),
         tier_table(analysis.tiers, analysis.threshold),
         hotspot_table(analysis.hotspots[:top], len(analysis.hotspots), analysis.threshold),
     ]
@@ -150,15 +164,12 @@ def routing_facts(policy: Routing) -> dict[str, object]:
 
 
 def routing_text(policy: Routing) -> str:
-    """The same in one line: ``ecmp, queue_pairs 1, seed 0, shared_seed False``."""
-    return ", ".join([policy.name, *(f"{key} {value}" for key, value in policy.parameters.items())])
-
-
-def link_text(spot: Hotspot | None) -> str:
-    """A hotspot in one line."""
-    if spot is None:
-        return "none: nothing is carried"
-    return f"{spot.name} ({spot.tier} {spot.direction}, {spot.over_mean:.2f}x its mean)"
+    """The same in one line: ``ecmp, 1 queue pair, seed 0, a hash seed for each switch``."""
+    said = (
+        _PARAMETER_TEXTS[key](value) if key in _PARAMETER_TEXTS else f"{key.replace('_', ' ')} {value}"
+        for key, value in policy.parameters.items()
+    )
+    return ", ".join([policy.name, *filter(None, said)])
 
 
 def _seeds_document(seeds: HashSeeds) -> dict[str, object]:
@@ -189,4 +200,4 @@ def _seeds_table(seeds: HashSeeds) -> Table:
         ),
     )
     last = seeds.first + seeds.n - 1
-    return Table(f"{seeds.n} hash seeds, {seeds.first} to {last}", columns, rows, frozenset(columns[1:]))
+    return Table(f"{counted(seeds.n, 'hash seed')}, {seeds.first} to {last}", columns, rows, frozenset(columns[1:]))

@@ -5,22 +5,25 @@ from pathlib import Path
 
 import numpy as np
 
+from collectives.sizes import counted
+from fabric.reports.csv_text import csv_text
 from fabric.reports.emit import Report
 from fabric.reports.gates import Headline
 from fabric.reports.loads import fabric_facts, routing_facts, routing_text
-from fabric.reports.tables import Table, bytes_text, csv_field, seconds_text
+from fabric.reports.tables import Facts
+from fabric.reports.words import bytes_text, seconds_text
 from fabric.studies.rates import FlowTimes
+
+_FLOW_COLUMNS = ("flow", "src", "dst", "bytes", "start_s", "finish_s")
 
 
 def rates_csv(timed: FlowTimes) -> str:
     """A row per flow: ``flow,src,dst,bytes,start_s,finish_s``, flows numbered from 1."""
-    names = [csv_field(name) for name in timed.fabric.topology.endpoint_names]
+    names = timed.fabric.topology.endpoint_names
     flows = timed.flows
     columns = (flows.src, flows.dst, flows.bytes, timed.start_s, timed.finish_s)
-    rows = ["flow,src,dst,bytes,start_s,finish_s"]
-    for number, (a, b, size, start, finish) in enumerate(zip(*(c.tolist() for c in columns), strict=True), 1):
-        rows.append(f"{number},{names[a]},{names[b]},{size!r},{start!r},{finish!r}")
-    return "\n".join(rows) + "\n"
+    rows = enumerate(zip(*(column.tolist() for column in columns), strict=True), 1)
+    return csv_text(_FLOW_COLUMNS, ((number, names[a], names[b], *rest) for number, (a, b, *rest) in rows))
 
 
 def rates_document(timed: FlowTimes, assumptions: Sequence[str]) -> dict[str, object]:
@@ -43,23 +46,23 @@ def rates_document(timed: FlowTimes, assumptions: Sequence[str]) -> dict[str, ob
     }
 
 
-def rates_table(timed: FlowTimes) -> Table:
+def rates_table(timed: FlowTimes) -> Facts:
     """The same for the screen."""
     taken, done = timed.taken_s, timed.parts
     middle, slow = (float(np.percentile(taken, p)) if len(taken) else 0.0 for p in (50, 99))
     rows = [
-        ("fabric", f"{timed.fabric.name}: {timed.fabric.topology.n_endpoints:,} endpoints"),
+        ("fabric", f"{timed.fabric.name}: {counted(timed.fabric.topology.n_endpoints, 'endpoint')}"),
         ("flows", f"{len(taken):,}, {bytes_text(float(timed.flows.bytes.sum()))}"),
         ("paths", paths_text(timed)),
         ("last flow ends", seconds_text(float(timed.finish_s.max(initial=0.0)))),
         ("a flow takes, p50", seconds_text(middle)),
         ("a flow takes, p99", seconds_text(slow)),
-        ("rates found", f"{done.solves:,} times"),
+        ("rates found", counted(done.solves, "time")),
     ]
     if done.quantum_s:
         rows.append(("quantum", f"{seconds_text(done.quantum_s)}: exact for sizes up to "
                                 f"{done.largest_shortfall:.2%} smaller"))  # fmt: skip
-    return Table("Flows that share the fabric", ("what", "value"), tuple(rows))
+    return Facts("Flows that share the fabric", tuple(rows))
 
 
 def paths_facts(timed: FlowTimes) -> dict[str, object]:

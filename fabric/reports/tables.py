@@ -1,165 +1,227 @@
-"""Results as people and programs read them: tables, TSV, one JSON document, a CSV row per link."""
+"""Tables that fit: a row is a line, numbers and names stay whole, and what does not fit is named."""
 
-import json
-import sys
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import assert_never
 
-from fabric.routing.link_loads import LinkLoads
-from fabric.studies.hotspots import Hotspot, TierSummary
-from fabric.topology import DIRECTIONS, LINK_KINDS, UNKNOWN
+from fabric.reports.words import shortened, wrapped
 
-LINK_COLUMNS = "tail,tail_port,head,head_port,kind,tier,direction,rail,plane,capacity_gbps,bytes"
+_GAP = "  "
+_BELOW = "  "
+# Enough of a shortened name to tell it from its neighbours.
+_LEAST_NAME = 20
+# A value narrower than this reads badly beside its key, and stands below it.
+_LEAST_VALUE = 24
 
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of text under column names; columns in `right` are numbers."""
+    """Rows of text under column names.
+
+    Attributes
+    ----------
+    title : str
+    columns : tuple of str
+        Headings; on a screen they wrap at words.
+    rows : tuple of tuple of str
+        A row whose cells are all empty but those of `below` carries on the row before it.
+    right : frozenset of str
+        Columns of numbers, which are never shortened.
+    below : tuple of str
+        Columns that move to a line of their own below their row where the width is short, the first one first.
+    shorten : frozenset of str
+        Columns of names that may lose their middle.
+    drop : tuple of str
+        Columns that are left out where the width is still short, the first one first.
+    """
 
     title: str
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     right: frozenset[str] = frozenset()
+    below: tuple[str, ...] = ()
+    shorten: frozenset[str] = frozenset()
+    drop: tuple[str, ...] = ()
 
 
-def print_tables(tables: Iterable[Table], notes: Iterable[str] = ()) -> None:
-    """Rich tables on a terminal; TSV into a pipe, where wrapping would cut names."""
-    if sys.stdout.isatty():
-        from rich.console import Console
-        from rich.table import Table as RichTable
+@dataclass(frozen=True)
+class Facts:
+    """Names with a value each; values wrap at words."""
 
-        console = Console()
-        for table in tables:
-            if not table.rows:
-                console.print(table.title, markup=False, highlight=False)
-                continue
-            drawn = RichTable(title=table.title, title_justify="left")
-            for column in table.columns:
-                drawn.add_column(column, justify="right" if column in table.right else "left", overflow="fold")
-            for row in table.rows:
-                drawn.add_row(*row)
-            console.print(drawn)
-        for note in notes:
-            console.print(note, markup=False, highlight=False)
-        return
-    for table in tables:
-        print(f"# {table.title}")
-        if table.rows:
-            print("\t".join(table.columns))
-        for row in table.rows:
-            print("\t".join(row))
-        print()
-    for note in notes:
-        print(f"# {note}")
+    title: str
+    rows: tuple[tuple[str, str], ...]
 
 
-def print_json(document: dict[str, object]) -> None:
-    """One document on standard output; NaN and infinity never occur in it."""
-    print(json.dumps(document, indent=2, allow_nan=False))
+@dataclass(frozen=True)
+class Line:
+    """A line on the screen; headings stand out."""
+
+    text: str
+    heading: bool = False
 
 
-def seconds_text(value: float) -> str:
-    """A time with the unit that suits it, four digits."""
-    for factor, unit in ((1.0, "s"), (1e3, "ms"), (1e6, "us")):
-        if value * factor >= 1:
-            return f"{value * factor:.4g} {unit}"
-    return f"{value * 1e9:.4g} ns" if value > 0 else "0"
+@dataclass(frozen=True)
+class _Plan:
+    """Which columns stand in the row, below it, nowhere."""
+
+    inside: tuple[int, ...]
+    below: tuple[int, ...]
+    hidden: tuple[int, ...]
 
 
-def bytes_text(value: float) -> str:
-    """Bytes in decimal units, four digits."""
-    for factor, unit in ((1e15, "PB"), (1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
-        if value >= factor:
-            return f"{value / factor:.4g} {unit}"
-    return f"{value:.4g} B"
+def render(table: Table | Facts, width: int) -> list[str]:
+    """Lines of at most `width` characters (a first column of numbers is the one thing that may stand out)."""
+    return [line.text for line in screen_lines(table, width)]
 
 
-def number_text(value: float | None, digits: str = ".3g") -> str:
-    return "-" if value is None else format(value, digits)
+def screen_lines(table: Table | Facts, width: int) -> list[Line]:
+    """The same, with headings marked."""
+    title = [Line(text, heading=True) for text in wrapped(table.title, width)]
+    match table:
+        case Facts():
+            return [*title, *map(Line, _fact_lines(table, width))]
+        case Table():
+            return [*title, *_table_lines(table, width)] if table.rows else title
+    assert_never(table)
 
 
-def tier_table(tiers: tuple[TierSummary, ...], threshold: float) -> Table:
-    """A row per tier and direction."""
-    rows = tuple(
-        (
-            tier.name,
-            tier.direction,
-            f"{tier.links:,}",
-            f"{tier.used:,}",
-            bytes_text(tier.bytes),
-            seconds_text(tier.max_s),
-            seconds_text(tier.mean_s),
-            seconds_text(tier.p99_s),
-            number_text(tier.imbalance, ".3f"),
-            f"{tier.hot_share:.1%}",
-        )
-        for tier in tiers
+def tab_separated(table: Table | Facts) -> list[str]:
+    """All columns and whole names, as lines for a pipe; the title is a comment."""
+    match table:
+        case Facts():
+            everything: tuple[tuple[str, ...], ...] = (("what", "value"), *table.rows)
+        case Table():
+            everything = (table.columns, *table.rows) if table.rows else ()
+    return [f"# {table.title}", *("\t".join(map(_one_line, row)) for row in everything)]
+
+
+def _one_line(cell: str) -> str:
+    return " ".join(cell.split()) if {"\t", "\n", "\r"} & set(cell) else cell
+
+
+def _fact_lines(facts: Facts, width: int) -> Iterator[str]:
+    margin = max((len(name) for name, _ in facts.rows), default=0) + len(_GAP)
+    beside = width - margin >= _LEAST_VALUE
+    for name, value in facts.rows:
+        if beside:
+            yield from wrapped(value, width, name.ljust(margin), " " * margin)
+        else:
+            yield name
+            yield from wrapped(value, width, _BELOW, _BELOW)
+
+
+def _table_lines(table: Table, width: int) -> Iterator[Line]:
+    plan = _planned(table, width)
+    cells, heading, widths = _columns_in(table, plan.inside, width)
+    for words in heading:
+        yield Line(_joined(table, plan.inside, words, widths), heading=True)
+    yield Line("-" * (sum(widths) + len(_GAP) * (len(widths) - 1)))
+    for row, own in zip(table.rows, cells, strict=True):
+        if any(own) or not any(row[column] for column in plan.below):
+            yield Line(_joined(table, plan.inside, own, widths))
+        for column in plan.below:
+            if row[column]:
+                name = f"{_BELOW}{table.columns[column]}: "
+                yield from map(Line, wrapped(row[column], width, name, _BELOW + "  "))
+    if plan.hidden:
+        names = ", ".join(table.columns[column] for column in plan.hidden)
+        yield from map(Line, wrapped(f"hidden at this width: {names}; a pipe or --json shows all", width))
+
+
+def _planned(table: Table, width: int) -> _Plan:
+    """Move columns below the row, then leave columns out, until the row fits."""
+    plan = _Plan(tuple(column for column in range(len(table.columns)) if _used(table, column)), (), ())
+    for column, moves in _moves(table):
+        if len(plan.inside) == 1 or _least_width(table, plan.inside) <= width:
+            break
+        if column in plan.inside:
+            inside = tuple(other for other in plan.inside if other != column)
+            below = tuple(sorted((*plan.below, column))) if moves else plan.below
+            hidden = plan.hidden if moves else tuple(sorted((*plan.hidden, column)))
+            plan = _Plan(inside, below, hidden)
+    return plan
+
+
+def _moves(table: Table) -> Iterator[tuple[int, bool]]:
+    """Columns in the order in which they leave the row, and whether they stay below it."""
+    place = table.columns.index
+    yield from ((place(name), True) for name in table.below)
+    yield from ((place(name), False) for name in table.drop)
+    others = range(len(table.columns) - 1, 0, -1)
+    yield from ((column, True) for column in others if table.columns[column] not in table.right)
+    yield from ((column, False) for column in others)
+
+
+def _used(table: Table, column: int) -> bool:
+    """Whether any row says anything in the column: one without is no loss on a screen."""
+    return column == 0 or any(row[column] for row in table.rows)
+
+
+def _widest(table: Table, column: int) -> int:
+    return max((len(row[column]) for row in table.rows), default=0)
+
+
+def _least(table: Table, column: int) -> int:
+    """Narrowest width of a column: its longest number or name, its heading's longest word."""
+    cells = _widest(table, column)
+    if table.columns[column] in table.shorten:
+        cells = min(cells, _LEAST_NAME)
+    return max(cells, *(len(word) for word in table.columns[column].split(" ")))
+
+
+def _least_width(table: Table, columns: tuple[int, ...]) -> int:
+    return sum(_least(table, column) for column in columns) + len(_GAP) * (len(columns) - 1)
+
+
+def _columns_in(
+    table: Table, columns: tuple[int, ...], width: int
+) -> tuple[list[list[str]], list[list[str]], list[int]]:
+    """Cells of each row, lines of the heading, and widths, with as few lines of heading as fit."""
+    spare = width - len(_GAP) * (len(columns) - 1)
+    # Only a lone column can be wider than the screen.
+    widths = [min(_least(table, column), width) for column in columns]
+    for place, column in enumerate(columns):
+        more = min(_widest(table, column) - widths[place], spare - sum(widths))
+        widths[place] += max(more, 0)
+    for lines in range(1, 1 + max(len(table.columns[column].split(" ")) for column in columns)):
+        wider = [max(have, _heading_width(table.columns[c], lines)) for have, c in zip(widths, columns, strict=True)]
+        if sum(wider) <= spare:
+            widths = wider
+            break
+    headings = [_heading(table.columns[c], have) for c, have in zip(columns, widths, strict=True)]
+    height = max(map(len, headings))
+    raised = [[""] * (height - len(words)) + words for words in headings]
+    heading = [list(words) for words in zip(*raised, strict=True)]
+    cells = [
+        [
+            row[c] if table.columns[c] in table.right else shortened(row[c], have)
+            for c, have in zip(columns, widths, strict=True)
+        ]
+        for row in table.rows
+    ]
+    return cells, heading, widths
+
+
+def _heading(name: str, width: int) -> list[str]:
+    """Lines of a heading, broken at words only."""
+    lines = [""]
+    for word in name.split(" "):
+        if lines[-1] and len(lines[-1]) + 1 + len(word) > width:
+            lines.append(word)
+        else:
+            lines[-1] = f"{lines[-1]} {word}".lstrip()
+    return lines
+
+
+def _heading_width(name: str, lines: int) -> int:
+    """The narrowest width in which a heading takes no more than so many lines."""
+    return next(width for width in range(1, len(name) + 1) if len(_heading(name, width)) <= lines and
+                max(map(len, _heading(name, width))) <= width)  # fmt: skip
+
+
+def _joined(table: Table, columns: tuple[int, ...], cells: list[str], widths: list[int]) -> str:
+    placed = (
+        cell.rjust(width) if table.columns[column] in table.right else cell.ljust(width)
+        for column, cell, width in zip(columns, cells, widths, strict=True)
     )
-    columns = ("tier", "direction", "links", "used", "bytes", "max", "mean", "p99", "max/mean", f">{threshold:g}x mean")
-    return Table("Links by tier and direction (load / capacity)", columns, rows, frozenset(columns[2:]))
-
-
-def hotspot_table(hot: tuple[Hotspot, ...], total: int, threshold: float) -> Table:
-    """The ranked list."""
-    rows = tuple(
-        (
-            str(rank),
-            spot.name,
-            spot.tier,
-            spot.direction,
-            bytes_text(spot.bytes),
-            f"{spot.capacity_gbps:g}",
-            seconds_text(spot.seconds),
-            f"{spot.over_mean:.2f}",
-            f"{spot.of_busiest:.1%}",
-        )
-        for rank, spot in enumerate(hot, 1)
-    )
-    columns = ("#", "link", "tier", "direction", "bytes", "Gb/s", "load/capacity", "x mean", "of busiest")
-    more = f", the first {len(hot)} of {total:,}" if total > len(hot) else ""
-    title = f"Hotspots: links above {threshold:g}x the mean of their tier and direction{more}"
-    return Table(title if total else f"{title}: none", columns, rows, frozenset({"#", *columns[4:]}))
-
-
-def hotspot_document(spot: Hotspot) -> dict[str, object]:
-    """A hotspot for JSON."""
-    return asdict(spot)
-
-
-def links_csv(loads: LinkLoads) -> str:
-    """One row per directed link, columns `LINK_COLUMNS`; unknown values are empty."""
-    topology = loads.topology
-    nodes = topology.nodes
-    names = nodes.name
-    plane, rail = nodes.plane.tolist(), nodes.rail.tolist()
-
-    def known(*values: int) -> str:
-        return next((str(value) for value in values if value != UNKNOWN), "")
-
-    rows = [LINK_COLUMNS]
-    columns = zip(
-        topology.link_tail.tolist(),
-        topology.link_tail_port.tolist(),
-        topology.link_head.tolist(),
-        topology.link_head_port.tolist(),
-        topology.link_kind.tolist(),
-        topology.link_tier.tolist(),
-        topology.link_direction.tolist(),
-        topology.link_capacity_gbps.tolist(),
-        loads.bytes.tolist(),
-        strict=True,
-    )
-    for tail, tail_port, head, head_port, kind, tier, direction, gbps, carried in columns:
-        rows.append(
-            f"{csv_field(names[tail])},{known(tail_port)},{csv_field(names[head])},{known(head_port)},"
-            f"{LINK_KINDS[kind]},{tier},{DIRECTIONS[direction]},"
-            f"{known(rail[tail], rail[head])},{known(plane[tail], plane[head])},{gbps!r},{carried!r}"
-        )
-    return "\n".join(rows) + "\n"
-
-
-def csv_field(text: str) -> str:
-    """A CSV field, quoted where it must be (RFC 4180)."""
-    if any(character in text for character in ',"\r\n'):
-        return '"' + text.replace('"', '""') + '"'
-    return text
+    return _GAP.join(placed).rstrip()

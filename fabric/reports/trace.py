@@ -1,13 +1,14 @@
 """What a trace contains, as tables, CSV and JSON."""
 
-import csv
-import io
 from pathlib import Path
 
 import numpy as np
 
+from collectives.sizes import counted
+from fabric.reports.csv_text import csv_text
 from fabric.reports.emit import Report
-from fabric.reports.tables import Table, bytes_text
+from fabric.reports.tables import Table
+from fabric.reports.words import bytes_text
 from traces.operation import Operation, Trace
 
 _COLUMNS = (
@@ -71,8 +72,8 @@ def trace_tables(trace: Trace, top: int) -> list[Table]:
         for row in totals(trace)
     )
     columns = ("kind", "dtype", "group size", "operations", "bytes per rank", "incomplete")
-    job = f"{trace.n_ranks or 'an unknown number of'} ranks"
-    title = f"{len(trace.operations)} operations in {len(trace.files)} file(s), {job}"
+    job = counted(trace.n_ranks, "rank") if trace.n_ranks else "an unknown number of ranks"
+    title = f"{counted(len(trace.operations), 'operation')} in {counted(len(trace.files), 'file')}, {job}"
     tables = [Table(title, columns, rows, frozenset(columns[2:]))]
     largest = sorted(trace.operations, key=lambda operation: -(operation.bytes or 0.0))[:top]
     if largest:
@@ -81,7 +82,16 @@ def trace_tables(trace: Trace, top: int) -> list[Table]:
             for o in largest
         )
         names = ("kind", "group size", "bytes per rank", "dtype", "ranks", "missing", "source")
-        tables.append(Table(f"Largest {len(largest)}", names, lines, frozenset(names[1:3])))
+        tables.append(
+            Table(
+                f"The largest {len(largest)}",
+                names,
+                lines,
+                frozenset(names[1:3]),
+                below=("missing", "ranks"),
+                shorten=frozenset({"source"}),
+            )
+        )
     if trace.ignored:
         counts = tuple((reason, str(count)) for reason, count in trace.ignored)
         tables.append(Table("Not operations on the network", ("what", "count"), counts, frozenset({"count"})))
@@ -90,16 +100,12 @@ def trace_tables(trace: Trace, top: int) -> list[Table]:
 
 def operations_csv(trace: Trace) -> str:
     """One row per operation."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(_COLUMNS)
-    for operation in trace.operations:
-        row = _row(operation)
-        writer.writerow(
-            " ".join(map(str, value)) if isinstance(value, list) else "" if value is None else value
-            for value in (row[column] for column in _COLUMNS)
-        )
-    return text.getvalue()
+
+    def fields(row: dict[str, object]) -> list[object]:
+        values = (row[column] for column in _COLUMNS)
+        return [" ".join(map(str, value)) if isinstance(value, list) else value for value in values]
+
+    return csv_text(_COLUMNS, (fields(_row(operation)) for operation in trace.operations))
 
 
 def _row(operation: Operation) -> dict[str, object]:

@@ -16,7 +16,7 @@ from fabric.routing.policies import Adaptive, Ecmp, Routing
 from fabric.scenario import DIRECT, PXN, Scenario
 from fabric.studies.analysis import Analysis, analyse, scenario_bound
 from fabric.studies.hotspots import Hotspot, TierSummary
-from fabric.topology import ENDPOINT, Topology
+from fabric.topology import NVLINK, NVSWITCH, SWITCH, Topology
 
 
 @dataclass(frozen=True)
@@ -184,10 +184,36 @@ def _wired(fabric: OpenedFabric, description: FabricDescription, wiring: Wiring)
     return replace(fabric, topology=build(chosen), description=chosen)
 
 
-def counts_of(topology: Topology) -> tuple[int, int, int]:
-    """Endpoints, switches and cables (scale-up ones too): what two designs must share to be compared."""
-    n_switches = int(np.count_nonzero(topology.nodes.kind != ENDPOINT))
-    return topology.n_endpoints, n_switches, topology.n_links // 2
+@dataclass(frozen=True, order=True)
+class Counts:
+    """What two designs must share to be compared.
+
+    Attributes
+    ----------
+    endpoints : int
+    switches : int
+        Of the scale-out network.
+    nvlink_domains : int
+    cables, nvlink_cables : int
+        All cables, and those of them that are NVLink's.
+    """
+
+    endpoints: int
+    switches: int
+    nvlink_domains: int
+    cables: int
+    nvlink_cables: int
+
+
+def counts_of(topology: Topology) -> Counts:
+    """Count the parts of a fabric."""
+    return Counts(
+        endpoints=topology.n_endpoints,
+        switches=int(np.count_nonzero(topology.nodes.kind == SWITCH)),
+        nvlink_domains=int(np.count_nonzero(topology.nodes.kind == NVSWITCH)),
+        cables=topology.n_links // 2,
+        nvlink_cables=int(np.count_nonzero(topology.link_kind == NVLINK)) // 2,
+    )
 
 
 def _ratio(numerator: float, denominator: float) -> float | None:

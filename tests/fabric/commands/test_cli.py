@@ -113,7 +113,7 @@ def test_compare_prints_the_ladder_and_draws_one_figure(here):
     done = railscope("compare", "hgx-b200-64", "--size", "1GiB")
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
-    assert lines[0] == "# hgx-b200-64: all-to-all of 1 GiB, 1 groups of 64"
+    assert lines[0] == "# hgx-b200-64: all-to-all of 1 GiB, 1 group of 64"
     assert [line.split("\t")[0] for line in lines[1:7]] == [
         "step",
         "naive",
@@ -130,7 +130,7 @@ def test_compare_prints_the_ladder_and_draws_one_figure(here):
     assert [step["design"]["wiring"] for step in steps] == ["host", "rail", "rail", "rail", "rail"]
     assert steps[-1]["design"]["routing"] == {"policy": "adaptive"}
     parts = {tuple(step["design"][key] for key in ("endpoints", "switches", "cables")) for step in steps}
-    assert parts == {(64, 20, 192)}
+    assert parts == {(64, 12, 192)}
     assert np.prod([step["gain"] for step in steps[1:]]) == pytest.approx(steps[0]["time_s"] / steps[-1]["time_s"])
 
 

@@ -1,0 +1,123 @@
+"""Links as people and programs read them: tiers, hotspots, one line for a link, a CSV row for each."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from collectives.demand import Int32Vector
+from fabric.reports.csv_text import csv_text
+from fabric.reports.tables import Table
+from fabric.reports.words import bytes_text, number_text, seconds_text
+from fabric.routing.link_loads import LinkLoads
+from fabric.studies.hotspots import Hotspot, TierSummary
+from fabric.topology import DIRECTIONS, LINK_KINDS, PEER, UNKNOWN
+
+LINK_COLUMNS = (
+    "tail",
+    "tail_port",
+    "head",
+    "head_port",
+    "kind",
+    "tier",
+    "direction",
+    "rail",
+    "plane",
+    "capacity_gbps",
+    "bytes",
+)
+
+
+def tier_text(name: str, direction: str) -> str:
+    """A tier and direction: ``leaf-spine up``, ``within tier 2``."""
+    return name if direction == DIRECTIONS[PEER] else f"{name} {direction}"
+
+
+def link_text(spot: Hotspot | None) -> str:
+    """A hot link in one line: ``r0-l03 port 41 -> s07 port 12 (leaf-spine up, 2.3x the mean)``."""
+    if spot is None:
+        return "none: nothing is carried"
+    times = f"{spot.over_mean:.3g}x"
+    over = {"1x": ", at the mean", "nanx": ""}.get(times, f", {times} the mean")
+    return f"{spot.name} ({tier_text(spot.tier, spot.direction)}{over})"
+
+
+def tier_table(tiers: tuple[TierSummary, ...], threshold: float) -> Table:
+    """A row per tier and direction."""
+    rows = tuple(
+        (
+            tier_text(tier.name, tier.direction),
+            f"{tier.links:,}",
+            f"{tier.used:,}",
+            bytes_text(tier.bytes),
+            seconds_text(tier.max_s),
+            seconds_text(tier.mean_s),
+            seconds_text(tier.p99_s),
+            number_text(tier.imbalance, ".3f"),
+            f"{tier.hot_share:.1%}",
+        )
+        for tier in tiers
+    )
+    hot = f"above {threshold:g}x mean"
+    columns = ("tier", "links", "used", "bytes", "max", "mean", "p99", "max/mean", hot)
+    title = "Links by tier and direction: how long they are busy (load / capacity)"
+    return Table(title, columns, rows, frozenset(columns[1:]), drop=("p99", "used", "bytes", "links", hot, "mean"))
+
+
+def hotspot_table(hot: tuple[Hotspot, ...], total: int, threshold: float) -> Table:
+    """The ranked list."""
+    rows = tuple(
+        (
+            str(rank),
+            spot.name,
+            tier_text(spot.tier, spot.direction),
+            bytes_text(spot.bytes),
+            f"{spot.capacity_gbps:g}",
+            seconds_text(spot.seconds),
+            f"{spot.over_mean:.2f}",
+            f"{spot.of_busiest:.1%}",
+        )
+        for rank, spot in enumerate(hot, 1)
+    )
+    columns = ("#", "link", "tier", "bytes", "Gb/s", "load / capacity", "x mean", "of busiest")
+    more = f", the first {len(hot)} of {total:,}" if total > len(hot) else ""
+    title = f"Hotspots: links above {threshold:g}x the mean of their tier and direction{more}"
+    return Table(
+        title if total else f"{title}: none",
+        columns,
+        rows,
+        frozenset({"#", *columns[3:]}),
+        drop=("Gb/s", "bytes", "of busiest", "tier", "x mean"),
+    )
+
+
+def links_csv(loads: LinkLoads) -> str:
+    """One row per directed link, columns `LINK_COLUMNS`; unknown values are empty."""
+    topology = loads.topology
+    tail, head = topology.link_tail, topology.link_head
+    names = topology.nodes.name
+    return csv_text(
+        LINK_COLUMNS,
+        zip(
+            map(names.__getitem__, tail.tolist()),
+            _known(topology.link_tail_port),
+            map(names.__getitem__, head.tolist()),
+            _known(topology.link_head_port),
+            map(LINK_KINDS.__getitem__, topology.link_kind.tolist()),
+            topology.link_tier.tolist(),
+            map(DIRECTIONS.__getitem__, topology.link_direction.tolist()),
+            _known(_of_either_end(topology.nodes.rail, tail, head)),
+            _known(_of_either_end(topology.nodes.plane, tail, head)),
+            topology.link_capacity_gbps.tolist(),
+            loads.bytes.tolist(),
+            strict=True,
+        ),
+    )
+
+
+def _of_either_end(values: Int32Vector, tail: Int32Vector, head: Int32Vector) -> Int32Vector:
+    """The tail's value where it is known, else the head's."""
+    return np.where(values[tail] != UNKNOWN, values[tail], values[head]).astype(np.int32)
+
+
+def _known(values: Int32Vector) -> Iterator[int | str]:
+    return ("" if value == UNKNOWN else value for value in values.tolist())

@@ -1,0 +1,110 @@
+"""Where reports go: lines on a terminal as wide as it is, tab-separated text into a pipe, one JSON document."""
+
+import json
+import os
+import re
+import shutil
+import sys
+from collections.abc import Iterator, Sequence
+
+from collectives.sizes import counted
+from fabric.reports.tables import Facts, Line, Table, screen_lines, tab_separated
+from fabric.reports.words import wrapped
+
+# Where an assumption comes from stands in brackets at its end.
+_SOURCE = re.compile(r" \([^()]*\)$")
+
+
+def screen_width() -> int | None:
+    """Columns of the terminal that standard output is (`COLUMNS` overrules it); None for a pipe or a file."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
+def render_report(
+    verdict: Sequence[str],
+    tables: Sequence[Table | Facts],
+    notes: Sequence[str] = (),
+    assumptions: Sequence[str] = (),
+    verbose: bool = False,
+    width: int | None = None,
+) -> str:
+    """What limits, the tables, notes, and what was assumed.
+
+    Parameters
+    ----------
+    verdict : sequence of str
+        Sentences a person can act on.
+    assumptions : sequence of str
+        The most important one first.  Without `verbose` they are counted and only the first is said.
+    width : int, optional
+        Characters a line; None for a pipe: tab-separated tables, with all else as ``#`` comments.
+    """
+    if width is None:
+        return "\n".join(_pipe_lines(verdict, tables, notes, assumptions, verbose)) + "\n"
+    lines = _report_lines(verdict, tables, notes, assumptions, verbose, width)
+    return "\n".join(line.text for line in lines) + "\n"
+
+
+def print_report(
+    verdict: Sequence[str],
+    tables: Sequence[Table | Facts],
+    notes: Sequence[str] = (),
+    assumptions: Sequence[str] = (),
+    verbose: bool = False,
+) -> None:
+    """The report on standard output, as wide as the terminal is, headings bold unless ``NO_COLOR`` is set."""
+    width = screen_width()
+    if width is None or os.environ.get("NO_COLOR"):
+        sys.stdout.write(render_report(verdict, tables, notes, assumptions, verbose, width))
+        return
+    from rich.console import Console
+    from rich.text import Text
+
+    console = Console(soft_wrap=True, highlight=False)
+    for line in _report_lines(verdict, tables, notes, assumptions, verbose, width):
+        console.print(Text(line.text, style="bold" if line.heading else ""))
+
+
+def print_json(document: dict[str, object]) -> None:
+    """One document on standard output; NaN and infinity never occur in it."""
+    print(json.dumps(document, indent=2, allow_nan=False))
+
+
+def assumed(assumptions: Sequence[str], verbose: bool) -> list[str]:
+    """Each assumption with its source; or how many there are, and the first one without its source."""
+    if verbose or not assumptions:
+        return [f"assumed: {line}" for line in assumptions]
+    first = _SOURCE.sub("", assumptions[0])
+    if len(assumptions) == 1:
+        return [f"assumes: {first}" + ("" if first == assumptions[0] else "; --verbose says why")]
+    return [f"assumes {counted(len(assumptions), 'thing')}, first: {first}; --verbose lists all"]
+
+
+def _report_lines(
+    verdict: Sequence[str],
+    tables: Sequence[Table | Facts],
+    notes: Sequence[str],
+    assumptions: Sequence[str],
+    verbose: bool,
+    width: int,
+) -> list[Line]:
+    sentences = [Line(text, heading=True) for sentence in verdict for text in wrapped(sentence, width, rest="")]
+    ending = [Line(text) for line in (*notes, *assumed(assumptions, verbose)) for text in wrapped(line, width)]
+    blocks = [sentences, *(screen_lines(table, width) for table in tables), ending]
+    lines: list[Line] = []
+    for block in filter(None, blocks):
+        lines += [*([Line("")] if lines else []), *block]
+    return lines
+
+
+def _pipe_lines(
+    verdict: Sequence[str],
+    tables: Sequence[Table | Facts],
+    notes: Sequence[str],
+    assumptions: Sequence[str],
+    verbose: bool,
+) -> Iterator[str]:
+    yield from (f"# {sentence}" for sentence in verdict)
+    for table in tables:
+        yield from (*tab_separated(table), "")
+    yield from (f"# {line}" for line in (*notes, *assumed(assumptions, verbose)))

@@ -1,0 +1,79 @@
+"""What is said of links: the CSV of them, and one line for a hot one."""
+
+import csv
+import io
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, strategies as st
+
+from collectives.demand import Flows
+from fabric import Adaptive, Ecmp, build, link_loads, links_csv, load_preset, packed
+from fabric.reports.csv_text import csv_text
+from fabric.reports.links import LINK_COLUMNS, link_text, tier_text
+from fabric.reports.loads import routing_text
+from fabric.studies.hotspots import Hotspot
+from fabric.topology import DIRECTIONS, LINK_KINDS, UNKNOWN
+
+_SPOT = Hotspot(0, "l0 port 1 -> s0 port 2", "leaf-spine", "up", 1e9, 400.0, 0.02, 2.345, 1.0)
+
+
+@given(st.lists(st.lists(st.text(st.characters(codec="ascii"), max_size=5), min_size=2, max_size=2)))
+def test_csv_reads_back_as_written(rows):
+    text = csv_text(("a", "b"), rows)
+    given_rows = [[cell.replace("\r\n", "\n") for cell in row] for row in rows]
+    assert list(csv.reader(io.StringIO(text, newline=""))) == [["a", "b"], *given_rows]
+
+
+def test_a_row_per_directed_link():
+    topology = build(load_preset("hgx-b200-64"))
+    loads = link_loads(topology, Flows(np.array([0]), np.array([9]), np.array([1e6])), packed(topology, 64), Adaptive())
+    header, *rows = csv.reader(io.StringIO(links_csv(loads)))
+    assert tuple(header) == LINK_COLUMNS
+    assert len(rows) == topology.n_links
+    nodes = topology.nodes
+
+    def known(*values):
+        return next((str(value) for value in values if value != UNKNOWN), "")
+
+    for link, row in enumerate(rows):
+        tail, head = topology.link_tail[link], topology.link_head[link]
+        assert row == [
+            nodes.name[tail],
+            known(topology.link_tail_port[link]),
+            nodes.name[head],
+            known(topology.link_head_port[link]),
+            LINK_KINDS[topology.link_kind[link]],
+            str(topology.link_tier[link]),
+            DIRECTIONS[topology.link_direction[link]],
+            known(nodes.rail[tail], nodes.rail[head]),
+            known(nodes.plane[tail], nodes.plane[head]),
+            repr(float(topology.link_capacity_gbps[link])),
+            repr(float(loads.bytes[link])),
+        ]
+    assert {row[4] for row in rows} == {"nic", "isl", "nvlink"}
+
+
+@pytest.mark.parametrize(
+    ("spot", "expected"),
+    [
+        (_SPOT, "l0 port 1 -> s0 port 2 (leaf-spine up, 2.35x the mean)"),
+        (replace(_SPOT, over_mean=1.0), "l0 port 1 -> s0 port 2 (leaf-spine up, at the mean)"),
+        (replace(_SPOT, over_mean=float("nan")), "l0 port 1 -> s0 port 2 (leaf-spine up)"),
+        (
+            replace(_SPOT, tier="within tier 2", direction="peer"),
+            "l0 port 1 -> s0 port 2 (within tier 2, 2.35x the mean)",
+        ),
+        (None, "none: nothing is carried"),
+    ],
+)
+def test_a_hot_link_in_one_line(spot, expected):
+    assert link_text(spot) == expected
+
+
+def test_tiers_and_routings_are_said_in_words():
+    assert tier_text("leaf-spine", "down") == "leaf-spine down"
+    assert routing_text(Adaptive()) == "adaptive"
+    assert routing_text(Ecmp()) == "ecmp, 1 queue pair, seed 0, a hash seed for each switch"
+    assert routing_text(Ecmp(4, 3, True)) == "ecmp, 4 queue pairs, seed 3, one hash seed for all switches"
