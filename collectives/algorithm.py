@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from collectives.bandwidth import known_collective
-from collectives.channels import Channel
 from collectives.demand import Groups, Int32Vector
 from collectives.errors import InputError
+from collectives.nccl_channels import Channel
 from collectives.ring import group_bytes
 from collectives.schedule import Schedule
 from collectives.steps import Program, schedule_of

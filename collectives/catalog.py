@@ -129,10 +129,10 @@ def collective_schedule(
     domain, rail : (n_ranks,) int32, optional
         What algorithms that tell scale-up from scale-out need to know of the ranks.
     n_channels : int, optional
-        Of ``rings`` and ``trees``: see `collectives.channels`.  Of ``hierarchical``, ``nvls``, ``nvls-tree`` and
+        Of ``rings`` and ``trees``: see `collectives.nccl_channels`.  Of ``hierarchical``, ``nvls``, ``nvls-tree`` and
         ``sharp``: members of a domain that talk across, at most.
     cross_nic : {0, 1, 2}, optional
-        Of ``rings``: see `collectives.channels`.
+        Of ``rings``: see `collectives.nccl_channels`.
 
     Raises
     ------

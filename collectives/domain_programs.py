@@ -9,8 +9,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from collectives.channels import Channel, channels
 from collectives.demand import Groups, Int64Vector
+from collectives.nccl_channels import Channel, channels
 from collectives.programs import (
     double_tree_all_reduce,
     ring_all_gather,
@@ -145,7 +145,7 @@ def _channels_of(sizes: Domains, n_channels: int | None, cross_nic: int) -> tupl
 
 
 def channel_rings(collective: str, sizes: Domains, n_channels: int | None = None, cross_nic: int = 2) -> Program:
-    """A ring for each of `collectives.channels`, each with its part of every block.
+    """A ring for each of `collectives.nccl_channels`, each with its part of every block.
 
     The members' order is what is shown; how a send reaches the next domain's NIC (PXN, for `cross_nic` 0) is not.
 
@@ -155,7 +155,7 @@ def channel_rings(collective: str, sizes: Domains, n_channels: int | None = None
     sizes : sequence of int
         Members of each domain; the root of a broadcast and a reduction is member 0.
     n_channels, cross_nic : int, optional
-        As for `collectives.channels`.
+        As for `collectives.nccl_channels`.
     """
     orders = [one.ranks.astype(np.int64) for one in _channels_of(sizes, n_channels, cross_nic)]
     if collective in ("broadcast", "reduce"):

@@ -8,7 +8,6 @@ from functools import partial
 from collectives import domain_programs, programs
 from collectives.algorithm import Algorithm, JobFacts
 from collectives.alltoall import all_to_all, rail_aligned_all_to_all
-from collectives.channels import channel_rings, channel_trees, channels
 from collectives.hierarchical import (
     hierarchical_all_reduce,
     nvls_all_reduce,
@@ -16,6 +15,7 @@ from collectives.hierarchical import (
     sharp_all_reduce,
     two_phase_all_to_all,
 )
+from collectives.nccl_channels import channel_rings, channel_trees, channels
 from collectives.ring import (
     bidirectional_ring_all_reduce,
     ring_all_gather,

@@ -18,6 +18,16 @@ def test_every_public_name_is_there():
         railscope.nonsense  # noqa: B018
 
 
+def test_no_public_name_is_also_a_submodule():
+    """Such a name would turn into the module on its second use."""
+    for package in railscope.PACKAGES:
+        folder = ROOT / package
+        modules = {path.stem for path in folder.glob("*.py")} | {
+            path.name for path in folder.iterdir() if path.is_dir()
+        }
+        assert not modules & set(railscope.__all__)
+
+
 def test_help_imports_nothing_heavy():
     code = "import sys, fabric.commands.app; print([m for m in ('numba', 'numpy', 'matplotlib', 'networkx', 'pydantic') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)

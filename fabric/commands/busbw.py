@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fabric.commands.choices import COLLECTIVES, choice, registered_collectives
+from collectives.bandwidth import COLLECTIVES
+from fabric.commands.choices import choice
 from fabric.commands.grouping import OptionGroup
 from fabric.commands.options import (
     FabricOptions,
@@ -44,7 +45,7 @@ class TestOptions(OptionGroup):
 
     panel = "Test"
 
-    collective: Annotated[str, choice("Collective", COLLECTIVES, more=registered_collectives)] = "all-reduce"
+    collective: Annotated[str, choice("Collective", COLLECTIVES)] = "all-reduce"
     sizes: Annotated[str, typer.Option(metavar="RANGE", help="FIRST:LAST doubles; or sizes with commas between.")] = (
         "1MiB:16GiB"
     )

@@ -5,18 +5,9 @@ from typing import Any
 
 import typer
 
+from collectives.suggestion import hint
+
 # Known without loading anything heavy, so that `--help` is instant; a test holds them against the registries.
-COLLECTIVES = (
-    "all-reduce",
-    "all-gather",
-    "reduce-scatter",
-    "all-to-all",
-    "broadcast",
-    "reduce",
-    "gather",
-    "scatter",
-    "send-recv",
-)
 POLICIES = ("adaptive", "ecmp", "dmodk", "lft")
 WIRINGS = ("rail", "host")
 TRANSPORTS = ("direct", "pxn")
@@ -41,8 +32,6 @@ def choice(
         every = tuple(known) if more is None else tuple(more())
         if wanted in every:
             return wanted
-        from collectives.suggestion import hint
-
         raise typer.BadParameter(f"{text!r} is unknown; {hint(wanted, every)}")
 
     def complete(incomplete: str) -> list[str]:
@@ -57,10 +46,3 @@ def registered_policies() -> Sequence[str]:
     from fabric.routing.policies import COMPUTED
 
     return (*COMPUTED, "lft")
-
-
-def registered_collectives() -> Sequence[str]:
-    """Names of all collectives, those from outside too."""
-    from collectives.catalog import ALGORITHMS
-
-    return tuple(ALGORITHMS)

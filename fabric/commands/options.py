@@ -6,13 +6,12 @@ from typing import Annotated
 
 import typer
 
+from collectives.bandwidth import COLLECTIVES
 from fabric.commands.choices import (
-    COLLECTIVES,
     HASH_SEEDS,
     POLICIES,
     WIRINGS,
     choice,
-    registered_collectives,
     registered_policies,
 )
 from fabric.commands.grouping import OptionGroup
@@ -64,7 +63,7 @@ class TrafficOptions(OptionGroup):
 
     panel = "Traffic"
 
-    collective: Annotated[str | None, choice("Collective", COLLECTIVES, more=registered_collectives)] = None
+    collective: Annotated[str | None, choice("Collective", COLLECTIVES)] = None
     size: Annotated[
         str | None, typer.Option(metavar="BYTES", help="Size as nccl-tests counts it, with a unit [default: 1GiB].")
     ] = None

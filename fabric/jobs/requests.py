@@ -49,7 +49,7 @@ class Collective:
     parallel, axes, order : str
         Groups of a parallel layout instead: ``tp=4,ep=64``, the axes that they run over, and the order of the axes.
     n_channels, cross_nic : int or None
-        Of algorithms that have channels: see `collectives.channels`.
+        Of algorithms that have channels: see `collectives.nccl_channels`.
 
     Raises
     ------

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 
 from collectives.catalog import algorithm_of, collective_schedule
-from collectives.channels import Channel
 from collectives.demand import Groups, Int32Vector
 from collectives.errors import InputError
 from collectives.layout import ParallelLayout
+from collectives.nccl_channels import Channel
 from collectives.schedule import Phase, Schedule
 from collectives.sizes import counted, format_bytes
 from fabric.jobs.placement import Placement
@@ -93,7 +93,7 @@ def collective_traffic(
     layout, axes : optional
         Groups of a parallel layout instead.
     n_channels, cross_nic : int, optional
-        Of the algorithms that have channels: see `collectives.channels`.
+        Of the algorithms that have channels: see `collectives.nccl_channels`.
 
     Raises
     ------

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from collectives.channels import Channel
+from collectives.nccl_channels import Channel
 from fabric.reports.tables import Table
 
 _RANKS = 8

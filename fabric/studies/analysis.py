@@ -6,8 +6,8 @@ from functools import cached_property
 import numpy as np
 
 from collectives.bandwidth import algbw_GBps, busbw_GBps
-from collectives.channels import Channel
 from collectives.errors import InputError
+from collectives.nccl_channels import Channel
 from collectives.schedule import Schedule
 from fabric.bounds.cuts import Bound, job_bound
 from fabric.bounds.linear_program import linear_program_bound

@@ -71,7 +71,7 @@ def predict_busbw(
     source : str
         Their file, for messages.
     n_channels, cross_nic : int, optional
-        Of the algorithms that have channels: see `collectives.channels`.
+        Of the algorithms that have channels: see `collectives.nccl_channels`.
 
     Raises
     ------

@@ -104,7 +104,7 @@ def alpha_betas(
     groups : Groups, optional
         Default the whole job as one.
     n_channels, cross_nic : int, optional
-        Of the algorithms that have channels: see `collectives.channels`.
+        Of the algorithms that have channels: see `collectives.nccl_channels`.
 
     Raises
     ------

@@ -9,8 +9,8 @@ import railscope as rs
 from collectives import ALGORITHMS, COLLECTIVES, Algorithm, Groups, InputError, Program, collective_schedule, prove
 from collectives.algorithm import AUTO
 from collectives.catalog import algorithm_of, names_that_take, register_algorithm, unregister_algorithm
-from collectives.channels import channel_rings, channels
 from collectives.domain_programs import channel_rings as channel_rings_program
+from collectives.nccl_channels import channel_rings, channels
 from collectives.programs import ring_all_gather
 from collectives.proof import _CLAIMS
 from collectives.shipped import SHIPPED
