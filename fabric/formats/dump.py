@@ -11,7 +11,7 @@ MAX_LINE = 4096
 
 
 def dump_lines(path: str | Path) -> Iterator[tuple[int, str]]:
-    r"""Number and text of each line of a plain or gzip file, without line ends.
+    r"""Number and text of each line of a plain, gzip or xz file, without line ends.
 
     Node descriptions may hold any bytes: those that are not UTF-8 come as ``\xNN``.
     """

@@ -175,10 +175,10 @@ def trace_traffic(paths: Sequence[str | Path], n_ranks: int | None = None, algor
     n_ranks : int, optional
         Size of the job; default what the trace says.
     """
-    from traces.kineto import read_kineto
+    from traces.registry import read_trace
     from traces.traffic import trace_schedule
 
-    trace = read_kineto(paths)
+    trace = read_trace(paths)
     size = n_ranks or trace.n_ranks
     if size is None:
         raise InputError(f"{paths[0]}: the trace does not say how many ranks the job had; --gpus N gives it")

@@ -12,10 +12,10 @@ from hypothesis import given, settings, strategies as st
 
 from collectives import AllToAll, Groups, InputError
 from fabric.builders import build, load_preset
-from fabric.formats.exporting import annotated, exported
+from fabric.formats.exporting import exported
 from fabric.formats.infiniband.ibsim import ibsim_netlist
 from fabric.formats.infiniband.lfts import read_lfts
-from fabric.formats.infragraph import infragraph_documents, infragraph_text, read_infragraph
+from fabric.formats.infragraph import annotated, infragraph_documents, infragraph_text, read_infragraph
 from fabric.formats.node_link import to_networkx
 from fabric.formats.opening import OpenedFabric, open_fabric
 from fabric.formats.simai import read_simai
@@ -182,16 +182,18 @@ def test_simai_is_refused(tmp_path, text, message):
 
 def test_graphml_is_what_networkx_reads(tmp_path):
     given = OpenedFabric("x", build(load_preset("hgx-b200-64")))
-    texts, notes = exported(given, tmp_path / "x.graphml")
-    ((name, data),) = texts.items()
+    made = exported(given, tmp_path / "x.graphml")
+    ((name, data),) = made.files.items()
     Path(name).write_bytes(data)
     graph, plain = nx.read_graphml(name), to_networkx(given.topology)
-    assert notes == ()
+    assert made.notes == ()
     assert dict(graph.nodes(data=True)) == dict(plain.nodes(data=True))
     assert sorted((a, b, d["capacity_gbps"]) for a, b, d in graph.edges(data=True)) == sorted(
         (a, b, d["capacity_gbps"]) for a, b, d in plain.edges(data=True)
     )
-    with pytest.raises(InputError, match=r"expected a name that ends in .infragraph.json, .json, .graphml, .net"):
+    with pytest.raises(
+        InputError, match=r"ends in .json \(node-link JSON\), .infragraph.json .* or .net \(.*, and perhaps .gz or .xz$"
+    ):
         exported(given, tmp_path / "x.doc")
 
 
