@@ -7,8 +7,9 @@ from pathlib import Path
 from collectives.errors import InputError
 from traces.compression import BROKEN, compression_of
 
-# Some kilobytes of gzip or xz can hold any amount of zeros; no trace or dump that railscope knows of comes near.
+# Some kilobytes of gzip or xz can hold any amount of zeros.  The limit is assumed: no trace or dump seen comes near.
 MAX_BYTES = 2**31
+# Assumed to be enough to tell a format by, whatever comments come first.
 HEAD_BYTES = 65536
 
 

@@ -30,7 +30,7 @@ class TraceFormat:
     Raises
     ------
     InputError
-        If the name or the title is empty, or the shape is no regular expression.
+        If a part is empty, or the shape is no regular expression.
     """
 
     name: str
@@ -39,14 +39,19 @@ class TraceFormat:
     reader: "Callable[[Sequence[str]], Trace] | str"
 
     def __post_init__(self) -> None:
-        from collectives.errors import InputError
+        reason = self._wrong()
+        if reason:
+            from collectives.errors import InputError
 
-        if not self.name or not self.title:
-            raise InputError(f"trace format {self.name!r}: expected a name and a title")
+            raise InputError(f"trace format {self.name!r}: {reason}")
+
+    def _wrong(self) -> str:
+        """Why this is no format; empty if it is one."""
         try:
             re.compile(self.shape)
         except re.error as error:
-            raise InputError(f"trace format {self.name!r}: shape: not a regular expression ({error})") from None
+            return f"shape: not a regular expression ({error})"
+        return "" if self.name and self.title and self.shape else "expected a name, a title and a shape"
 
 
 _formats: dict[str, TraceFormat] = {}

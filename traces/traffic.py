@@ -117,7 +117,7 @@ def _phases(
         demands = tuple(_times(demand, phase.repeat) for phase in schedule.phases for demand in phase.demands)
         depth = sum(phase.repeat * phase.depth for phase in schedule.phases)
         return [Phase(demands, count, label, depth)]
-    return [Phase(phase.demand, phase.repeat * count, label) for phase in schedule.phases]
+    return [Phase(phase.demand, phase.repeat * count, label, phase.depth) for phase in schedule.phases]
 
 
 def _times(demand: Demand, factor: int) -> Demand:

@@ -1,4 +1,4 @@
-"""Switches that carry nothing, whatever the job: those on no shortest path between two endpoints."""
+"""Switches that carry nothing, whatever the job: those on no shortest path between two switches with endpoints."""
 
 import numpy as np
 
@@ -27,7 +27,7 @@ def idle_parts(topology: Topology) -> tuple[str, ...]:
 
 
 def idle_switches(topology: Topology) -> BoolVector:
-    """Which nodes are switches on no shortest path between two endpoints, (n_nodes,) bool.
+    """Which nodes are switches on no shortest path between two with endpoints, (n_nodes,) bool.
 
     Switches that are cabled to the same others, and have endpoints or not alike, are one class: paths that lead
     through one of them lead through all.  From each class with endpoints a breadth-first search goes over the classes

@@ -1,7 +1,7 @@
 """What a pydantic model says of its keys: expected values, units, defaults.
 
-Constraints are read from the annotations (`annotated_types`), so that messages and the reference page cannot differ from
-what is checked.
+Constraints are read from the annotations (`annotated_types`), so that messages and the reference page say what is
+checked.
 """
 
 from collections.abc import Sequence

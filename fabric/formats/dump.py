@@ -6,7 +6,7 @@ from pathlib import Path
 from collectives.errors import InputError
 from traces.files import read_text
 
-# No tool prints longer ones; patterns stay fast on what is none of their lines.
+# Assumed: no tool is known to print longer ones.  Patterns stay fast on what is none of their lines.
 MAX_LINE = 4096
 
 

@@ -21,6 +21,7 @@ from fabric.topology import ENDPOINT, NVSWITCH, SWITCH, UNKNOWN, Cables, Nodes, 
 from traces.files import read_text
 
 _UNIT_GBPS = {"gigabits_per_second": 1.0, "gigabytes_per_second": 8.0}
+# Assumed: several times the largest clusters and devices there are.
 _MAX_COMPONENTS, _MAX_IN_DEVICE = 2_000_000, 4096
 _NO_NAME = re.compile(r"[^A-Za-z0-9_-]")
 

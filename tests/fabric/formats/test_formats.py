@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import lzma
 import math
 from pathlib import Path
 
@@ -278,7 +279,8 @@ def test_damaged_dumps_are_read_or_refused_in_one_line(name, tmp_path_factory):
         text = b"\n".join(lines)
         text = text[: data.draw(st.integers(0, len(text)))] if data.draw(st.booleans()) else text
         if data.draw(st.integers(0, 4)) == 0:
-            text = gzip.compress(text, mtime=0)[: data.draw(st.integers(1, 5000))]
+            packed = data.draw(st.sampled_from([lambda whole: gzip.compress(whole, mtime=0), lzma.compress]))(text)
+            text = packed[: data.draw(st.integers(1, 5000))]
         path = folder / "dump"
         path.write_bytes(text)
         try:
@@ -310,10 +312,11 @@ def test_any_bytes_are_read_or_refused(tmp_path_factory, read, data):
     assert refusal.startswith(str(path))
 
 
-def test_a_gzip_bomb_is_refused(tmp_path, monkeypatch):
+@pytest.mark.parametrize("pack", [gzip.compress, lzma.compress])
+def test_a_bomb_is_refused(tmp_path, monkeypatch, pack):
     monkeypatch.setattr("traces.files.MAX_BYTES", 1 << 20)
     path = tmp_path / "bomb.lfts"
-    path.write_bytes(gzip.compress(bytes(1 << 24)))
+    path.write_bytes(pack(bytes(1 << 24)))
     with pytest.raises(InputError, match="GiB; expected a smaller file"):
         read_lfts(path)
 
