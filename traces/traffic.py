@@ -7,7 +7,7 @@ from typing import assert_never
 
 import numpy as np
 
-from collectives.catalog import ALGORITHMS, collective_schedule, known_algorithm
+from collectives.catalog import ALGORITHMS, collective_schedule
 from collectives.demand import AllToAll, Demand, Flows, Groups, Int32Vector, Reduction
 from collectives.errors import InputError
 from collectives.schedule import Phase, Schedule
@@ -82,10 +82,12 @@ def _chosen(algorithm: str | Mapping[str, str] | None, kinds: set[str]) -> dict[
             known = dict.fromkeys(name for kind in routed for name in ALGORITHMS[kind])
             raise InputError(f"algorithm {algorithm!r}: no operation of the trace has it; {hint(algorithm, known)}")
         return chosen
-    for kind in algorithm:
+    for kind, name in algorithm.items():
         if kind not in KINDS or kind == "send-recv":
             raise InputError(f"algorithm of {kind!r}: unknown; {hint(kind, [k for k in KINDS if k != 'send-recv'])}")
-    return {kind: known_algorithm(kind, name) for kind, name in algorithm.items()}
+        if name not in ALGORITHMS[kind]:
+            raise InputError(f"algorithm {name!r}: {kind} does not have it; {hint(name, ALGORITHMS[kind])}")
+    return dict(algorithm)
 
 
 def _why_nothing(trace: Trace) -> str:

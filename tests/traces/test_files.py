@@ -47,10 +47,12 @@ def test_a_damaged_file_is_read_or_refused(tmp_path_factory, data):
     path = tmp_path_factory.getbasetemp() / "damaged"
     path.write_bytes(bytes(whole))
     for read in (read_text, read_head):
+        refusal = None
         try:
             read(path)
         except InputError as error:
-            assert str(error).startswith(str(path))
+            refusal = str(error)
+        assert refusal is None or refusal.startswith(str(path))
 
 
 @pytest.mark.parametrize("form", PACK)
@@ -59,7 +61,7 @@ def test_a_bomb_is_refused_without_being_unpacked(tmp_path, monkeypatch, form):
     path = tmp_path / "bomb"
     path.write_bytes(PACK[form](bytes(1 << 26)))
     tracemalloc.start()
-    with pytest.raises(InputError, match="GiB; expected a smaller file"):
+    with pytest.raises(InputError, match=r"GiB; expected a smaller file"):
         read_text(path)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
@@ -85,7 +87,7 @@ def test_streams_and_padding_behind_one_another(tmp_path):
     path.write_bytes(lzma.compress(b"one ") + bytes(8) + lzma.compress(b"two") + bytes(4))
     assert read_text(path) == "one two"
     path.write_bytes(lzma.compress(b"one") + b"rubbish")
-    with pytest.raises(InputError, match="not a whole xz file"):
+    with pytest.raises(InputError, match=r"not a whole xz file"):
         read_text(path)
 
 

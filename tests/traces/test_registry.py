@@ -36,10 +36,12 @@ def test_a_toy_trace_is_added_from_outside(tmp_path):
     with pytest.raises(InputError, match=r"rank0.json: PyTorch .* but .*x.txt is operations, a line each; expected"):
         rs.read_trace([path, kineto])
     path.write_text("hello")
-    with pytest.raises(InputError, match="x.txt: unknown kind of file; expected a trace: .*line each or PyTorch") as no:
+    with pytest.raises(
+        InputError, match=r"x.txt: unknown kind of file; expected a trace: .*line each or PyTorch"
+    ) as no:
         rs.read_trace(path)
     assert "\n" not in str(no.value)
-    with pytest.raises(InputError, match="expected at least one file"):
+    with pytest.raises(InputError, match=r"expected at least one file"):
         rs.read_trace([])
 
 
@@ -71,5 +73,5 @@ def test_kineto_is_told_by_what_is_in_it(tmp_path):
     assert plain.stat().st_size > 2 * 65536
     assert len(rs.read_trace([plain]).operations) == 1
     plain.write_text(json.dumps({"nodes": []}))
-    with pytest.raises(InputError, match="unknown kind of file; expected a trace: PyTorch profiler"):
+    with pytest.raises(InputError, match=r"unknown kind of file; expected a trace: PyTorch profiler"):
         rs.read_trace(plain)

@@ -92,7 +92,7 @@ def test_uneven_splits_stay_direct():
     ("algorithm", "message"),
     [
         ("rinse", "algorithm 'rinse': no operation of the trace has it; did you mean ring"),
-        ({"all-reduce": "bruck"}, "algorithm 'bruck'"),
+        ({"all-reduce": "bruck"}, "algorithm 'bruck': all-reduce does not have it; expected one of ring"),
         ({"allreduce": "ring"}, "algorithm of 'allreduce': unknown; did you mean all-reduce"),
         ({"send-recv": "direct"}, "algorithm of 'send-recv': unknown"),
         ("rings", "expected the domain and rail of every rank"),
