@@ -218,7 +218,7 @@ port_gbps = 400.0
         (('name = "t"', 'name = ""'), "fabric.name: expected a text in quotes that is not empty, got ''"),
         (
             ("[leaf]", "[time]\nwire_efficiency = 1.5\n[leaf]"),
-            "time.wire_efficiency: expected a finite number > 0 and <= 1",
+            "time.wire_efficiency: expected a number > 0 and <= 1, got 1.5",
         ),
         (("[leaf]", "core = 3\n[leaf]"), "fabric.core: unknown key; expected one of name, "),
         (('[fabric]\nname = "t"', 'core = 3\n[fabric]\nname = "t"'), "x.toml: core: expected a table, got 3"),
