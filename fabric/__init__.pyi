@@ -10,14 +10,14 @@ from .builders import (
     load_preset as load_preset,
     preset_names as preset_names,
 )
-from .commands.app import register_command as register_command
-from .commands.grouping import OptionGroup as OptionGroup
 from .builders.idle import idle_parts as idle_parts
 from .builders.nvlink import with_nvlink as with_nvlink
 from .builders.reference import (
     description_json_schema as description_json_schema,
     schema_reference as schema_reference,
 )
+from .commands.app import register_command as register_command
+from .commands.grouping import OptionGroup as OptionGroup
 from .formats.exporting import export_fabric as export_fabric
 from .formats.node_link import (
     from_networkx as from_networkx,

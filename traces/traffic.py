@@ -53,6 +53,24 @@ def trace_schedule(
     InputError
         If no operation is complete, one is of a rank that the job does not have, or no operation has the algorithm.
     """
+    usable = _usable(trace, n_ranks)
+    chosen = _chosen(algorithm, usable)
+    alike: dict[tuple[object, ...], list[Operation]] = {}
+    for operation in usable:
+        splits = operation.splits.tobytes() if operation.splits is not None else None
+        alike.setdefault((operation.kind, operation.ranks, operation.bytes, splits), []).append(operation)
+    phases = [phase for same in alike.values() for phase in _phases(same[0], len(same), chosen, domain, rail)]
+    return Schedule(tuple(phases)), _assumptions(trace, usable, chosen)
+
+
+def trace_assumptions(trace: Trace, n_ranks: int, algorithm: str | Mapping[str, str] | None = None) -> tuple[str, ...]:
+    """What `trace_schedule` leaves out and assumes, wherever the ranks are; errors as there."""
+    usable = _usable(trace, n_ranks)
+    return _assumptions(trace, usable, _chosen(algorithm, usable))
+
+
+def _usable(trace: Trace, n_ranks: int) -> list[Operation]:
+    """The complete operations."""
     usable = [operation for operation in trace.operations if operation.complete]
     if not usable:
         raise InputError(f"{trace.files[0]}: {_why_nothing(trace)}")
@@ -62,17 +80,12 @@ def trace_schedule(
             raise InputError(
                 f"{operation.source}: rank {beyond}; the job has ranks 0 to {n_ranks - 1}; expected {beyond + 1} ranks"
             )
-    chosen = _chosen(algorithm, {operation.kind for operation in usable if operation.splits is None})
-    alike: dict[tuple[object, ...], list[Operation]] = {}
-    for operation in usable:
-        splits = operation.splits.tobytes() if operation.splits is not None else None
-        alike.setdefault((operation.kind, operation.ranks, operation.bytes, splits), []).append(operation)
-    phases = [phase for same in alike.values() for phase in _phases(same[0], len(same), chosen, domain, rail)]
-    return Schedule(tuple(phases)), _assumptions(trace, usable, chosen)
+    return usable
 
 
-def _chosen(algorithm: str | Mapping[str, str] | None, kinds: set[str]) -> dict[str, str]:
+def _chosen(algorithm: str | Mapping[str, str] | None, usable: list[Operation]) -> dict[str, str]:
     """Algorithm of each kind for which the user chose one."""
+    kinds = {operation.kind for operation in usable if operation.splits is None}
     routed = [kind for kind in ALGORITHMS if kind in kinds and kind != "send-recv"]
     if algorithm is None:
         return {}
