@@ -10,15 +10,28 @@ from .builders import (
     load_preset as load_preset,
     preset_names as preset_names,
 )
+from .builders.idle import idle_parts as idle_parts
+from .builders.nvlink import with_nvlink as with_nvlink
+from .builders.reference import (
+    description_json_schema as description_json_schema,
+    schema_reference as schema_reference,
+)
 from .commands.app import register_command as register_command
 from .commands.grouping import OptionGroup as OptionGroup
+from .formats.exporting import export_fabric as export_fabric
 from .formats.node_link import (
     from_networkx as from_networkx,
     read_node_link as read_node_link,
     to_networkx as to_networkx,
     write_node_link as write_node_link,
 )
-from .formats.opening import OpenedFabric as OpenedFabric, open_fabric as open_fabric
+from .formats.opening import (
+    OpenedFabric as OpenedFabric,
+    load_fabric as load_fabric,
+    open_fabric as open_fabric,
+    open_lfts as open_lfts,
+)
+from .formats.registry import Export as Export, Format as Format, register_format as register_format
 from .jobs.placement import (
     Placement as Placement,
     domain_of_rank as domain_of_rank,

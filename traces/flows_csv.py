@@ -25,7 +25,7 @@ def read_flows_csv(path: str | Path, endpoint_names: Sequence[str]) -> Flows:
     Parameters
     ----------
     path : path
-        Plain or gzip.
+        Plain, gzip or xz.
     endpoint_names : sequence of str
 
     Returns

@@ -1,29 +1,33 @@
 """Operations of a trace as a schedule: which algorithm each is taken to use is said."""
 
 from collections import Counter
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import assert_never
 
 import numpy as np
 
-from collectives.alltoall import all_to_all
-from collectives.demand import Demand, Flows, Groups
+from collectives.catalog import ALGORITHMS, collective_schedule
+from collectives.demand import AllToAll, Demand, Flows, Groups, Int32Vector, Reduction
 from collectives.errors import InputError
-from collectives.ring import ring_all_gather, ring_all_reduce, ring_broadcast, ring_reduce, ring_reduce_scatter
 from collectives.schedule import Phase, Schedule
-from traces.operation import Operation, Trace
+from collectives.suggestion import hint
+from traces.naming import listed
+from traces.operation import KINDS, Operation, Trace
 
-_RINGS = {
-    "all-reduce": lambda groups, size, n: ring_all_reduce(groups, size),
-    # A trace gives a rank's shard, the ring wants the gathered output.
-    "all-gather": lambda groups, size, n: ring_all_gather(groups, size * n),
-    "reduce-scatter": lambda groups, size, n: ring_reduce_scatter(groups, size),
-    "broadcast": lambda groups, size, n: ring_broadcast(groups, size),
-    "reduce": lambda groups, size, n: ring_reduce(groups, size),
-    "all-to-all": lambda groups, size, n: all_to_all(groups, size),
-}
+# Of these a trace gives one member's part, and nccl-tests' sizes are those of all members together.
+_PER_MEMBER = frozenset({"all-gather", "gather", "scatter"})
+_RINGS = ("all-reduce", "all-gather", "reduce-scatter", "broadcast", "reduce")
 _ROOTED = ("broadcast", "reduce", "gather", "scatter")
 
 
-def trace_schedule(trace: Trace, n_ranks: int) -> tuple[Schedule, tuple[str, ...]]:
+def trace_schedule(
+    trace: Trace,
+    n_ranks: int,
+    algorithm: str | Mapping[str, str] | None = None,
+    domain: Int32Vector | None = None,
+    rail: Int32Vector | None = None,
+) -> tuple[Schedule, tuple[str, ...]]:
     """All complete operations, one after the other.
 
     Parameters
@@ -31,6 +35,11 @@ def trace_schedule(trace: Trace, n_ranks: int) -> tuple[Schedule, tuple[str, ...
     trace : Trace
     n_ranks : int
         Size of the job.
+    algorithm : str or mapping of str to str, optional
+        An algorithm for every kind of operation that has it, or one for each kind that is named; see
+        `collectives.collective_schedule`.  Others use the first one of their kind (rings, and direct sends).
+    domain, rail : (n_ranks,) int32, optional
+        Scale-up domain and rail of each rank, for algorithms that need to know them.
 
     Returns
     -------
@@ -42,8 +51,26 @@ def trace_schedule(trace: Trace, n_ranks: int) -> tuple[Schedule, tuple[str, ...
     Raises
     ------
     InputError
-        If no operation is complete, or one is of a rank that the job does not have.
+        If no operation is complete, one is of a rank that the job does not have, or no operation has the algorithm.
     """
+    usable = _usable(trace, n_ranks)
+    chosen = _chosen(algorithm, usable)
+    alike: dict[tuple[object, ...], list[Operation]] = {}
+    for operation in usable:
+        splits = operation.splits.tobytes() if operation.splits is not None else None
+        alike.setdefault((operation.kind, operation.ranks, operation.bytes, splits), []).append(operation)
+    phases = [phase for same in alike.values() for phase in _phases(same[0], len(same), chosen, domain, rail)]
+    return Schedule(tuple(phases)), _assumptions(trace, usable, chosen)
+
+
+def trace_assumptions(trace: Trace, n_ranks: int, algorithm: str | Mapping[str, str] | None = None) -> tuple[str, ...]:
+    """What `trace_schedule` leaves out and assumes, wherever the ranks are; errors as there."""
+    usable = _usable(trace, n_ranks)
+    return _assumptions(trace, usable, _chosen(algorithm, usable))
+
+
+def _usable(trace: Trace, n_ranks: int) -> list[Operation]:
+    """The complete operations."""
     usable = [operation for operation in trace.operations if operation.complete]
     if not usable:
         raise InputError(f"{trace.files[0]}: {_why_nothing(trace)}")
@@ -51,14 +78,29 @@ def trace_schedule(trace: Trace, n_ranks: int) -> tuple[Schedule, tuple[str, ...
         beyond = max(operation.ranks)
         if beyond >= n_ranks:
             raise InputError(
-                f"{operation.source}: rank {beyond}; the job has ranks 0 to {n_ranks - 1} (--gpus {beyond + 1} or more)"
+                f"{operation.source}: rank {beyond}; the job has ranks 0 to {n_ranks - 1}; expected {beyond + 1} ranks"
             )
-    alike: dict[tuple[object, ...], list[Operation]] = {}
-    for operation in usable:
-        splits = operation.splits.tobytes() if operation.splits is not None else None
-        alike.setdefault((operation.kind, operation.ranks, operation.bytes, splits), []).append(operation)
-    phases = [phase for same in alike.values() for phase in _phases(same[0], len(same))]
-    return Schedule(tuple(phases)), _assumptions(trace, usable)
+    return usable
+
+
+def _chosen(algorithm: str | Mapping[str, str] | None, usable: list[Operation]) -> dict[str, str]:
+    """Algorithm of each kind for which the user chose one."""
+    kinds = {operation.kind for operation in usable if operation.splits is None}
+    routed = [kind for kind in ALGORITHMS if kind in kinds and kind != "send-recv"]
+    if algorithm is None:
+        return {}
+    if isinstance(algorithm, str):
+        chosen = {kind: algorithm for kind in routed if algorithm in ALGORITHMS[kind]}
+        if not chosen:
+            known = dict.fromkeys(name for kind in routed for name in ALGORITHMS[kind])
+            raise InputError(f"algorithm {algorithm!r}: no operation of the trace has it; {hint(algorithm, known)}")
+        return chosen
+    for kind, name in algorithm.items():
+        if kind not in KINDS or kind == "send-recv":
+            raise InputError(f"algorithm of {kind!r}: unknown; {hint(kind, [k for k in KINDS if k != 'send-recv'])}")
+        if name not in ALGORITHMS[kind]:
+            raise InputError(f"algorithm {name!r}: {kind} does not have it; {hint(name, ALGORITHMS[kind])}")
+    return dict(algorithm)
 
 
 def _why_nothing(trace: Trace) -> str:
@@ -70,40 +112,62 @@ def _why_nothing(trace: Trace) -> str:
     return f"no operation with a size: found {listed}"
 
 
-def _phases(operation: Operation, count: int) -> list[Phase]:
+def _phases(
+    operation: Operation,
+    count: int,
+    chosen: Mapping[str, str],
+    domain: Int32Vector | None,
+    rail: Int32Vector | None,
+) -> list[Phase]:
     label = f"{operation.kind} of {operation.group_size}"
-    demand = _explicit(operation)
-    if demand is not None:
-        return [Phase(demand, count, label)]
+    flows = _explicit(operation)
+    if flows is not None:
+        return [Phase(flows, count, label)]
     assert operation.bytes is not None
     groups = Groups.of([list(operation.ranks)])
-    ring = _RINGS[operation.kind](groups, operation.bytes, operation.group_size)
-    return [Phase(phase.demand, phase.repeat * count, label) for phase in ring.phases]
+    size = operation.bytes * (operation.group_size if operation.kind in _PER_MEMBER else 1)
+    schedule = collective_schedule(operation.kind, groups, size, chosen.get(operation.kind), domain, rail)
+    if schedule.overlap == "pipelined":
+        # All phases of one operation at once, but not those of the next one.
+        demands = tuple(_times(demand, phase.repeat) for phase in schedule.phases for demand in phase.demands)
+        depth = sum(phase.repeat * phase.depth for phase in schedule.phases)
+        return [Phase(demands, count, label, depth)]
+    return [Phase(phase.demand, phase.repeat * count, label, phase.depth) for phase in schedule.phases]
 
 
-def _explicit(operation: Operation) -> Demand | None:
-    """Flows of what is no ring: uneven all-to-all, gather, scatter, send-recv."""
-    ranks, n = np.array(operation.ranks, np.int32), len(operation.ranks)
+def _times(demand: Demand, factor: int) -> Demand:
+    match demand:
+        case Flows() | Reduction():
+            return replace(demand, bytes=demand.bytes * factor)
+        case AllToAll():
+            return replace(demand, send=demand.send * factor)
+        case _:
+            assert_never(demand)
+
+
+def _explicit(operation: Operation) -> Flows | None:
+    """Flows of what is no collective of equal parts: an uneven all-to-all, a message."""
+    ranks = np.array(operation.ranks, np.int32)
     if operation.splits is not None:
         i, j = np.nonzero(operation.splits)
         return Flows(ranks[i], ranks[j], operation.splits[i, j])
     if operation.kind == "send-recv":
         return Flows(ranks[:1], ranks[1:2], np.array([operation.bytes]))
-    if operation.kind not in ("gather", "scatter"):
-        return None
-    root, others = np.repeat(ranks[:1], n - 1), ranks[1:]
-    volume = np.full(n - 1, operation.bytes, np.float64)
-    return Flows(others, root, volume) if operation.kind == "gather" else Flows(root, others, volume)
+    return None
 
 
-def _assumptions(trace: Trace, usable: list[Operation]) -> tuple[str, ...]:
+def _assumptions(trace: Trace, usable: list[Operation], chosen: Mapping[str, str]) -> tuple[str, ...]:
     lines = []
     left_out = len(trace.operations) - len(usable)
     if left_out:
         lines.append(f"{left_out} of {len(trace.operations)} operations left out: the trace does not say all of them")
     kinds = {operation.kind for operation in usable}
-    if kinds & set(_RINGS) - {"all-to-all"}:
-        lines.append("all-reduce, all-gather, reduce-scatter, broadcast and reduce run as one ring in group order")
+    rings = [kind for kind in _RINGS if kind not in chosen]
+    if kinds & set(rings):
+        lines.append(f"{listed(rings, 'and')} run as one ring in group order")
+    lines += [f"{kind} runs as {name}" for kind, name in chosen.items() if kind in kinds]
+    if "all-to-all" in chosen and any(operation.splits is not None for operation in usable):
+        lines.append("all-to-all with uneven splits runs as direct sends, whatever the algorithm")
     rooted = [kind for kind in _ROOTED if kind in kinds]
     if rooted:
         lines.append(f"{', '.join(rooted)}: the trace does not name the root; the group's first rank is taken")

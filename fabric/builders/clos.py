@@ -66,26 +66,32 @@ class Shape:
 
     @property
     def leaves_per_set(self) -> int:
+        """Leaves of one spine set."""
         return self.leaves // self.sets
 
     @property
     def total_leaves(self) -> int:
+        """Leaves of all planes."""
         return self.planes * self.leaves
 
     @property
     def total_spines(self) -> int:
+        """Spines of all planes."""
         return self.planes * self.sets * self.spines
 
     @property
     def total_cores(self) -> int:
+        """Cores of all planes."""
         return self.planes * self.spines * self.cores
 
     @property
     def leaf_spine_cables(self) -> int:
+        """Cables between leaves and spines, all planes."""
         return self.total_leaves * self.uplinks
 
     @property
     def spine_core_cables(self) -> int:
+        """Cables between spines and cores, all planes."""
         return self.total_spines * self.spine_uplinks
 
 

@@ -1,21 +1,40 @@
-"""The description of a Clos fabric: a TOML schema, strictly checked."""
+"""The description of a Clos fabric: a TOML schema, strictly checked.
+
+What a key means, its unit and what it is without a value stand with the key; messages and the reference page
+(`fabric.builders.schema`) are made from them.
+"""
 
 import tomllib
-from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from annotated_types import Ge, Gt, Le, MinLen
+from pydantic import AllowInfNan, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from collectives.errors import InputError
+from collectives.suggestion import hint
+from fabric.builders.schema import Default, Unit, choices_of, expected_of, model_of, part_of
+from traces.files import read_text
 
-Count = Annotated[int, Field(ge=1)]
-Gbps = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Ratio = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Nanoseconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Fraction = Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]
+
+def _in_any_case(choice: Any) -> BeforeValidator:
+    """A text that is one of the choices but for its case becomes it; anything else stays, for the error to show."""
+    known = get_args(choice)
+
+    def folded(value: Any) -> Any:
+        return value.casefold() if isinstance(value, str) and value.casefold() in known else value
+
+    return BeforeValidator(folded)
+
+
+Count = Annotated[int, Ge(1)]
+Gbps = Annotated[float, Gt(0), AllowInfNan(False), Unit("Gbit/s")]
+Ratio = Annotated[float, Gt(0), AllowInfNan(False)]
+Nanoseconds = Annotated[float, Ge(0), AllowInfNan(False), Unit("ns")]
+Fraction = Annotated[float, Gt(0), Le(1), AllowInfNan(False)]
 Wiring = Literal["rail", "host"]
 SpineSets = Literal["shared", "per-rail"]
+Technology = Literal["infiniband", "spectrum-x", ""]
 
 
 class _Table(BaseModel):
@@ -23,150 +42,144 @@ class _Table(BaseModel):
 
 
 class Hosts(_Table):
-    """Table ``[fabric]``: hosts, their GPUs, and how they are wired to leaves.
+    """Hosts, their GPUs, and how they are wired to leaves."""
 
-    Attributes
-    ----------
-    name, description, technology : str
-    hosts, gpus_per_host : int
-    rails : int
-        GPU ``g`` of a host is on rail ``g mod rails``; default `gpus_per_host`.
-    planes : int
-        Disjoint copies of the switches; each takes ``gpu_gbps / planes`` of every GPU.
-    gpu_gbps : float
-        NIC bandwidth of a GPU each way, all planes together.
-    wiring : {"rail", "host"}
-        Each rail to leaves of its own, or whole hosts to one leaf (top of rack).
-    spines : {"shared", "per-rail"}
-        One set of spines for all leaves (of a pod), or one for each rail.
-    assumptions : list of str
-        What the figures rest on, shown with every result.
-    """
-
-    name: Annotated[str, Field(min_length=1)]
-    description: str = ""
-    technology: str = ""
-    hosts: Count
-    gpus_per_host: Count
-    rails: Count | None = None
-    planes: Count = 1
-    gpu_gbps: Gbps
-    wiring: Wiring = "rail"
-    spines: SpineSets = "shared"
-    assumptions: list[str] = []
+    name: Annotated[str, MinLen(1), Field(description="What reports call the fabric.")]
+    description: Annotated[str, Field(description="A line for `railscope fabric list`.")] = ""
+    technology: Annotated[
+        Technology,
+        _in_any_case(Technology),
+        Field(description="Decides default latencies and efficiencies, and whether switches can reduce (InfiniBand)."),
+        Default("unknown"),
+    ] = ""
+    hosts: Annotated[Count, Field(description="Servers or compute trays.")]
+    gpus_per_host: Annotated[Count, Field(description="GPUs, each an endpoint, in a host.")]
+    rails: Annotated[
+        Count | None,
+        Field(description="GPU g of a host is on rail g mod `rails`; divides `gpus_per_host`."),
+        Default("`gpus_per_host`"),
+    ] = None
+    planes: Annotated[
+        Count, Field(description="Disjoint copies of the switches; each takes `gpu_gbps` / `planes` of every GPU.")
+    ] = 1
+    gpu_gbps: Annotated[Gbps, Field(description="NIC bandwidth of a GPU each way, all planes together.")]
+    wiring: Annotated[
+        Wiring,
+        _in_any_case(Wiring),
+        Field(description="Each rail to leaves of its own, or whole hosts to one leaf (top of rack)."),
+    ] = "rail"
+    spines: Annotated[
+        SpineSets,
+        _in_any_case(SpineSets),
+        Field(description="One set of spines for all leaves (of a pod), or one for each rail."),
+    ] = "shared"
+    assumptions: Annotated[list[str], Field(description="What the figures rest on, shown with every result.")] = []
 
     @property
     def n_rails(self) -> int:
+        """Rails of a host."""
         return self.rails or self.gpus_per_host
 
 
 class ScaleUp(_Table):
-    """Table ``[scale_up]``: NVLink domains of `hosts_per_domain` hosts (0: none), `gpu_gbps` each way per GPU."""
+    """NVLink domains; without the table there is no NVLink."""
 
-    hosts_per_domain: Annotated[int, Field(ge=0)]
-    gpu_gbps: Gbps
+    hosts_per_domain: Annotated[int, Ge(0), Field(description="Hosts that NVLink joins; 0: none.")]
+    gpu_gbps: Annotated[Gbps, Field(description="NVLink bandwidth of a GPU each way.")]
 
 
 class Leaf(_Table):
-    """Table ``[leaf]``.
+    """Leaf switches."""
 
-    Attributes
-    ----------
-    radix : int
-        Ports of the switch.
-    port_gbps : float
-        Fastest speed of a port.
-    down_ports : int
-        Ports to endpoints; default half the radix.
-    oversubscription : float
-        Downward over upward capacity; default 1.
-    uplink_gbps : float
-        Speed of the cables to the spines; default `port_gbps`.
-    rails_per_leaf : int
-        Rail wiring: how many rails share a leaf.
-    """
-
-    radix: Count
-    port_gbps: Gbps
-    down_ports: Count | None = None
-    oversubscription: Ratio = 1.0
-    uplink_gbps: Gbps | None = None
-    rails_per_leaf: Count = 1
+    radix: Annotated[Count, Field(description="Ports of the switch.")]
+    port_gbps: Annotated[Gbps, Field(description="Fastest speed of a port.")]
+    down_ports: Annotated[Count | None, Field(description="Ports to endpoints."), Default("half of `radix`")] = None
+    oversubscription: Annotated[Ratio, Field(description="Downward over upward capacity.")] = 1.0
+    uplink_gbps: Annotated[
+        Gbps | None, Field(description="Speed of the cables to the spines."), Default("`port_gbps`")
+    ] = None
+    rails_per_leaf: Annotated[Count, Field(description="Rail wiring: how many rails share a leaf.")] = 1
 
     @property
     def n_down(self) -> int:
+        """Ports to endpoints."""
         return self.down_ports or max(1, self.radix // 2)
 
     @property
     def up_gbps(self) -> float:
+        """Speed of the cables to the spines."""
         return self.uplink_gbps or self.port_gbps
 
 
 class Spine(_Table):
-    """Table ``[spine]``.
+    """Spine switches.
 
-    Attributes
-    ----------
-    radix, port_gbps
-        As for a leaf.
-    count : int
-        Spines of a set, in each plane.  Default: the smallest divisor of a leaf's uplinks that gives enough ports (it
-        reproduces 24 of 25 rows of NVIDIA's published reference architectures).
-    pods : int
-        Groups of leaves with spines of their own, joined by cores.
-    oversubscription : float
-        Downward over upward capacity of a spine, with cores; default 1.
-    uplink_gbps : float
-        Speed of the cables to the cores; default `port_gbps`.
+    The default of `count` reproduces 24 of 25 rows of NVIDIA's published reference architectures
+    (``tests/fabric/builders/test_clos.py``).
     """
 
-    radix: Count
-    port_gbps: Gbps
-    count: Count | None = None
-    pods: Count = 1
-    oversubscription: Ratio = 1.0
-    uplink_gbps: Gbps | None = None
+    radix: Annotated[Count, Field(description="Ports of the switch.")]
+    port_gbps: Annotated[Gbps, Field(description="Fastest speed of a port.")]
+    count: Annotated[
+        Count | None,
+        Field(description="Spines of a set, in each plane; divides a leaf's uplinks."),
+        Default("the smallest divisor of a leaf's uplinks that gives enough ports"),
+    ] = None
+    pods: Annotated[
+        Count, Field(description="Groups of leaves with spines of their own, joined by cores; needs `[core]`.")
+    ] = 1
+    oversubscription: Annotated[Ratio, Field(description="With cores: downward over upward capacity.")] = 1.0
+    uplink_gbps: Annotated[
+        Gbps | None, Field(description="Speed of the cables to the cores."), Default("`port_gbps`")
+    ] = None
 
     @property
     def up_gbps(self) -> float:
+        """Speed of the cables to the cores."""
         return self.uplink_gbps or self.port_gbps
 
 
 class Core(_Table):
-    """Table ``[core]``: `count` is per plane; the default gives just enough ports."""
+    """Core switches; without the table there are two tiers."""
 
-    radix: Count
-    port_gbps: Gbps
-    count: Count | None = None
+    radix: Annotated[Count, Field(description="Ports of the switch.")]
+    port_gbps: Annotated[Gbps, Field(description="Fastest speed of a port.")]
+    count: Annotated[
+        Count | None,
+        Field(description="Cores in each plane; a multiple of a set's spines."),
+        Default("just enough ports"),
+    ] = None
 
 
 class Time(_Table):
-    """Table ``[time]``: latency and efficiency for predictions with latency; defaults in `fabric.timing.protocols`.
+    """Latency and efficiency for predictions with latency."""
 
-    Attributes
-    ----------
-    hop_ns : float
-        For each link beyond two.
-    message_ns : float
-        For each further message that a rank posts.
-    wire_efficiency, scale_up_efficiency : float
-        Payload over capacity of the network's links, and of NVLink.
-    nvls_efficiency : float
-        On top of it where NVLink switches add.
-    """
-
-    hop_ns: Nanoseconds | None = None
-    message_ns: Nanoseconds | None = None
-    wire_efficiency: Fraction | None = None
-    scale_up_efficiency: Fraction | None = None
-    nvls_efficiency: Fraction | None = None
+    hop_ns: Annotated[Nanoseconds | None, Field(description="For each link beyond two."), Default("by technology")] = (
+        None
+    )
+    message_ns: Annotated[
+        Nanoseconds | None, Field(description="For each further message that a rank posts."), Default("NCCL's")
+    ] = None
+    wire_efficiency: Annotated[
+        Fraction | None, Field(description="Payload over capacity of the network's links."), Default("by technology")
+    ] = None
+    scale_up_efficiency: Annotated[
+        Fraction | None, Field(description="Payload over capacity of NVLink."), Default("by NVLink generation")
+    ] = None
+    nvls_efficiency: Annotated[
+        Fraction | None,
+        Field(description="On top of it where NVLink switches add."),
+        Default("by NVLink generation"),
+    ] = None
 
 
 class Job(_Table):
-    """Table ``[job]``: the job that the fabric is built for; what commands take unless told otherwise."""
+    """The job that the fabric is built for; what commands take unless told otherwise."""
 
-    gpus: Count | None = None
-    gpus_per_domain: Count | None = None
+    gpus: Annotated[Count | None, Field(description="Ranks of the job."), Default("all endpoints")] = None
+    gpus_per_domain: Annotated[
+        Count | None, Field(description="GPUs that the job takes of each NVLink domain."), Default("all")
+    ] = None
 
 
 class FabricDescription(_Table):
@@ -186,20 +199,14 @@ class FabricDescription(_Table):
 
 
 def load_description(path: str | Path) -> FabricDescription:
-    """Read and check a TOML file.
+    """Read and check a TOML file, plain, gzip or xz.
 
     Raises
     ------
     InputError
         ``FILE: fabric.hosts: expected an integer >= 1, got 'x'``.
     """
-    try:
-        text = Path(path).read_text(encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror or error})") from None
-    except UnicodeDecodeError:
-        raise InputError(f"{path}: not UTF-8 text; expected TOML") from None
-    return parse_description(text, str(path))
+    return parse_description(read_text(path), str(path))
 
 
 def parse_description(text: str, source: str) -> FabricDescription:
@@ -214,68 +221,22 @@ def parse_description(text: str, source: str) -> FabricDescription:
         raise InputError(f"{source}: {_first_error(error)}") from None
 
 
-_EXPECTED = {
-    "missing": "expected a value",
-    "int_type": "expected an integer",
-    "float_type": "expected a number",
-    "string_type": "expected a text in quotes",
-    "list_type": "expected a list",
-    "model_type": "expected a table",
-    "finite_number": "expected a finite number",
-}
-
-
 def _first_error(error: ValidationError) -> str:
     # A misspelt key is both unknown and missing: the unknown one tells more.
     detail = min(error.errors(), key=lambda found: found["type"] != "extra_forbidden")
-    key = ".".join(str(part) for part in detail["loc"])
-    kind, given = detail["type"], detail["input"]
-    if kind == "extra_forbidden":
-        known = _known_keys(detail["loc"][:-1])
-        near = get_close_matches(str(detail["loc"][-1]), known, 1)
-        hint = f"did you mean {near[0]}?" if near else f"expected one of {', '.join(known)}"
-        return f"{key}: unknown key; {hint}"
-    if kind == "missing":
-        return f"{key}: missing; {_limits(detail['loc'])}"
-    context: dict[str, Any] = detail.get("ctx", {})
-    if kind in ("greater_than_equal", "greater_than", "less_than_equal", "int_type", "float_type", "finite_number"):
-        return f"{key}: {_limits(detail['loc'])}, got {given!r}"
-    expected = _EXPECTED.get(kind) or f"expected {context.get('expected', detail['msg'])}"
-    return f"{key}: {expected}, got {given!r}"
-
-
-def _field(loc: tuple[int | str, ...]) -> Any:
-    model: Any = FabricDescription
-    info = None
-    for part in loc:
-        if not (isinstance(model, type) and issubclass(model, BaseModel)) or part not in model.model_fields:
-            return info
-        info = model.model_fields[str(part)]
-        arguments = getattr(info.annotation, "__args__", ())
-        model = next((a for a in arguments if isinstance(a, type) and issubclass(a, BaseModel)), info.annotation)
-    return info
-
-
-def _known_keys(loc: tuple[int | str, ...]) -> list[str]:
-    model: Any = FabricDescription
-    for part in loc:
-        annotation = model.model_fields[str(part)].annotation
-        arguments = getattr(annotation, "__args__", ())
-        model = next((a for a in arguments if isinstance(a, type) and issubclass(a, BaseModel)), annotation)
-    return list(model.model_fields)
-
-
-def _limits(loc: tuple[int | str, ...]) -> str:
-    text = repr(_field(loc))
-    if "Le(le=" in text:
-        return f"expected a number > 0 and <= {text.split('Le(le=')[1].split(')')[0]}"
-    if "allow_inf_nan" in text and "Ge(ge=" in text:
-        return "expected a finite number >= 0"
-    if "allow_inf_nan" in text:
-        return "expected a finite number > 0"
-    if "Ge(ge=" in text:
-        return f"expected an integer >= {text.split('Ge(ge=')[1][0]}"
-    return "expected a table" if isinstance(loc[-1], str) and len(loc) == 1 else "expected a value"
+    loc, given = detail["loc"], detail["input"]
+    key = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in loc).removeprefix(".")
+    if detail["type"] == "extra_forbidden":
+        table = model_of(part_of(FabricDescription, loc[:-1]))
+        assert table is not None
+        return f"{key}: unknown key; {hint(str(loc[-1]), table.model_fields)}"
+    annotation = part_of(FabricDescription, loc)
+    if detail["type"] == "missing":
+        return f"{key}: missing; expected {expected_of(annotation)}"
+    choices = choices_of(annotation)
+    if choices and isinstance(given, str):
+        return f"{key}: {given!r} is not known; {hint(given, filter(None, choices))}"
+    return f"{key}: expected {expected_of(annotation)}, got {given!r}"
 
 
 def fat_tree(radix: int, port_gbps: float = 400.0) -> FabricDescription:

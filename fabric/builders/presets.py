@@ -1,9 +1,9 @@
 """Fabrics that ship with railscope, as TOML files."""
 
-from difflib import get_close_matches
 from importlib.resources import files
 
 from collectives.errors import InputError
+from collectives.suggestion import hint
 from fabric.builders.description import FabricDescription, parse_description
 
 
@@ -23,7 +23,5 @@ def load_preset(name: str) -> FabricDescription:
     """
     names = preset_names()
     if name not in names:
-        near = get_close_matches(name, names, 1)
-        hint = f"did you mean {near[0]}?" if near else f"expected one of {', '.join(names)}"
-        raise InputError(f"{name}: neither a preset nor a file; {hint}")
+        raise InputError(f"{name}: neither a preset nor a file; {hint(name, names)}")
     return parse_description(files("fabric").joinpath("presets", f"{name}.toml").read_text("utf-8"), f"preset {name}")

@@ -72,7 +72,6 @@ def compare(
     rule = rule_of(job, hashing.seed, demand=traffic.demand is not None)
     asked, limits = request_of(traffic, "all-to-all"), gates_of(gates)
 
-    from fabric.formats.opening import rail_wired
     from fabric.jobs.requests import Collective
     from fabric.reports.compare import ladder_report, routings_report
     from fabric.reports.files import check_outputs, compare_figure_path
@@ -97,7 +96,7 @@ def compare(
         asked = asked.usually_grouped(given, rule)
     tables = lfts_of(given, lfts or (), skip_unrouted)
     with working("algorithms"):
-        scenario = Scenario.of(rail_wired(given) if steps else given, asked, rule=rule, n_threads=threads)
+        scenario = Scenario.of(given.wired("rail") if steps else given, asked, rule=rule, n_threads=threads)
     if steps:
         with working("naive to rail-aware"):
             report = ladder_report(ladder(scenario, ecmp_of(hashing)), picture, output.csv)

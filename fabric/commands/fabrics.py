@@ -20,6 +20,7 @@ from fabric.commands.options import (
 )
 from fabric.commands.resolve import lfts_of, opened
 from fabric.commands.terminal import fail, print_report, working
+from fabric.formats.registry import writable_endings
 
 
 def list_presets(json: Json = False) -> None:
@@ -85,13 +86,13 @@ def check(
 def export(
     fabric: FabricArgument,
     output: Annotated[
-        Path, typer.Argument(metavar="OUTPUT", help="Ends in .json, .graphml, .net or .infragraph.json (.gz).")
+        Path, typer.Argument(metavar="OUTPUT", help=f"Ends in {writable_endings()}; .gz or .xz behind it.")
     ],
     wiring: Wire = None,
     host_pattern: HostPattern = None,
     force: Force = False,
 ) -> None:
-    """Write a fabric as node-link JSON (.json), GraphML, ibsim's netlist (.net) or InfraGraph (.infragraph.json).
+    """Write a fabric in another tool's format, which the ending of the file's name chooses.
 
     \b
     Example:
@@ -101,11 +102,11 @@ def export(
     from fabric.formats.exporting import exported
 
     check_writable(output, force)
-    texts, notes = exported(opened(FabricOptions(fabric, wiring, host_pattern)), output)
-    write_all(texts, force)
-    for path in texts:
+    made = exported(opened(FabricOptions(fabric, wiring, host_pattern)), output)
+    write_all(made.files, force)
+    for path in made.files:
         print(f"railscope: wrote {path}", file=sys.stderr)
-    for note in notes:
+    for note in made.notes:
         print(f"railscope: note: {note}", file=sys.stderr)
 
 

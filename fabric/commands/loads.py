@@ -80,7 +80,7 @@ def loads(
     rule = rule_of(job, hashing.seed, demand=traffic.demand is not None)
     asked, limits = request_of(traffic), gates_of(gates)
 
-    from fabric.formats.exporting import annotations_path
+    from fabric.formats.infragraph import annotations_path
     from fabric.reports.files import check_outputs
     from fabric.reports.loads import loads_report
     from fabric.scenario import DIRECT, Scenario

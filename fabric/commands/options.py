@@ -16,10 +16,11 @@ from fabric.commands.choices import (
 )
 from fabric.commands.grouping import OptionGroup
 from fabric.commands.values import fraction, seconds
+from fabric.formats.registry import readable_titles
 
 FabricArgument = Annotated[
     str,
-    typer.Argument(metavar="FABRIC", help="Preset, .toml description, node-link .json, or a real fabric's dump."),
+    typer.Argument(metavar="FABRIC", help=f"A preset, or a file (.gz, .xz): {readable_titles()}."),
 ]
 HostPattern = Annotated[
     str | None,
@@ -32,7 +33,7 @@ HostPattern = Annotated[
 Wire = Annotated[str | None, choice("Wire a described fabric by rail or by host, top of rack", WIRINGS, "--wiring")]
 Lfts = Annotated[
     Path | None,
-    typer.Option("--lfts", metavar="FILE", help="Forwarding tables: opensm-lfts.dump, dump_lfts, ibroute, fdbs."),
+    typer.Option("--lfts", metavar="FILE", help=f"Forwarding tables: {readable_titles('forwarding tables')}."),
 ]
 Threads = Annotated[
     int | None, typer.Option(min=1, metavar="N", help="Threads [default: all]; the result does not depend on it.")

@@ -151,12 +151,12 @@ def opened(options: FabricOptions) -> "OpenedFabric":
 
 def lfts_of(fabric: "OpenedFabric", files: Sequence[Path], skip_unrouted: bool) -> "tuple[MatchedLfts, ...]":
     """The tables of --lfts, matched to the fabric."""
-    from fabric.formats.infiniband.lfts import read_lfts
+    from fabric.formats.opening import open_lfts
     from fabric.routing.match_lfts import match_lfts
 
     if skip_unrouted and not files:
         usage("--skip-unrouted goes with --lfts")
-    return tuple(match_lfts(read_lfts(file), fabric.topology, fabric.origin, skip_unrouted) for file in files)
+    return tuple(match_lfts(open_lfts(file), fabric.topology, fabric.origin, skip_unrouted) for file in files)
 
 
 def gates_of(options: GateOptions) -> "Gates":

@@ -33,9 +33,9 @@ def trace(
 
     from fabric.reports.files import check_outputs
     from fabric.reports.trace import trace_report
-    from traces.kineto import read_kineto
+    from traces.registry import read_trace
 
     check_outputs(output.figure, (output.csv,), output.force)
     with working("reading"):
-        contents = read_kineto(named)
+        contents = read_trace(named)
     finish(trace_report(contents, output.top, output.figure, output.csv), output)

@@ -6,12 +6,12 @@ from pathlib import Path
 from collectives.errors import InputError
 from traces.files import read_text
 
-# No tool prints longer ones; patterns stay fast on what is none of their lines.
+# Assumed: no tool is known to print longer ones.  Patterns stay fast on what is none of their lines.
 MAX_LINE = 4096
 
 
 def dump_lines(path: str | Path) -> Iterator[tuple[int, str]]:
-    r"""Number and text of each line of a plain or gzip file, without line ends.
+    r"""Number and text of each line of a plain, gzip or xz file, without line ends.
 
     Node descriptions may hold any bytes: those that are not UTF-8 come as ``\xNN``.
     """

@@ -1,90 +1,61 @@
 """A fabric in other tools' formats, chosen by the ending of the file's name."""
 
-import gzip
-import io
-from collections.abc import Callable
 from pathlib import Path
 
-from collectives.demand import FloatVector
 from collectives.errors import InputError
+from fabric.files import check_writable, write_all
 from fabric.formats.opening import OpenedFabric
+from fabric.formats.registry import Export, by_ending, writable_endings
 from fabric.topology import Topology
+from traces.compression import compressed, plain_name
 
-Texts = tuple[dict[str, str | bytes], tuple[str, ...]]
 
-
-def exported(given: OpenedFabric, path: Path) -> Texts:
+def exported(given: OpenedFabric, path: Path) -> Export:
     """Contents by file name, and what the format could not say.
 
-    ``.json`` is node-link JSON, ``.graphml`` networkx GraphML, ``.net`` ibsim's netlist, ``.infragraph.json`` an
-    InfraGraph infrastructure (with its annotations in ``.annotations.json`` beside it).  ``.gz`` behind it compresses.
+    The ending of the name chooses the format (``railscope fabric export --help`` lists them); ``.gz`` or ``.xz`` behind
+    it compresses.
 
     Raises
     ------
     InputError
-        If the ending is none of these.
+        If the ending is that of no format.
     """
-    plain = path.name.removesuffix(".gz")
-    for ending, write in _WRITERS.items():
-        if plain.endswith(ending):
-            texts, notes = write(given, path.with_name(plain))
-            if plain == path.name:
-                return texts, notes
-            return {f"{name}.gz": _packed(text) for name, text in texts.items()}, notes
-    raise InputError(f"{path}: expected a name that ends in {', '.join(_WRITERS)}, and perhaps .gz")
+    plain = plain_name(path)
+    found = by_ending(plain)
+    if found is None or found.writer is None:
+        raise InputError(f"{path}: expected a name that ends in {writable_endings()}, and perhaps .gz or .xz")
+    made = found.write(given, path.with_name(plain))
+    behind = path.name.removeprefix(plain)
+    files = {f"{name}{behind}": compressed(f"{name}{behind}", text) for name, text in made.files.items()}
+    return Export(files, made.notes)
 
 
-def annotated(topology: Topology, link_bytes: FloatVector, path: Path) -> dict[str, str | bytes]:
-    """An InfraGraph infrastructure with the loads as annotations: contents by file name."""
-    from fabric.formats.infragraph import infragraph_documents, infragraph_text
+def export_fabric(given: OpenedFabric | Topology, path: str | Path, force: bool = False) -> tuple[str, ...]:
+    """Write a fabric in the format that the ending of `path` names: node-link JSON, GraphML, ...
 
-    infrastructure, annotation = infragraph_documents(topology, link_bytes)
-    return {str(path): infragraph_text(infrastructure), str(annotations_path(path)): infragraph_text(annotation)}
+    Parameters
+    ----------
+    given : OpenedFabric or Topology
+        An opened fabric keeps the GUIDs of its dump.
+    path : path
+        Perhaps with ``.gz`` or ``.xz`` behind it.
+    force : bool
+        Overwrite files that exist.
 
+    Returns
+    -------
+    notes : tuple of str
+        What the format could not say.
 
-def annotations_path(path: Path) -> Path:
-    """Where the annotations of an InfraGraph file go: ``x.infragraph.json`` and ``x.annotations.json``."""
-    stem = path.name.removesuffix(".json").removesuffix(".infragraph")
-    return path.with_name(f"{stem}.annotations.json")
-
-
-def _packed(text: str | bytes) -> bytes:
-    return gzip.compress(text.encode() if isinstance(text, str) else text, mtime=0)
-
-
-def _node_link(given: OpenedFabric, path: Path) -> Texts:
-    from fabric.formats.node_link import node_link_text
-
-    return {str(path): node_link_text(given.topology)}, ()
-
-
-def _graphml(given: OpenedFabric, path: Path) -> Texts:
-    import networkx as nx
-
-    from fabric.formats.node_link import to_networkx
-
-    buffer = io.BytesIO()
-    nx.write_graphml(to_networkx(given.topology), buffer)
-    return {str(path): buffer.getvalue()}, ()
-
-
-def _ibsim(given: OpenedFabric, path: Path) -> Texts:
-    from fabric.formats.infiniband.ibsim import ibsim_netlist
-
-    netlist = ibsim_netlist(given.topology, given.origin)
-    return {str(path): netlist.text}, netlist.notes
-
-
-def _infragraph(given: OpenedFabric, path: Path) -> Texts:
-    from fabric.formats.infragraph import infragraph_documents, infragraph_text
-
-    infrastructure, annotation = infragraph_documents(given.topology)
-    return {str(path): infragraph_text(infrastructure), str(annotations_path(path)): infragraph_text(annotation)}, ()
-
-
-_WRITERS: dict[str, Callable[[OpenedFabric, Path], Texts]] = {
-    ".infragraph.json": _infragraph,
-    ".json": _node_link,
-    ".graphml": _graphml,
-    ".net": _ibsim,
-}
+    Raises
+    ------
+    InputError
+        If the ending is that of no format, or a file cannot be written.
+    """
+    check_writable(path, force)
+    if isinstance(given, Topology):
+        given = OpenedFabric(given.name, given)
+    made = exported(given, Path(path))
+    write_all(made.files, force)
+    return made.notes

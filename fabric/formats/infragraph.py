@@ -15,10 +15,13 @@ import numpy as np
 
 from collectives.demand import FloatVector
 from collectives.errors import InputError
+from fabric.formats.opening import OpenedFabric
+from fabric.formats.registry import Export
 from fabric.topology import ENDPOINT, NVSWITCH, SWITCH, UNKNOWN, Cables, Nodes, Topology
 from traces.files import read_text
 
 _UNIT_GBPS = {"gigabits_per_second": 1.0, "gigabytes_per_second": 8.0}
+# Assumed: several times the largest clusters and devices there are.
 _MAX_COMPONENTS, _MAX_IN_DEVICE = 2_000_000, 4096
 _NO_NAME = re.compile(r"[^A-Za-z0-9_-]")
 
@@ -59,6 +62,12 @@ def read_infragraph(path: str | Path) -> tuple[Topology, tuple[str, ...]]:
         raise InputError(f"{path}: no InfraGraph infrastructure of schema version 3 ({reason})") from None
     gbps = {link.name: _gbps(link) for link in links}
     return _topology(path, graph, gbps)
+
+
+def open_infragraph(path: str) -> OpenedFabric:
+    """The fabric of `read_infragraph`."""
+    topology, notes = read_infragraph(path)
+    return OpenedFabric(path, topology, notes=notes)
 
 
 def _check_size(path: str | Path, whole: Any) -> None:
@@ -148,7 +157,7 @@ def _topology(path: str | Path, graph: Any, gbps: dict[str, float | None]) -> tu
     if silent:
         notes.append(
             f"links between GPUs without a bandwidth are left out ({', '.join(silent)}): "
-            "GPUs of a host talk through their NICs (--nvlink-gbps changes it)"
+            "GPUs of a host talk through their NICs unless NVLink is given"
         )
     unknown = np.full(len(names), UNKNOWN, np.int32)
     nodes = Nodes(
@@ -188,6 +197,23 @@ def _inner_scale_up(
                     inner.setdefault(device, {})
                     inner[device][gpu] = inner[device].get(gpu, 0.0) + speed
     return inner, sorted(silent)
+
+
+def infragraph_export(given: OpenedFabric, path: Path) -> Export:
+    """An infrastructure, with its annotations (names, tiers) beside it."""
+    return Export(annotated(given.topology, None, path))
+
+
+def annotated(topology: Topology, link_bytes: FloatVector | None, path: Path) -> dict[str, str | bytes]:
+    """An infrastructure, and its annotations with the loads if there are any: contents by file name."""
+    infrastructure, annotation = infragraph_documents(topology, link_bytes)
+    return {str(path): infragraph_text(infrastructure), str(annotations_path(path)): infragraph_text(annotation)}
+
+
+def annotations_path(path: Path) -> Path:
+    """Where the annotations of an InfraGraph file go: ``x.infragraph.json`` and ``x.annotations.json``."""
+    stem = path.name.removesuffix(".json").removesuffix(".infragraph")
+    return path.with_name(f"{stem}.annotations.json")
 
 
 def infragraph_documents(

@@ -1,16 +1,20 @@
 """networkx graphs and node-link JSON: any fabric in, any fabric out, without loss."""
 
-import gzip
+import io
 import json
+from collections.abc import Callable, Iterable, Mapping
+from numbers import Integral, Real
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from collectives.demand import FloatVector
 from collectives.errors import InputError
 from fabric.files import write_whole
+from fabric.formats.opening import OpenedFabric
 from fabric.topology import NODE_KINDS, UNKNOWN, Cables, Nodes, Topology
+from traces.compression import compressed, plain_name
 from traces.files import read_text
 
 if TYPE_CHECKING:
@@ -62,27 +66,111 @@ def to_networkx(topology: Topology, link_bytes: FloatVector | None = None) -> "n
     return graph
 
 
-def from_networkx(graph: "networkx.MultiDiGraph[Any]", name: str | None = None) -> Topology:
-    """A fabric from a graph as `to_networkx` makes it.
+def from_networkx(
+    graph: "networkx.Graph[Any]",
+    name: str | None = None,
+    *,
+    kind: str | Mapping[Any, str] | Callable[[Any], str] = "kind",
+    capacity: str | float = "capacity_gbps",
+) -> Topology:
+    """A fabric from a graph: one that `to_networkx` made, or any other, such as networkx' generators make.
+
+    An edge of an undirected graph is a cable; in a directed graph both directions of each cable stand, and belong
+    together by swapped ports, else by key.  Nodes are called what their names print as, and may have ``tier``,
+    ``host``, ``rail``, ``plane`` and ``domain``.
+
+    Parameters
+    ----------
+    graph : networkx Graph, DiGraph, MultiGraph or MultiDiGraph
+    name : str, optional
+        Default the graph's own.
+    kind : str, mapping or callable
+        ``endpoint``, ``switch`` or ``nvswitch`` of each node: the attribute that says it, or a mapping or function from
+        nodes to it.  If no node has the attribute ``kind``, it is guessed: nodes with a single neighbour are endpoints,
+        all others switches.
+    capacity : str or float
+        Gbit/s of each edge, each way: the attribute that says it (such as ``weight``), or one number for all.
 
     Raises
     ------
     InputError
-        If a node or edge lacks what it needs, or a direction has no reverse.
+        If a node or edge lacks what it needs, the kinds cannot be guessed, a direction has no reverse, or two nodes
+        print the same.
     """
-    nodes = [{**attributes, "id": node} for node, attributes in graph.nodes(data=True)]
-    edges = [
-        {**attributes, "source": tail, "target": head, "key": key}
-        for tail, head, key, attributes in graph.edges(keys=True, data=True)
+    title = name or str(graph.graph.get("name") or "graph")
+    attribute, kinds = _kinds_of(graph, kind)
+    nodes = [
+        _Node(f"nodes[{number}] ({node})", str(node), kinds[node], attributes)
+        for number, (node, attributes) in enumerate(graph.nodes(data=True))
     ]
-    return _topology(name or str(graph.graph.get("name") or "graph"), nodes, edges)
+    number_of = {node: number for number, node in enumerate(graph)}
+    edges = [
+        _Edge(f"edges[{number}]", number_of[tail], number_of[head], (tail, head), repr(key), attributes)
+        for number, (tail, head, key, attributes) in enumerate(_keyed_edges(graph))
+    ]
+    cables = _cables(edges, capacity) if graph.is_directed() else _undirected_cables(edges, capacity)
+    return _topology(title, nodes, attribute, cables)
+
+
+def _keyed_edges(graph: "networkx.Graph[Any]") -> Iterable[tuple[Any, Any, Any, dict[str, Any]]]:
+    import networkx as nx
+
+    if isinstance(graph, (nx.MultiGraph, nx.MultiDiGraph)):
+        return graph.edges(keys=True, data=True)
+    return ((tail, head, 0, attributes) for tail, head, attributes in graph.edges(data=True))
+
+
+def _kinds_of(
+    graph: "networkx.Graph[Any]", kind: str | Mapping[Any, str] | Callable[[Any], str]
+) -> tuple[str, dict[Any, Any]]:
+    """What messages call the kind of a node, and the kind of each node."""
+    if isinstance(kind, str):
+        given = {node: attributes.get(kind) for node, attributes in graph.nodes(data=True)}
+        if kind == "kind" and all(value is None for value in given.values()):
+            return kind, _guessed_kinds(graph)
+        return kind, given
+    look_up: Callable[[Any], Any] = kind if callable(kind) else kind.get
+    return "kind", {node: look_up(node) for node in graph}
+
+
+def _guessed_kinds(graph: "networkx.Graph[Any]") -> dict[Any, str]:
+    neighbours: dict[Any, set[Any]] = {node: set() for node in graph}
+    for tail, head in graph.edges():
+        neighbours[tail].add(head)
+        neighbours[head].add(tail)
+    kinds = {node: "endpoint" if len(near) == 1 else "switch" for node, near in neighbours.items()}
+    if "endpoint" not in kinds.values():
+        raise InputError(
+            "kind: not given, and no node has a single neighbour, which would make it an endpoint; "
+            "expected an attribute, a mapping or a function that says which nodes are endpoints"
+        )
+    for node, near in neighbours.items():
+        other = next(iter(near), None)
+        if kinds[node] == "endpoint" and kinds[other] == "endpoint":
+            raise InputError(
+                f"kind: not given, and {node} and {other} have no neighbour but each other; "
+                "expected an attribute, a mapping or a function that says which of them is the endpoint"
+            )
+    return kinds
 
 
 def write_node_link(topology: Topology, path: str | Path, force: bool = False) -> None:
-    """Write node-link JSON (``networkx.node_link_data`` with the ``edges`` key); ``.gz`` is compressed."""
-    text = node_link_text(topology)
-    data = gzip.compress(text.encode(), mtime=0) if str(path).endswith(".gz") else text
-    write_whole(path, data, force)
+    """Write node-link JSON (``networkx.node_link_data`` with the ``edges`` key); ``.gz`` and ``.xz`` are compressed."""
+    write_whole(path, compressed(path, node_link_text(topology)), force)
+
+
+def node_link_export(given: OpenedFabric, path: Path) -> str:
+    """The text of `node_link_text`."""
+    return node_link_text(given.topology)
+
+
+def graphml_export(given: OpenedFabric, path: Path) -> bytes:
+    """Networkx' GraphML."""
+    import networkx as nx
+
+    buffer = io.BytesIO()
+    nx.write_graphml(to_networkx(given.topology), buffer)
+    return buffer.getvalue()
 
 
 def node_link_text(topology: Topology) -> str:
@@ -97,7 +185,7 @@ def node_link_text(topology: Topology) -> str:
 
 
 def read_node_link(path: str | Path) -> Topology:
-    """Read node-link JSON, plain or gzip.
+    """Read node-link JSON, plain, gzip or xz.
 
     Raises
     ------
@@ -112,7 +200,7 @@ def read_node_link(path: str | Path) -> Topology:
     except RecursionError:
         raise InputError(f"{path}: nested too deeply; expected node-link JSON") from None
     try:
-        return _from_document(document, Path(path).name.removesuffix(".gz").removesuffix(".json"))
+        return _from_document(document, plain_name(path).removesuffix(".json"))
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
 
@@ -131,65 +219,93 @@ def _from_document(document: Any, default_name: str) -> Topology:
                 raise InputError(f"{where}[{number}]: expected an object")
     graph = document.get("graph")
     name = graph.get("name") if isinstance(graph, dict) else None
-    return _topology(str(name or default_name), document["nodes"], edges)
-
-
-def _topology(name: str, nodes: list[dict[str, Any]], edges: list[dict[str, Any]]) -> Topology:
-    kinds, names = [], []
-    ints: dict[str, list[int]] = {key: [] for key in _NODE_INTS}
     number_of: dict[Any, int] = {}
-    for number, node in enumerate(nodes):
-        where = f"nodes[{number}]"
-        label = node.get("id")
+    nodes = []
+    for number, node in enumerate(document["nodes"]):
+        where, label = f"nodes[{number}]", node.get("id")
         if label is None or isinstance(label, (dict, list)):
             raise InputError(f"{where}: expected an `id`")
-        if node.get("kind") not in NODE_KINDS:
-            raise InputError(f"{where} ({label}): kind {node.get('kind')!r}; expected {', '.join(NODE_KINDS)}")
         if label in number_of:
             raise InputError(f"{where}: id {label!r} is given twice")
         number_of[label] = number
-        names.append(str(label))
-        kinds.append(NODE_KINDS.index(node["kind"]))
-        for key, column in ints.items():
-            column.append(_whole(node, key, f"{where} ({label})"))
-    columns = {key: np.array(column, np.int32) for key, column in ints.items()}
-    cables = _cables(edges, number_of)
-    return Topology.from_cables(name, Nodes(tuple(names), np.array(kinds, np.int8), **columns), cables)
+        nodes.append(_Node(f"{where} ({label})", str(label), node.get("kind"), node))
+    rows = []
+    for number, edge in enumerate(edges):
+        ends = (edge.get("source"), edge.get("target"))
+        for end, value in zip(("source", "target"), ends, strict=True):
+            if isinstance(value, (dict, list)) or value not in number_of:
+                raise InputError(f"edges[{number}]: {end} {value!r} is not a node")
+        tail, head = (number_of[value] for value in ends)
+        rows.append(_Edge(f"edges[{number}]", tail, head, ends, repr(edge.get("key", 0)), edge))
+    return _topology(str(name or default_name), nodes, "kind", _cables(rows, "capacity_gbps"))
 
 
-def _cables(edges: list[dict[str, Any]], number_of: dict[Any, int]) -> Cables:
+class _Node(NamedTuple):
+    """A node before it is checked."""
+
+    where: str
+    name: str
+    kind: Any
+    attributes: Mapping[str, Any]
+
+
+class _Edge(NamedTuple):
+    """An edge before it is checked."""
+
+    where: str
+    tail: int
+    head: int
+    ends: tuple[Any, Any]
+    key: str
+    attributes: Mapping[str, Any]
+
+
+def _topology(name: str, nodes: list[_Node], attribute: str, cables: Cables) -> Topology:
+    for node in nodes:
+        if node.kind not in NODE_KINDS:
+            raise InputError(f"{node.where}: {attribute} {node.kind!r}; expected {', '.join(NODE_KINDS)}")
+    columns = {
+        key: np.array([_whole(node.attributes, key, node.where) for node in nodes], np.int32) for key in _NODE_INTS
+    }
+    kinds = np.array([NODE_KINDS.index(node.kind) for node in nodes], np.int8)
+    return Topology.from_cables(name, Nodes(tuple(node.name for node in nodes), kinds, **columns), cables)
+
+
+def _undirected_cables(edges: list[_Edge], capacity: str | float) -> Cables:
+    """Each edge is a cable; it has no tail, so nobody can say whose port a port is."""
+    for edge in edges:
+        for port in _EDGE_INTS:
+            if edge.attributes.get(port) is not None:
+                raise InputError(f"{edge.where}: {port}; expected a directed graph, as this edge has no tail")
+    gbps = np.array([_gbps(edge, capacity) for edge in edges], np.float64)
+    a, b = (np.array([edge[end] for edge in edges], np.int32) for end in (1, 2))
+    none = np.full(len(edges), UNKNOWN, np.int32)
+    return Cables(a, b, none, none, gbps, gbps)
+
+
+def _cables(edges: list[_Edge], capacity: str | float) -> Cables:
     """Join each direction with its reverse: by swapped ports where both are given, else by key."""
     rows = []
     waiting: dict[tuple[Any, ...], list[int]] = {}
     pairs = []
     for number, edge in enumerate(edges):
-        where = f"edges[{number}]"
-        ends = []
-        for end in ("source", "target"):
-            value = edge.get(end)
-            if isinstance(value, (dict, list)) or value not in number_of:
-                raise InputError(f"{where}: {end} {value!r} is not a node")
-            ends.append(number_of[value])
-        gbps = edge.get("capacity_gbps")
-        if isinstance(gbps, bool) or not isinstance(gbps, (int, float)) or not 0 < gbps < float("inf"):
-            raise InputError(f"{where}: capacity_gbps {gbps!r}; expected a finite number > 0")
-        tail, head = ends
-        tail_port, head_port = (_whole(edge, port, where) for port in _EDGE_INTS)
-        rows.append((tail, head, tail_port, head_port, float(gbps)))
-        key: tuple[Any, ...] = (repr(edge.get("key", 0)),)
+        gbps = _gbps(edge, capacity)
+        tail_port, head_port = (_whole(edge.attributes, port, edge.where) for port in _EDGE_INTS)
+        rows.append((edge.tail, edge.head, tail_port, head_port, gbps))
+        key: tuple[Any, ...] = (edge.key,)
         opposite = key
         if tail_port != UNKNOWN and head_port != UNKNOWN:
             key, opposite = (tail_port, head_port), (head_port, tail_port)
-        partners = waiting.get((head, tail, *opposite))
+        partners = waiting.get((edge.head, edge.tail, *opposite))
         if partners:
             pairs.append((partners.pop(0), number))
         else:
-            waiting.setdefault((tail, head, *key), []).append(number)
+            waiting.setdefault((edge.tail, edge.head, *key), []).append(number)
     lone = min((number for numbers in waiting.values() for number in numbers), default=None)
     if lone is not None:
-        edge = edges[lone]
+        tail, head = edges[lone].ends
         raise InputError(
-            f"edges[{lone}]: {edge['source']} -> {edge['target']} has no reverse; "
+            f"{edges[lone].where}: {tail} -> {head} has no reverse; "
             "expected both directions of a cable, with the same key or swapped ports"
         )
     pairs.sort()
@@ -200,10 +316,19 @@ def _cables(edges: list[dict[str, Any]], number_of: dict[Any, int]) -> Cables:
     return Cables(a, b, a_port, b_port, ab_gbps, ba_gbps)
 
 
-def _whole(row: dict[str, Any], key: str, where: str) -> int:
+def _gbps(edge: _Edge, capacity: str | float) -> float:
+    named = isinstance(capacity, str)
+    gbps = edge.attributes.get(capacity) if isinstance(capacity, str) else capacity
+    if isinstance(gbps, bool) or not isinstance(gbps, Real) or not 0 < float(gbps) < float("inf"):
+        where = f"{edge.where}: {capacity}" if named else "capacity"
+        raise InputError(f"{where} {gbps!r}; expected a finite number > 0")
+    return float(gbps)
+
+
+def _whole(row: Mapping[str, Any], key: str, where: str) -> int:
     value = row.get(key, UNKNOWN)
     if value is None:
         return UNKNOWN
-    if isinstance(value, bool) or not isinstance(value, int) or not -1 <= value < 2**31:
+    if isinstance(value, bool) or not isinstance(value, Integral) or not -1 <= int(value) < 2**31:
         raise InputError(f"{where}: {key} {value!r}; expected an integer >= 0")
-    return value
+    return int(value)

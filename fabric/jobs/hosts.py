@@ -1,9 +1,9 @@
 """Which hosts a job runs on, as the user names them: a Slurm hostlist, a ``topology.conf``, or both."""
 
-from difflib import get_close_matches
 from pathlib import Path
 
 from collectives.errors import InputError
+from collectives.suggestion import hint
 from fabric.formats.opening import OpenedFabric
 from fabric.formats.slurm.hostlist import expand_hostlist
 from fabric.formats.slurm.topology_conf import read_slurm_topology
@@ -19,7 +19,7 @@ def choose_hosts(
 
     Parameters
     ----------
-    given : LoadedFabric
+    given : OpenedFabric
     hostlist : str, optional
     topology_conf : path, optional
     n_gpus : int, optional
@@ -40,9 +40,7 @@ def choose_hosts(
     names = None if hostlist is None else expand_hostlist(hostlist)
     for name in names or ():
         if name not in numbers:
-            near = get_close_matches(name, numbers, 1)
-            hint = f", did you mean {near[0]}?" if near else ""
-            raise InputError(f"hosts {hostlist!r}: {name} is no host of {given.name}{hint}")
+            raise InputError(f"hosts {hostlist!r}: {name} is no host of {given.name}; {hint(name, numbers)}")
     if topology_conf is None:
         return [numbers[name] for name in names or ()]
     scheduler = read_slurm_topology(topology_conf).restricted(set(numbers if names is None else names))

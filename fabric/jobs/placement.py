@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 
 import numpy as np
 
 from collectives.demand import Int32Vector, Int64Vector, frozen_array
 from collectives.errors import InputError
+from collectives.suggestion import hint
 from fabric.topology import UNKNOWN, BoolVector, Topology
 
 
@@ -125,11 +125,9 @@ def explicit(topology: Topology, entries: Sequence[str]) -> Placement:
     for rank, entry in enumerate(entries):
         index = number.get(entry, int(entry) if entry.isdecimal() else -1)
         if not 0 <= index < topology.n_endpoints:
-            near = get_close_matches(entry, topology.endpoint_names, 1)
-            hint = f", did you mean {near[0]}?" if near else ""
             raise InputError(
-                f"placement: rank {rank}: {entry!r} is no endpoint of {topology.name}; "
-                f"expected a name or 0 to {topology.n_endpoints - 1}{hint}"
+                f"placement: rank {rank}: {entry!r} is no endpoint of {topology.name}, nor a number from 0 to "
+                f"{topology.n_endpoints - 1}; {hint(entry, topology.endpoint_names)}"
             )
         endpoint[rank] = index
     return Placement(endpoint)

@@ -174,20 +174,22 @@ def trace_traffic(paths: Sequence[str | Path], n_ranks: int | None = None, algor
     paths : sequence of path
     n_ranks : int, optional
         Size of the job; default what the trace says.
+    algorithm : str, optional
+        For every kind of operation that has it: see `traces.trace_schedule`.
     """
-    from traces.kineto import read_kineto
-    from traces.traffic import trace_schedule
+    from traces.registry import read_trace
+    from traces.traffic import trace_assumptions, trace_schedule
 
-    trace = read_kineto(paths)
+    trace = read_trace(paths)
     size = n_ranks or trace.n_ranks
     if size is None:
         raise InputError(f"{paths[0]}: the trace does not say how many ranks the job had; --gpus N gives it")
-    schedule, assumptions = trace_schedule(trace, size)
+    assumptions = trace_assumptions(trace, size, algorithm)
     return Traffic(
         label=f"trace of {counted(len(trace.operations), 'operation')} on {counted(size, 'rank')} "
         f"({', '.join(map(str, paths))})",
         n_ranks=size,
-        schedule=lambda domain, rail: schedule,
+        schedule=lambda domain, rail: trace_schedule(trace, size, algorithm, domain, rail)[0],
         facts={"trace": [str(path) for path in paths], "operations": len(trace.operations), "ranks": size},
         assumptions=(*trace.warnings, *assumptions),
     )

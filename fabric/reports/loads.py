@@ -7,7 +7,7 @@ from typing import Any
 
 from collectives.sizes import counted
 from fabric.bounds.cuts import Bound
-from fabric.formats.exporting import annotated
+from fabric.formats.infragraph import annotated
 from fabric.formats.opening import OpenedFabric
 from fabric.reports.channels import channels_document, channels_table
 from fabric.reports.emit import Report

@@ -1,12 +1,15 @@
 """Writes the netlist that ibsim, the InfiniBand subnet simulator, reads."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from collectives.demand import Int32Vector
 from collectives.errors import InputError
 from fabric.formats.infiniband.subnet import LANE_GBPS, SubnetFabric
+from fabric.formats.opening import OpenedFabric
+from fabric.formats.registry import Export
 from fabric.topology import ENDPOINT, NVLINK, SWITCH, Topology
 
 # ibsim 0.10 (Debian 12) reads faster lanes as SDR without a word.
@@ -34,6 +37,12 @@ class Netlist:
     n_switches: int
     n_ports: int
     notes: tuple[str, ...]
+
+
+def netlist_export(given: OpenedFabric, path: Path) -> Export:
+    """The netlist of `ibsim_netlist` as a file."""
+    netlist = ibsim_netlist(given.topology, given.origin)
+    return Export({str(path): netlist.text}, netlist.notes)
 
 
 def ibsim_netlist(topology: Topology, origin: SubnetFabric | None = None) -> Netlist:

@@ -15,6 +15,7 @@ from collectives.errors import InputError
 from fabric.formats.dump import dump_lines
 
 NO_ENTRY = -1
+# OpenSM: OSM_NO_PATH (osm_base.h).
 _NO_PATH = 255
 
 _HEAD = re.compile(r"Unicast lids \[.*\] of switch .*guid 0x([0-9a-fA-F]{1,16}) \((.*)\):\s*$")

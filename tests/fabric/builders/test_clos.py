@@ -198,8 +198,31 @@ port_gbps = 400.0
         (("[leaf]", '[leaf]\nwiring = "rail"'), "x.toml: leaf.wiring: unknown key"),
         (
             ("gpus_per_host = 4", 'gpus_per_host = 4\nwiring = "top"'),
-            "fabric.wiring: expected 'rail' or 'host', got 'top'",
+            "fabric.wiring: 'top' is not known; expected one of rail, host",
         ),
+        (("hosts = 8", 'hosts = 8\nwiring = "Rails"'), "fabric.wiring: 'Rails' is not known; did you mean rail?"),
+        (
+            ("hosts = 8", 'hosts = 8\ntechnology = "InfinBand"'),
+            "x.toml: fabric.technology: 'InfinBand' is not known; did you mean infiniband?",
+        ),
+        (
+            ("hosts = 8", 'hosts = 8\ntechnology = "token ring"'),
+            "fabric.technology: 'token ring' is not known; expected one of infiniband, spectrum-x",
+        ),
+        (("hosts = 8", "hosts = 8\nwiring = 1"), "fabric.wiring: expected one of rail, host, got 1"),
+        (
+            ("hosts = 8", 'hosts = 8\nassumptions = ["a", 3]'),
+            r"fabric.assumptions\[1\]: expected a text in quotes, got 3",
+        ),
+        (("hosts = 8", "hosts = 8\nassumptions = 3"), "fabric.assumptions: expected a list, each element a text in"),
+        (('name = "t"', 'name = ""'), "fabric.name: expected a text in quotes that is not empty, got ''"),
+        (
+            ("[leaf]", "[time]\nwire_efficiency = 1.5\n[leaf]"),
+            "time.wire_efficiency: expected a number > 0 and <= 1, got 1.5",
+        ),
+        (("[leaf]", "core = 3\n[leaf]"), "fabric.core: unknown key; expected one of name, "),
+        (('[fabric]\nname = "t"', 'core = 3\n[fabric]\nname = "t"'), "x.toml: core: expected a table, got 3"),
+        (("[leaf]\nradix = 16\nport_gbps = 400.0\n", ""), "x.toml: leaf: missing; expected a table"),
         (("[fabric]", "[fabric"), "x.toml: not TOML: .*line 2"),
         (("[spine]", "[spines]"), "x.toml: spines: unknown key; did you mean spine"),
         (
@@ -231,3 +254,9 @@ def test_nvlink_domains_join_whole_hosts():
     np.testing.assert_array_equal(domain, host // 18)
     assert set(topology.link_capacity_gbps[topology.link_kind == NVLINK]) == {7200.0}
     assert topology.link_name(0).startswith("h0000g0 port 1 -> p0-r0-l00 port 1")
+
+
+def test_choices_may_be_written_in_any_case():
+    shouted = TOML.replace("hosts = 8", 'hosts = 8\ntechnology = "InfiniBand"\nwiring = "HOST"\nspines = "Per-Rail"')
+    fabric = parse_description(shouted, "x.toml").fabric
+    assert (fabric.technology, fabric.wiring, fabric.spines) == ("infiniband", "host", "per-rail")

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import lzma
 import math
 from pathlib import Path
 
@@ -12,10 +13,10 @@ from hypothesis import given, settings, strategies as st
 
 from collectives import AllToAll, Groups, InputError
 from fabric.builders import build, load_preset
-from fabric.formats.exporting import annotated, exported
+from fabric.formats.exporting import exported
 from fabric.formats.infiniband.ibsim import ibsim_netlist
 from fabric.formats.infiniband.lfts import read_lfts
-from fabric.formats.infragraph import infragraph_documents, infragraph_text, read_infragraph
+from fabric.formats.infragraph import annotated, infragraph_documents, infragraph_text, read_infragraph
 from fabric.formats.node_link import to_networkx
 from fabric.formats.opening import OpenedFabric, open_fabric
 from fabric.formats.simai import read_simai
@@ -182,16 +183,18 @@ def test_simai_is_refused(tmp_path, text, message):
 
 def test_graphml_is_what_networkx_reads(tmp_path):
     given = OpenedFabric("x", build(load_preset("hgx-b200-64")))
-    texts, notes = exported(given, tmp_path / "x.graphml")
-    ((name, data),) = texts.items()
+    made = exported(given, tmp_path / "x.graphml")
+    ((name, data),) = made.files.items()
     Path(name).write_bytes(data)
     graph, plain = nx.read_graphml(name), to_networkx(given.topology)
-    assert notes == ()
+    assert made.notes == ()
     assert dict(graph.nodes(data=True)) == dict(plain.nodes(data=True))
     assert sorted((a, b, d["capacity_gbps"]) for a, b, d in graph.edges(data=True)) == sorted(
         (a, b, d["capacity_gbps"]) for a, b, d in plain.edges(data=True)
     )
-    with pytest.raises(InputError, match=r"expected a name that ends in .infragraph.json, .json, .graphml, .net"):
+    with pytest.raises(
+        InputError, match=r"ends in .json \(node-link JSON\), .infragraph.json .* or .net \(.*, and perhaps .gz or .xz$"
+    ):
         exported(given, tmp_path / "x.doc")
 
 
@@ -276,7 +279,8 @@ def test_damaged_dumps_are_read_or_refused_in_one_line(name, tmp_path_factory):
         text = b"\n".join(lines)
         text = text[: data.draw(st.integers(0, len(text)))] if data.draw(st.booleans()) else text
         if data.draw(st.integers(0, 4)) == 0:
-            text = gzip.compress(text, mtime=0)[: data.draw(st.integers(1, 5000))]
+            packed = data.draw(st.sampled_from([lambda whole: gzip.compress(whole, mtime=0), lzma.compress]))(text)
+            text = packed[: data.draw(st.integers(1, 5000))]
         path = folder / "dump"
         path.write_bytes(text)
         try:
@@ -308,10 +312,11 @@ def test_any_bytes_are_read_or_refused(tmp_path_factory, read, data):
     assert refusal.startswith(str(path))
 
 
-def test_a_gzip_bomb_is_refused(tmp_path, monkeypatch):
+@pytest.mark.parametrize("pack", [gzip.compress, lzma.compress])
+def test_a_bomb_is_refused(tmp_path, monkeypatch, pack):
     monkeypatch.setattr("traces.files.MAX_BYTES", 1 << 20)
     path = tmp_path / "bomb.lfts"
-    path.write_bytes(gzip.compress(bytes(1 << 24)))
+    path.write_bytes(pack(bytes(1 << 24)))
     with pytest.raises(InputError, match="GiB; expected a smaller file"):
         read_lfts(path)
 

@@ -122,7 +122,7 @@ def test_hosts_of_a_job(tmp_path):
     assert choose_hosts(given, None, conf, 17) == [0, 1, 2]
     assert choose_hosts(given, "h000[1-3]", conf) == [1, 2, 3]
     for hosts, where, message in (
-        ("h0009", None, "h0009 is no host of rail64-ftree, did you mean h000"),
+        ("h0009", None, "h0009 is no host of rail64-ftree; did you mean h000"),
         (None, tmp_path / "other.conf", "none of its hosts is in the fabric"),
     ):
         (tmp_path / "other.conf").write_text("SwitchName=a Nodes=x[1-2]\n")

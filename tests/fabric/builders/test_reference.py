@@ -1,0 +1,75 @@
+"""The reference of the TOML schema says what the models check."""
+
+import tomllib
+
+import pytest
+
+from collectives import InputError
+from fabric.builders.description import FabricDescription, parse_description
+from fabric.builders.reference import description_json_schema, schema_reference
+from fabric.builders.schema import annotations_of, model_of
+
+PAGE = schema_reference()
+ROWS = {}
+for part in PAGE.split("\n## `[")[1:]:
+    table = part.split("]")[0]
+    for line in part.split("\n"):
+        if line.startswith("| `"):
+            key, value, unit, default, meaning = (cell.strip() for cell in line.strip("|").split("|"))
+            ROWS[table, key.strip("`")] = (value, unit, default, meaning)
+
+
+def test_every_key_has_a_row_with_its_meaning():
+    keys = {
+        (table, key)
+        for table, annotation in annotations_of(FabricDescription).items()
+        for key in model_of(annotation).model_fields
+    }
+    assert set(ROWS) == keys
+    for (_, key), (value, unit, default, meaning) in ROWS.items():
+        assert value
+        assert default
+        assert meaning.endswith(".")
+        assert unit == ("Gbit/s" if key.endswith("_gbps") else "ns" if key.endswith("_ns") else "")
+
+
+def test_the_example_is_a_description():
+    example = PAGE.split("```toml\n")[1].split("```")[0]
+    assert parse_description(example, "page").fabric.name == "hgx-b200-64"
+
+
+@pytest.mark.parametrize(("table", "key"), [place for place in ROWS if ROWS[place][0] != "a text in quotes"])
+def test_what_the_page_expects_is_what_an_error_expects(table, key):
+    """Each value refused: the message says what the page says."""
+    tables = tomllib.loads(PAGE.split("```toml\n")[1].split("```")[0])
+    core = "[core]\nradix = 64\nport_gbps = 400.0\n"
+    bad = '""' if ROWS[table, key][0].startswith("a text") else "{}"
+    lines = []
+    for name in dict.fromkeys([*tables, table]):
+        values = dict(tables.get(name, {})) if name != "core" else tomllib.loads(core)["core"]
+        if name == table:
+            values.pop(key, None)
+            values["BAD"] = None
+        lines.append(f"[{name}]")
+        lines += [f"{key} = {bad}" if name == "BAD" else f"{name} = {_toml(value)}" for name, value in values.items()]
+    with pytest.raises(InputError) as refused:
+        parse_description("\n".join(lines), "x.toml")
+    given = "''" if bad == '""' else "{}"
+    assert str(refused.value) == f"x.toml: {table}.{key}: expected {ROWS[table, key][0]}, got {given}"
+
+
+def _toml(value):
+    return repr(value).replace("'", '"') if not isinstance(value, list) else "[]"
+
+
+def test_the_json_schema_has_limits_units_and_choices():
+    schema = description_json_schema()
+    tables = {
+        name: schema["$defs"][model_of(a).__name__]["properties"]
+        for name, a in annotations_of(FabricDescription).items()
+    }
+    assert tables["fabric"]["hosts"]["minimum"] == 1
+    assert tables["fabric"]["gpu_gbps"]["unit"] == "Gbit/s"
+    assert tables["fabric"]["technology"]["enum"] == ["infiniband", "spectrum-x", ""]
+    assert tables["leaf"]["radix"]["description"] == ROWS["leaf", "radix"][3]
+    assert schema["required"] == ["fabric", "leaf", "spine"]

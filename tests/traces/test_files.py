@@ -1,0 +1,103 @@
+"""Plain and compressed files: read whole or refused in one line, never blown up."""
+
+import gzip
+import lzma
+import tracemalloc
+import zlib
+
+import pytest
+from hypothesis import given, settings, strategies as st
+
+from collectives import InputError
+from traces.compression import COMPRESSIONS, compressed, plain_name
+from traces.files import HEAD_BYTES, read_head, read_text
+
+PACK = {"gzip": lambda data: gzip.compress(data, mtime=0), "xz": lzma.compress}
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.text(max_size=200), st.sampled_from([None, *PACK]))
+def test_text_comes_back(tmp_path_factory, text, form):
+    path = tmp_path_factory.getbasetemp() / "text"
+    # A byte order mark in front is none of the text.
+    data = text.encode("utf-8-sig")
+    path.write_bytes(data if form is None else PACK[form](data))
+    assert read_text(path) == text
+    assert read_head(path) == text
+
+
+@pytest.mark.parametrize("form", PACK)
+def test_a_file_cut_anywhere_is_refused(tmp_path, form):
+    whole = PACK[form](bytes(range(32, 127)) * 20)
+    path = tmp_path / "cut"
+    for length in range(len(COMPRESSIONS[form == "xz"].magic), len(whole)):
+        path.write_bytes(whole[:length])
+        with pytest.raises(InputError, match=f"not a whole {form} file") as refused:
+            read_text(path)
+        assert "\n" not in str(refused.value)
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.data())
+def test_a_damaged_file_is_read_or_refused(tmp_path_factory, data):
+    form = data.draw(st.sampled_from(sorted(PACK)))
+    whole = bytearray(PACK[form](b"a line of a dump\n" * 9))
+    for _ in range(data.draw(st.integers(1, 3))):
+        whole[data.draw(st.integers(0, len(whole) - 1))] = data.draw(st.integers(0, 255))
+    path = tmp_path_factory.getbasetemp() / "damaged"
+    path.write_bytes(bytes(whole))
+    for read in (read_text, read_head):
+        refusal = None
+        try:
+            read(path)
+        except InputError as error:
+            refusal = str(error)
+        assert refusal is None or refusal.startswith(str(path))
+
+
+@pytest.mark.parametrize("form", PACK)
+def test_a_bomb_is_refused_without_being_unpacked(tmp_path, monkeypatch, form):
+    monkeypatch.setattr("traces.files.MAX_BYTES", 1 << 20)
+    path = tmp_path / "bomb"
+    path.write_bytes(PACK[form](bytes(1 << 26)))
+    tracemalloc.start()
+    with pytest.raises(InputError, match=r"GiB; expected a smaller file"):
+        read_text(path)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 1 << 24
+    assert len(read_head(path)) == HEAD_BYTES
+
+
+def test_an_xz_that_asks_for_a_huge_dictionary_is_refused(tmp_path):
+    path = tmp_path / "dictionary"
+    data = bytearray(lzma.compress(b"x", filters=[{"id": lzma.FILTER_LZMA2, "dict_size": 1 << 20}]))
+    # The block header (xz file format 1.2, section 3.1): size, flags, filter 0x21, one property byte, ..., CRC32.
+    assert data[14:16] == b"\x21\x01"
+    data[16] = 40  # 4 GiB - 1
+    size = (data[12] + 1) * 4
+    data[12 + size - 4 : 12 + size] = zlib.crc32(bytes(data[12 : 12 + size - 4])).to_bytes(4, "little")
+    path.write_bytes(bytes(data))
+    with pytest.raises(InputError, match=r"not a whole xz file .*[Mm]emory"):
+        read_text(path)
+
+
+def test_streams_and_padding_behind_one_another(tmp_path):
+    path = tmp_path / "two"
+    path.write_bytes(lzma.compress(b"one ") + bytes(8) + lzma.compress(b"two") + bytes(4))
+    assert read_text(path) == "one two"
+    path.write_bytes(lzma.compress(b"one") + b"rubbish")
+    with pytest.raises(InputError, match=r"not a whole xz file"):
+        read_text(path)
+
+
+def test_names():
+    assert [plain_name(name) for name in ("a/b.json.gz", "b.net.xz", "c.json", "gz")] == [
+        "b.json",
+        "b.net",
+        "c.json",
+        "gz",
+    ]
+    assert compressed("x.json", "text") == "text"
+    assert gzip.decompress(compressed("x.json.gz", "text")) == b"text"
+    assert lzma.decompress(compressed("x.json.xz", b"bytes")) == b"bytes"

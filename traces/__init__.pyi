@@ -1,0 +1,15 @@
+"""The public names of `traces`, each in the module where it lives: the one list of them."""
+
+from .flows_csv import read_flows_csv as read_flows_csv, read_timed_flows_csv as read_timed_flows_csv
+from .kineto import read_kineto as read_kineto
+from .nccl_tests import Measurement as Measurement, NcclTests as NcclTests, read_nccl_tests as read_nccl_tests
+from .operation import Operation as Operation, Trace as Trace
+from .paths_csv import Hop as Hop, read_paths_csv as read_paths_csv
+from .registry import (
+    TraceFormat as TraceFormat,
+    read_trace as read_trace,
+    register_trace_format as register_trace_format,
+)
+from .traffic import trace_schedule as trace_schedule
+
+DISTRIBUTION: str

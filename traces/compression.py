@@ -1,0 +1,108 @@
+"""Compressed files: told by their first bytes when read, by the ending of their name when written."""
+
+import gzip
+import io
+import lzma
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+# A dictionary of xz may ask for 4 GiB; `xz -9` asks for 64 MiB (xz(1), "Preset levels").
+_XZ_MEMORY = 2**28
+
+
+@dataclass(frozen=True)
+class Compression:
+    """A way to compress files.
+
+    Attributes
+    ----------
+    name : str
+        What it is called.
+    ending : str
+        Of the names of files.
+    magic : bytes
+        What every such file begins with.
+    pack : callable
+        Bytes to a whole file; the same bytes for the same input.
+    unpack : callable
+        (file, limit) to at most `limit` bytes; raises one of `BROKEN` for what is no whole file.
+    begin : callable
+        (beginning of a file, limit) to at most `limit` bytes of what it holds.
+    """
+
+    name: str
+    ending: str
+    magic: bytes
+    pack: Callable[[bytes], bytes]
+    unpack: Callable[[bytes, int], bytes]
+    begin: Callable[[bytes, int], bytes]
+
+
+BROKEN = (EOFError, zlib.error, gzip.BadGzipFile, lzma.LZMAError)
+"""What a broken compressed file raises."""
+
+
+def _ungzip(data: bytes, limit: int) -> bytes:
+    with gzip.GzipFile(fileobj=io.BytesIO(data)) as file:
+        return file.read(limit)
+
+
+def _unxz(data: bytes, limit: int) -> bytes:
+    parts, room = [], limit
+    while data and room:
+        stream = lzma.LZMADecompressor(lzma.FORMAT_XZ, _XZ_MEMORY)
+        part = stream.decompress(data, room)
+        parts.append(part)
+        room -= len(part)
+        if room and not stream.eof:
+            raise EOFError("Compressed file ended before the end-of-stream marker was reached")
+        # Streams may follow one another, with zeros in between (xz file format 1.2, section 2.2).
+        data = stream.unused_data.lstrip(b"\0")
+    return b"".join(parts)
+
+
+COMPRESSIONS = (
+    Compression(
+        name="gzip",
+        ending=".gz",
+        magic=b"\x1f\x8b",
+        pack=lambda data: gzip.compress(data, mtime=0),
+        unpack=_ungzip,
+        begin=lambda data, limit: zlib.decompressobj(wbits=31).decompress(data, limit),
+    ),
+    Compression(
+        name="xz",
+        ending=".xz",
+        magic=b"\xfd7zXZ\x00",
+        pack=lzma.compress,
+        unpack=_unxz,
+        begin=lambda data, limit: lzma.LZMADecompressor(lzma.FORMAT_XZ, _XZ_MEMORY).decompress(data, limit),
+    ),
+)
+"""Every compression that is read and written."""
+
+
+def compression_of(data: bytes) -> Compression | None:
+    """How a file that begins with `data` is compressed, if it is."""
+    return next((one for one in COMPRESSIONS if data.startswith(one.magic)), None)
+
+
+def plain_name(path: str | Path) -> str:
+    """A file's name without folder and without the ending of a compression: ``a/x.json.gz`` is ``x.json``."""
+    name = Path(path).name
+    compression = _by_ending(name)
+    return name.removesuffix(compression.ending) if compression is not None else name
+
+
+def compressed(path: str | Path, data: str | bytes) -> str | bytes:
+    """`data` as a file of that name holds it: compressed if the name ends so."""
+    compression = _by_ending(Path(path).name)
+    if compression is None:
+        return data
+    return compression.pack(data.encode() if isinstance(data, str) else data)
+
+
+def _by_ending(name: str) -> Compression | None:
+    return next((one for one in COMPRESSIONS if name.endswith(one.ending)), None)
