@@ -13,9 +13,8 @@ from collectives.demand import Int32Vector
 from collectives.errors import InputError
 from collectives.schedule import Schedule
 from collectives.transport import rail_aligned
-from fabric.builders.clos import build
 from fabric.builders.description import FabricDescription
-from fabric.formats.opening import OpenedFabric, open_fabric
+from fabric.formats.opening import OpenedFabric, described, open_fabric
 from fabric.jobs.placement import Placement, domain_of_rank, rail_of_rank
 from fabric.jobs.requests import Collective, Request
 from fabric.jobs.rule import PlacementRule
@@ -219,7 +218,7 @@ def opened_fabric(fabric: FabricLike) -> OpenedFabric:
     if isinstance(fabric, OpenedFabric):
         return fabric
     if isinstance(fabric, FabricDescription):
-        return OpenedFabric(fabric.fabric.name, build(fabric), fabric)
+        return described(fabric.fabric.name, fabric)
     if isinstance(fabric, Topology):
         return OpenedFabric(fabric.name, fabric)
     return open_fabric(str(fabric))
@@ -292,22 +291,15 @@ def time_model(
         As `fabric.timing.protocols.model_for`.
     """
     own = fabric.description.time if fabric.description is not None else None
-    described = GivenTimes()
+    from_description = GivenTimes()
     if own is not None:
-        described = GivenTimes.in_ns(
+        from_description = GivenTimes.in_ns(
             own.hop_ns, own.message_ns, own.wire_efficiency, own.scale_up_efficiency, own.nvls_efficiency
         )
     nvlink = fabric.topology.nvlink_gbps
-    return model_for(technology_of(fabric), nvlink, times, described, latency_factor, bandwidth_factor)
-
-
-def technology_of(fabric: OpenedFabric) -> str:
-    """infiniband, spectrum-x, ... as a fabric's description says or its dump shows; empty if unknown."""
-    if fabric.description is not None:
-        return fabric.description.fabric.technology
-    return "infiniband" if fabric.origin is not None else ""
+    return model_for(fabric.technology, nvlink, times, from_description, latency_factor, bandwidth_factor)
 
 
 def switches_reduce(fabric: OpenedFabric) -> bool:
     """Whether the automatic choice may take SHARP: only InfiniBand switches reduce."""
-    return technology_of(fabric) == "infiniband"
+    return fabric.technology == "infiniband"

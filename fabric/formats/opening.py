@@ -49,6 +49,13 @@ class OpenedFabric:
         return self.topology.name
 
     @property
+    def technology(self) -> str:
+        """infiniband, spectrum-x, ... as its description says or its dump shows; empty if unknown."""
+        if self.description is not None:
+            return self.description.fabric.technology
+        return "infiniband" if self.origin is not None else ""
+
+    @property
     def assumptions(self) -> tuple[str, ...]:
         """What the description says that its figures rest on, and the notes."""
         described = tuple(self.description.fabric.assumptions) if self.description else ()

@@ -6,9 +6,7 @@ import numpy as np
 
 from collectives.errors import InputError
 from fabric.bounds.cuts import Bound
-from fabric.builders.clos import build
-from fabric.builders.description import FabricDescription, Wiring
-from fabric.formats.opening import OpenedFabric
+from fabric.builders.description import Wiring
 from fabric.jobs.placement import Placement
 from fabric.jobs.rule import PACKED, SCATTERED
 from fabric.routing.link_loads import ScheduleLoads
@@ -110,6 +108,7 @@ def naive_design(routing: Ecmp) -> Design:
     return Design(wiring="host", pxn=False, scattered=True, routing=routing)
 
 
+WIRINGS: tuple[Wiring, ...] = ("host", "rail")
 STEPS: tuple[tuple[str, dict[str, object]], ...] = (
     ("wiring", {"wiring": "rail"}),
     ("transport", {"pxn": True}),
@@ -136,11 +135,11 @@ def ladder(scenario: Scenario, hashing: Ecmp | None = None) -> tuple[Rung, ...]:
     InputError
         If the fabric has no description, the traffic places itself, or a design cannot carry the job.
     """
-    description = scenario.fabric.description
-    if description is None or scenario.traffic.placement is not None:
-        what = "a fabric without a description" if description is None else "traffic that names its endpoints"
+    undescribed = scenario.fabric.description is None
+    if undescribed or scenario.traffic.placement is not None:
+        what = "a fabric without a description" if undescribed else "traffic that names its endpoints"
         raise InputError(f"naive to rail-aware: {what}; expected a preset or TOML description and a job to place")
-    wired = {wiring: _wired(scenario.fabric, description, wiring) for wiring in ("host", "rail")}
+    wired = {wiring: scenario.fabric.wired(wiring) for wiring in WIRINGS}
     naive = naive_design(hashing or Ecmp())
     done: dict[Design, Outcome] = {}
     # A collective's bound depends on wiring and placement alone.
@@ -175,13 +174,6 @@ def ladder(scenario: Scenario, hashing: Ecmp | None = None) -> tuple[Rung, ...]:
             )
         )
     return tuple(rungs)
-
-
-def _wired(fabric: OpenedFabric, description: FabricDescription, wiring: Wiring) -> OpenedFabric:
-    if description.fabric.wiring == wiring:
-        return fabric
-    chosen = description.with_wiring(wiring)
-    return replace(fabric, topology=build(chosen), description=chosen)
 
 
 @dataclass(frozen=True, order=True)
