@@ -183,7 +183,7 @@ def trace_traffic(paths: Sequence[str | Path], n_ranks: int | None = None, algor
     trace = read_trace(paths)
     size = n_ranks or trace.n_ranks
     if size is None:
-        raise InputError(f"{paths[0]}: the trace does not say how many ranks the job had; --gpus N gives it")
+        raise InputError(f"{paths[0]}: the trace does not say how many ranks the job had; expected n_ranks")
     assumptions = trace_assumptions(trace, size, algorithm)
     return Traffic(
         label=f"trace of {counted(len(trace.operations), 'operation')} on {counted(size, 'rank')} "
