@@ -1,0 +1,77 @@
+"""The verdict on routings compared: the one in force against the best other."""
+
+from pathlib import PurePath
+
+from fabric.bounds.cuts import Bound
+from fabric.jobs.traffic import Traffic
+from fabric.routing.policies import Lft
+from fabric.studies.routings import RoutingOutcome
+from fabric.studies.verdicts.causes import causes_of
+from fabric.studies.verdicts.evidence import Evidence, Trials
+from fabric.studies.verdicts.loads import limit_text, nothing_carried, unrouted_cause
+from fabric.studies.verdicts.thresholds import SAME
+from fabric.studies.verdicts.verdict import Cause, Fact, Kind, Remedy, Verdict, sentences_of
+from fabric.studies.verdicts.words import bound_text, name, percent, seconds, times
+
+_ROUTING_KINDS = frozenset({Kind.HASH_COLLISIONS, Kind.STATIC_ROUTES, Kind.POLARIZATION})
+
+
+def routings_verdict(
+    outcomes: tuple[RoutingOutcome, ...],
+    job: Traffic | None = None,
+    bound: Bound | None = None,
+    n_threads: int | None = None,
+) -> Verdict:
+    """What the first routing loses against the best other one, and what limits it.
+
+    Parameters
+    ----------
+    outcomes : tuple of RoutingOutcome
+        The one in force first, as `fabric.studies.routings.compare_routings` returns them.
+    job : Traffic, optional
+        What was routed: with it, other changes are tried too.
+    bound : Bound, optional
+        Of the first.
+    n_threads : int, optional
+    """
+    first, *others = outcomes
+    analysis = first.analysis
+    unrouted = unrouted_cause(analysis.loads.total.unrouted)
+    if analysis.hottest is None:
+        return nothing_carried(unrouted)
+    trials = None if job is None else Trials(job, analysis.schedule, None, n_threads)
+    case = Evidence(analysis.loads, analysis.placement, analysis.routing, analysis.hottest, bound, trials)
+    # Routings stand side by side already.
+    found = tuple(cause for cause in causes_of(case) if cause.kind not in _ROUTING_KINDS)
+    best = min(others, key=lambda outcome: outcome.analysis.time_s, default=first)
+    time_s, best_s = analysis.time_s, best.analysis.time_s
+    facts: dict[str, Fact] = {"first": first.name, "best": best.name, "time_s": time_s, "best_time_s": best_s}
+    tables = isinstance(analysis.routing, Lft)
+    in_force = _named(first)
+    causes: tuple[Cause, ...] = found if unrouted is None else (*found, unrouted)
+    if best_s > 0 and time_s >= SAME * best_s:
+        ratio = time_s / best_s
+        how = f"{percent(ratio - 1)} longer than" if ratio < 2 else f"{times(ratio)} times as long as"
+        other = _named(best)
+        text = f"{in_force} {'take' if tables else 'takes'} {seconds(time_s)}, {how} {other} ({seconds(best_s)})"
+        remedy = Remedy(other, best_s, ratio)
+        causes = (Cause(Kind.ROUTING, text, time_s - best_s, facts, (remedy,)), *causes)
+    else:
+        text = f"no other routing that was tried is faster than {in_force}"
+    limit = limit_text(time_s, case.limit, bound)
+    why = next((cause for cause in (unrouted, *found) if cause is not None), None)
+    return Verdict(
+        sentences=sentences_of((text, limit, "" if why is None else (why.sentence, why.text))),
+        time_s=time_s,
+        limit=case.limit,
+        over_bound=None if bound is None else time_s / bound.time_s,
+        bound=None if bound is None else bound_text(bound),
+        causes=causes,
+        facts=facts,
+    )
+
+
+def _named(outcome: RoutingOutcome) -> str:
+    if isinstance(outcome.analysis.routing, Lft):
+        return f"the tables of {name(PurePath(outcome.name).name)}"
+    return f"{outcome.name} routing"
