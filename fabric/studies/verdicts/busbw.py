@@ -11,7 +11,7 @@ from fabric.jobs.placement import Placement, domain_of_rank, rail_of_rank
 from fabric.routing.link_loads import schedule_loads
 from fabric.routing.policies import Routing
 from fabric.studies.hotspots import links_in_job, schedule_bottleneck
-from fabric.studies.verdicts.evidence import Evidence
+from fabric.studies.verdicts.evidence import evidence_of
 from fabric.studies.verdicts.thresholds import HALF, OFF
 from fabric.studies.verdicts.verdict import Cause, Fact, Kind, Limit, Verdict, sentences_of
 from fabric.studies.verdicts.words import busiest, links_of
@@ -43,7 +43,7 @@ def busbw_limit(
     schedule = collective_schedule(collective, groups, row.size, row.algorithm, domain, rail, **given)
     loads = schedule_loads(topology, schedule, placement, routing, n_threads)
     hottest = schedule_bottleneck(loads, links_in_job(topology, placement))
-    return None if hottest is None else Evidence(loads, placement, routing, hottest, None, None).limit
+    return None if hottest is None else evidence_of(loads, placement, routing, hottest, None, None).limit
 
 
 def busbw_verdict(rows: Sequence[Row], limit: Limit | None = None, comparison: Comparison | None = None) -> Verdict:

@@ -9,11 +9,12 @@ from fabric.studies.verdicts.uneven_routes import cross_rail, polarization, unev
 from fabric.studies.verdicts.verdict import Cause, ranked
 from fabric.studies.verdicts.wiring import missing_cable, oversubscription, slow_cable
 
+# Of causes that explain the same, what is broken comes first.
 DETECTORS: tuple[Callable[[Evidence], Cause | None], ...] = (
-    polarization,
-    uneven_routes,
     missing_cable,
     slow_cable,
+    polarization,
+    uneven_routes,
     incast,
     busy_sender,
     idle_nics,

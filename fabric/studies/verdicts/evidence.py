@@ -1,7 +1,7 @@
 """What detectors of causes look at: the loads of the longest phase, the link that limits, and what can be tried."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -9,16 +9,17 @@ import numpy as np
 from collectives.demand import Demand, FloatVector, Int32Vector, Int64Vector
 from collectives.errors import InputError
 from collectives.schedule import Schedule
+from fabric.bounds.cut_demand import ROUNDING
 from fabric.bounds.cuts import Bound
 from fabric.jobs.placement import Placement
 from fabric.jobs.traffic import Traffic
 from fabric.routing.link_loads import LinkLoads, ScheduleLoads, schedule_loads
-from fabric.routing.policies import Routing
+from fabric.routing.policies import Ecmp, Routing
 from fabric.studies.analysis import HashSeeds
-from fabric.studies.hotspots import Hotspot, links_in_job
+from fabric.studies.hotspots import Hotspot, bottleneck, links_in_job
 from fabric.studies.verdicts.thresholds import SAME
 from fabric.studies.verdicts.verdict import Limit
-from fabric.topology import DIRECTIONS, DOWN, UP, BoolVector, Topology
+from fabric.topology import DIRECTIONS, DOWN, ISL, UP, BoolVector, Topology
 
 
 @dataclass(frozen=True, eq=False)
@@ -172,6 +173,13 @@ class Evidence:
         except InputError:
             return None
 
+    @cached_property
+    def apart_s(self) -> float | None:
+        """The job's time with a hash seed for each switch; None where the switches share none."""
+        if self.trials is None or not isinstance(self.routing, Ecmp) or not self.routing.shared_seed:
+            return None
+        return self.trial_s(routing=replace(self.routing, shared_seed=False))
+
     def ends(self, link: int) -> tuple[str, str]:
         """Names of the nodes that a link joins."""
         names = self.topology.nodes.name
@@ -180,3 +188,25 @@ class Evidence:
     @property
     def direction_name(self) -> str:
         return DIRECTIONS[self.direction]
+
+
+def evidence_of(
+    whole: ScheduleLoads,
+    placement: Placement,
+    routing: Routing,
+    hottest: Hotspot,
+    bound: Bound | None,
+    trials: Trials | None,
+) -> Evidence:
+    """Evidence on the link that limits; of links that are as busy as `hottest`, one at the endpoints.
+
+    Where a NIC is as busy as a link between switches, no routing could be faster: the NIC is what limits.
+    """
+    case = Evidence(whole, placement, routing, hottest, bound, trials)
+    if case.kind != ISL:
+        return case
+    at_ends = np.where(case.topology.link_kind == ISL, 0.0, case.loads.bytes)
+    other = bottleneck(LinkLoads(case.topology, at_ends), case.counted)
+    if other is None or other.seconds * (1 + ROUNDING) < hottest.seconds:
+        return case
+    return replace(case, hottest=other)

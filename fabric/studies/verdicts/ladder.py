@@ -5,7 +5,7 @@ from fabric.jobs.placement import domain_of_rank, rail_of_rank
 from fabric.jobs.traffic import Traffic
 from fabric.studies.ladder import Outcome, Rung
 from fabric.studies.verdicts.causes import causes_of
-from fabric.studies.verdicts.evidence import Evidence, Trials
+from fabric.studies.verdicts.evidence import Evidence, Trials, evidence_of
 from fabric.studies.verdicts.loads import nothing_carried
 from fabric.studies.verdicts.thresholds import GAIN, SAME
 from fabric.studies.verdicts.verdict import Cause, Fact, Kind, Verdict, ranked, sentences_of
@@ -28,7 +28,7 @@ def ladder_verdict(rungs: tuple[Rung, ...], job: Traffic | None = None, n_thread
     if aware.hottest is None or naive.hottest is None:
         return nothing_carried()
     trials = None if job is None else _trials(job, aware, n_threads)
-    case = Evidence(aware.loads, aware.placement, aware.design.routing, aware.hottest, aware.bound, trials)
+    case = evidence_of(aware.loads, aware.placement, aware.design.routing, aware.hottest, aware.bound, trials)
     steps = tuple(step_cause(rung, naive.time_s, aware.time_s) for rung in rungs[1:])
     idle = not aware.loads.total.bytes[aware.loads.topology.link_kind != NVLINK].any()
     facts: dict[str, Fact] = {

@@ -7,7 +7,7 @@ from fabric.jobs.traffic import Traffic
 from fabric.routing.lft_walk import Unrouted
 from fabric.studies.analysis import Analysis, HashSeeds
 from fabric.studies.verdicts.causes import causes_of
-from fabric.studies.verdicts.evidence import Evidence, Trials
+from fabric.studies.verdicts.evidence import Evidence, Trials, evidence_of
 from fabric.studies.verdicts.thresholds import SAME
 from fabric.studies.verdicts.verdict import Cause, Kind, Limit, Remedy, Verdict, sentences_of
 from fabric.studies.verdicts.words import bound_text, busiest, count, links_of, over_bound_text, seconds
@@ -39,7 +39,7 @@ def loads_verdict(
     if analysis.hottest is None:
         return nothing_carried(unrouted)
     trials = Trials(job, analysis.schedule, seeds, n_threads)
-    case = Evidence(analysis.loads, analysis.placement, analysis.routing, analysis.hottest, bound, trials)
+    case = evidence_of(analysis.loads, analysis.placement, analysis.routing, analysis.hottest, bound, trials)
     return verdict_on(case, unrouted)
 
 

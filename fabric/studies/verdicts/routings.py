@@ -7,7 +7,7 @@ from fabric.jobs.traffic import Traffic
 from fabric.routing.policies import Lft
 from fabric.studies.routings import RoutingOutcome
 from fabric.studies.verdicts.causes import causes_of
-from fabric.studies.verdicts.evidence import Evidence, Trials
+from fabric.studies.verdicts.evidence import Trials, evidence_of
 from fabric.studies.verdicts.loads import limit_text, nothing_carried, unrouted_cause
 from fabric.studies.verdicts.thresholds import SAME
 from fabric.studies.verdicts.verdict import Cause, Fact, Kind, Remedy, Verdict, sentences_of
@@ -40,7 +40,7 @@ def routings_verdict(
     if analysis.hottest is None:
         return nothing_carried(unrouted)
     trials = None if job is None else Trials(job, analysis.schedule, None, n_threads)
-    case = Evidence(analysis.loads, analysis.placement, analysis.routing, analysis.hottest, bound, trials)
+    case = evidence_of(analysis.loads, analysis.placement, analysis.routing, analysis.hottest, bound, trials)
     # Routings stand side by side already.
     found = tuple(cause for cause in causes_of(case) if cause.kind not in _ROUTING_KINDS)
     best = min(others, key=lambda outcome: outcome.analysis.time_s, default=first)

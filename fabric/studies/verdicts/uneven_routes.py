@@ -44,7 +44,9 @@ def uneven_routes(case: Evidence) -> Cause | None:
             values = case.trials.seeds.time_s.values
             facts |= {"seeds": len(values), "least_time_s": min(values), "most_time_s": max(values)}
             text += f" ({seconds(min(values))} to {seconds(max(values))} over {count(len(values), 'hash seed')})"
-        return Cause(Kind.HASH_COLLISIONS, text, case.time_s - even_s, facts, tuple(remedies))
+        # What seeds of their own would mend is polarization.
+        before_s = min(case.time_s, case.apart_s or case.time_s)
+        return Cause(Kind.HASH_COLLISIONS, text, max(0.0, before_s - even_s), facts, tuple(remedies))
     text = f"static routes are uneven: {loaded}"
     return Cause(Kind.STATIC_ROUTES, text, case.time_s - even_s, facts, tuple(remedies))
 
@@ -75,13 +77,11 @@ def _pairs(case: Evidence) -> int:
 
 def polarization(case: Evidence) -> Cause | None:
     """All switches hash alike: a switch repeats the choice of the one before it and leaves cables idle."""
-    if case.trials is None or case.kind != ISL or not isinstance(case.routing, Ecmp) or not case.routing.shared_seed:
-        return None
-    apart_s = case.trial_s(routing=replace(case.routing, shared_seed=False))
+    apart_s = case.apart_s if case.kind == ISL else None
     if not apart_s or case.time_s < GAIN * apart_s:
         return None
     tier, link_tier = (case.topology.link_kind == ISL), case.topology.link_tier
-    # The highest tier shows it best: its switches repeat what all below them chose.
+    # The tier that is left idle most: its switches repeat what those below them chose.
     idle, links, of_tier = max(
         (
             float(np.mean(case.seconds[tier & (link_tier == number)] == 0)),

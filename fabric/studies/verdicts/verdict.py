@@ -176,5 +176,5 @@ def sentences_of(parts: Iterable[str | tuple[str, ...]]) -> tuple[str, ...]:
 
 
 def ranked(causes: Iterable[Cause]) -> tuple[Cause, ...]:
-    """What explains most of the time first; equals as they come."""
-    return tuple(sorted(causes, key=lambda cause: -cause.explains_s))
+    """What explains most of the time first; those that explain the same to three digits as they come."""
+    return tuple(sorted(causes, key=lambda cause: -float(f"{cause.explains_s:.3g}")))

@@ -8,7 +8,7 @@ from collectives.demand import FloatVector, Int64Vector
 from fabric.studies.verdicts.evidence import Evidence
 from fabric.studies.verdicts.thresholds import GAIN, OVERSUBSCRIBED, SAME, UNEVEN
 from fabric.studies.verdicts.verdict import Cause, Fact, Kind, Remedy
-from fabric.studies.verdicts.words import count, name, seconds, times
+from fabric.studies.verdicts.words import name, seconds, times
 from fabric.topology import ISL, NIC, NVLINK
 
 
@@ -44,16 +44,23 @@ def missing_cable(case: Evidence) -> Cause | None:
     switch = names[switches[switch_of[here]]]
     facts: dict[str, Fact] = {"switch": switch, "healthy_s": healthy_s}
     if own_switch < usual_switch:
-        side = _SIDE[case.direction_name]
-        text = f"{name(switch)} has {count(own_switch, 'cable')} {side} where most of its tier have {usual_switch:,}"
-        facts |= {"cables": own_switch, "usual": usual_switch}
+        own, usual, whose = own_switch, usual_switch, "its tier"
+        where = f"{name(switch)} has {own:,} {_SIDE[case.direction_name]}"
     else:
         tail, head = case.ends(link)
-        text = f"{name(tail)} and {name(head)} share {count(own_pair, 'cable')}, where most pairs of their tier have {usual_pair:,}"
-        facts |= {"cables": own_pair, "usual": usual_pair, "from": tail, "to": head}
-    text = f"a missing cable: {text} and are done within {seconds(healthy_s)}"
-    remedy = Remedy("put it back")
-    return Cause(Kind.MISSING_CABLE, text, case.limit_s - healthy_s, facts, (remedy,))
+        own, usual, whose = own_pair, usual_pair, "the pairs of its tier"
+        where = f"{name(tail)} and {name(head)} share {own:,}"
+        facts |= {"from": tail, "to": head}
+    facts |= {"cables": own, "usual": usual}
+    few = "a cable is" if usual - own == 1 else f"{usual - own:,} cables are"
+    text = f"{few} missing: {where} where most of {whose} have {usual:,} and are done within {seconds(healthy_s)}"
+    remedy = Remedy("put it back" if usual - own == 1 else "put them back")
+    return Cause(Kind.MISSING_CABLE, text, _saved_s(case, healthy_s), facts, (remedy,))
+
+
+def _saved_s(case: Evidence, healthy_s: float) -> float:
+    """Seconds that would go if the link were as those of its tier that are in order: the NICs still need theirs."""
+    return max(0.0, case.limit_s - max(healthy_s, case.most_s(NIC)))
 
 
 _SIDE = {"up": "up", "down": "from above"}
@@ -74,13 +81,13 @@ def slow_cable(case: Evidence) -> Cause | None:
         f"a slow cable: this link runs at {own:g} Gb/s, most of its tier at {usual:g}, "
         f"and those need at most {seconds(healthy_s)}"
     )
-    return Cause(Kind.SLOW_CABLE, text, case.limit_s - healthy_s, facts, (Remedy("look why this cable is slow"),))
+    return Cause(Kind.SLOW_CABLE, text, _saved_s(case, healthy_s), facts, (Remedy("look why this cable is slow"),))
 
 
 def oversubscription(case: Evidence) -> Cause | None:
     """A switch's links up are the limit, evenly loaded, while the NICs are not, and it has more capacity down."""
     lower = case.lower_end
-    if case.kind != ISL or lower is None:
+    if case.kind != ISL or lower is None or missing_cable(case) is not None:
         return None
     topology = case.topology
     nic_s = case.most_s(NIC)
@@ -109,7 +116,7 @@ def oversubscription(case: Evidence) -> Cause | None:
     }
     text = (
         f"oversubscription: {name(names[switch])} has {times(ratio)} times as much capacity down as up, and its cables "
-        f"{_SIDE[case.direction_name]} are evenly loaded, while no NIC needs more than {seconds(nic_s)}"
+        f"{_SIDE[case.direction_name]} are evenly loaded"
     )
-    remedy = Remedy("more cables up, or groups that stay below a leaf")
+    remedy = Remedy(f"with as much up as down it could take {seconds(nic_s)} at best, what the busiest NIC needs")
     return Cause(Kind.OVERSUBSCRIPTION, text, case.limit_s - nic_s, facts, (remedy,))
