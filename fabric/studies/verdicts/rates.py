@@ -83,7 +83,8 @@ def rates_verdict(shared: SharedFlows) -> Verdict:
         f"it shares {link_name(limit.link)} ({limit.tier} {limit.direction}) with {count(crossing.size - 1, 'flow')}"
     )
     cause = _cause(shared, loads, link, crossing)
-    waiting = f"{percent(delayed)} of the {count(moving.size, 'flow')} are delayed by others"
+    part = "all" if delayed == 1 else f"{percent(delayed)} of the"
+    waiting = f"{part} {count(moving.size, 'flow')} are delayed by others"
     return Verdict(
         sentences=sentences_of((f"{text}: {where}", cause.sentence if cause else "", waiting)),
         time_s=float(shared.finish_s.max()),
@@ -166,7 +167,7 @@ def _busy_sender(shared: SharedFlows, loads: LinkLoads, link: int, crossing: Int
         return None
     who = shared.topology.endpoint_names[int(shared.flows.src[crossing[0]])]
     facts: dict[str, Fact] = {"endpoint": who, "flows": int(crossing.size)}
-    text = f"{name(who)} sends {crossing.size:,} flows through this NIC"
+    text = f"one sender: {name(who)} sends {crossing.size:,} flows through this NIC"
     return Cause(Kind.BUSY_SENDER, text, 0.0, facts, (Remedy("more senders help, no routing does"),))
 
 
