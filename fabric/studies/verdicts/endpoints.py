@@ -87,7 +87,7 @@ def _crowd(case: Evidence, direction: int) -> Cause | None:
     if n_partners < 2 or own[endpoint] < CROWD * max(others_mean_s, float(other[endpoint])):
         return None
     n_as_busy = int(np.count_nonzero(own * UNEVEN >= own[endpoint]))
-    even_s = float(own[case.placement.endpoint].mean())
+    even_s = case.whole_s(float(own[case.placement.endpoint].mean()))
     if case.bound is not None and case.bound.holds_for != ANY_ROUTING:
         even_s = max(even_s, case.bound.time_s)
     who = case.topology.endpoint_names[endpoint]
@@ -112,7 +112,7 @@ def _crowd(case: Evidence, direction: int) -> Cause | None:
             "the receivers' on average"
         )
     remedy = Remedy(f"no routing helps, but spread over the job's NICs it could take {seconds(even_s)} at best")
-    return Cause(kind, text, case.limit_s - even_s, facts, (remedy,))
+    return Cause(kind, text, case.time_s - even_s, facts, (remedy,))
 
 
 def idle_nics(case: Evidence) -> Cause | None:

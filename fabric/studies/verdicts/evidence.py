@@ -143,6 +143,10 @@ class Evidence:
             return self.topology.link_tail
         return self.topology.link_head if self.direction == DOWN else None
 
+    def whole_s(self, limit_s: float) -> float:
+        """The job's time if the longest phase took `limit_s`."""
+        return self.time_s - self.limit_s + limit_s
+
     def most_s(self, kind: int) -> float:
         """The longest that a link of a kind is busy, seconds."""
         return float(self.seconds[self.topology.link_kind == kind].max(initial=0.0))

@@ -11,7 +11,7 @@ from fabric.studies.verdicts.evidence import Trials, evidence_of
 from fabric.studies.verdicts.loads import limit_text, nothing_carried, unrouted_cause
 from fabric.studies.verdicts.thresholds import SAME
 from fabric.studies.verdicts.verdict import Cause, Fact, Kind, Remedy, Verdict, sentences_of
-from fabric.studies.verdicts.words import bound_text, name, percent, seconds, times
+from fabric.studies.verdicts.words import TWICE, bound_text, name, percent, seconds, times
 
 _ROUTING_KINDS = frozenset({Kind.HASH_COLLISIONS, Kind.STATIC_ROUTES, Kind.POLARIZATION})
 
@@ -51,7 +51,7 @@ def routings_verdict(
     causes: tuple[Cause, ...] = found if unrouted is None else (*found, unrouted)
     if best_s > 0 and time_s >= SAME * best_s:
         ratio = time_s / best_s
-        how = f"{percent(ratio - 1)} longer than" if ratio < 2 else f"{times(ratio)} times as long as"
+        how = f"{percent(ratio - 1)} longer than" if ratio < TWICE else f"{times(ratio)} times as long as"
         other = _named(best)
         text = f"{in_force} {'take' if tables else 'takes'} {seconds(time_s)}, {how} {other} ({seconds(best_s)})"
         remedy = Remedy(other, best_s, ratio)

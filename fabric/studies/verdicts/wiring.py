@@ -38,29 +38,34 @@ def missing_cable(case: Evidence) -> Cause | None:
         return None
     whole = (per_pair[pair_of.ravel()] >= usual_pair) & (per_switch[switch_of] >= usual_switch)
     healthy_s = float(case.seconds[links[whole]].max(initial=0.0))
-    if case.limit_s < GAIN * healthy_s or not whole.any():
-        return None
     names = topology.nodes.name
     switch = names[switches[switch_of[here]]]
     facts: dict[str, Fact] = {"switch": switch, "healthy_s": healthy_s}
-    if own_switch < usual_switch:
-        own, usual, whose = own_switch, usual_switch, "its tier"
-        where = f"{name(switch)} has {own:,} {_SIDE[case.direction_name]}"
-    else:
+    if own_pair * usual_switch <= own_switch * usual_pair:
         tail, head = case.ends(link)
-        own, usual, whose = own_pair, usual_pair, "the pairs of its tier"
+        own, usual, whose = own_pair, usual_pair, "the pairs of their tiers"
         where = f"{name(tail)} and {name(head)} share {own:,}"
         facts |= {"from": tail, "to": head}
+    else:
+        own, usual, whose = own_switch, usual_switch, "its tier"
+        where = f"{name(switch)} has {own:,} {_SIDE[case.direction_name]}"
+    saved_s = _saved_s(case, healthy_s, own / usual)
+    if case.limit_s < GAIN * (case.limit_s - saved_s) or not whole.any():
+        return None
     facts |= {"cables": own, "usual": usual}
     few = "a cable is" if usual - own == 1 else f"{usual - own:,} cables are"
     text = f"{few} missing: {where} where most of {whose} have {usual:,} and are done within {seconds(healthy_s)}"
     remedy = Remedy("put it back" if usual - own == 1 else "put them back")
-    return Cause(Kind.MISSING_CABLE, text, _saved_s(case, healthy_s), facts, (remedy,))
+    return Cause(Kind.MISSING_CABLE, text, saved_s, facts, (remedy,))
 
 
-def _saved_s(case: Evidence, healthy_s: float) -> float:
-    """Seconds that would go if the link were as those of its tier that are in order: the NICs still need theirs."""
-    return max(0.0, case.limit_s - max(healthy_s, case.most_s(NIC)))
+def _saved_s(case: Evidence, healthy_s: float, left: float) -> float:
+    """Seconds that would go if the link were as those of its tier that are in order.
+
+    It would not be faster than they are, nor than the NICs, nor by more than the capacity that it has lost: `left` is
+    the part of it that is there.
+    """
+    return max(0.0, case.limit_s - max(healthy_s, case.most_s(NIC), case.limit_s * left))
 
 
 _SIDE = {"up": "up", "down": "from above"}
@@ -74,14 +79,15 @@ def slow_cable(case: Evidence) -> Cause | None:
     own, usual = float(gbps[case.hottest.link]), _usual(gbps[case.like])
     fast = case.like[gbps[case.like] >= usual]
     healthy_s = float(case.seconds[fast].max(initial=0.0))
-    if own * SAME >= usual or case.limit_s < GAIN * healthy_s:
+    saved_s = _saved_s(case, healthy_s, own / usual)
+    if own * SAME >= usual or case.limit_s < GAIN * (case.limit_s - saved_s):
         return None
     facts: dict[str, Fact] = {"gbps": own, "usual_gbps": usual, "healthy_s": healthy_s}
     text = (
         f"a slow cable: this link runs at {own:g} Gb/s, most of its tier at {usual:g}, "
         f"and those need at most {seconds(healthy_s)}"
     )
-    return Cause(Kind.SLOW_CABLE, text, _saved_s(case, healthy_s), facts, (Remedy("look why this cable is slow"),))
+    return Cause(Kind.SLOW_CABLE, text, saved_s, facts, (Remedy("find out why it is slow"),))
 
 
 def oversubscription(case: Evidence) -> Cause | None:
@@ -118,5 +124,5 @@ def oversubscription(case: Evidence) -> Cause | None:
         f"oversubscription: {name(names[switch])} has {times(ratio)} times as much capacity down as up, and its cables "
         f"{_SIDE[case.direction_name]} are evenly loaded"
     )
-    remedy = Remedy(f"with as much up as down it could take {seconds(nic_s)} at best, what the busiest NIC needs")
+    remedy = Remedy(f"with as much up as down it could take {seconds(case.whole_s(nic_s))} at best, as the NICs allow")
     return Cause(Kind.OVERSUBSCRIPTION, text, case.limit_s - nic_s, facts, (remedy,))

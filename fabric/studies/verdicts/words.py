@@ -6,6 +6,8 @@ from fabric.studies.verdicts.verdict import Limit
 
 # A name that takes more is cut in the middle, so that a sentence stays one.
 LONGEST_NAME = 44
+# From about twice on, a factor reads better than a percentage.
+TWICE = 1.95
 
 
 def seconds(value: float) -> str:
@@ -111,6 +113,6 @@ def over_bound_text(time_s: float, bound: Bound) -> str:
     where = _WHERE.get(bound.cut, "")
     if ratio < SAME:
         return f"at the bound: {nobody} is faster{where}{unless}"
-    if ratio < 2:
+    if ratio < TWICE:
         return f"{percent(ratio - 1)} over {bound_text(bound)}"
     return f"{times(ratio)} times what {who} needs{where}{unless}"

@@ -232,13 +232,30 @@ def test_a_missing_cable_is_named_with_how_many_there_should_be():
     cause = cause_of(verdict, Kind.MISSING_CABLE)
     assert verdict.cause == Kind.MISSING_CABLE
     assert (cause.facts["switch"], cause.facts["cables"], cause.facts["usual"]) == ("l00", 4, 8)
-    assert "4 cables are missing: l00 has 4" in verdict.text
+    assert "4 cables are missing: l00 and s00 share 4 where most of the pairs of their tiers have 8" in verdict.text
     lower = np.where(topology.link_direction == 0, topology.link_tail, topology.link_head)
     same = (topology.link_kind == 1) & (topology.link_direction == topology.link_direction[analysis.hottest.link])
     healthy = analysis.loads.total.seconds[same & (lower != topology.nodes.name.index("l00"))].max()
     assert cause.facts["healthy_s"] == healthy
     before = judged(whole, collective_job("all-to-all", 24), Adaptive())[0]
     assert Kind.MISSING_CABLE not in {cause.kind for cause in before.causes}
+
+
+def test_a_leaf_without_a_cable_to_one_of_its_spines():
+    """Four spines, two cables to each from every leaf; a leaf has lost both to one of them, and no pair is thin."""
+    description = clos(hosts=24)
+    description = description.model_copy(update={"spine": description.spine.model_copy(update={"count": 4})})
+    whole = build(description)
+    topology = changed_cables(whole, lambda tail, head, _: (tail, head) not in {("l01", "s02"), ("l01", "s03")})
+    verdict, analysis, _ = judged(topology, collective_job("all-to-all", 24), Adaptive())
+    cause = cause_of(verdict, Kind.MISSING_CABLE)
+    assert (cause.facts["switch"], cause.facts["cables"], cause.facts["usual"]) == ("l01", 4, 8)
+    assert "4 cables are missing: l01 has 4 " in verdict.text
+    # Half of the capacity is gone: at most half of the time is explained, and the NICs need theirs.
+    nic_s = max(tier.max_s for tier in analysis.tiers if tier.kind == "nic")
+    assert cause.explains_s == pytest.approx(
+        analysis.time_s - max(nic_s, cause.facts["healthy_s"], analysis.time_s / 2)
+    )
 
 
 def test_a_slow_cable_is_named_with_the_speed_of_the_others():
