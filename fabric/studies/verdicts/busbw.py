@@ -13,7 +13,7 @@ from fabric.routing.policies import Routing
 from fabric.studies.hotspots import links_in_job, schedule_bottleneck
 from fabric.studies.verdicts.evidence import evidence_of
 from fabric.studies.verdicts.thresholds import HALF, OFF
-from fabric.studies.verdicts.verdict import Cause, Fact, Kind, Limit, Verdict, sentences_of
+from fabric.studies.verdicts.verdict import Cause, CauseKind, Fact, Limit, Verdict, sentences_of
 from fabric.studies.verdicts.words import busiest, links_of
 from fabric.timing.prediction import Comparison, Row
 from fabric.topology import Topology
@@ -79,7 +79,9 @@ def busbw_verdict(rows: Sequence[Row], limit: Limit | None = None, comparison: C
     ]
     causes: list[Cause] = []
     if half is not best[0]:
-        causes.append(Cause(Kind.LATENCY, parts[1], 0.0, {"half_size": half.size, "smallest_time_s": best[0].time_s}))
+        causes.append(
+            Cause(CauseKind.LATENCY, parts[1], 0.0, {"half_size": half.size, "smallest_time_s": best[0].time_s})
+        )
     if comparison is not None:
         text, measured = _measured(comparison)
         parts.append(text)

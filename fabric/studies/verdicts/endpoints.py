@@ -12,7 +12,7 @@ from fabric.bounds.cuts import ANY_ROUTING
 from fabric.jobs.placement import domain_of_rank, rail_of_rank
 from fabric.studies.verdicts.evidence import Evidence
 from fabric.studies.verdicts.thresholds import CROWD, GAIN, UNEVEN
-from fabric.studies.verdicts.verdict import Cause, Fact, Kind, Remedy
+from fabric.studies.verdicts.verdict import Cause, CauseKind, Fact, Remedy
 from fabric.studies.verdicts.words import faster, name, seconds, times
 from fabric.topology import DOWN, NIC, NVLINK, UNKNOWN, UP
 
@@ -100,17 +100,19 @@ def _crowd(case: Evidence, direction: int) -> Cause | None:
         "even_s": even_s,
     }
     if direction == DOWN:
-        kind = Kind.INCAST
+        kind = CauseKind.INCAST
         text = (
             f"incast: {n_partners:,} GPUs send to {name(who)}, whose NIC is {times(factor)} times as busy as the "
             "senders' on average"
         )
     else:
-        kind = Kind.BUSY_SENDER
+        kind = CauseKind.BUSY_SENDER
         text = (
             f"one sender: {name(who)} sends to {n_partners:,} GPUs, and its NIC is {times(factor)} times as busy as "
             "the receivers' on average"
         )
+    if case.time_s < GAIN * even_s:
+        return Cause(kind, text, 0.0, facts, (Remedy("no routing and no algorithm helps"),))
     remedy = Remedy(f"no routing helps, but spread over the job's NICs it could take {seconds(even_s)} at best")
     return Cause(kind, text, case.time_s - even_s, facts, (remedy,))
 
@@ -142,7 +144,7 @@ def idle_nics(case: Evidence) -> Cause | None:
         text = f"in each {where} a group {verb} through {own:,} of its {of:,} NICs and leaves the others idle"
     remedies = _other_algorithms(case)
     saved = max((case.time_s - (one.time_s or 0.0) for one in remedies), default=0.0)
-    return Cause(Kind.ONE_NIC, text, saved, facts, remedies)
+    return Cause(CauseKind.ONE_NIC, text, saved, facts, remedies)
 
 
 def _other_algorithms(case: Evidence) -> tuple[Remedy, ...]:
@@ -178,7 +180,7 @@ def even_nics(case: Evidence) -> Cause | None:
     above = case.trials is not None and case.bound is not None and case.time_s >= GAIN * case.bound.time_s
     remedies = _other_algorithms(case) if above else ()
     saved = max((case.time_s - (one.time_s or 0.0) for one in remedies), default=0.0)
-    return Cause(Kind.EVEN_NICS, text, saved, facts, remedies)
+    return Cause(CauseKind.EVEN_NICS, text, saved, facts, remedies)
 
 
 def waiting_phases(case: Evidence) -> Cause | None:
@@ -190,11 +192,11 @@ def waiting_phases(case: Evidence) -> Cause | None:
     facts: dict[str, Fact] = {"phases": loaded, "busiest_s": busy_s}
     text = "phases that follow one another load different links"
     remedy = Remedy(f"overlapped, in smaller chunks, they could take {seconds(busy_s)} at best")
-    return Cause(Kind.WAITING_PHASES, text, case.time_s - busy_s, facts, (remedy,))
+    return Cause(CauseKind.WAITING_PHASES, text, case.time_s - busy_s, facts, (remedy,))
 
 
 def nvlink_only(case: Evidence) -> Cause | None:
     """NVLink is the limit, and nothing crosses the network."""
     if case.kind != NVLINK or case.whole.total.bytes[case.topology.link_kind != NVLINK].any():
         return None
-    return Cause(Kind.NVLINK_ONLY, "nothing crosses the network: all traffic stays in NVLink domains")
+    return Cause(CauseKind.NVLINK_ONLY, "nothing crosses the network: all traffic stays in NVLink domains")

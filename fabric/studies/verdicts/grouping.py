@@ -6,7 +6,7 @@ from collectives.demand import Groups, Int64Vector
 from fabric.jobs.placement import Placement
 from fabric.studies.verdicts.evidence import Evidence
 from fabric.studies.verdicts.thresholds import GAIN
-from fabric.studies.verdicts.verdict import Cause, Fact, Kind, Remedy
+from fabric.studies.verdicts.verdict import Cause, CauseKind, Fact, Remedy
 from fabric.studies.verdicts.words import count, faster
 from fabric.topology import NIC, NVLINK, SWITCH, UNKNOWN, Topology
 
@@ -68,15 +68,15 @@ def leaf_parts(topology: Topology, placement: Placement) -> Int64Vector | None:
 
 def spread_over_domains(case: Evidence) -> Cause | None:
     """Groups straddle scale-up domains though they would fit in one."""
-    return _spread(case, domain_parts(case.topology, case.placement), "NVLink domains", Kind.PLACEMENT)
+    return _spread(case, domain_parts(case.topology, case.placement), "NVLink domains", CauseKind.PLACEMENT)
 
 
 def spread_over_leaves(case: Evidence) -> Cause | None:
     """Groups straddle leaves though they would fit below one."""
-    return _spread(case, leaf_parts(case.topology, case.placement), "leaves", Kind.PLACEMENT)
+    return _spread(case, leaf_parts(case.topology, case.placement), "leaves", CauseKind.PLACEMENT)
 
 
-def _spread(case: Evidence, part: Int64Vector | None, what: str, kind: Kind) -> Cause | None:
+def _spread(case: Evidence, part: Int64Vector | None, what: str, kind: CauseKind) -> Cause | None:
     trials = case.trials
     groups = None if trials is None else trials.job.groups
     if trials is None or groups is None or part is None or case.kind == NVLINK:

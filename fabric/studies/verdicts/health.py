@@ -1,7 +1,7 @@
 """The verdict on a fabric's health: the worst finding, what it hits, and what to do."""
 
 from fabric.studies.health import ERROR, Finding, Health
-from fabric.studies.verdicts.verdict import Cause, Fact, Kind, Remedy, Verdict, sentences_of
+from fabric.studies.verdicts.verdict import Cause, CauseKind, Fact, Remedy, Verdict, sentences_of
 from fabric.studies.verdicts.words import count, percent
 
 REROUTE = "let the subnet manager route again"
@@ -63,7 +63,7 @@ def finding_cause(finding: Finding, pairs: int) -> Cause:
         facts["fraction"] = finding.count / pairs
         text += f" ({percent(finding.count / pairs)} of all)"
     advice = ADVICE.get(finding.kind)
-    return Cause(Kind.FINDING, text, 0.0, facts, (Remedy(advice),) if advice else ())
+    return Cause(CauseKind.FINDING, text, 0.0, facts, (Remedy(advice),) if advice else ())
 
 
 def _parts(findings: list[Finding], causes: tuple[Cause, ...], health: Health) -> tuple[str | tuple[str, ...], ...]:

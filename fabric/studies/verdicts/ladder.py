@@ -8,7 +8,7 @@ from fabric.studies.verdicts.causes import causes_of
 from fabric.studies.verdicts.evidence import Evidence, Trials, evidence_of
 from fabric.studies.verdicts.loads import nothing_carried
 from fabric.studies.verdicts.thresholds import GAIN, SAME
-from fabric.studies.verdicts.verdict import Cause, Fact, Kind, Verdict, ranked, sentences_of
+from fabric.studies.verdicts.verdict import Cause, CauseKind, Fact, Verdict, ranked, sentences_of
 from fabric.studies.verdicts.words import bound_text, busiest, links_of, over_bound_text, percent, seconds, times
 from fabric.topology import NVLINK
 
@@ -61,7 +61,7 @@ def _what_is_left(case: Evidence, causes: tuple[Cause, ...]) -> tuple[str, ...]:
     limit, bound = case.limit, case.bound
     links = links_of(limit.tier, limit.direction)
     over = "" if bound is None else f", {over_bound_text(case.time_s, bound)}"
-    if causes and causes[0].kind == Kind.NVLINK_ONLY:
+    if causes and causes[0].kind == CauseKind.NVLINK_ONLY:
         return (f"in it {causes[0].text}{over}", f"in it {causes[0].text}")
     first = f"what limits it are {links}{over}"
     if not causes:
@@ -85,7 +85,7 @@ def step_cause(rung: Rung, naive_s: float, aware_s: float) -> Cause:
     lost_s = max(0.0, aware_s * ((rung.without or 1.0) - 1.0))
     alone = "" if rung.alone is None else f"{times(rung.alone)} times as fast alone"
     without = "" if rung.without is None else f"{times(rung.without)} times as long without it"
-    return Cause(Kind.STEP, f"{step}: {', '.join(part for part in (alone, without) if part)}", lost_s, facts)
+    return Cause(CauseKind.STEP, f"{step}: {', '.join(part for part in (alone, without) if part)}", lost_s, facts)
 
 
 def _steps(rungs: tuple[Rung, ...]) -> str:

@@ -9,7 +9,7 @@ from fabric.studies.analysis import Analysis, HashSeeds
 from fabric.studies.verdicts.causes import causes_of
 from fabric.studies.verdicts.evidence import Evidence, Trials, evidence_of
 from fabric.studies.verdicts.thresholds import SAME
-from fabric.studies.verdicts.verdict import Cause, Kind, Limit, Remedy, Verdict, sentences_of
+from fabric.studies.verdicts.verdict import Cause, CauseKind, Limit, Remedy, Verdict, sentences_of
 from fabric.studies.verdicts.words import bound_text, busiest, count, links_of, over_bound_text, seconds
 
 
@@ -83,13 +83,13 @@ def unrouted_cause(unrouted: Unrouted) -> Cause | None:
     text = f"{count(unrouted.pairs, 'pair')} without a route {'is' if unrouted.pairs == 1 else 'are'} left out"
     remedy = Remedy("a check of the fabric shows where the routes end")
     facts = {"pairs": unrouted.pairs, "bytes": unrouted.bytes}
-    return Cause(Kind.UNROUTED, f"{text}, so the time is not that of the whole job", 0.0, {**facts}, (remedy,))
+    return Cause(CauseKind.UNROUTED, f"{text}, so the time is not that of the whole job", 0.0, {**facts}, (remedy,))
 
 
 def nothing_carried(unrouted: Cause | None = None) -> Verdict:
     """No link carries a byte."""
     if unrouted is not None:
-        cause = Cause(Kind.NOTHING_CARRIED, "no link carries anything")
+        cause = Cause(CauseKind.NOTHING_CARRIED, "no link carries anything")
         return Verdict(sentences_of((cause.text, unrouted.sentence)), 0.0, causes=(cause, unrouted))
-    cause = Cause(Kind.NOTHING_CARRIED, "nothing is carried: no GPU sends a byte to another one")
+    cause = Cause(CauseKind.NOTHING_CARRIED, "nothing is carried: no GPU sends a byte to another one")
     return Verdict(sentences_of((cause.text,)), 0.0, causes=(cause,))

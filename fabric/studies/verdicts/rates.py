@@ -13,7 +13,7 @@ from fabric.routing.paths import RoutedFlows
 from fabric.routing.policies import Adaptive
 from fabric.studies.hotspots import bottleneck
 from fabric.studies.verdicts.thresholds import DELAYED, GAIN, SAME
-from fabric.studies.verdicts.verdict import Cause, Fact, Kind, Limit, Remedy, Verdict, sentences_of
+from fabric.studies.verdicts.verdict import Cause, CauseKind, Fact, Limit, Remedy, Verdict, sentences_of
 from fabric.studies.verdicts.words import count, link_name, name, percent, seconds, times
 from fabric.topology import DOWN, ISL, NIC, UP, Topology
 
@@ -50,7 +50,7 @@ def rates_verdict(shared: SharedFlows) -> Verdict:
     moving = np.flatnonzero(alone > 0)
     if moving.size == 0:
         return Verdict(("Nothing is carried: no flow crosses a link.",), 0.0, causes=(
-            Cause(Kind.NOTHING_CARRIED, "nothing is carried: no flow crosses a link"),
+            Cause(CauseKind.NOTHING_CARRIED, "nothing is carried: no flow crosses a link"),
         ))  # fmt: skip
     delayed = float(np.mean(taken[moving] > DELAYED * alone[moving]))
     flow = int(moving[np.argmax(taken[moving])])
@@ -75,13 +75,12 @@ def rates_verdict(shared: SharedFlows) -> Verdict:
     slowest = f"the slowest flow, {name(names[src])} to {name(names[dst])}, takes {seconds(float(taken[flow]))}"
     limit = _limit(loads, link)
     if taken[flow] <= DELAYED * alone[flow]:
-        text = f"{slowest}, as long as alone: no other flow delays it"
-        others = f"{percent(delayed)} of the flows are delayed by others" if delayed else "no flow delays another"
-        return Verdict(sentences_of((text, others)), facts["makespan_s"], limit, facts=facts)  # type: ignore[arg-type]
+        text = f"{slowest}, as long as alone: no {'other flow delays it' if delayed else 'flow delays another'}"
+        waiting = f"{percent(delayed)} of the {count(moving.size, 'flow')} are delayed by others" if delayed else ""
+        return Verdict(sentences_of((text, waiting)), float(shared.finish_s.max()), limit, facts=facts)
     text = f"{slowest}, {times(float(taken[flow] / alone[flow]))} times as long as alone"
-    where = (
-        f"it shares {link_name(limit.link)} ({limit.tier} {limit.direction}) with {count(crossing.size - 1, 'flow')}"
-    )
+    others = count(crossing.size - 1, "other flow")
+    where = f"it shares {link_name(limit.link)} ({limit.tier} {limit.direction}) with {others}"
     cause = _cause(shared, loads, link, crossing)
     part = "all" if delayed == 1 else f"{percent(delayed)} of the"
     waiting = f"{part} {count(moving.size, 'flow')} are delayed by others"
@@ -123,8 +122,10 @@ def _hops_of(shared: SharedFlows, flow: int) -> Int64Vector:
 
 
 def _waits_for(shared: SharedFlows, flow: int, loads: LinkLoads) -> int:
-    """The link on a flow's way that has most to carry for its capacity."""
+    """The link on a flow's way that has most to carry for its capacity, of those that other flows cross too."""
     links = _hops_of(shared, flow)
+    meets = np.array([_flows_on(shared, int(link)).size > 1 for link in links])
+    links = links[meets] if meets.any() else links
     return int(links[np.argmax(loads.seconds[links])])
 
 
@@ -159,7 +160,7 @@ def _incast(shared: SharedFlows, loads: LinkLoads, link: int, crossing: Int64Vec
     who = shared.topology.endpoint_names[int(shared.flows.dst[crossing[0]])]
     facts: dict[str, Fact] = {"endpoint": who, "senders": senders}
     text = f"incast: {senders:,} GPUs send to {name(who)} through this NIC"
-    return Cause(Kind.INCAST, text, 0.0, facts, (Remedy("more receivers help, no routing does"),))
+    return Cause(CauseKind.INCAST, text, 0.0, facts, (Remedy("more receivers help, no routing does"),))
 
 
 def _busy_sender(shared: SharedFlows, loads: LinkLoads, link: int, crossing: Int64Vector) -> Cause | None:
@@ -168,7 +169,7 @@ def _busy_sender(shared: SharedFlows, loads: LinkLoads, link: int, crossing: Int
     who = shared.topology.endpoint_names[int(shared.flows.src[crossing[0]])]
     facts: dict[str, Fact] = {"endpoint": who, "flows": int(crossing.size)}
     text = f"one sender: {name(who)} sends {crossing.size:,} flows through this NIC"
-    return Cause(Kind.BUSY_SENDER, text, 0.0, facts, (Remedy("more senders help, no routing does"),))
+    return Cause(CauseKind.BUSY_SENDER, text, 0.0, facts, (Remedy("more senders help, no routing does"),))
 
 
 def _shared(shared: SharedFlows, loads: LinkLoads, link: int, crossing: Int64Vector) -> Cause | None:
@@ -182,10 +183,10 @@ def _shared(shared: SharedFlows, loads: LinkLoads, link: int, crossing: Int64Vec
     facts: dict[str, Fact] = {"link_s": own_s, "even_s": even_s, "sharing": int(crossing.size)}
     if own_s < GAIN * even_s:
         text = "an even split over all paths would leave the busiest link as busy"
-        return Cause(Kind.SHARED_LINK, text, 0.0, facts)
+        return Cause(CauseKind.SHARED_LINK, text, 0.0, facts)
     text = f"the routing puts {count(crossing.size, 'flow')} on this link, which needs {seconds(own_s)} for them"
     remedy = Remedy(f"split evenly (adaptive routing), no link would need more than {seconds(even_s)}")
-    return Cause(Kind.SHARED_LINK, text, own_s - even_s, facts, (remedy,))
+    return Cause(CauseKind.SHARED_LINK, text, own_s - even_s, facts, (remedy,))
 
 
 _Look = Callable[[SharedFlows, LinkLoads, int, Int64Vector], Cause | None]

@@ -10,10 +10,10 @@ from fabric.studies.verdicts.causes import causes_of
 from fabric.studies.verdicts.evidence import Trials, evidence_of
 from fabric.studies.verdicts.loads import limit_text, nothing_carried, unrouted_cause
 from fabric.studies.verdicts.thresholds import SAME
-from fabric.studies.verdicts.verdict import Cause, Fact, Kind, Remedy, Verdict, sentences_of
+from fabric.studies.verdicts.verdict import Cause, CauseKind, Fact, Remedy, Verdict, sentences_of
 from fabric.studies.verdicts.words import TWICE, bound_text, name, percent, seconds, times
 
-_ROUTING_KINDS = frozenset({Kind.HASH_COLLISIONS, Kind.STATIC_ROUTES, Kind.POLARIZATION})
+_ROUTING_KINDS = frozenset({CauseKind.HASH_COLLISIONS, CauseKind.STATIC_ROUTES, CauseKind.POLARIZATION})
 
 
 def routings_verdict(
@@ -55,7 +55,7 @@ def routings_verdict(
         other = _named(best)
         text = f"{in_force} {'take' if tables else 'takes'} {seconds(time_s)}, {how} {other} ({seconds(best_s)})"
         remedy = Remedy(other, best_s, ratio)
-        causes = (Cause(Kind.ROUTING, text, time_s - best_s, facts, (remedy,)), *causes)
+        causes = (Cause(CauseKind.ROUTING, text, time_s - best_s, facts, (remedy,)), *causes)
     else:
         text = f"no other routing that was tried is faster than {in_force}"
     limit = limit_text(time_s, case.limit, bound)

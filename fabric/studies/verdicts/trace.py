@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from fabric.studies.verdicts.verdict import Cause, Fact, Kind, Remedy, Verdict, sentences_of
+from fabric.studies.verdicts.verdict import Cause, CauseKind, Fact, Remedy, Verdict, sentences_of
 from fabric.studies.verdicts.words import count, data, percent
 from traces.operation import Operation, Trace
 
@@ -26,7 +26,7 @@ def trace_verdict(trace: Trace) -> Verdict:
         text = f"no operation with a size in {count(len(trace.files), 'file')}: nothing can be routed"
         found = ", ".join(f"{number:,} {reason}" for reason, number in trace.ignored)
         facts: dict[str, Fact] = {"operations": 0, "ignored": sum(number for _, number in trace.ignored)}
-        cause = Cause(Kind.NOTHING_CARRIED, text, 0.0, facts)
+        cause = Cause(CauseKind.NOTHING_CARRIED, text, 0.0, facts)
         return Verdict(sentences_of((text, f"found {found}" if found else "")), causes=(cause,), facts=facts)
     # By group too: bytes of the operation on all of its ranks.
     volume: Counter[tuple[str, int]] = Counter()
@@ -75,4 +75,4 @@ def _missing(operations: tuple[Operation, ...], incomplete: int) -> Cause | None
         advice = Remedy("loads and times are those of the others only")
     else:
         advice = Remedy("traces of all ranks, or of a newer PyTorch, may say more")
-    return Cause(Kind.MISSING, text, 0.0, facts, (advice,))
+    return Cause(CauseKind.MISSING, text, 0.0, facts, (advice,))

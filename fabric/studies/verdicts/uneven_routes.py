@@ -11,7 +11,7 @@ from fabric.jobs.placement import domain_of_rank, rail_of_rank
 from fabric.routing.policies import Adaptive, Ecmp
 from fabric.studies.verdicts.evidence import Evidence
 from fabric.studies.verdicts.thresholds import GAIN, MOST_PAIRS, QUEUE_PAIRS, UNEVEN
-from fabric.studies.verdicts.verdict import Cause, Fact, Kind, Remedy
+from fabric.studies.verdicts.verdict import Cause, CauseKind, Fact, Remedy
 from fabric.studies.verdicts.words import count, faster, links_of, percent, seconds, times
 from fabric.topology import ISL, UNKNOWN
 
@@ -46,9 +46,9 @@ def uneven_routes(case: Evidence) -> Cause | None:
             text += f" ({seconds(min(values))} to {seconds(max(values))} over {count(len(values), 'hash seed')})"
         # What seeds of their own would mend is polarization.
         before_s = min(case.time_s, case.apart_s or case.time_s)
-        return Cause(Kind.HASH_COLLISIONS, text, max(0.0, before_s - even_s), facts, tuple(remedies))
+        return Cause(CauseKind.HASH_COLLISIONS, text, max(0.0, before_s - even_s), facts, tuple(remedies))
     text = f"static routes are uneven: {loaded}"
-    return Cause(Kind.STATIC_ROUTES, text, case.time_s - even_s, facts, tuple(remedies))
+    return Cause(CauseKind.STATIC_ROUTES, text, case.time_s - even_s, facts, tuple(remedies))
 
 
 def _more_queue_pairs(case: Evidence) -> list[Remedy]:
@@ -102,7 +102,7 @@ def polarization(case: Evidence) -> Cause | None:
         f"with a hash seed for each switch it would take {faster(case.time_s, apart_s)}", apart_s, case.time_s / apart_s
     )
     text = f"all switches share one hash seed, which leaves {where} (polarization)"
-    return Cause(Kind.POLARIZATION, text, case.time_s - apart_s, facts, (remedy,))
+    return Cause(CauseKind.POLARIZATION, text, case.time_s - apart_s, facts, (remedy,))
 
 
 def cross_rail(case: Evidence) -> Cause | None:
@@ -127,4 +127,4 @@ def cross_rail(case: Evidence) -> Cause | None:
         case.time_s / aligned_s,
     )
     text = "traffic between different rails crosses the switches above the leaves"
-    return Cause(Kind.CROSS_RAIL, text, case.time_s - aligned_s, facts, (remedy,))
+    return Cause(CauseKind.CROSS_RAIL, text, case.time_s - aligned_s, facts, (remedy,))

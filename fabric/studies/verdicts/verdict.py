@@ -10,7 +10,7 @@ MOST_CHARACTERS = 400
 Fact = float | int | str | None
 
 
-class Kind(StrEnum):
+class CauseKind(StrEnum):
     """What a cause is; stable, for programs."""
 
     NOTHING_CARRIED = "nothing-carried"
@@ -87,7 +87,7 @@ class Cause:
 
     Attributes
     ----------
-    kind : Kind
+    kind : CauseKind
     text : str
         A sentence without its full stop, with the numbers.
     explains_s : float
@@ -98,7 +98,7 @@ class Cause:
         The best first.
     """
 
-    kind: Kind
+    kind: CauseKind
     text: str
     explains_s: float = 0.0
     facts: dict[str, Fact] = field(default_factory=dict)
@@ -144,7 +144,7 @@ class Verdict:
         return " ".join(self.sentences)
 
     @property
-    def cause(self) -> Kind | None:
+    def cause(self) -> CauseKind | None:
         """What explains most."""
         return self.causes[0].kind if self.causes else None
 

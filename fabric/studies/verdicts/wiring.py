@@ -7,7 +7,7 @@ import numpy as np
 from collectives.demand import FloatVector, Int64Vector
 from fabric.studies.verdicts.evidence import Evidence
 from fabric.studies.verdicts.thresholds import GAIN, OVERSUBSCRIBED, SAME, UNEVEN
-from fabric.studies.verdicts.verdict import Cause, Fact, Kind, Remedy
+from fabric.studies.verdicts.verdict import Cause, CauseKind, Fact, Remedy
 from fabric.studies.verdicts.words import name, seconds, times
 from fabric.topology import ISL, NIC, NVLINK
 
@@ -43,20 +43,20 @@ def missing_cable(case: Evidence) -> Cause | None:
     facts: dict[str, Fact] = {"switch": switch, "healthy_s": healthy_s}
     if own_pair * usual_switch <= own_switch * usual_pair:
         tail, head = case.ends(link)
-        own, usual, whose = own_pair, usual_pair, "the pairs of their tiers"
+        own, usual, whose = own_pair, usual_pair, "such pairs"
         where = f"{name(tail)} and {name(head)} share {own:,}"
         facts |= {"from": tail, "to": head}
     else:
-        own, usual, whose = own_switch, usual_switch, "its tier"
+        own, usual, whose = own_switch, usual_switch, "of its tier"
         where = f"{name(switch)} has {own:,} {_SIDE[case.direction_name]}"
     saved_s = _saved_s(case, healthy_s, own / usual)
     if case.limit_s < GAIN * (case.limit_s - saved_s) or not whole.any():
         return None
     facts |= {"cables": own, "usual": usual}
     few = "a cable is" if usual - own == 1 else f"{usual - own:,} cables are"
-    text = f"{few} missing: {where} where most of {whose} have {usual:,} and are done within {seconds(healthy_s)}"
+    text = f"{few} missing: {where} where most {whose} have {usual:,} and are done within {seconds(healthy_s)}"
     remedy = Remedy("put it back" if usual - own == 1 else "put them back")
-    return Cause(Kind.MISSING_CABLE, text, saved_s, facts, (remedy,))
+    return Cause(CauseKind.MISSING_CABLE, text, saved_s, facts, (remedy,))
 
 
 def _saved_s(case: Evidence, healthy_s: float, left: float) -> float:
@@ -87,7 +87,7 @@ def slow_cable(case: Evidence) -> Cause | None:
         f"a slow cable: this link runs at {own:g} Gb/s, most of its tier at {usual:g}, "
         f"and those need at most {seconds(healthy_s)}"
     )
-    return Cause(Kind.SLOW_CABLE, text, saved_s, facts, (Remedy("find out why it is slow"),))
+    return Cause(CauseKind.SLOW_CABLE, text, saved_s, facts, (Remedy("find out why it is slow"),))
 
 
 def oversubscription(case: Evidence) -> Cause | None:
@@ -125,4 +125,4 @@ def oversubscription(case: Evidence) -> Cause | None:
         f"{_SIDE[case.direction_name]} are evenly loaded"
     )
     remedy = Remedy(f"with as much up as down it could take {seconds(case.whole_s(nic_s))} at best, as the NICs allow")
-    return Cause(Kind.OVERSUBSCRIPTION, text, case.limit_s - nic_s, facts, (remedy,))
+    return Cause(CauseKind.OVERSUBSCRIPTION, text, case.limit_s - nic_s, facts, (remedy,))

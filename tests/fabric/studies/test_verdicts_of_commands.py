@@ -3,17 +3,14 @@
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from collectives import Flows
 from fabric.builders import build, load_preset
 from fabric.builders.description import FabricDescription
 from fabric.formats.infiniband.lfts import NO_ENTRY, read_lfts
 from fabric.formats.opening import open_fabric
 from fabric.jobs.placement import packed
 from fabric.routing.match_lfts import match_lfts
-from fabric.routing.paths import route_flows
 from fabric.routing.policies import Adaptive, DModK, Ecmp
 from fabric.studies.analysis import bound_of
 from fabric.studies.health import Finding, Health, check_fabric
@@ -22,15 +19,14 @@ from fabric.studies.routings import compare_routings
 from fabric.studies.verdicts.busbw import busbw_limit, busbw_verdict
 from fabric.studies.verdicts.health import ADVICE, OF_PAIRS, health_verdict
 from fabric.studies.verdicts.ladder import ladder_verdict
-from fabric.studies.verdicts.rates import SharedFlows, alone_s, rates_verdict
+from fabric.studies.verdicts.rates import alone_s, rates_verdict
 from fabric.studies.verdicts.routings import routings_verdict
 from fabric.studies.verdicts.trace import trace_verdict
-from fabric.studies.verdicts.verdict import Kind
-from fabric.timing.max_min import completions
+from fabric.studies.verdicts.verdict import CauseKind
 from fabric.timing.prediction import Row, alpha_betas, compare_measured, parse_sizes, predict
 from fabric.timing.protocols import model_for
 from fabric.topology import NVLINK
-from tests.fabric.studies.verdict_cases import changed_cables, clos, collective_job, routed
+from tests.fabric.studies.verdict_cases import changed_cables, clos, collective_job, routed, shared_flows
 from traces import read_kineto
 from traces.nccl_tests import Measurement
 from traces.operation import Operation, Trace
@@ -53,7 +49,7 @@ def test_ladder_where_placement_alone_does_it():
     assert not aware.loads.total.bytes[aware.loads.topology.link_kind != NVLINK].any()
     assert verdict.facts["network_idle"] == 1
     assert verdict.facts["factor"] == naive.time_s / aware.time_s
-    assert verdict.cause == Kind.STEP
+    assert verdict.cause == CauseKind.STEP
     assert verdict.causes[0].facts["step"] == "placement"
     placement = next(rung for rung in rungs if rung.outcome.step == "+placement")
     assert verdict.causes[0].facts["alone"] == placement.alone
@@ -67,7 +63,7 @@ def test_ladder_of_one_ring_gains_nothing_and_says_why():
     job = collective_job("all-reduce", 64)
     verdict = ladder_verdict(rungs_of(description, job), job)
     assert "no faster than the naive one" in verdict.sentences[0]
-    assert verdict.cause == Kind.ONE_NIC
+    assert verdict.cause == CauseKind.ONE_NIC
     assert "the algorithm rings would take" in verdict.text
     # Without the traffic nothing can be tried, but the limit is the same.
     assert ladder_verdict(rungs_of(description, job)).limit == verdict.limit
@@ -81,7 +77,7 @@ def test_ladder_says_when_a_step_costs_time():
 
 def test_ladder_of_a_job_that_sends_nothing():
     rungs = rungs_of(clos(hosts=4), collective_job("all-to-all", 4, group=1))
-    assert ladder_verdict(rungs).cause == Kind.NOTHING_CARRIED
+    assert ladder_verdict(rungs).cause == CauseKind.NOTHING_CARRIED
 
 
 def test_routings_name_the_tables_and_the_best_other():
@@ -93,11 +89,11 @@ def test_routings_name_the_tables_and_the_best_other():
     verdict = routings_verdict(outcomes, job, bound_of(job, outcomes[0].analysis))
     times = {outcome.name: outcome.analysis.time_s for outcome in outcomes[1:]}
     best = min(times, key=lambda name: times[name])
-    routing = next(cause for cause in verdict.causes if cause.kind == Kind.ROUTING)
+    routing = next(cause for cause in verdict.causes if cause.kind == CauseKind.ROUTING)
     assert (routing.facts["best"], routing.facts["best_time_s"]) == (best, times[best])
     assert routing.remedies[0].factor == outcomes[0].analysis.time_s / times[best]
     assert f"The tables of hurt512-updn.lfts.gz take 1.825 s, 8 % longer than {best} routing" in verdict.sentences[0]
-    assert any(cause.kind == Kind.MISSING_CABLE for cause in verdict.causes)
+    assert any(cause.kind == CauseKind.MISSING_CABLE for cause in verdict.causes)
 
 
 def test_routings_where_the_first_is_best():
@@ -107,7 +103,7 @@ def test_routings_where_the_first_is_best():
     outcomes = compare_routings(topology, first.schedule, first.placement, (), Ecmp())
     verdict = routings_verdict(outcomes, job)
     assert verdict.sentences[0] == "No other routing that was tried is faster than dmodk routing."
-    assert Kind.ROUTING not in {cause.kind for cause in verdict.causes}
+    assert CauseKind.ROUTING not in {cause.kind for cause in verdict.causes}
 
 
 @pytest.fixture(scope="module")
@@ -130,7 +126,7 @@ def test_busbw_names_the_link_and_where_latency_ends(predicted):
     half = min(row.size for row in rows if row.busbw_GBps >= peak / 2)
     assert (verdict.facts["peak_busbw_GBps"], verdict.facts["half_size"]) == (peak, half)
     assert f"{peak:.4g} GB/s at 16 GiB with ring; host links up" in verdict.sentences[0]
-    assert verdict.cause == Kind.LATENCY
+    assert verdict.cause == CauseKind.LATENCY
     large = busbw_verdict([row for row in rows if row.size >= 2**30], limit)
     assert large.cause is None
     assert "latency counts little" in large.text
@@ -145,39 +141,23 @@ def test_busbw_beside_measurements(predicted):
     assert "0.80 times the measured ones at the median" in verdict.text
 
 
-def shared_flows(topology, rows, routing, starts=None):
-    src, dst, size = (np.array(column) for column in zip(*rows, strict=True))
-    flows = Flows(src, dst, size.astype(np.float64))
-    routed_flows = route_flows(topology, flows.src, flows.dst, routing)
-    start = np.zeros(len(rows)) if starts is None else np.array(starts)
-    done = completions(
-        topology.link_capacity_gbps * (1e9 / 8),
-        routed_flows.paths,
-        flows.bytes[routed_flows.flow] * routed_flows.part,
-        start[routed_flows.flow],
-    )
-    finish = start.copy()
-    np.maximum.at(finish, routed_flows.flow, done.finish_s)
-    return SharedFlows(topology, flows, routed_flows, start, finish)
-
-
 @pytest.mark.parametrize("routing", [Adaptive(), DModK(), Ecmp()])
 def test_rates_of_an_incast(routing):
     topology = build(clos())
     verdict = rates_verdict(shared_flows(topology, [(n, 9, 1e9) for n in range(10, 14)] + [(0, 1, 1e9)], routing))
-    assert verdict.cause == Kind.INCAST
+    assert verdict.cause == CauseKind.INCAST
     assert (verdict.facts["sharing"], verdict.facts["flows"], verdict.facts["delayed_fraction"]) == (4, 5, 0.8)
     assert verdict.facts["slowdown"] == pytest.approx(4.0)
     assert verdict.facts["alone_s"] == pytest.approx(0.02)
     assert (verdict.limit.tier, verdict.limit.direction) == ("host", "down")
-    assert "with 3 flows" in verdict.sentences[0]
+    assert "with 3 other flows" in verdict.sentences[0]
     assert "4 GPUs send to h0009g0" in verdict.text
 
 
 def test_rates_of_flows_that_meet_between_switches():
     topology = build(clos(hosts=24))
     verdict = rates_verdict(shared_flows(topology, [(0, 8, 1e9), (1, 16, 1e9)], DModK()))
-    assert verdict.cause == Kind.SHARED_LINK
+    assert verdict.cause == CauseKind.SHARED_LINK
     assert (verdict.facts["slowdown"], verdict.facts["sharing"]) == (pytest.approx(2.0), 2)
     assert verdict.causes[0].facts["even_s"] == pytest.approx(0.02)
     assert "no link would need more than 20 ms" in verdict.text
@@ -186,7 +166,7 @@ def test_rates_of_flows_that_meet_between_switches():
 def test_rates_of_a_sender_with_many_flows():
     topology = build(clos())
     verdict = rates_verdict(shared_flows(topology, [(9, n, 1e9) for n in range(3)], Adaptive()))
-    assert verdict.cause == Kind.BUSY_SENDER
+    assert verdict.cause == CauseKind.BUSY_SENDER
     assert "h0009g0 sends 3 flows" in verdict.text
 
 
@@ -196,8 +176,8 @@ def test_rates_of_flows_that_do_not_meet():
     verdict = rates_verdict(shared)
     assert alone_s(shared).tolist() == pytest.approx([0.02, 0.04, 0.0])
     assert (verdict.facts["flow"], verdict.facts["delayed_fraction"], verdict.cause) == (2, 0.0, None)
-    assert "no other flow delays it" in verdict.text
-    assert rates_verdict(shared_flows(topology, [(4, 4, 1e9)], Ecmp())).cause == Kind.NOTHING_CARRIED
+    assert "no flow delays another" in verdict.text
+    assert rates_verdict(shared_flows(topology, [(4, 4, 1e9)], Ecmp())).cause == CauseKind.NOTHING_CARRIED
 
 
 def test_health_of_a_fabric_that_is_whole():
@@ -256,7 +236,7 @@ def test_trace_says_what_is_missing_and_what_that_means():
     whole = Operation("all-reduce", (0, 1), 2, bytes=100.0)
     lacking = Operation("all-to-all", (), 2, bytes=None, missing=("ranks", "size"))
     verdict = trace_verdict(Trace(("a.json",), (whole, lacking, lacking), 2))
-    assert verdict.cause == Kind.MISSING
+    assert verdict.cause == CauseKind.MISSING
     assert verdict.causes[0].facts["incomplete"] == 2
     assert "2 of 3 operations cannot be routed" in verdict.text
     assert "those of the others only" in verdict.text

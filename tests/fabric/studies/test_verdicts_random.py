@@ -19,9 +19,18 @@ from fabric.routing.link_loads import schedule_loads
 from fabric.routing.policies import Adaptive, DModK, Ecmp
 from fabric.studies.analysis import analyse, bound_of
 from fabric.studies.verdicts.loads import loads_verdict
-from fabric.studies.verdicts.verdict import MOST_CHARACTERS, MOST_SENTENCES, Kind
+from fabric.studies.verdicts.rates import rates_verdict
+from fabric.studies.verdicts.verdict import MOST_CHARACTERS, MOST_SENTENCES, CauseKind
 from fabric.topology import DIRECTIONS, DOWN, ENDPOINT, ISL, NIC, NVLINK, UP
-from tests.fabric.studies.verdict_cases import changed_cables, clos, collective_job, flows_job, judged, three_tiers
+from tests.fabric.studies.verdict_cases import (
+    changed_cables,
+    clos,
+    collective_job,
+    flows_job,
+    judged,
+    shared_flows,
+    three_tiers,
+)
 from tests.naive.routing import pairs_of
 from tests.random_fabrics import all_to_all_demands, fabrics, flow_demands
 
@@ -220,20 +229,20 @@ def check_even(facts, naive, link, **_):
 
 
 CHECKS = {
-    Kind.MISSING_CABLE: check_missing,
-    Kind.SLOW_CABLE: check_slow,
-    Kind.OVERSUBSCRIPTION: check_oversubscription,
-    Kind.INCAST: check_crowd(DOWN),
-    Kind.BUSY_SENDER: check_crowd(UP),
-    Kind.ONE_NIC: check_idle,
-    Kind.WAITING_PHASES: check_phases,
-    Kind.HASH_COLLISIONS: check_routes,
-    Kind.STATIC_ROUTES: check_routes,
-    Kind.POLARIZATION: check_polarization,
-    Kind.CROSS_RAIL: check_cross_rail,
-    Kind.PLACEMENT: check_placement,
-    Kind.NVLINK_ONLY: check_nvlink,
-    Kind.EVEN_NICS: check_even,
+    CauseKind.MISSING_CABLE: check_missing,
+    CauseKind.SLOW_CABLE: check_slow,
+    CauseKind.OVERSUBSCRIPTION: check_oversubscription,
+    CauseKind.INCAST: check_crowd(DOWN),
+    CauseKind.BUSY_SENDER: check_crowd(UP),
+    CauseKind.ONE_NIC: check_idle,
+    CauseKind.WAITING_PHASES: check_phases,
+    CauseKind.HASH_COLLISIONS: check_routes,
+    CauseKind.STATIC_ROUTES: check_routes,
+    CauseKind.POLARIZATION: check_polarization,
+    CauseKind.CROSS_RAIL: check_cross_rail,
+    CauseKind.PLACEMENT: check_placement,
+    CauseKind.NVLINK_ONLY: check_nvlink,
+    CauseKind.EVEN_NICS: check_even,
 }
 
 
@@ -248,7 +257,7 @@ def check(topology, job, placement, routing):
     fits(verdict)
     if verdict.limit is None:
         assert not analysis.loads.total.bytes.any()
-        assert verdict.cause == Kind.NOTHING_CARRIED
+        assert verdict.cause == CauseKind.NOTHING_CARRIED
         return verdict
     naive = Naive(analysis)
     check_limit(verdict, naive, analysis, bound)
@@ -315,3 +324,43 @@ def test_long_names_stay_within_the_limit():
     verdict = judged(topology, flows_job(topology, [(*row, 1e9) for row in rows]), DModK())[0]
     fits(verdict)
     assert len(verdict.sentences) >= 1
+
+
+@settings(deadline=None, max_examples=100)
+@given(st.data())
+def test_any_flows_at_their_rates(data):
+    topology = data.draw(fabrics())
+    demand = data.draw(flow_demands(topology.n_endpoints))
+    rows = list(zip(demand.src.tolist(), demand.dst.tolist(), (demand.bytes * 1e9).tolist(), strict=True))
+    starts = data.draw(st.none() | st.lists(st.sampled_from([0.0, 0.01]), min_size=len(rows), max_size=len(rows)))
+    try:
+        shared = shared_flows(topology, rows, data.draw(ROUTINGS), starts)
+    except InputError:
+        assume(False)
+    verdict = rates_verdict(shared)
+    fits(verdict)
+    if verdict.limit is None:
+        assert verdict.cause == CauseKind.NOTHING_CARRIED
+        return
+    crossing, alone = {}, [0.0] * len(rows)
+    paths, own = shared.routed.paths, {}
+    for part, flow in enumerate(shared.routed.flow.tolist()):
+        for hop in range(paths.start[part], paths.start[part + 1]):
+            link = int(paths.link[hop])
+            size = rows[flow][2] * shared.routed.part[part] * (1.0 if paths.fraction is None else paths.fraction[hop])
+            own[flow, link] = own.get((flow, link), 0.0) + size
+    for (flow, link), size in own.items():
+        alone[flow] = max(alone[flow], size * 8e-9 / topology.link_capacity_gbps[link])
+        if rows[flow][2] > 0:
+            crossing.setdefault(topology.link_name(link), set()).add(flow)
+    flow = verdict.facts["flow"] - 1
+    took = (shared.finish_s - shared.start_s).tolist()
+    moving = [number for number in range(len(rows)) if alone[number] > 0]
+    assert took[flow] == max(took[number] for number in moving)
+    assert verdict.facts["alone_s"] == pytest.approx(alone[flow])
+    assert verdict.facts["slowdown"] == pytest.approx(took[flow] / alone[flow])
+    assert verdict.facts["sharing"] == len(crossing[verdict.limit.link])
+    assert flow in crossing[verdict.limit.link]
+    delayed = [number for number in moving if took[number] > 1.05 * alone[number]]
+    assert verdict.facts["delayed_fraction"] == pytest.approx(len(delayed) / len(moving))
+    assert "0 other flows" not in verdict.text

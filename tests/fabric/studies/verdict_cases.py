@@ -8,8 +8,11 @@ from fabric.builders import build
 from fabric.builders.description import Core, FabricDescription, Hosts, Leaf, ScaleUp, Spine
 from fabric.jobs.placement import Placement, domain_of_rank, packed, rail_of_rank
 from fabric.jobs.traffic import Traffic, collective_traffic
+from fabric.routing.paths import route_flows
 from fabric.studies.analysis import analyse, bound_of
 from fabric.studies.verdicts.loads import loads_verdict
+from fabric.studies.verdicts.rates import SharedFlows
+from fabric.timing.max_min import completions
 from fabric.topology import Cables, Topology
 
 
@@ -87,3 +90,20 @@ def cause_of(verdict, kind):
 
 def groups_of(n, size):
     return Groups.consecutive(n, size)
+
+
+def shared_flows(topology, rows, routing, starts=None):
+    """Flows (src, dst, bytes) between endpoints at max-min fair rates."""
+    src, dst, size = (np.array(column) for column in zip(*rows, strict=True))
+    flows = Flows(src, dst, size.astype(np.float64))
+    routed_flows = route_flows(topology, flows.src, flows.dst, routing)
+    start = np.zeros(len(rows)) if starts is None else np.array(starts)
+    done = completions(
+        topology.link_capacity_gbps * (1e9 / 8),
+        routed_flows.paths,
+        flows.bytes[routed_flows.flow] * routed_flows.part,
+        start[routed_flows.flow],
+    )
+    finish = start.copy()
+    np.maximum.at(finish, routed_flows.flow, done.finish_s)
+    return SharedFlows(topology, flows, routed_flows, start, finish)
