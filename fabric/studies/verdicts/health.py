@@ -76,17 +76,11 @@ def _parts(findings: list[Finding], causes: tuple[Cause, ...], health: Health) -
     example = f", such as {worst.examples[0]}" if worst.examples else ""
     advice = f"to do: {cause.remedies[0].text}" if cause.remedies else ""
     n_errors, n_warnings = health.n_errors, len(findings) - health.n_errors
+    more_errors, more_warnings = max(n_errors - 1, 0), n_warnings - (n_errors == 0)
     rest = [
-        count(max(n_errors - 1, 0), "other kind of error", "other kinds of errors"),
-        count(n_warnings - (n_errors == 0), "other kind of warning", "other kinds of warnings"),
+        count(more_errors, "other kind of error", "other kinds of errors") if more_errors else "",
+        count(more_warnings, "other kind of warning", "other kinds of warnings") if more_warnings else "",
     ]
-    others = " and ".join(part for part in rest if part and not part.startswith("0 "))
-    return ((first + example, first), advice, _also(others))
-
-
-def _also(others: str) -> str:
-    if not others:
-        return ""
-    return (
-        f"there is also {others}" if others.startswith("1 ") and " and " not in others else f"there are also {others}"
-    )
+    others = " and ".join(part for part in rest if part)
+    verb = "is" if more_errors + more_warnings == 1 else "are"
+    return ((first + example, first), advice, f"there {verb} also {others}" if others else "")

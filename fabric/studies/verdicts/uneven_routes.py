@@ -15,12 +15,12 @@ from fabric.studies.verdicts.verdict import Cause, CauseKind, Fact, Remedy
 from fabric.studies.verdicts.words import count, faster, links_of, percent, seconds, times
 from fabric.topology import ISL, UNKNOWN
 
-_DIFFERENTLY = (Adaptive.name,)
-
 
 def uneven_routes(case: Evidence) -> Cause | None:
     """Static hashing or static tables load the links between switches unevenly, and an even split is faster."""
-    if case.trials is None or case.kind != ISL or case.routing.name in _DIFFERENTLY or case.hottest.over_mean < UNEVEN:
+    if case.trials is None or case.kind != ISL or isinstance(case.routing, Adaptive):
+        return None
+    if case.hottest.over_mean < UNEVEN:
         return None
     even_s = case.trial_s(routing=Adaptive())
     if not even_s or case.time_s < GAIN * even_s:
