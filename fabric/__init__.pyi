@@ -67,11 +67,15 @@ from .studies.routings import (
     compare_routings as compare_routings,
     usual_routings as usual_routings,
 )
-from .studies.verdicts.busbw import busbw_limit as busbw_limit, busbw_verdict as busbw_verdict
+from .studies.verdicts.busbw import (
+    busbw_limit as busbw_limit,
+    busbw_verdict as busbw_verdict,
+    prediction_verdict as prediction_verdict,
+)
 from .studies.verdicts.health import health_verdict as health_verdict
 from .studies.verdicts.ladder import ladder_verdict as ladder_verdict
 from .studies.verdicts.loads import loads_verdict as loads_verdict
-from .studies.verdicts.rates import SharedFlows as SharedFlows, rates_verdict as rates_verdict
+from .studies.verdicts.rates import rates_verdict as rates_verdict
 from .studies.verdicts.routings import routings_verdict as routings_verdict
 from .studies.verdicts.trace import trace_verdict as trace_verdict
 from .studies.verdicts.verdict import (

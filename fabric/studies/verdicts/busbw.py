@@ -4,12 +4,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from collectives.catalog import TAKES, collective_schedule
+from collectives.catalog import algorithm_of, collective_schedule
 from collectives.demand import Groups
 from collectives.sizes import format_bytes
 from fabric.jobs.placement import Placement, domain_of_rank, rail_of_rank
 from fabric.routing.link_loads import schedule_loads
 from fabric.routing.policies import Routing
+from fabric.studies.busbw import Prediction
 from fabric.studies.hotspots import links_in_job, schedule_bottleneck
 from fabric.studies.verdicts.evidence import evidence_of
 from fabric.studies.verdicts.thresholds import HALF, OFF
@@ -36,14 +37,27 @@ def busbw_limit(
     """
     groups = groups or Groups.consecutive(placement.n_ranks, placement.n_ranks)
     domain, rail = domain_of_rank(topology, placement), rail_of_rank(topology, placement)
-    given = {
-        "n_channels": n_channels if row.algorithm in TAKES["n_channels"] else None,
-        "cross_nic": cross_nic if row.algorithm in TAKES["cross_nic"] else None,
-    }
+    given = algorithm_of(collective, row.algorithm).taken(n_channels=n_channels, cross_nic=cross_nic)
     schedule = collective_schedule(collective, groups, row.size, row.algorithm, domain, rail, **given)
     loads = schedule_loads(topology, schedule, placement, routing, n_threads)
     hottest = schedule_bottleneck(loads, links_in_job(topology, placement))
     return None if hottest is None else evidence_of(loads, placement, routing, hottest, None, None).limit
+
+
+def prediction_verdict(prediction: Prediction, n_channels: int | None = None, cross_nic: int | None = None) -> Verdict:
+    """`busbw_verdict` of a scenario's table; what limits its largest size is found by routing that once more.
+
+    Parameters
+    ----------
+    prediction : Prediction
+    n_channels, cross_nic : int, optional
+        As they were for the prediction.
+    """
+    scenario = prediction.scenario
+    row = min(prediction.rows, key=lambda row: (-row.size, row.time_s))
+    where = (scenario.topology, scenario.placement, prediction.collective)
+    how = (row, scenario.routing, scenario.traffic.groups, n_channels, cross_nic, scenario.n_threads)
+    return busbw_verdict(prediction.rows, busbw_limit(*where, *how), prediction.comparison)
 
 
 def busbw_verdict(rows: Sequence[Row], limit: Limit | None = None, comparison: Comparison | None = None) -> Verdict:

@@ -15,7 +15,7 @@ from fabric.jobs.placement import Placement
 from fabric.jobs.traffic import Traffic
 from fabric.routing.link_loads import LinkLoads, ScheduleLoads, schedule_loads
 from fabric.routing.policies import Ecmp, Routing
-from fabric.studies.analysis import HashSeeds
+from fabric.studies.analysis import Analysis, HashSeeds
 from fabric.studies.hotspots import Hotspot, bottleneck, links_in_job
 from fabric.studies.verdicts.thresholds import SAME
 from fabric.studies.verdicts.verdict import Limit
@@ -40,6 +40,11 @@ class Trials:
     schedule: Schedule
     seeds: HashSeeds | None = None
     n_threads: int | None = None
+
+    @classmethod
+    def of(cls, analysis: Analysis, seeds: HashSeeds | None = None) -> "Trials":
+        """Of what was analysed."""
+        return cls(analysis.traffic, analysis.schedule, seeds, analysis.scenario.n_threads)
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,8 +1,5 @@
 """The verdict on a comparison of designs: which step pays for what, and what limits the best one."""
 
-from collectives.transport import rail_aligned
-from fabric.jobs.placement import domain_of_rank, rail_of_rank
-from fabric.jobs.traffic import Traffic
 from fabric.studies.ladder import Outcome, Rung
 from fabric.studies.verdicts.causes import causes_of
 from fabric.studies.verdicts.evidence import Evidence, Trials, evidence_of
@@ -13,22 +10,19 @@ from fabric.studies.verdicts.words import bound_text, busiest, links_of, over_bo
 from fabric.topology import NVLINK
 
 
-def ladder_verdict(rungs: tuple[Rung, ...], job: Traffic | None = None, n_threads: int | None = None) -> Verdict:
+def ladder_verdict(rungs: tuple[Rung, ...]) -> Verdict:
     """How much faster the rail-aware design is, which step pays most, and what is left to limit it.
 
     Parameters
     ----------
     rungs : tuple of Rung
         As `fabric.studies.ladder.ladder` returns them: the naive design first, the rail-aware one last.
-    job : Traffic, optional
-        What was compared: with it, changes to the rail-aware design are tried.
-    n_threads : int, optional
     """
     naive, aware = rungs[0].outcome, rungs[-1].outcome
     if aware.hottest is None or naive.hottest is None:
         return nothing_carried()
-    trials = None if job is None else _trials(job, aware, n_threads)
-    case = evidence_of(aware.loads, aware.placement, aware.design.routing, aware.hottest, aware.bound, trials)
+    where = (aware.loads, aware.placement, aware.design.routing, aware.hottest)
+    case = evidence_of(*where, aware.bound, Trials.of(aware.analysis))
     steps = tuple(step_cause(rung, naive.time_s, aware.time_s) for rung in rungs[1:])
     idle = not aware.loads.total.bytes[aware.loads.topology.link_kind != NVLINK].any()
     facts: dict[str, Fact] = {
@@ -47,13 +41,6 @@ def ladder_verdict(rungs: tuple[Rung, ...], job: Traffic | None = None, n_thread
         causes=ranked((*steps, *left)),
         facts=facts,
     )
-
-
-def _trials(job: Traffic, aware: Outcome, n_threads: int | None) -> Trials:
-    topology, placement = aware.loads.topology, aware.placement
-    domain, rail = domain_of_rank(topology, placement), rail_of_rank(topology, placement)
-    schedule = job.schedule(domain, rail)
-    return Trials(job, rail_aligned(schedule, domain, rail) if aware.design.pxn else schedule, None, n_threads)
 
 
 def _what_is_left(case: Evidence, causes: tuple[Cause, ...]) -> tuple[str, ...]:

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 
 from fabric.bounds.cuts import Bound
-from fabric.jobs.traffic import Traffic
 from fabric.routing.lft_walk import Unrouted
 from fabric.studies.analysis import Analysis, HashSeeds
 from fabric.studies.verdicts.causes import causes_of
@@ -13,34 +12,22 @@ from fabric.studies.verdicts.verdict import Cause, CauseKind, Limit, Remedy, Ver
 from fabric.studies.verdicts.words import bound_text, busiest, count, links_of, over_bound_text, seconds
 
 
-def loads_verdict(
-    job: Traffic,
-    analysis: Analysis,
-    bound: Bound | None = None,
-    seeds: HashSeeds | None = None,
-    n_threads: int | None = None,
-) -> Verdict:
+def loads_verdict(analysis: Analysis, seeds: HashSeeds | None = None) -> Verdict:
     """What limits, how far over the bound, why, and what helps.
 
     Where a cause is suspected, the job is routed again without it: a remedy is named only if that is faster.
 
     Parameters
     ----------
-    job : Traffic
-        What was routed.
     analysis : Analysis
-    bound : Bound, optional
-        `fabric.studies.analysis.bound_of`, or that of the linear program.
     seeds : HashSeeds, optional
         The same job over many hash seeds.
-    n_threads : int, optional
     """
     unrouted = unrouted_cause(analysis.loads.total.unrouted)
     if analysis.hottest is None:
         return nothing_carried(unrouted)
-    trials = Trials(job, analysis.schedule, seeds, n_threads)
-    case = evidence_of(analysis.loads, analysis.placement, analysis.routing, analysis.hottest, bound, trials)
-    return verdict_on(case, unrouted)
+    where = (analysis.loads, analysis.placement, analysis.routing, analysis.hottest)
+    return verdict_on(evidence_of(*where, analysis.bound, Trials.of(analysis, seeds)), unrouted)
 
 
 def verdict_on(case: Evidence, unrouted: Cause | None = None) -> Verdict:

@@ -1,51 +1,30 @@
 """The verdict on flows that share the fabric: the slowest, where it waits, and with how many."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 
-from collectives.demand import FloatVector, Flows, Int64Vector
+from collectives.demand import FloatVector, Int64Vector
 from collectives.errors import InputError
 from fabric.jobs.placement import Placement
 from fabric.routing.link_loads import LinkLoads, link_loads
-from fabric.routing.paths import RoutedFlows
 from fabric.routing.policies import Adaptive
 from fabric.studies.hotspots import bottleneck
+from fabric.studies.rates import FlowTimes
 from fabric.studies.verdicts.thresholds import DELAYED, GAIN, SAME
 from fabric.studies.verdicts.verdict import Cause, CauseKind, Fact, Limit, Remedy, Verdict, sentences_of
 from fabric.studies.verdicts.words import count, link_name, name, percent, seconds, times
-from fabric.topology import DOWN, ISL, NIC, UP, Topology
+from fabric.topology import DOWN, ISL, NIC, UP
 
 
-@dataclass(frozen=True, eq=False)
-class SharedFlows:
-    """Flows, the links that they cross, and when they began and ended.
-
-    Attributes
-    ----------
-    topology : Topology
-    flows : Flows
-        Between endpoints.
-    routed : RoutedFlows
-    start_s, finish_s : (F,) float64
-    """
-
-    topology: Topology
-    flows: Flows
-    routed: RoutedFlows
-    start_s: FloatVector
-    finish_s: FloatVector
-
-
-def rates_verdict(shared: SharedFlows) -> Verdict:
+def rates_verdict(shared: FlowTimes) -> Verdict:
     """Which flow is slowest, which link it waits for and with how many others; how many flows wait at all.
 
     Parameters
     ----------
-    shared : SharedFlows
+    shared : FlowTimes
     """
-    taken = shared.finish_s - shared.start_s
+    taken = shared.taken_s
     alone = alone_s(shared)
     moving = np.flatnonzero(alone > 0)
     if moving.size == 0:
@@ -55,10 +34,10 @@ def rates_verdict(shared: SharedFlows) -> Verdict:
     delayed = float(np.mean(taken[moving] > DELAYED * alone[moving]))
     flow = int(moving[np.argmax(taken[moving])])
     bytes_on = _bytes_on_links(shared)
-    loads = LinkLoads(shared.topology, bytes_on)
+    loads = LinkLoads(shared.fabric.topology, bytes_on)
     link = _waits_for(shared, flow, loads)
     crossing = _flows_on(shared, link)
-    names = shared.topology.endpoint_names
+    names = shared.fabric.topology.endpoint_names
     src, dst = int(shared.flows.src[flow]), int(shared.flows.dst[flow])
     facts: dict[str, Fact] = {
         "flow": flow + 1,
@@ -70,14 +49,14 @@ def rates_verdict(shared: SharedFlows) -> Verdict:
         "sharing": int(crossing.size),
         "delayed_fraction": delayed,
         "flows": int(moving.size),
-        "makespan_s": float(shared.finish_s.max(initial=0.0)),
+        "makespan_s": shared.makespan_s,
     }
     slowest = f"the slowest flow, {name(names[src])} to {name(names[dst])}, takes {seconds(float(taken[flow]))}"
     limit = _limit(loads, link)
     if taken[flow] <= DELAYED * alone[flow]:
         text = f"{slowest}, as long as alone: no {'other flow delays it' if delayed else 'flow delays another'}"
         waiting = f"{percent(delayed)} of the {count(moving.size, 'flow')} are delayed by others" if delayed else ""
-        return Verdict(sentences_of((text, waiting)), float(shared.finish_s.max()), limit, facts=facts)
+        return Verdict(sentences_of((text, waiting)), shared.makespan_s, limit, facts=facts)
     text = f"{slowest}, {times(float(taken[flow] / alone[flow]))} times as long as alone"
     others = count(crossing.size - 1, "other flow")
     where = f"it shares {link_name(limit.link)} ({limit.tier} {limit.direction}) with {others}"
@@ -86,42 +65,42 @@ def rates_verdict(shared: SharedFlows) -> Verdict:
     waiting = f"{part} {count(moving.size, 'flow')} are delayed by others"
     return Verdict(
         sentences=sentences_of((f"{text}: {where}", cause.sentence if cause else "", waiting)),
-        time_s=float(shared.finish_s.max()),
+        time_s=shared.makespan_s,
         limit=limit,
         causes=(cause,) if cause else (),
         facts=facts,
     )
 
 
-def alone_s(shared: SharedFlows) -> FloatVector:
+def alone_s(shared: FlowTimes) -> FloatVector:
     """What each flow would take with the fabric to itself, (F,) float64: its slowest part's slowest link."""
     paths, routed = shared.routed.paths, shared.routed
     fraction = np.ones(len(paths.link)) if paths.fraction is None else paths.fraction
     size = shared.flows.bytes[routed.flow] * routed.part
     # Parts of a flow that meet on a link share it.
-    key = routed.flow[paths.hop_flow] * np.int64(shared.topology.n_links) + paths.link
+    key = routed.flow[paths.hop_flow] * np.int64(shared.fabric.topology.n_links) + paths.link
     pairs, place = np.unique(key, return_inverse=True)
     carried = np.bincount(place.ravel(), size[paths.hop_flow] * fraction, pairs.size)
-    busy = 8e-9 * carried / shared.topology.link_capacity_gbps[pairs % shared.topology.n_links]
+    busy = 8e-9 * carried / shared.fabric.topology.link_capacity_gbps[pairs % shared.fabric.topology.n_links]
     longest = np.zeros(len(shared.flows.src))
-    np.maximum.at(longest, pairs // shared.topology.n_links, busy)
+    np.maximum.at(longest, pairs // shared.fabric.topology.n_links, busy)
     return longest
 
 
-def _bytes_on_links(shared: SharedFlows) -> FloatVector:
+def _bytes_on_links(shared: FlowTimes) -> FloatVector:
     paths, routed = shared.routed.paths, shared.routed
     size = shared.flows.bytes[routed.flow] * routed.part
     fraction = 1.0 if paths.fraction is None else paths.fraction
-    loaded = np.bincount(paths.link, size[paths.hop_flow] * fraction, shared.topology.n_links)
+    loaded = np.bincount(paths.link, size[paths.hop_flow] * fraction, shared.fabric.topology.n_links)
     return loaded.astype(np.float64, copy=False)
 
 
-def _hops_of(shared: SharedFlows, flow: int) -> Int64Vector:
+def _hops_of(shared: FlowTimes, flow: int) -> Int64Vector:
     """Links that any part of a flow crosses."""
     return np.unique(shared.routed.paths.link[shared.routed.flow[shared.routed.paths.hop_flow] == flow])
 
 
-def _waits_for(shared: SharedFlows, flow: int, loads: LinkLoads) -> int:
+def _waits_for(shared: FlowTimes, flow: int, loads: LinkLoads) -> int:
     """The link on a flow's way that has most to carry for its capacity, of those that other flows cross too."""
     links = _hops_of(shared, flow)
     meets = np.array([_flows_on(shared, int(link)).size > 1 for link in links])
@@ -129,7 +108,7 @@ def _waits_for(shared: SharedFlows, flow: int, loads: LinkLoads) -> int:
     return int(links[np.argmax(loads.seconds[links])])
 
 
-def _flows_on(shared: SharedFlows, link: int) -> Int64Vector:
+def _flows_on(shared: FlowTimes, link: int) -> Int64Vector:
     """Flows with bytes on a link."""
     paths = shared.routed.paths
     flows = np.unique(shared.routed.flow[paths.hop_flow[paths.link == link]])
@@ -152,31 +131,31 @@ def _limit(loads: LinkLoads, link: int) -> Limit:
     return Limit(spot.tier, spot.direction, spot.name, own_s, own_s / mean_s, int(same.sum()), as_busy)
 
 
-def _incast(shared: SharedFlows, loads: LinkLoads, link: int, crossing: Int64Vector) -> Cause | None:
+def _incast(shared: FlowTimes, loads: LinkLoads, link: int, crossing: Int64Vector) -> Cause | None:
     senders = int(np.unique(shared.flows.src[crossing]).size)
     receivers = int(np.unique(shared.flows.dst[crossing]).size)
     if senders < 2 or receivers != 1:
         return None
-    who = shared.topology.endpoint_names[int(shared.flows.dst[crossing[0]])]
+    who = shared.fabric.topology.endpoint_names[int(shared.flows.dst[crossing[0]])]
     facts: dict[str, Fact] = {"endpoint": who, "senders": senders}
     text = f"incast: {senders:,} GPUs send to {name(who)} through this NIC"
     return Cause(CauseKind.INCAST, text, 0.0, facts, (Remedy("more receivers help, no routing does"),))
 
 
-def _busy_sender(shared: SharedFlows, loads: LinkLoads, link: int, crossing: Int64Vector) -> Cause | None:
+def _busy_sender(shared: FlowTimes, loads: LinkLoads, link: int, crossing: Int64Vector) -> Cause | None:
     if crossing.size < 2:
         return None
-    who = shared.topology.endpoint_names[int(shared.flows.src[crossing[0]])]
+    who = shared.fabric.topology.endpoint_names[int(shared.flows.src[crossing[0]])]
     facts: dict[str, Fact] = {"endpoint": who, "flows": int(crossing.size)}
     text = f"one sender: {name(who)} sends {crossing.size:,} flows through this NIC"
     return Cause(CauseKind.BUSY_SENDER, text, 0.0, facts, (Remedy("more senders help, no routing does"),))
 
 
-def _shared(shared: SharedFlows, loads: LinkLoads, link: int, crossing: Int64Vector) -> Cause | None:
+def _shared(shared: FlowTimes, loads: LinkLoads, link: int, crossing: Int64Vector) -> Cause | None:
     """Between switches an even split would load the fabric less: that is computed."""
-    n = shared.topology.n_endpoints
+    n = shared.fabric.topology.n_endpoints
     try:
-        even = link_loads(shared.topology, shared.flows, Placement(np.arange(n, dtype=np.int32)), Adaptive())
+        even = link_loads(shared.fabric.topology, shared.flows, Placement(np.arange(n, dtype=np.int32)), Adaptive())
     except InputError:
         return None
     own_s, even_s = float(loads.seconds[link]), even.bottleneck_time_s
@@ -189,11 +168,11 @@ def _shared(shared: SharedFlows, loads: LinkLoads, link: int, crossing: Int64Vec
     return Cause(CauseKind.SHARED_LINK, text, own_s - even_s, facts, (remedy,))
 
 
-_Look = Callable[[SharedFlows, LinkLoads, int, Int64Vector], Cause | None]
+_Look = Callable[[FlowTimes, LinkLoads, int, Int64Vector], Cause | None]
 _CAUSES: dict[tuple[int, int], _Look] = {(NIC, DOWN): _incast, (NIC, UP): _busy_sender}
 
 
-def _cause(shared: SharedFlows, loads: LinkLoads, link: int, crossing: Int64Vector) -> Cause | None:
-    kind, direction = int(shared.topology.link_kind[link]), int(shared.topology.link_direction[link])
+def _cause(shared: FlowTimes, loads: LinkLoads, link: int, crossing: Int64Vector) -> Cause | None:
+    kind, direction = int(shared.fabric.topology.link_kind[link]), int(shared.fabric.topology.link_direction[link])
     look = _shared if kind == ISL else _CAUSES.get((kind, direction))
     return None if look is None else look(shared, loads, link, crossing)

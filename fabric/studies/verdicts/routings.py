@@ -2,8 +2,6 @@
 
 from pathlib import PurePath
 
-from fabric.bounds.cuts import Bound
-from fabric.jobs.traffic import Traffic
 from fabric.routing.policies import Lft
 from fabric.studies.routings import RoutingOutcome
 from fabric.studies.verdicts.causes import causes_of
@@ -16,31 +14,22 @@ from fabric.studies.verdicts.words import TWICE, bound_text, name, percent, seco
 _ROUTING_KINDS = frozenset({CauseKind.HASH_COLLISIONS, CauseKind.STATIC_ROUTES, CauseKind.POLARIZATION})
 
 
-def routings_verdict(
-    outcomes: tuple[RoutingOutcome, ...],
-    job: Traffic | None = None,
-    bound: Bound | None = None,
-    n_threads: int | None = None,
-) -> Verdict:
+def routings_verdict(outcomes: tuple[RoutingOutcome, ...]) -> Verdict:
     """What the first routing loses against the best other one, and what limits it.
 
     Parameters
     ----------
     outcomes : tuple of RoutingOutcome
         The one in force first, as `fabric.studies.routings.compare_routings` returns them.
-    job : Traffic, optional
-        What was routed: with it, other changes are tried too.
-    bound : Bound, optional
-        Of the first.
-    n_threads : int, optional
     """
     first, *others = outcomes
     analysis = first.analysis
     unrouted = unrouted_cause(analysis.loads.total.unrouted)
     if analysis.hottest is None:
         return nothing_carried(unrouted)
-    trials = None if job is None else Trials(job, analysis.schedule, None, n_threads)
-    case = evidence_of(analysis.loads, analysis.placement, analysis.routing, analysis.hottest, bound, trials)
+    bound = analysis.bound
+    where = (analysis.loads, analysis.placement, analysis.routing, analysis.hottest)
+    case = evidence_of(*where, bound, Trials.of(analysis))
     # Routings stand side by side already.
     found = tuple(cause for cause in causes_of(case) if cause.kind not in _ROUTING_KINDS)
     best = min(others, key=lambda outcome: outcome.analysis.time_s, default=first)

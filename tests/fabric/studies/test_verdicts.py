@@ -63,7 +63,7 @@ def test_hash_collisions_say_max_over_mean_and_what_adaptive_routing_would_take(
 def test_hash_seeds_give_the_range(hgx):
     job = collective_job("all-to-all", 64)
     analysis = routed(hgx, job, Ecmp())
-    seeds = over_hash_seeds(hgx, analysis.schedule, analysis.placement, Ecmp(), 5)
+    seeds = over_hash_seeds(analysis.scenario, 5)
     verdict, _, _ = judged(hgx, job, Ecmp(), seeds=seeds)
     facts = cause_of(verdict, CauseKind.HASH_COLLISIONS).facts
     assert (facts["seeds"], facts["least_time_s"], facts["most_time_s"]) == (

@@ -12,18 +12,19 @@ from fabric.formats.opening import open_fabric
 from fabric.jobs.placement import packed
 from fabric.routing.match_lfts import match_lfts
 from fabric.routing.policies import Adaptive, DModK, Ecmp
-from fabric.studies.analysis import bound_of
+from fabric.scenario import Scenario
+from fabric.studies.busbw import predict_busbw
 from fabric.studies.health import Finding, Health, check_fabric
-from fabric.studies.ladder import Job, ladder
-from fabric.studies.routings import compare_routings
-from fabric.studies.verdicts.busbw import busbw_limit, busbw_verdict
+from fabric.studies.ladder import ladder
+from fabric.studies.routings import compare_routings, usual_routings
+from fabric.studies.verdicts.busbw import busbw_limit, busbw_verdict, prediction_verdict
 from fabric.studies.verdicts.health import ADVICE, OF_PAIRS, health_verdict
 from fabric.studies.verdicts.ladder import ladder_verdict
 from fabric.studies.verdicts.rates import alone_s, rates_verdict
 from fabric.studies.verdicts.routings import routings_verdict
 from fabric.studies.verdicts.trace import trace_verdict
 from fabric.studies.verdicts.verdict import CauseKind
-from fabric.timing.prediction import Row, alpha_betas, compare_measured, parse_sizes, predict
+from fabric.timing.prediction import Row, alpha_betas, compare_measured, predict
 from fabric.timing.protocols import model_for
 from fabric.topology import NVLINK
 from tests.fabric.studies.verdict_cases import changed_cables, clos, collective_job, routed, shared_flows
@@ -34,9 +35,8 @@ from traces.operation import Operation, Trace
 DATA = Path(__file__).parents[3] / "tests" / "data"
 
 
-def rungs_of(description: FabricDescription, job, per_domain=None):
-    sizes = (job.collective, job.group_size, job.bytes, job.groups)
-    return ladder(description, Job(job.n_ranks, per_domain, job.schedule, *sizes))
+def rungs_of(description: FabricDescription, job):
+    return ladder(Scenario.of(description, job))
 
 
 def test_ladder_where_placement_alone_does_it():
@@ -44,7 +44,7 @@ def test_ladder_where_placement_alone_does_it():
     description = clos(hosts=16, gpus=4, hosts_per_domain=4, wiring="rail")
     job = collective_job("all-to-all", 64, group=16)
     rungs = rungs_of(description, job)
-    verdict = ladder_verdict(rungs, job)
+    verdict = ladder_verdict(rungs)
     naive, aware = rungs[0].outcome, rungs[-1].outcome
     assert not aware.loads.total.bytes[aware.loads.topology.link_kind != NVLINK].any()
     assert verdict.facts["network_idle"] == 1
@@ -61,12 +61,10 @@ def test_ladder_where_placement_alone_does_it():
 def test_ladder_of_one_ring_gains_nothing_and_says_why():
     description = load_preset("hgx-b200-64")
     job = collective_job("all-reduce", 64)
-    verdict = ladder_verdict(rungs_of(description, job), job)
+    verdict = ladder_verdict(rungs_of(description, job))
     assert "no faster than the naive one" in verdict.sentences[0]
     assert verdict.cause == CauseKind.ONE_NIC
     assert "the algorithm rings would take" in verdict.text
-    # Without the traffic nothing can be tried, but the limit is the same.
-    assert ladder_verdict(rungs_of(description, job)).limit == verdict.limit
 
 
 def test_ladder_says_when_a_step_costs_time():
@@ -85,8 +83,8 @@ def test_routings_name_the_tables_and_the_best_other():
     tables = match_lfts(read_lfts(DATA / "infiniband" / "hurt512-updn.lfts.gz"), given.topology, given.origin)
     job = collective_job("all-to-all", 512)
     first = routed(given.topology, job, Adaptive())
-    outcomes = compare_routings(given.topology, first.schedule, first.placement, (tables.routing,), Ecmp())
-    verdict = routings_verdict(outcomes, job, bound_of(job, outcomes[0].analysis))
+    outcomes = compare_routings(first.scenario, usual_routings((tables.routing,)))
+    verdict = routings_verdict(outcomes)
     times = {outcome.name: outcome.analysis.time_s for outcome in outcomes[1:]}
     best = min(times, key=lambda name: times[name])
     routing = next(cause for cause in verdict.causes if cause.kind == CauseKind.ROUTING)
@@ -100,8 +98,8 @@ def test_routings_where_the_first_is_best():
     topology = build(load_preset("hgx-b200-64"))
     job = collective_job("all-to-all", 64)
     first = routed(topology, job, DModK())
-    outcomes = compare_routings(topology, first.schedule, first.placement, (), Ecmp())
-    verdict = routings_verdict(outcomes, job)
+    outcomes = compare_routings(first.scenario)
+    verdict = routings_verdict(outcomes)
     assert verdict.sentences[0] == "No other routing that was tried is faster than dmodk routing."
     assert CauseKind.ROUTING not in {cause.kind for cause in verdict.causes}
 
@@ -112,7 +110,7 @@ def predicted():
     where = packed(topology, 64)
     model = model_for("", topology.nvlink_gbps, None, None)[0]
     found = alpha_betas(topology, where, "all-reduce", ("ring",), Adaptive(), model)
-    rows = predict("all-reduce", 64, parse_sizes("8:16GiB"), found, model, True)
+    rows = predict("all-reduce", 64, [2.0**power for power in range(3, 35)], found, model, True)
     return topology, where, model, found, rows
 
 
@@ -130,6 +128,17 @@ def test_busbw_names_the_link_and_where_latency_ends(predicted):
     large = busbw_verdict([row for row in rows if row.size >= 2**30], limit)
     assert large.cause is None
     assert "latency counts little" in large.text
+
+
+def test_a_prediction_is_judged_as_its_rows_are(predicted):
+    topology, where, *_ = predicted
+    scenario = Scenario.of(topology, collective_job("all-reduce", 64), placement=where)
+    table = predict_busbw(scenario, [2.0**20, 2.0**33], ("ring", "rings"))
+    verdict = prediction_verdict(table)
+    row = min((row for row in table.rows if row.size == 2.0**33), key=lambda row: row.time_s)
+    assert row.algorithm == "rings"
+    assert verdict == busbw_verdict(table.rows, busbw_limit(topology, where, "all-reduce", row, Adaptive()))
+    assert verdict.limit.as_busy == 64
 
 
 def test_busbw_beside_measurements(predicted):

@@ -17,7 +17,6 @@ from fabric.jobs.placement import Placement, domain_of_rank, rail_of_rank
 from fabric.jobs.traffic import Traffic
 from fabric.routing.link_loads import schedule_loads
 from fabric.routing.policies import Adaptive, DModK, Ecmp
-from fabric.studies.analysis import analyse, bound_of
 from fabric.studies.verdicts.loads import loads_verdict
 from fabric.studies.verdicts.rates import rates_verdict
 from fabric.studies.verdicts.verdict import MOST_CHARACTERS, MOST_SENTENCES, CauseKind
@@ -28,6 +27,7 @@ from tests.fabric.studies.verdict_cases import (
     collective_job,
     flows_job,
     judged,
+    routed,
     shared_flows,
     three_tiers,
 )
@@ -248,12 +248,12 @@ CHECKS = {
 
 def check(topology, job, placement, routing):
     try:
-        schedule = job.schedule(domain_of_rank(topology, placement), rail_of_rank(topology, placement))
-        analysis = analyse(topology, schedule, placement, routing)
+        analysis = routed(topology, job, routing, placement)
+        schedule = analysis.schedule
     except InputError:
         assume(False)
-    bound = bound_of(job, analysis)
-    verdict = loads_verdict(job, analysis, bound)
+    bound = analysis.bound
+    verdict = loads_verdict(analysis)
     fits(verdict)
     if verdict.limit is None:
         assert not analysis.loads.total.bytes.any()

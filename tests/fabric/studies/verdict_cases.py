@@ -6,13 +6,12 @@ from collectives import Flows, Groups
 from collectives.schedule import Phase, Schedule
 from fabric.builders import build
 from fabric.builders.description import Core, FabricDescription, Hosts, Leaf, ScaleUp, Spine
-from fabric.jobs.placement import Placement, domain_of_rank, packed, rail_of_rank
+from fabric.jobs.placement import Placement, packed
 from fabric.jobs.traffic import Traffic, collective_traffic
-from fabric.routing.paths import route_flows
-from fabric.studies.analysis import analyse, bound_of
+from fabric.scenario import Scenario
+from fabric.studies.analysis import analyse
+from fabric.studies.rates import flow_times
 from fabric.studies.verdicts.loads import loads_verdict
-from fabric.studies.verdicts.rates import SharedFlows
-from fabric.timing.max_min import completions
 from fabric.topology import Cables, Topology
 
 
@@ -68,15 +67,13 @@ def collective_job(collective, n_ranks, group=None, algorithm=None, size=2.0**30
 
 def routed(topology, job, routing, placement=None):
     where = placement or job.placement or packed(topology, job.n_ranks)
-    schedule = job.schedule(domain_of_rank(topology, where), rail_of_rank(topology, where))
-    return analyse(topology, schedule, where, routing)
+    return analyse(Scenario.of(topology, job, placement=where, routing=routing))
 
 
 def judged(topology, job, routing, placement=None, seeds=None):
     """(verdict, analysis, bound)."""
     analysis = routed(topology, job, routing, placement)
-    bound = bound_of(job, analysis)
-    return loads_verdict(job, analysis, bound, seeds), analysis, bound
+    return loads_verdict(analysis, seeds), analysis, analysis.bound
 
 
 def scattered_ranks(n, seed=0):
@@ -95,15 +92,5 @@ def groups_of(n, size):
 def shared_flows(topology, rows, routing, starts=None):
     """Flows (src, dst, bytes) between endpoints at max-min fair rates."""
     src, dst, size = (np.array(column) for column in zip(*rows, strict=True))
-    flows = Flows(src, dst, size.astype(np.float64))
-    routed_flows = route_flows(topology, flows.src, flows.dst, routing)
-    start = np.zeros(len(rows)) if starts is None else np.array(starts)
-    done = completions(
-        topology.link_capacity_gbps * (1e9 / 8),
-        routed_flows.paths,
-        flows.bytes[routed_flows.flow] * routed_flows.part,
-        start[routed_flows.flow],
-    )
-    finish = start.copy()
-    np.maximum.at(finish, routed_flows.flow, done.finish_s)
-    return SharedFlows(topology, flows, routed_flows, start, finish)
+    start = None if starts is None else np.array(starts)
+    return flow_times(topology, Flows(src, dst, size.astype(np.float64)), start, routing)
