@@ -55,9 +55,18 @@ def prediction_verdict(prediction: Prediction, n_channels: int | None = None, cr
     """
     scenario = prediction.scenario
     row = min(prediction.rows, key=lambda row: (-row.size, row.time_s))
-    where = (scenario.topology, scenario.placement, prediction.collective)
-    how = (row, scenario.routing, scenario.traffic.groups, n_channels, cross_nic, scenario.n_threads)
-    return busbw_verdict(prediction.rows, busbw_limit(*where, *how), prediction.comparison)
+    limit = busbw_limit(
+        scenario.topology,
+        scenario.placement,
+        prediction.collective,
+        row,
+        scenario.routing,
+        scenario.traffic.groups,
+        n_channels,
+        cross_nic,
+        scenario.n_threads,
+    )
+    return busbw_verdict(prediction.rows, limit, prediction.comparison)
 
 
 def busbw_verdict(rows: Sequence[Row], limit: Limit | None = None, comparison: Comparison | None = None) -> Verdict:
