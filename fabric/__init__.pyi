@@ -80,6 +80,24 @@ from .studies.routings import (
     compare_routings as compare_routings,
     usual_routings as usual_routings,
 )
+from .studies.verdicts.busbw import (
+    busbw_limit as busbw_limit,
+    busbw_verdict as busbw_verdict,
+    prediction_verdict as prediction_verdict,
+)
+from .studies.verdicts.health import health_verdict as health_verdict
+from .studies.verdicts.ladder import ladder_verdict as ladder_verdict
+from .studies.verdicts.loads import loads_verdict as loads_verdict
+from .studies.verdicts.rates import rates_verdict as rates_verdict
+from .studies.verdicts.routings import routings_verdict as routings_verdict
+from .studies.verdicts.trace import trace_verdict as trace_verdict
+from .studies.verdicts.verdict import (
+    Cause as Cause,
+    CauseKind as CauseKind,
+    Limit as Limit,
+    Remedy as Remedy,
+    Verdict as Verdict,
+)
 from .timing.alpha_beta import AlphaBeta as AlphaBeta, alpha_beta_of as alpha_beta_of, predicted_s as predicted_s
 from .timing.max_min import Completions as Completions, completions as completions, max_min_rates as max_min_rates
 from .timing.prediction import alpha_betas as alpha_betas, predict as predict

@@ -1,0 +1,136 @@
+"""The verdict on a predicted table of nccl-tests: what limits large sizes, where latency ends, how measurements fit."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from collectives.catalog import algorithm_of, collective_schedule
+from collectives.demand import Groups
+from collectives.sizes import format_bytes
+from fabric.jobs.placement import Placement, domain_of_rank, rail_of_rank
+from fabric.routing.link_loads import schedule_loads
+from fabric.routing.policies import Routing
+from fabric.studies.busbw import Prediction
+from fabric.studies.hotspots import links_in_job, schedule_bottleneck
+from fabric.studies.verdicts.evidence import evidence_of
+from fabric.studies.verdicts.thresholds import HALF, OFF
+from fabric.studies.verdicts.verdict import Cause, CauseKind, Fact, Limit, Verdict, sentences_of
+from fabric.studies.verdicts.words import busiest, links_of
+from fabric.timing.prediction import Comparison, Row
+from fabric.topology import Topology
+
+
+def busbw_limit(
+    topology: Topology,
+    placement: Placement,
+    collective: str,
+    row: Row,
+    routing: Routing,
+    groups: Groups | None = None,
+    n_channels: int | None = None,
+    cross_nic: int | None = None,
+    n_threads: int | None = None,
+) -> Limit | None:
+    """The link that limits a row's algorithm where latency does not count: it is routed once more.
+
+    Arguments and errors as for `fabric.timing.prediction.alpha_betas`; None where nothing is carried.
+    """
+    groups = groups or Groups.consecutive(placement.n_ranks, placement.n_ranks)
+    domain, rail = domain_of_rank(topology, placement), rail_of_rank(topology, placement)
+    given = algorithm_of(collective, row.algorithm).taken(n_channels=n_channels, cross_nic=cross_nic)
+    schedule = collective_schedule(collective, groups, row.size, row.algorithm, domain, rail, **given)
+    loads = schedule_loads(topology, schedule, placement, routing, n_threads)
+    hottest = schedule_bottleneck(loads, links_in_job(topology, placement))
+    return None if hottest is None else evidence_of(loads, placement, routing, hottest, None, None).limit
+
+
+def prediction_verdict(prediction: Prediction, n_channels: int | None = None, cross_nic: int | None = None) -> Verdict:
+    """`busbw_verdict` of a scenario's table; what limits its largest size is found by routing that once more.
+
+    Parameters
+    ----------
+    prediction : Prediction
+    n_channels, cross_nic : int, optional
+        As they were for the prediction.
+    """
+    scenario = prediction.scenario
+    row = min(prediction.rows, key=lambda row: (-row.size, row.time_s))
+    limit = busbw_limit(
+        scenario.topology,
+        scenario.placement,
+        prediction.collective,
+        row,
+        scenario.routing,
+        scenario.traffic.groups,
+        n_channels,
+        cross_nic,
+        scenario.n_threads,
+    )
+    return busbw_verdict(prediction.rows, limit, prediction.comparison)
+
+
+def busbw_verdict(rows: Sequence[Row], limit: Limit | None = None, comparison: Comparison | None = None) -> Verdict:
+    """The best bandwidth and what limits it, the size that reaches half of it, and how measurements fit.
+
+    Parameters
+    ----------
+    rows : sequence of Row
+        At least one; of several algorithms for a size the fastest counts.
+    limit : Limit, optional
+        `busbw_limit` of the row of the largest size.
+    comparison : Comparison, optional
+    """
+    fastest: dict[float, Row] = {}
+    for row in sorted(rows, key=lambda row: row.time_s):
+        fastest.setdefault(row.size, row)
+    best = [fastest[size] for size in sorted(fastest)]
+    peak = max(best, key=lambda row: row.busbw_GBps)
+    half = next(row for row in best if row.busbw_GBps >= HALF * peak.busbw_GBps)
+    last = best[-1]
+    facts: dict[str, Fact] = {
+        "peak_busbw_GBps": peak.busbw_GBps,
+        "peak_size": peak.size,
+        "algorithm": peak.algorithm,
+        "largest_size": last.size,
+        "largest_algorithm": last.algorithm,
+        "half_size": half.size,
+    }
+    limits = "" if limit is None else f"; {links_of(limit.tier, limit.direction)} limit it, {busiest(limit)}"
+    parts = [
+        f"busbw reaches {peak.busbw_GBps:.4g} GB/s at {format_bytes(peak.size)} with {peak.algorithm}{limits}",
+        _latency(best, half),
+    ]
+    causes: list[Cause] = []
+    if half is not best[0]:
+        causes.append(
+            Cause(CauseKind.LATENCY, parts[1], 0.0, {"half_size": half.size, "smallest_time_s": best[0].time_s})
+        )
+    if comparison is not None:
+        text, measured = _measured(comparison)
+        parts.append(text)
+        facts |= measured
+    return Verdict(sentences_of(parts), last.time_s, limit, causes=tuple(causes), facts=facts)
+
+
+def _latency(best: Sequence[Row], half: Row) -> str:
+    if len(best) == 1:
+        return ""
+    if half is best[0]:
+        return f"even {format_bytes(half.size)} reaches half of that: latency counts little for these sizes"
+    return (
+        f"half of that is reached from {format_bytes(half.size)} on; for smaller sizes latency counts more than links"
+    )
+
+
+def _measured(comparison: Comparison) -> tuple[str, dict[str, Fact]]:
+    """Median of predicted over measured time, and the size that is furthest off."""
+    ratios = np.array([one.ratio for one in comparison.rows])
+    middle = float(np.median(ratios))
+    worst = comparison.rows[int(np.argmax(np.abs(np.log(ratios))))]
+    facts: dict[str, Fact] = {"median_ratio": middle, "worst_ratio": worst.ratio, "worst_size": worst.measured.size}
+    text = f"predicted times are {middle:.2f} times the measured ones at the median"
+    if max(worst.ratio, 1 / worst.ratio) > OFF:
+        text += f", furthest off at {format_bytes(worst.measured.size)} ({worst.ratio:.2f} times)"
+    else:
+        text += f", and none is further off than {worst.ratio:.2f} times"
+    return text, facts
