@@ -11,6 +11,7 @@ from fabric.reports.gates import Headline
 from fabric.reports.loads import fabric_facts
 from fabric.reports.tables import Table
 from fabric.studies.busbw import Prediction
+from fabric.studies.verdicts.busbw import prediction_verdict
 from fabric.timing.prediction import Comparison, Row
 
 _ELEMENT_BYTES = 4
@@ -197,6 +198,7 @@ def busbw_report(predicted: Prediction, source: str = "", figure: Path | None = 
     return Report(
         busbw_document(predicted, assumptions),
         tables,
+        prediction_verdict(predicted),
         notes=notes,
         assumptions=assumptions,
         headlines=[

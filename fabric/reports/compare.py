@@ -17,6 +17,8 @@ from fabric.studies.analysis import summarize
 from fabric.studies.hotspots import TierSummary, worst_imbalance
 from fabric.studies.ladder import Counts, Rung, counts_of
 from fabric.studies.routings import RoutingOutcome
+from fabric.studies.verdicts.ladder import ladder_verdict
+from fabric.studies.verdicts.routings import routings_verdict
 
 COMPARE_SCHEMA = "railscope.compare/2"
 ROUTINGS_SCHEMA = "railscope.compare-routing/2"
@@ -210,6 +212,7 @@ def ladder_report(rungs: tuple[Rung, ...], figure: Path | None = None, csv: Path
     return Report(
         compare_document(rungs, written, assumptions),
         [ladder_table(rungs, title)],
+        ladder_verdict(rungs),
         notes=ladder_notes(rungs, written),
         assumptions=assumptions,
         headlines=[
@@ -238,6 +241,7 @@ def routings_report(
     return Report(
         routing_document(outcomes, written, assumptions),
         [routing_table(outcomes, title)],
+        routings_verdict(outcomes),
         notes=routing_notes(outcomes, written),
         assumptions=assumptions,
         headlines=[headline_of(one.name, one.analysis) for one in sorted(outcomes, key=lambda one: one is not fastest)],

@@ -8,6 +8,7 @@ from fabric.files import write_all
 from fabric.reports.gates import Gates, Headline, crossed, headline_document
 from fabric.reports.screen import print_json, print_report
 from fabric.reports.tables import Facts, Table
+from fabric.studies.verdicts.verdict import Verdict
 
 
 @dataclass(frozen=True)
@@ -20,8 +21,8 @@ class Report:
         Everything, for programs.
     tables : sequence of Table
         What a person needs of it.
-    verdict : sequence of str
-        The answer, in one or two sentences.
+    verdict : Verdict or None
+        The answer, in one or two sentences; first on the screen, and in the document.
     notes : sequence of str
         What stands below the tables.
     assumptions : sequence of str
@@ -34,7 +35,7 @@ class Report:
 
     document: dict[str, object]
     tables: Sequence[Table | Facts]
-    verdict: Sequence[str] = ()
+    verdict: Verdict | None = None
     notes: Sequence[str] = ()
     assumptions: Sequence[str] = ()
     headlines: Sequence[Headline] = ()
@@ -54,11 +55,14 @@ def emit(report: Report, *, json: bool, verbose: bool = False, force: bool = Fal
         print(f"railscope: wrote {path}", file=sys.stderr)
     if json:
         document = dict(report.document)
+        if report.verdict is not None:
+            document["verdict"] = report.verdict.document()
         if report.headlines:
             document["headline"] = headline_document(report.headlines)
         print_json(document)
         return
-    print_report(report.verdict, report.tables, report.notes, report.assumptions, verbose)
+    sentences = () if report.verdict is None else (report.verdict.text,)
+    print_report(sentences, report.tables, report.notes, report.assumptions, verbose)
 
 
 def limits_crossed(report: Report, gates: Gates) -> bool:

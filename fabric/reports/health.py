@@ -11,6 +11,7 @@ from fabric.reports.tables import Table
 from fabric.reports.words import number_text
 from fabric.routing.match_lfts import MatchedLfts
 from fabric.studies.health import Health
+from fabric.studies.verdicts.health import health_verdict
 
 
 def check_document(given: OpenedFabric, tables: MatchedLfts | None, health: Health) -> dict[str, object]:
@@ -75,5 +76,6 @@ def health_report(given: OpenedFabric, lfts: MatchedLfts | None, health: Health,
     return Report(
         check_document(given, lfts, health),
         check_tables(given, health, top),
+        health_verdict(health),
         notes=[f"inferred: {note}" for note in given.notes],
     )

@@ -19,6 +19,7 @@ from fabric.reports.words import bytes_text, number_text, seconds_text
 from fabric.routing.policies import Routing
 from fabric.scenario import PXN, Scenario
 from fabric.studies.analysis import Analysis, HashSeeds, Sample, summarize
+from fabric.studies.verdicts.loads import loads_verdict
 
 LISTED = 1000
 LOADS_SCHEMA = "railscope.loads/2"
@@ -132,6 +133,7 @@ def loads_report(
     return Report(
         loads_document(analysis, seeds, bounds, assumptions),
         loads_tables(analysis, seeds, bounds, top),
+        loads_verdict(analysis, seeds),
         assumptions=assumptions,
         headlines=(headline_of("loads", analysis),),
         files=files,

@@ -13,6 +13,7 @@ from fabric.reports.loads import fabric_facts, routing_facts, routing_text
 from fabric.reports.tables import Facts
 from fabric.reports.words import bytes_text, seconds_text
 from fabric.studies.rates import FlowTimes
+from fabric.studies.verdicts.rates import rates_verdict
 
 _FLOW_COLUMNS = ("flow", "src", "dst", "bytes", "start_s", "finish_s")
 
@@ -85,6 +86,7 @@ def rates_report(timed: FlowTimes, figure: Path | None = None, csv: Path | None 
     return Report(
         rates_document(timed, timed.assumptions),
         [rates_table(timed)],
+        rates_verdict(timed),
         assumptions=timed.assumptions,
         headlines=(Headline("last flow", timed.makespan_s),),
         files=files,

@@ -9,6 +9,7 @@ from fabric.reports.csv_text import csv_text
 from fabric.reports.emit import Report
 from fabric.reports.tables import Table
 from fabric.reports.words import bytes_text
+from fabric.studies.verdicts.trace import trace_verdict
 from traces.operation import Operation, Trace
 
 _COLUMNS = (
@@ -143,6 +144,7 @@ def trace_report(trace: Trace, top: int = 20, figure: Path | None = None, csv: P
     return Report(
         trace_document(trace),
         trace_tables(trace, top),
+        trace_verdict(trace),
         notes=[f"warning: {line}" for line in trace.warnings],
         files=files,
     )

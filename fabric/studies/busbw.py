@@ -31,6 +31,8 @@ class Prediction:
         Whether a row is the fastest algorithm of its size.
     comparison : Comparison or None
         With measurements.
+    n_channels, cross_nic : int or None
+        As they were asked for.
     """
 
     scenario: Scenario
@@ -40,6 +42,8 @@ class Prediction:
     algorithms: dict[str, AlphaBeta]
     best_only: bool
     comparison: Comparison | None
+    n_channels: int | None = None
+    cross_nic: int | None = None
 
     @property
     def reasons(self) -> tuple[str, ...]:
@@ -104,4 +108,6 @@ def predict_busbw(
     comparison = None
     if measured is not None:
         comparison = compare_measured(measured.rows, job.collective, job.group_size, found, scenario.model)
-    return Prediction(scenario, job.collective, job.group_size, rows, found, best_only, comparison)
+    return Prediction(
+        scenario, job.collective, job.group_size, rows, found, best_only, comparison, n_channels, cross_nic
+    )

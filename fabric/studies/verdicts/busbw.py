@@ -44,14 +44,12 @@ def busbw_limit(
     return None if hottest is None else evidence_of(loads, placement, routing, hottest, None, None).limit
 
 
-def prediction_verdict(prediction: Prediction, n_channels: int | None = None, cross_nic: int | None = None) -> Verdict:
+def prediction_verdict(prediction: Prediction) -> Verdict:
     """`busbw_verdict` of a scenario's table; what limits its largest size is found by routing that once more.
 
     Parameters
     ----------
     prediction : Prediction
-    n_channels, cross_nic : int, optional
-        As they were for the prediction.
     """
     scenario = prediction.scenario
     row = min(prediction.rows, key=lambda row: (-row.size, row.time_s))
@@ -62,8 +60,8 @@ def prediction_verdict(prediction: Prediction, n_channels: int | None = None, cr
         row,
         scenario.routing,
         scenario.traffic.groups,
-        n_channels,
-        cross_nic,
+        prediction.n_channels,
+        prediction.cross_nic,
         scenario.n_threads,
     )
     return busbw_verdict(prediction.rows, limit, prediction.comparison)
