@@ -8,7 +8,6 @@ one pass over the links fills C and lists the DAG; the list read backwards carri
 class, whatever the number of sources.
 """
 
-import numba
 import numpy as np
 
 from fabric._kernels.arrays import (
@@ -22,9 +21,7 @@ from fabric._kernels.arrays import (
     LayerArrays,
     MemberClassArrays,
 )
-
-# nogil: the caller runs one share of the destinations per thread.  error_model: no branch on every division.
-kernel = numba.njit(cache=True, nogil=True, error_model="numpy")
+from fabric._kernels.compile import kernel
 
 
 @kernel

@@ -6,7 +6,6 @@ on together.  D-mod-K sends all bytes for one destination through each switch by
 switches per destination endpoint does.
 """
 
-import numba
 import numpy as np
 
 from fabric._kernels.arrays import (
@@ -22,9 +21,7 @@ from fabric._kernels.arrays import (
     UInt64Matrix,
     UInt64Vector,
 )
-
-# nogil: the caller runs one share of the destinations per thread.  error_model: no branch on every division.
-kernel = numba.njit(cache=True, nogil=True, error_model="numpy")
+from fabric._kernels.compile import kernel
 
 
 @kernel
