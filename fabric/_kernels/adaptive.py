@@ -22,6 +22,7 @@ from fabric._kernels.arrays import (
     MemberClassArrays,
 )
 from fabric._kernels.compile import kernel
+from fabric._kernels.endpoints import exchange, most_slots, split_over_nearest
 
 
 @kernel
@@ -36,15 +37,6 @@ def _empty_dag(net: LayerArrays) -> Dag:
         np.empty(n_isls, np.int32),
         np.empty(n_isls),
     )
-
-
-@kernel
-def _width(net: LayerArrays) -> int:
-    """The largest number of slots of a class, at least 1."""
-    width = 1
-    for source in range(net.slot_start.shape[0] - 1):
-        width = max(width, net.slot_start[source + 1] - net.slot_start[source])
-    return width
 
 
 @kernel
@@ -86,29 +78,16 @@ def _find_dag(net: LayerArrays, destination: int, dag: Dag) -> int:
 
 @kernel
 def _find_slot_fractions(net: LayerArrays, dag: Dag, fraction: FloatVector) -> None:
-    """How each class splits its bytes over its slots: by capacity, among those nearest to the destination.
+    """How each class splits its bytes over its slots: by the capacity that leads on, among those nearest.
 
     Parameters
     ----------
-    share : (A,) float64
+    fraction : (A,) float64
         Out; all zero for a class that cannot reach the destination.
     """
-    for source in range(net.slot_start.shape[0] - 1):
-        nearest = -1
-        total = 0.0
-        for slot in range(net.slot_start[source], net.slot_start[source + 1]):
-            reach = dag.distance[net.slot_switch[slot]]
-            fraction[slot] = 0.0
-            if reach >= 0 and (nearest < 0 or reach < nearest):
-                nearest = reach
-        for slot in range(net.slot_start[source], net.slot_start[source + 1]):
-            switch = net.slot_switch[slot]
-            if nearest >= 0 and dag.distance[switch] == nearest:
-                fraction[slot] = min(net.slot_up_gbps[slot], dag.capacity[switch])
-                total += fraction[slot]
-        for slot in range(net.slot_start[source], net.slot_start[source + 1]):
-            if total > 0.0:
-                fraction[slot] /= total
+    for slot in range(net.slot_switch.shape[0]):
+        fraction[slot] = min(net.slot_up_gbps[slot], dag.capacity[net.slot_switch[slot]])
+    split_over_nearest(net, dag.distance, fraction)
 
 
 @kernel
@@ -166,9 +145,7 @@ def _carry(dag: Dag, n_dag: int, waiting: FloatVector, isl_bytes: FloatVector) -
 def _note_pair(classes: MemberClassArrays, run: int, source: int, between_domains: bool, pair: Int32Vector) -> None:
     """Note an endpoint of member class `source` and one in the run that should exchange bytes, if any."""
     for member_class in range(classes.run_class_start[run], classes.run_class_stop[run]):
-        same_domain = classes.label[0, member_class] > 0 and classes.label[0, member_class] == classes.label[0, source]
-        same_block = classes.label[1, member_class] > 0 and classes.label[1, member_class] == classes.label[1, source]
-        if same_block or same_domain == between_domains:
+        if not exchange(classes, source, member_class, between_domains):
             continue
         for i in range(classes.class_member_start[source], classes.class_member_start[source + 1]):
             for j in range(classes.class_member_start[member_class], classes.class_member_start[member_class + 1]):
@@ -330,7 +307,7 @@ def sweep_flows(
         Bytes from and to each endpoint by slot, accumulated.
     """
     n_switches, n_classes = net.in_start.shape[0] - 1, net.slot_start.shape[0] - 1
-    width = _width(net)
+    width = most_slots(net)
     dag = _empty_dag(net)
     fraction = np.empty(net.slot_switch.shape[0])
     at_switch = np.zeros((n_switches, width))

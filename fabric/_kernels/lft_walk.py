@@ -22,6 +22,7 @@ from fabric._kernels.arrays import (
     Ways,
 )
 from fabric._kernels.compile import kernel
+from fabric._kernels.endpoints import exchange, most_slots
 
 
 @kernel
@@ -147,14 +148,6 @@ def _carry(lft: LftArrays, endpoint: int, ways: Ways, n_lids: int, link_bytes: F
 
 
 @kernel
-def _exchange(classes: MemberClassArrays, a: int, b: int, between_domains: bool) -> bool:
-    """Whether members of member classes `a` and `b` exchange bytes in this layer (``i == i`` apart)."""
-    same_domain = classes.label[0, a] > 0 and classes.label[0, a] == classes.label[0, b]
-    same_block = classes.label[1, a] > 0 and classes.label[1, a] == classes.label[1, b]
-    return same_domain != between_domains and not same_block
-
-
-@kernel
 def lft_all_to_all(
     net: LayerArrays,
     classes: MemberClassArrays,
@@ -200,7 +193,7 @@ def lft_all_to_all(
         n_lids = _find_ways(lft, dst, ways, path)
         group = member_group[j]
         for member_class in range(classes.group_class_start[group], classes.group_class_start[group + 1]):
-            if not _exchange(classes, member_class, home, between_domains):
+            if not exchange(classes, member_class, home, between_domains):
                 continue
             send = classes.class_send[member_class]
             members = classes.class_member_start[member_class + 1] - classes.class_member_start[member_class]
@@ -257,9 +250,7 @@ def lft_flows(
     chunk_number, n_chunks, link_bytes, unrouted
         As for `lft_all_to_all`.
     """
-    width = 1
-    for source in range(net.slot_start.shape[0] - 1):
-        width = max(width, net.slot_start[source + 1] - net.slot_start[source])
+    width = most_slots(net)
     ways = _empty_ways(_most_rows(lft), lft.next_link.shape[1])
     path = np.empty(lft.next_link.shape[1], np.int32)
     fraction = np.zeros(width)

@@ -22,6 +22,7 @@ from fabric._kernels.arrays import (
     UInt64Vector,
 )
 from fabric._kernels.compile import kernel
+from fabric._kernels.endpoints import exchange, split_over_nearest
 
 
 @kernel
@@ -93,28 +94,13 @@ def _find_hops(net: LayerArrays, destination: int, hops: NextHops) -> int:
 def _find_slot_fractions(net: LayerArrays, hops: NextHops, fraction: FloatVector) -> None:
     """How each class splits its bytes over its slots: by capacity, among those nearest to the destination.
 
-    An endpoint is no switch: the NIC balances its ports under every policy.
-
     Parameters
     ----------
-    share : (A,) float64
+    fraction : (A,) float64
         Out; all zero for a class that cannot reach the destination.
     """
-    for source in range(net.slot_start.shape[0] - 1):
-        nearest = -1
-        total = 0.0
-        for slot in range(net.slot_start[source], net.slot_start[source + 1]):
-            reach = hops.distance[net.slot_switch[slot]]
-            fraction[slot] = 0.0
-            if reach >= 0 and (nearest < 0 or reach < nearest):
-                nearest = reach
-        for slot in range(net.slot_start[source], net.slot_start[source + 1]):
-            if nearest >= 0 and hops.distance[net.slot_switch[slot]] == nearest:
-                fraction[slot] = net.slot_up_gbps[slot]
-                total += fraction[slot]
-        for slot in range(net.slot_start[source], net.slot_start[source + 1]):
-            if total > 0.0:
-                fraction[slot] /= total
+    fraction[:] = net.slot_up_gbps
+    split_over_nearest(net, hops.distance, fraction)
 
 
 @kernel
@@ -210,14 +196,6 @@ def _carry_by_destination(
 
 
 @kernel
-def _exchange(classes: MemberClassArrays, a: int, b: int, between_domains: bool) -> bool:
-    """Whether members of member classes `a` and `b` exchange bytes in this layer (``i == i`` apart)."""
-    same_domain = classes.label[0, a] > 0 and classes.label[0, a] == classes.label[0, b]
-    same_block = classes.label[1, a] > 0 and classes.label[1, a] == classes.label[1, b]
-    return same_domain != between_domains and not same_block
-
-
-@kernel
 def ecmp_all_to_all(
     net: LayerArrays,
     classes: MemberClassArrays,
@@ -269,7 +247,7 @@ def ecmp_all_to_all(
                 for j in range(classes.class_member_start[member_class], classes.class_member_start[member_class + 1]):
                     receive, dst = classes.member_receive[j], classes.member_endpoint[j]
                     for other in range(first_class, stop_class):
-                        if not _exchange(classes, other, member_class, between_domains):
+                        if not exchange(classes, other, member_class, between_domains):
                             continue
                         source = classes.attachment[other]
                         for i in range(classes.class_member_start[other], classes.class_member_start[other + 1]):
@@ -372,7 +350,7 @@ def dmodk_all_to_all(
                 for j in range(classes.class_member_start[member_class], classes.class_member_start[member_class + 1]):
                     receive, dst = classes.member_receive[j], classes.member_endpoint[j]
                     for other in range(first_class, stop_class):
-                        if receive == 0.0 or not _exchange(classes, other, member_class, between_domains):
+                        if receive == 0.0 or not exchange(classes, other, member_class, between_domains):
                             continue
                         source = classes.attachment[other]
                         reached = False
