@@ -2,10 +2,10 @@
 
 For a destination attached to the switches L, a breadth-first search from L over incoming links gives the DAG of
 shortest next hops.  With C(l) = infinity at a lone destination leaf (an endpoint on several leaves: the capacity of
-its cables to each), C(u) = sum over next hops v of min(capacity(u, v), C(v)), and switch u sends the share
-min(capacity(u, v), C(v)) / C(u) over each next hop.  A switch leaves the search's queue after all its next hops, so
-one pass over the links fills C and lists the DAG; the list read backwards carries the bytes.  O(T) for a destination
-class, whatever the number of sources.
+its cables to each), C(u) = sum over next hops v of min(capacity(u, v), C(v)), and switch u sends the
+fraction min(capacity(u, v), C(v)) / C(u) over each next hop.  A switch leaves the search's queue after all its next
+hops, so one pass over the links fills C and lists the DAG; the list read backwards carries the bytes.  O(T) for a
+destination class, whatever the number of sources.
 """
 
 import numpy as np
@@ -171,9 +171,9 @@ def sweep_all_to_all(
     """Load the links with an all-to-all, for every ``n_chunks``-th destination class.
 
     Who exchanges with whom is counted by inclusion and exclusion over the labels (domain, block, both), so that a
-    destination class costs its groups' cells and never their pairs; members are counted beside the weights, so that
-    "nobody" is exactly zero.  Pairs ``i == i`` are counted where labels do not leave them out (they stay on their own
-    switch) and are taken off the endpoints' cables by the caller.
+    destination class costs its groups' member classes and never their pairs; members are counted beside the weights,
+    so that "nobody" is exactly zero.  Pairs ``i == i`` are counted where labels do not leave them out (they stay on
+    their own switch) and are taken off the endpoints' cables by the caller.
 
     Parameters
     ----------
@@ -348,14 +348,14 @@ def split_paths(
     up_part: FloatMatrix,
     down_part: FloatMatrix,
 ) -> None:
-    """How one unit from class to class splits over the trunks.
+    """How one unit from class to class splits over the ISLs.
 
     Parameters
     ----------
     source_class, destination_class : (P,) int32
         Pairs of classes, sorted by destination.
     isl_part : (P, T) float64
-        Out, zero at first: part of the unit on each trunk.
+        Out, zero at first: part of the unit on each ISL.
     up_part, down_part : (P, W) float64
         Out, zero at first: part by slot of the source, and of the destination; all zero where there is no way.
     """

@@ -1,4 +1,4 @@
-"""The tables that kernels read: named tuples of arrays, one row per thing, no behaviour.
+"""What kernels read and write: named tuples of arrays, one entry per thing, no behaviour.
 
 S switches, T ISLs (switch to switch), K attachment classes, A attachment slots, N endpoints, M members of
 groups, C member classes, R runs.
@@ -59,7 +59,8 @@ class MemberClassArrays(NamedTuple):
     """An all-to-all, with the members of a group that look alike to the network put together.
 
     A member class is the members of one group in one attachment class, domain and block.  A run is the member classes
-    of one group in one attachment class.  Labels are numbered from 1; label 0 means "none", and nothing shares it.
+    of one group in one attachment class.  Labels are numbered from 1; label 0 means "none": no two
+    members have it in common.
     """
 
     attachment_run_start: Int64Vector
@@ -180,7 +181,7 @@ class LftArrays(NamedTuple):
 
 
 class Ways(NamedTuple):
-    """Where the tables lead for each of the LIDs of one endpoint; W the largest number of LIDs of an endpoint."""
+    """Where forwarding tables lead for each LID of one endpoint; W the largest number of LIDs of an endpoint."""
 
     state: Int8Matrix
     """(W, S) `WayEnd` of each switch."""

@@ -91,7 +91,7 @@ def _find_fractions(
 
     Parameters
     ----------
-    share : (W,) float64
+    fraction : (W,) float64
         Out, by slot.
     reached : (W,) int64
         Out: number of LIDs that are reached from the slot.
@@ -162,12 +162,12 @@ def lft_all_to_all(
     member_own_up: FloatMatrix,
     unrouted: FloatVector,
 ) -> None:
-    """Load the links with an all-to-all along the tables, for every ``n_chunks``-th member as the destination.
+    """Load the links with an all-to-all along forwarding tables, for every ``n_chunks``-th member as destination.
 
     Parameters
     ----------
-    member_cell, member_group : (M,) int64
-        Cell and group of each member.
+    class_of_member, member_group : (M,) int64
+        Member class and group of each member.
     between_domains : bool
         True: pairs in different domains (scale-out); False: pairs in one domain (scale-up).
     chunk_number, n_chunks : int
@@ -236,7 +236,7 @@ def lft_flows(
     slot_up: FloatVector,
     unrouted: FloatVector,
 ) -> None:
-    """Load the links with explicit flows along the tables, for every ``n_chunks``-th run of flows.
+    """Load the links with explicit flows along forwarding tables, for every ``n_chunks``-th run of flows.
 
     Parameters
     ----------

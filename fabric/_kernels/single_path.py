@@ -485,7 +485,7 @@ def ecmp_paths(
     Parameters
     ----------
     isl_link : (T,) int32
-        Link of the topology of each trunk.
+        Link of the topology of each ISL.
     up_link, down_link : (n_endpoint_slots,) int32
         A link of each endpoint slot, there and back.
     chunk_number, n_chunks : int
