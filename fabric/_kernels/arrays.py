@@ -88,9 +88,9 @@ class MemberClassArrays(NamedTuple):
     member_endpoint: Int32Vector
     """(M,) endpoint of the member."""
     member_send: FloatVector
-    """(M,)"""
+    """(M,) its send weight."""
     member_receive: FloatVector
-    """(M,)"""
+    """(M,) its receive weight."""
 
 
 class FlowArrays(NamedTuple):
