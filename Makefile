@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test bench lint clean
+.PHONY: demo test test-bounds coverage bench lint clean
 
 demo: .venv/installed
 	mkdir -p demo
@@ -10,9 +10,20 @@ demo: .venv/installed
 	$(BIN)/railscope compare hgx-b200-64 --collective all-to-all --group 64 --figure demo/hgx-b200-64.png --force
 	@echo "pictures: demo/gb300-8192.png demo/hgx-b200-64.png"
 
-test: .venv/tests lint
+test: lint coverage test-bounds
+
+# All tests; then the kernels' once more uncompiled, where coverage sees their lines (and NumPy says that hashes wrap).
+coverage: .venv/tests
 	sh tests/install_opensm.sh
-	$(BIN)/python -m pytest -n 2
+	COVERAGE_FILE=.coverage.compiled $(BIN)/python -m pytest -n 2 --cov --cov-report=
+	NUMBA_DISABLE_JIT=1 COVERAGE_FILE=.coverage.kernels $(BIN)/python -m pytest -n 2 -m kernels --cov --cov-report= \
+		-W "ignore:overflow encountered:RuntimeWarning"
+	$(BIN)/python -m coverage combine --keep .coverage.compiled .coverage.kernels
+	$(BIN)/python -m coverage report --skip-covered
+
+# The kernels' tests with every index checked; code with checks is kept apart.
+test-bounds: .venv/tests
+	NUMBA_BOUNDSCHECK=1 NUMBA_CACHE_DIR=.venv/bounds $(BIN)/python -m pytest -n 2 -m kernels
 
 lint: .venv/tests
 	$(BIN)/ruff check .

@@ -2,13 +2,12 @@
 
 For a destination attached to the switches L, a breadth-first search from L over incoming links gives the DAG of
 shortest next hops.  With C(l) = infinity at a lone destination leaf (an endpoint on several leaves: the capacity of
-its cables to each), C(u) = sum over next hops v of min(capacity(u, v), C(v)), and switch u sends the share
-min(capacity(u, v), C(v)) / C(u) over each next hop.  A switch leaves the search's queue after all its next hops, so
-one pass over the links fills C and lists the DAG; the list read backwards carries the bytes.  O(T) for a destination
-class, whatever the number of sources.
+its cables to each), C(u) = sum over next hops v of min(capacity(u, v), C(v)), and switch u sends the
+fraction min(capacity(u, v), C(v)) / C(u) over each next hop.  A switch leaves the search's queue after all its next
+hops, so one pass over the links fills C and lists the DAG; the list read backwards carries the bytes.  O(T) for a
+destination class, whatever the number of sources.
 """
 
-import numba
 import numpy as np
 
 from fabric._kernels.arrays import (
@@ -22,9 +21,8 @@ from fabric._kernels.arrays import (
     LayerArrays,
     MemberClassArrays,
 )
-
-# nogil: the caller runs one share of the destinations per thread.  error_model: no branch on every division.
-kernel = numba.njit(cache=True, nogil=True, error_model="numpy")
+from fabric._kernels.compile import kernel
+from fabric._kernels.endpoints import exchange, most_slots, split_over_nearest
 
 
 @kernel
@@ -39,15 +37,6 @@ def _empty_dag(net: LayerArrays) -> Dag:
         np.empty(n_isls, np.int32),
         np.empty(n_isls),
     )
-
-
-@kernel
-def _width(net: LayerArrays) -> int:
-    """The largest number of slots of a class, at least 1."""
-    width = 1
-    for source in range(net.slot_start.shape[0] - 1):
-        width = max(width, net.slot_start[source + 1] - net.slot_start[source])
-    return width
 
 
 @kernel
@@ -89,29 +78,16 @@ def _find_dag(net: LayerArrays, destination: int, dag: Dag) -> int:
 
 @kernel
 def _find_slot_fractions(net: LayerArrays, dag: Dag, fraction: FloatVector) -> None:
-    """How each class splits its bytes over its slots: by capacity, among those nearest to the destination.
+    """How each class splits its bytes over its slots: by the capacity that leads on, among those nearest.
 
     Parameters
     ----------
-    share : (A,) float64
+    fraction : (A,) float64
         Out; all zero for a class that cannot reach the destination.
     """
-    for source in range(net.slot_start.shape[0] - 1):
-        nearest = -1
-        total = 0.0
-        for slot in range(net.slot_start[source], net.slot_start[source + 1]):
-            reach = dag.distance[net.slot_switch[slot]]
-            fraction[slot] = 0.0
-            if reach >= 0 and (nearest < 0 or reach < nearest):
-                nearest = reach
-        for slot in range(net.slot_start[source], net.slot_start[source + 1]):
-            switch = net.slot_switch[slot]
-            if nearest >= 0 and dag.distance[switch] == nearest:
-                fraction[slot] = min(net.slot_up_gbps[slot], dag.capacity[switch])
-                total += fraction[slot]
-        for slot in range(net.slot_start[source], net.slot_start[source + 1]):
-            if total > 0.0:
-                fraction[slot] /= total
+    for slot in range(net.slot_switch.shape[0]):
+        fraction[slot] = min(net.slot_up_gbps[slot], dag.capacity[net.slot_switch[slot]])
+    split_over_nearest(net, dag.distance, fraction)
 
 
 @kernel
@@ -169,9 +145,7 @@ def _carry(dag: Dag, n_dag: int, waiting: FloatVector, isl_bytes: FloatVector) -
 def _note_pair(classes: MemberClassArrays, run: int, source: int, between_domains: bool, pair: Int32Vector) -> None:
     """Note an endpoint of member class `source` and one in the run that should exchange bytes, if any."""
     for member_class in range(classes.run_class_start[run], classes.run_class_stop[run]):
-        same_domain = classes.label[0, member_class] > 0 and classes.label[0, member_class] == classes.label[0, source]
-        same_block = classes.label[1, member_class] > 0 and classes.label[1, member_class] == classes.label[1, source]
-        if same_block or same_domain == between_domains:
+        if not exchange(classes, source, member_class, between_domains):
             continue
         for i in range(classes.class_member_start[source], classes.class_member_start[source + 1]):
             for j in range(classes.class_member_start[member_class], classes.class_member_start[member_class + 1]):
@@ -197,9 +171,9 @@ def sweep_all_to_all(
     """Load the links with an all-to-all, for every ``n_chunks``-th destination class.
 
     Who exchanges with whom is counted by inclusion and exclusion over the labels (domain, block, both), so that a
-    destination class costs its groups' cells and never their pairs; members are counted beside the weights, so that
-    "nobody" is exactly zero.  Pairs ``i == i`` are counted where labels do not leave them out (they stay on their own
-    switch) and are taken off the endpoints' cables by the caller.
+    destination class costs its groups' member classes and never their pairs; members are counted beside the weights,
+    so that "nobody" is exactly zero.  Pairs ``i == i`` are counted where labels do not leave them out (they stay on
+    their own switch) and are taken off the endpoints' cables by the caller.
 
     Parameters
     ----------
@@ -333,7 +307,7 @@ def sweep_flows(
         Bytes from and to each endpoint by slot, accumulated.
     """
     n_switches, n_classes = net.in_start.shape[0] - 1, net.slot_start.shape[0] - 1
-    width = _width(net)
+    width = most_slots(net)
     dag = _empty_dag(net)
     fraction = np.empty(net.slot_switch.shape[0])
     at_switch = np.zeros((n_switches, width))
@@ -374,14 +348,14 @@ def split_paths(
     up_part: FloatMatrix,
     down_part: FloatMatrix,
 ) -> None:
-    """How one unit from class to class splits over the trunks.
+    """How one unit from class to class splits over the ISLs.
 
     Parameters
     ----------
     source_class, destination_class : (P,) int32
         Pairs of classes, sorted by destination.
     isl_part : (P, T) float64
-        Out, zero at first: part of the unit on each trunk.
+        Out, zero at first: part of the unit on each ISL.
     up_part, down_part : (P, W) float64
         Out, zero at first: part by slot of the source, and of the destination; all zero where there is no way.
     """

@@ -1,9 +1,10 @@
-"""The tables that kernels read: named tuples of arrays, one row per thing, no behaviour.
+"""What kernels read and write: named tuples of arrays, one entry per thing, no behaviour.
 
 S switches, T ISLs (switch to switch), K attachment classes, A attachment slots, N endpoints, M members of
 groups, C member classes, R runs.
 """
 
+from enum import IntEnum
 from typing import NamedTuple
 
 import numpy as np
@@ -58,7 +59,8 @@ class MemberClassArrays(NamedTuple):
     """An all-to-all, with the members of a group that look alike to the network put together.
 
     A member class is the members of one group in one attachment class, domain and block.  A run is the member classes
-    of one group in one attachment class.  Labels are numbered from 1; label 0 means "none", and nothing shares it.
+    of one group in one attachment class.  Labels are numbered from 1; label 0 means "none": no two
+    members have it in common.
     """
 
     attachment_run_start: Int64Vector
@@ -68,7 +70,7 @@ class MemberClassArrays(NamedTuple):
     run_class_start: Int64Vector
     """(R,) first member class of the run."""
     run_class_stop: Int64Vector
-    """(R,) one past its last cell."""
+    """(R,) one past its last member class."""
     group_class_start: Int64Vector
     """(n_groups + 1,) where the member classes of each group begin."""
     attachment: Int32Vector
@@ -86,9 +88,9 @@ class MemberClassArrays(NamedTuple):
     member_endpoint: Int32Vector
     """(M,) endpoint of the member."""
     member_send: FloatVector
-    """(M,)"""
+    """(M,) its send weight."""
     member_receive: FloatVector
-    """(M,)"""
+    """(M,) its receive weight."""
 
 
 class FlowArrays(NamedTuple):
@@ -144,13 +146,34 @@ class NextHops(NamedTuple):
     """(S,) slot (0, 1, ...) of the destination where a forced switch's bytes end."""
 
 
+class WayEnd(IntEnum):
+    """Where a way along forwarding tables ends, seen from a switch.
+
+    The negative ones stand in `LftArrays.next_link` too, in place of a link: no entry, a dead port, and a wrong end
+    where the table names the switch's own port 0.
+    """
+
+    REACHES = 1
+    """At the endpoint that owns the LID."""
+    UNKNOWN = 0
+    """Not followed yet."""
+    NO_ENTRY = -1
+    """At a switch whose table has no entry for the LID."""
+    DEAD_PORT = -2
+    """At a port without a cable."""
+    WRONG_END = -3
+    """At a node that does not own the LID."""
+    LOOP = -4
+    """Nowhere: the way runs in a circle."""
+
+
 class LftArrays(NamedTuple):
     """Forwarding tables of the S switches for R rows: a row is one LID of an endpoint.  L links of the topology."""
 
     row_start: Int64Vector
     """(N + 1,) where the rows of each endpoint begin."""
     next_link: Int32Matrix
-    """(R, S) link by which a switch sends to the LID; negative where it sends nowhere, with the reason."""
+    """(R, S) link by which a switch sends to the LID; a negative `WayEnd` where it sends nowhere."""
     link_switch: Int32Vector
     """(L,) switch that a link reaches; -1 if it reaches none."""
     link_endpoint: Int32Vector
@@ -158,10 +181,10 @@ class LftArrays(NamedTuple):
 
 
 class Ways(NamedTuple):
-    """Where the tables lead for each of the LIDs of one endpoint; W the largest number of LIDs of an endpoint."""
+    """Where forwarding tables lead for each LID of one endpoint; W the largest number of LIDs of an endpoint."""
 
     state: Int8Matrix
-    """(W, S) `REACHES`, or why a switch's way does not end at the endpoint."""
+    """(W, S) `WayEnd` of each switch."""
     order: Int32Matrix
     """(W, S) the switches whose way does, each after the one that follows it on the way."""
     n_order: Int64Vector

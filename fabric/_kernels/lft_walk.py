@@ -5,7 +5,6 @@ nowhere or run in a circle.  Following each way once, with what was found on oth
 read from its leaves carries the bytes.
 """
 
-import numba
 import numpy as np
 
 from fabric._kernels.arrays import (
@@ -19,19 +18,11 @@ from fabric._kernels.arrays import (
     LayerArrays,
     LftArrays,
     MemberClassArrays,
+    WayEnd,
     Ways,
 )
-
-# nogil: the caller runs one share of the destinations per thread.  error_model: no branch on every division.
-kernel = numba.njit(cache=True, nogil=True, error_model="numpy")
-
-# What `LftArrays.next_link` holds where there is no link, and what `Ways.state` says of a switch.
-REACHES = 1
-UNKNOWN = 0
-NO_ENTRY = -1
-DEAD_PORT = -2
-WRONG_END = -3
-LOOP = -4
+from fabric._kernels.compile import kernel
+from fabric._kernels.endpoints import exchange, most_slots
 
 
 @kernel
@@ -60,17 +51,17 @@ def _find_ways(lft: LftArrays, endpoint: int, ways: Ways, path: Int32Vector) -> 
     for row in range(first, stop):
         lid = row - first
         state, order = ways.state[lid], ways.order[lid]
-        state[:] = UNKNOWN
+        state[:] = WayEnd.UNKNOWN
         n_order = 0
         for start in range(n_switches):
-            if state[start] != UNKNOWN:
+            if state[start] != WayEnd.UNKNOWN:
                 continue
             n_path = 0
             at = start
-            found = UNKNOWN
-            while found == UNKNOWN:
-                # On the path so far: LOOP until something better is known.
-                state[at] = LOOP
+            found = WayEnd.UNKNOWN.value
+            while found == WayEnd.UNKNOWN:
+                # On the path so far: a loop until something better is known.
+                state[at] = WayEnd.LOOP
                 path[n_path] = at
                 n_path += 1
                 link = lft.next_link[row, at]
@@ -80,12 +71,12 @@ def _find_ways(lft: LftArrays, endpoint: int, ways: Ways, path: Int32Vector) -> 
                     at = lft.link_switch[link]
                     found = state[at]
                 elif lft.link_endpoint[link] == endpoint:
-                    found = REACHES
+                    found = WayEnd.REACHES.value
                 else:
-                    found = WRONG_END
+                    found = WayEnd.WRONG_END.value
             for position in range(n_path - 1, -1, -1):
                 state[path[position]] = found
-                if found == REACHES:
+                if found == WayEnd.REACHES:
                     order[n_order] = path[position]
                     n_order += 1
         ways.n_order[lid] = n_order
@@ -100,7 +91,7 @@ def _find_fractions(
 
     Parameters
     ----------
-    share : (W,) float64
+    fraction : (W,) float64
         Out, by slot.
     reached : (W,) int64
         Out: number of LIDs that are reached from the slot.
@@ -116,7 +107,7 @@ def _find_fractions(
         k = slot - first
         reached[k] = 0
         for lid in range(n_lids):
-            if ways.state[lid, net.slot_switch[slot]] == REACHES:
+            if ways.state[lid, net.slot_switch[slot]] == WayEnd.REACHES:
                 reached[k] += 1
         fraction[k] = net.slot_up_gbps[slot] if reached[k] > 0 else 0.0
         total += fraction[k]
@@ -136,7 +127,7 @@ def _put(
         k = slot - first
         if fraction[k] > 0.0:
             for lid in range(n_lids):
-                if ways.state[lid, net.slot_switch[slot]] == REACHES:
+                if ways.state[lid, net.slot_switch[slot]] == WayEnd.REACHES:
                     ways.waiting[lid, net.slot_switch[slot]] += amount * fraction[k] / reached[k]
 
 
@@ -157,14 +148,6 @@ def _carry(lft: LftArrays, endpoint: int, ways: Ways, n_lids: int, link_bytes: F
 
 
 @kernel
-def _exchange(classes: MemberClassArrays, a: int, b: int, between_domains: bool) -> bool:
-    """Whether members of member classes `a` and `b` exchange bytes in this layer (``i == i`` apart)."""
-    same_domain = classes.label[0, a] > 0 and classes.label[0, a] == classes.label[0, b]
-    same_block = classes.label[1, a] > 0 and classes.label[1, a] == classes.label[1, b]
-    return same_domain != between_domains and not same_block
-
-
-@kernel
 def lft_all_to_all(
     net: LayerArrays,
     classes: MemberClassArrays,
@@ -179,12 +162,12 @@ def lft_all_to_all(
     member_own_up: FloatMatrix,
     unrouted: FloatVector,
 ) -> None:
-    """Load the links with an all-to-all along the tables, for every ``n_chunks``-th member as the destination.
+    """Load the links with an all-to-all along forwarding tables, for every ``n_chunks``-th member as destination.
 
     Parameters
     ----------
-    member_cell, member_group : (M,) int64
-        Cell and group of each member.
+    class_of_member, member_group : (M,) int64
+        Member class and group of each member.
     between_domains : bool
         True: pairs in different domains (scale-out); False: pairs in one domain (scale-up).
     chunk_number, n_chunks : int
@@ -210,7 +193,7 @@ def lft_all_to_all(
         n_lids = _find_ways(lft, dst, ways, path)
         group = member_group[j]
         for member_class in range(classes.group_class_start[group], classes.group_class_start[group + 1]):
-            if not _exchange(classes, member_class, home, between_domains):
+            if not exchange(classes, member_class, home, between_domains):
                 continue
             send = classes.class_send[member_class]
             members = classes.class_member_start[member_class + 1] - classes.class_member_start[member_class]
@@ -253,7 +236,7 @@ def lft_flows(
     slot_up: FloatVector,
     unrouted: FloatVector,
 ) -> None:
-    """Load the links with explicit flows along the tables, for every ``n_chunks``-th run of flows.
+    """Load the links with explicit flows along forwarding tables, for every ``n_chunks``-th run of flows.
 
     Parameters
     ----------
@@ -267,9 +250,7 @@ def lft_flows(
     chunk_number, n_chunks, link_bytes, unrouted
         As for `lft_all_to_all`.
     """
-    width = 1
-    for source in range(net.slot_start.shape[0] - 1):
-        width = max(width, net.slot_start[source + 1] - net.slot_start[source])
+    width = most_slots(net)
     ways = _empty_ways(_most_rows(lft), lft.next_link.shape[1])
     path = np.empty(lft.next_link.shape[1], np.int32)
     fraction = np.zeros(width)
@@ -301,7 +282,7 @@ def way_states(lft: LftArrays, state: Int8Matrix) -> None:
     Parameters
     ----------
     state : (R, S) int8
-        Out: `REACHES`, or why not.
+        Out: `WayEnd` of each.
     """
     ways = _empty_ways(_most_rows(lft), lft.next_link.shape[1])
     path = np.empty(lft.next_link.shape[1], np.int32)
@@ -346,7 +327,7 @@ def mark_turns(
             row = lft.row_start[endpoint] + lid
             seen[:] = False
             for source in range(n_switches):
-                if not is_source[source] or ways.state[lid, source] != REACHES:
+                if not is_source[source] or ways.state[lid, source] != WayEnd.REACHES:
                     continue
                 at = source
                 link = lft.next_link[row, at]
@@ -452,7 +433,7 @@ def lft_paths(
         for slot in range(first, net.slot_start[source + 1]):
             k = slot - first
             for lid in range(n_lids if fraction[k] > 0.0 else 0):
-                if ways.state[lid, net.slot_switch[slot]] != REACHES:
+                if ways.state[lid, net.slot_switch[slot]] != WayEnd.REACHES:
                     continue
                 number = (flow * width + k) * most_rows + lid
                 part[number] = fraction[k] / reached[k]

@@ -11,9 +11,6 @@ which they would still rise, so nothing that is done has to be undone.  All othe
 none is faster: the rates are max-min fair again.
 """
 
-from typing import TYPE_CHECKING
-
-import numba
 import numpy as np
 
 from fabric._kernels.arrays import (
@@ -26,17 +23,7 @@ from fabric._kernels.arrays import (
     SharingState,
     UInt64Vector,
 )
-
-# nogil: callers may run several at once.  error_model: no branch on every division.
-kernel = numba.njit(cache=True, nogil=True, error_model="numpy")
-
-# Kernels that take tables and make no arrays.  _nrt: else every use of a table's array counts references, which takes
-# ten times as long as the rest.  inline: else a call of the smallest steps hands over every array of the tables.
-if TYPE_CHECKING:
-    event_kernel = step = kernel  # numba's types do not know _nrt
-else:
-    event_kernel = numba.njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
-    step = numba.njit(cache=True, nogil=True, error_model="numpy", _nrt=False, inline="always")
+from fabric._kernels.compile import borrowing_kernel, inline_step, kernel
 
 # Two fill levels closer than this part of them are one: they differ by rounding.
 SAME = 1e-12
@@ -44,7 +31,7 @@ SAME = 1e-12
 BATCH = 1024
 
 
-@event_kernel
+@borrowing_kernel
 def _sift_up(key: FloatVector, item: Int32Vector, place: int) -> None:
     k, i = key[place], item[place]
     while place > 0:
@@ -56,7 +43,7 @@ def _sift_up(key: FloatVector, item: Int32Vector, place: int) -> None:
     key[place], item[place] = k, i
 
 
-@event_kernel
+@borrowing_kernel
 def _sift_down(key: FloatVector, item: Int32Vector, size: int) -> None:
     k, i = key[0], item[0]
     place = 0
@@ -88,7 +75,7 @@ def count_flows(link: Int32Vector, counts: Int64Vector) -> None:
         counts[link[hop]] += 1
 
 
-@event_kernel
+@borrowing_kernel
 def list_flows(paths: PathArrays, first: int, stop: int, place: Int64Vector, link_flow: Int32Vector) -> None:
     """Put the flows `first` to `stop` on the lists of their links.
 
@@ -108,14 +95,14 @@ def list_flows(paths: PathArrays, first: int, stop: int, place: Int64Vector, lin
             place[link] += 1
 
 
-@step
+@inline_step
 def _part(paths: PathArrays, flow: int, hop: int) -> float:
     """What a hop takes of its link at rate 1."""
     part = paths.weight[flow] if paths.weight.shape[0] > 0 else 1.0
     return float(part * paths.fraction[hop]) if paths.fraction.shape[0] > 0 else float(part)
 
 
-@event_kernel
+@borrowing_kernel
 def _flows_left(link_flow: Int32Vector, first: int, stop: int, done: UInt64Vector, batch: Batch) -> int:
     """Gather those of a link's flows that have no rate yet, and note that they do; returns how many they are."""
     n = np.int64(0)
@@ -128,7 +115,7 @@ def _flows_left(link_flow: Int32Vector, first: int, stop: int, done: UInt64Vecto
     return int(n)
 
 
-@event_kernel
+@borrowing_kernel
 def _fetch(paths: PathArrays, n: int, batch: Batch) -> None:
     """Read where the hops of `n` flows are and a link at either end, so that their cache lines are there.
 
@@ -220,7 +207,7 @@ def fill(
     return pops
 
 
-@event_kernel
+@borrowing_kernel
 def _set_end(ends: FloatVector, flow: int, end: float) -> None:
     node = (ends.shape[0] >> 1) + flow
     ends[node] = end
@@ -232,7 +219,7 @@ def _set_end(ends: FloatVector, flow: int, end: float) -> None:
         ends[node] = earlier
 
 
-@event_kernel
+@borrowing_kernel
 def _next_to_end(ends: FloatVector) -> int:
     node = 1
     while node < ends.shape[0] >> 1:
@@ -242,7 +229,7 @@ def _next_to_end(ends: FloatVector) -> int:
     return int(node - (ends.shape[0] >> 1))
 
 
-@step
+@inline_step
 def _swap(state: SharingState, one: int, other: int) -> None:
     """Exchange two places of one link's list."""
     on_flow, on_hop = state.on_flow, state.on_hop
@@ -252,7 +239,7 @@ def _swap(state: SharingState, one: int, other: int) -> None:
     state.place[on_hop[other]] = other
 
 
-@step
+@inline_step
 def _let_go(paths: PathArrays, state: SharingState, flow: int) -> None:
     """Make a flow nobody's own."""
     hop = state.held[flow]
@@ -263,7 +250,7 @@ def _let_go(paths: PathArrays, state: SharingState, flow: int) -> None:
         state.held[flow] = -1
 
 
-@step
+@inline_step
 def _hold(paths: PathArrays, state: SharingState, flow: int, hop: int) -> None:
     """Make a flow the own one of the link at a hop."""
     if state.held[flow] != hop:
@@ -274,7 +261,7 @@ def _hold(paths: PathArrays, state: SharingState, flow: int, hop: int) -> None:
         state.held[flow] = hop
 
 
-@step
+@inline_step
 def _free(state: SharingState, new: Refilling, flow: int) -> None:
     """Put a flow among those that get a new rate."""
     if not new.freed[flow]:
@@ -285,7 +272,7 @@ def _free(state: SharingState, new: Refilling, flow: int) -> None:
         state.rate[flow] = -1.0
 
 
-@step
+@inline_step
 def _touch(new: Refilling, link: int) -> None:
     """Put a link among those that flows with new rates cross."""
     new.touched[link] = True
@@ -296,14 +283,14 @@ def _touch(new: Refilling, link: int) -> None:
     new.lowest[link] = np.inf
 
 
-@step
+@inline_step
 def _free_own(state: SharingState, new: Refilling, link: int) -> None:
     """Free the flows that a link holds back."""
     for place in range(state.first[link], state.first[link] + state.n_own[link]):
         _free(state, new, state.on_flow[place])
 
 
-@event_kernel
+@borrowing_kernel
 def start_flows(paths: PathArrays, state: SharingState, new: Refilling, flows: Int32Vector) -> None:
     """Put flows on the lists of their links; `refill` gives them rates."""
     for flow in flows:
@@ -317,7 +304,7 @@ def start_flows(paths: PathArrays, state: SharingState, new: Refilling, flows: I
         _free(state, new, flow)
 
 
-@event_kernel
+@borrowing_kernel
 def end_flows(
     capacity: FloatVector, paths: PathArrays, state: SharingState, new: Refilling, ended: Int32Vector, n_ended: int
 ) -> None:
@@ -340,7 +327,7 @@ def end_flows(
         _free_own(state, new, new.links[position])
 
 
-@event_kernel
+@borrowing_kernel
 def _spread(paths: PathArrays, state: SharingState, new: Refilling, position: int) -> None:
     """Take the flows from `position` on off their links, and free those that these links hold back, and so on."""
     while position < new.counts[0]:
@@ -357,7 +344,7 @@ def _spread(paths: PathArrays, state: SharingState, new: Refilling, position: in
             new.waiting[link] += 1
 
 
-@step
+@inline_step
 def _push(new: Refilling, size: int, link: int, level: float) -> int:
     if level >= new.lowest[link]:
         return size
@@ -367,7 +354,7 @@ def _push(new: Refilling, size: int, link: int, level: float) -> int:
     return size + 1
 
 
-@event_kernel
+@borrowing_kernel
 def _free_faster(paths: PathArrays, state: SharingState, new: Refilling, link: int, level: float) -> bool:
     """Free what is faster than the level at which a link fills, if anything is.
 
@@ -399,7 +386,7 @@ def _free_faster(paths: PathArrays, state: SharingState, new: Refilling, link: i
     return True
 
 
-@event_kernel
+@borrowing_kernel
 def refill(paths: PathArrays, state: SharingState, new: Refilling) -> None:
     """Give rates to the flows that are free, and to those whose rates change with them."""
     _spread(paths, state, new, 0)
@@ -447,7 +434,7 @@ def refill(paths: PathArrays, state: SharingState, new: Refilling) -> None:
                 new.waiting[other] -= 1
 
 
-@event_kernel
+@borrowing_kernel
 def settle(capacity: FloatVector, paths: PathArrays, state: SharingState, new: Refilling, now: float) -> None:
     """Find when the flows with new rates end, and make ready for the next event."""
     for position in range(new.counts[0]):
@@ -472,7 +459,7 @@ def settle(capacity: FloatVector, paths: PathArrays, state: SharingState, new: R
     new.counts[:] = 0
 
 
-@event_kernel
+@borrowing_kernel
 def run(
     capacity: FloatVector,
     paths: PathArrays,

@@ -6,7 +6,6 @@ on together.  D-mod-K sends all bytes for one destination through each switch by
 switches per destination endpoint does.
 """
 
-import numba
 import numpy as np
 
 from fabric._kernels.arrays import (
@@ -22,9 +21,8 @@ from fabric._kernels.arrays import (
     UInt64Matrix,
     UInt64Vector,
 )
-
-# nogil: the caller runs one share of the destinations per thread.  error_model: no branch on every division.
-kernel = numba.njit(cache=True, nogil=True, error_model="numpy")
+from fabric._kernels.compile import kernel
+from fabric._kernels.endpoints import exchange, split_over_nearest
 
 
 @kernel
@@ -96,28 +94,13 @@ def _find_hops(net: LayerArrays, destination: int, hops: NextHops) -> int:
 def _find_slot_fractions(net: LayerArrays, hops: NextHops, fraction: FloatVector) -> None:
     """How each class splits its bytes over its slots: by capacity, among those nearest to the destination.
 
-    An endpoint is no switch: the NIC balances its ports under every policy.
-
     Parameters
     ----------
-    share : (A,) float64
+    fraction : (A,) float64
         Out; all zero for a class that cannot reach the destination.
     """
-    for source in range(net.slot_start.shape[0] - 1):
-        nearest = -1
-        total = 0.0
-        for slot in range(net.slot_start[source], net.slot_start[source + 1]):
-            reach = hops.distance[net.slot_switch[slot]]
-            fraction[slot] = 0.0
-            if reach >= 0 and (nearest < 0 or reach < nearest):
-                nearest = reach
-        for slot in range(net.slot_start[source], net.slot_start[source + 1]):
-            if nearest >= 0 and hops.distance[net.slot_switch[slot]] == nearest:
-                fraction[slot] = net.slot_up_gbps[slot]
-                total += fraction[slot]
-        for slot in range(net.slot_start[source], net.slot_start[source + 1]):
-            if total > 0.0:
-                fraction[slot] /= total
+    fraction[:] = net.slot_up_gbps
+    split_over_nearest(net, hops.distance, fraction)
 
 
 @kernel
@@ -213,14 +196,6 @@ def _carry_by_destination(
 
 
 @kernel
-def _exchange(classes: MemberClassArrays, a: int, b: int, between_domains: bool) -> bool:
-    """Whether members of member classes `a` and `b` exchange bytes in this layer (``i == i`` apart)."""
-    same_domain = classes.label[0, a] > 0 and classes.label[0, a] == classes.label[0, b]
-    same_block = classes.label[1, a] > 0 and classes.label[1, a] == classes.label[1, b]
-    return same_domain != between_domains and not same_block
-
-
-@kernel
 def ecmp_all_to_all(
     net: LayerArrays,
     classes: MemberClassArrays,
@@ -272,7 +247,7 @@ def ecmp_all_to_all(
                 for j in range(classes.class_member_start[member_class], classes.class_member_start[member_class + 1]):
                     receive, dst = classes.member_receive[j], classes.member_endpoint[j]
                     for other in range(first_class, stop_class):
-                        if not _exchange(classes, other, member_class, between_domains):
+                        if not exchange(classes, other, member_class, between_domains):
                             continue
                         source = classes.attachment[other]
                         for i in range(classes.class_member_start[other], classes.class_member_start[other + 1]):
@@ -375,7 +350,7 @@ def dmodk_all_to_all(
                 for j in range(classes.class_member_start[member_class], classes.class_member_start[member_class + 1]):
                     receive, dst = classes.member_receive[j], classes.member_endpoint[j]
                     for other in range(first_class, stop_class):
-                        if receive == 0.0 or not _exchange(classes, other, member_class, between_domains):
+                        if receive == 0.0 or not exchange(classes, other, member_class, between_domains):
                             continue
                         source = classes.attachment[other]
                         reached = False
@@ -510,7 +485,7 @@ def ecmp_paths(
     Parameters
     ----------
     isl_link : (T,) int32
-        Link of the topology of each trunk.
+        Link of the topology of each ISL.
     up_link, down_link : (n_endpoint_slots,) int32
         A link of each endpoint slot, there and back.
     chunk_number, n_chunks : int

@@ -134,12 +134,12 @@ def add_all_to_all_by_lft(
 
 
 def _none_yet() -> FloatMatrix:
-    """(pairs, bytes, source, destination of an example) of each share; -1 for no example."""
+    """(pairs, bytes, source, destination of an example) of each chunk; -1 for no example."""
     return np.tile(np.array([0.0, 0.0, -1.0, -1.0]), (MAX_CHUNKS, 1))
 
 
 def _checked(topology: Topology, routing: Lft, unrouted: FloatMatrix) -> Unrouted:
-    """What all shares found; refused unless the user asked to skip it."""
+    """What all chunks found; refused unless the user asked to skip it."""
     pairs, volume = int(unrouted[:, 0].sum()), float(unrouted[:, 1].sum())
     if pairs and not routing.skip_unrouted:
         first = unrouted[unrouted[:, 2] >= 0][0]

@@ -6,13 +6,11 @@ import numpy as np
 
 from collectives.demand import Int32Vector, Int64Vector
 from collectives.errors import InputError
-from fabric._kernels.arrays import Int32Matrix
+from fabric._kernels.arrays import Int32Matrix, WayEnd
 from fabric.formats.infiniband.lfts import NO_ENTRY, LftDump
 from fabric.formats.infiniband.subnet import OUTSIDE, SubnetFabric, clean_name
 from fabric.routing.policies import Lft
 from fabric.topology import ENDPOINT, SWITCH, Topology
-
-NO_ROUTE, DEAD_PORT, OWN_PORT = -1, -2, -3
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,13 +137,13 @@ def _next_links(
 ) -> Int32Matrix:
     """(n_rows, n_switches) int32: the link behind the port that a switch's table names."""
     n_ports = int(max(topology.link_tail_port.max(initial=0), tables.port.max(initial=0))) + 1
-    link_at = np.full((topology.n_nodes, n_ports), DEAD_PORT, np.int32)
+    link_at = np.full((topology.n_nodes, n_ports), WayEnd.DEAD_PORT, np.int32)
     known = np.flatnonzero(topology.link_tail_port > 0)
     link_at[topology.link_tail[known], topology.link_tail_port[known]] = known
-    link_at[:, 0] = OWN_PORT
-    result = np.full((lid.size, switch_nodes.size), NO_ROUTE, np.int32)
+    link_at[:, 0] = WayEnd.WRONG_END  # the switch's own port
+    result = np.full((lid.size, switch_nodes.size), WayEnd.NO_ENTRY, np.int32)
     for column, node in enumerate(switch_nodes.tolist()):
         if node in row_of_node:
             ports = tables.port[row_of_node[node], lid]
-            result[:, column] = np.where(ports == NO_ENTRY, NO_ROUTE, link_at[node, ports])
+            result[:, column] = np.where(ports == NO_ENTRY, WayEnd.NO_ENTRY, link_at[node, ports])
     return result

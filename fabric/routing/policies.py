@@ -103,7 +103,7 @@ class Lft:
         LID of each row.
     next_link : (n_rows, n_switches) int32
         Link by which a switch (in the order of the topology's nodes) sends to the row's LID; negative where it sends
-        nowhere: -1 no entry, -2 a port without a cable, -3 to itself.
+        nowhere: `NO_ENTRY`, `DEAD_PORT` or `WRONG_END` (to itself) of `fabric._kernels.arrays.WayEnd`.
     skip_unrouted : bool
         Leave pairs without a way out and count them, instead of refusing.
     """

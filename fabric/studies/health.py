@@ -7,7 +7,7 @@ from itertools import islice
 import numpy as np
 
 from collectives.demand import AllToAll, Groups, Int32Vector, Int64Vector
-from fabric._kernels.arrays import Int8Matrix, Int64Matrix, LftArrays
+from fabric._kernels.arrays import Int8Matrix, Int64Matrix, LftArrays, WayEnd
 from fabric.jobs.placement import Placement
 from fabric.routing.layer import layer_of
 from fabric.routing.lft_walk import lft_arrays
@@ -245,17 +245,17 @@ def _mismatches(tables: MatchedLfts) -> list[Finding]:
 
 def _unrouted(topology: Topology, routing: Lft, arrays: LftArrays) -> list[Finding]:
     """Pairs whose way ends elsewhere or nowhere, by reason; entries to dead ports; loops."""
-    from fabric._kernels import lft_walk as kernels
+    from fabric._kernels.lft_walk import way_states
 
     layer = layer_of(topology, SWITCH)
     net = layer.arrays
     state = np.zeros(routing.next_link.shape, np.int8)
-    kernels.way_states(arrays, state)
+    way_states(arrays, state)
     reasons = {
-        kernels.NO_ENTRY: ("no entry", "ordered pairs whose route meets a switch without an entry"),
-        kernels.DEAD_PORT: ("dead port", "ordered pairs whose route leads to a port without a cable"),
-        kernels.WRONG_END: ("wrong end", "ordered pairs whose route ends at another node"),
-        kernels.LOOP: ("loop", "ordered pairs whose route runs in a circle"),
+        WayEnd.NO_ENTRY: ("no entry", "ordered pairs whose route meets a switch without an entry"),
+        WayEnd.DEAD_PORT: ("dead port", "ordered pairs whose route leads to a port without a cable"),
+        WayEnd.WRONG_END: ("wrong end", "ordered pairs whose route ends at another node"),
+        WayEnd.LOOP: ("loop", "ordered pairs whose route runs in a circle"),
     }
     pairs: Counter[int] = Counter()
     examples: dict[int, list[str]] = {reason: [] for reason in reasons}
@@ -269,7 +269,7 @@ def _unrouted(topology: Topology, routing: Lft, arrays: LftArrays) -> list[Findi
         if not members[source_class] or first == stop:
             continue
         switches = net.slot_switch[first:stop]
-        reached = (state[:, switches] == kernels.REACHES).any(axis=1)
+        reached = (state[:, switches] == WayEnd.REACHES).any(axis=1)
         n_reached = np.add.reduceat(reached.astype(np.int64), routing.row_start[has_row])
         n_lids = np.diff(routing.row_start)[has_row]
         own = layer.endpoint_class[has_row] == source_class
@@ -294,14 +294,12 @@ def _stray_entries(
     topology: Topology, switch_node: Int32Vector, routing: Lft, arrays: LftArrays, state: Int8Matrix
 ) -> list[Finding]:
     """Table entries that lead nowhere though no pair of endpoints needs them."""
-    from fabric._kernels import lft_walk as kernels
-
     findings = []
     for reason, kind, text in (
-        (kernels.DEAD_PORT, "dead entry", "table entries that lead to a port without a cable"),
-        (kernels.LOOP, "loop entry", "table entries from which a route runs in a circle"),
+        (WayEnd.DEAD_PORT, "dead entry", "table entries that lead to a port without a cable"),
+        (WayEnd.LOOP, "loop entry", "table entries from which a route runs in a circle"),
     ):
-        where = (routing.next_link == reason) if reason != kernels.LOOP else (state == reason)
+        where = (routing.next_link == reason) if reason != WayEnd.LOOP else (state == reason)
         places = np.argwhere(where)
         examples = [
             f"{topology.nodes.name[switch_node[column]]}: LID {routing.lid[row]} "
@@ -314,6 +312,14 @@ def _stray_entries(
 
 def _endpoint_of_row(topology: Topology, arrays: LftArrays, row: int) -> str:
     return topology.endpoint_names[int(np.searchsorted(arrays.row_start, row, side="right")) - 1]
+
+
+# Why a switch's table names no link.
+_NO_LINK = {
+    WayEnd.NO_ENTRY: "which has no entry",
+    WayEnd.DEAD_PORT: "whose port has no cable",
+    WayEnd.WRONG_END: "which keeps it",
+}
 
 
 def _way(
@@ -331,7 +337,7 @@ def _way(
         seen.add(switch)
         link = int(arrays.next_link[row, switch])
         if link < 0:
-            end = {-1: "which has no entry", -2: "whose port has no cable", -3: "which keeps it"}[link]
+            end = _NO_LINK[WayEnd(link)]
             break
         if arrays.link_switch[link] < 0:
             words.append(names[topology.link_head[link]])

@@ -1,0 +1,62 @@
+"""Slow, obvious code that referees the kernels, and the list of which referees which.
+
+`TWINS` has a row for every public kernel (a function of `fabric/_kernels` without a leading underscore): the naive
+function that says what is right, and the test that compares the two.  `tests/fabric/kernels/test_twins.py` sees to it
+that none is missing and that every name in it exists.
+"""
+
+from typing import NamedTuple
+
+
+class Twin(NamedTuple):
+    naive: str
+    """Function of a module of `tests.naive`: ``module.function``."""
+    test: str
+    """Test that compares kernel and twin: ``path below tests::function``; it has the mark ``kernels``."""
+
+
+_SWEEP = Twin("routing.naive_link_bytes", "fabric/routing/test_sweep.py::test_equals_the_slow_walk")
+_PATHS = Twin("routing.naive_flow_bytes", "fabric/kernels/test_paths.py::test_paths_equal_the_slow_walk")
+_TABLES = Twin("lft_walk.naive_lft_bytes", "fabric/routing/test_lft_walk.py::test_random_tables_equal_the_slow_walk")
+_EVENTS = Twin("max_min.naive_rates", "fabric/timing/test_max_min.py::test_the_certificate_holds_after_every_event")
+_LISTS = Twin("max_min.naive_flows_on_links", "fabric/kernels/test_lists.py::test_flows_are_counted_and_listed")
+_ENDPOINTS = "fabric/kernels/test_endpoints.py::"
+_LFT = "fabric/kernels/test_lfts.py::"
+
+TWINS = {
+    "adaptive.sweep_all_to_all": _SWEEP,
+    "adaptive.sweep_flows": _SWEEP,
+    "adaptive.split_paths": _PATHS,
+    "endpoints.most_slots": Twin("endpoints.naive_most_slots", _ENDPOINTS + "test_the_most_slots_of_a_class"),
+    "endpoints.split_over_nearest": Twin("endpoints.naive_split", _ENDPOINTS + "test_split_over_the_nearest_slots"),
+    "endpoints.exchange": Twin("endpoints.naive_exchange", _ENDPOINTS + "test_who_exchanges_bytes"),
+    "lft_walk.lft_all_to_all": _TABLES,
+    "lft_walk.lft_flows": _TABLES,
+    "lft_walk.lft_paths": Twin("lft_walk.naive_lft_flow_bytes", _LFT + "test_paths_along_tables_equal_the_slow_walk"),
+    "lft_walk.mark_turns": Twin(
+        "lft_walk.naive_turns", "fabric/studies/test_health.py::test_turns_and_cycles_equal_those_of_all_walks"
+    ),
+    "lft_walk.peel_turns": Twin("lft_walk.naive_peeled", _LFT + "test_what_remains_lies_on_or_behind_cycles"),
+    "lft_walk.way_states": Twin("lft_walk.naive_way_end", _LFT + "test_ways_end_where_the_slow_walk_does"),
+    "max_min.count_flows": _LISTS,
+    "max_min.list_flows": _LISTS,
+    "max_min.fill": Twin(
+        "max_min.naive_rates",
+        "fabric/timing/test_max_min.py::test_rates_have_the_certificate_and_equal_the_slow_filling",
+    ),
+    "max_min.start_flows": _EVENTS,
+    "max_min.end_flows": _EVENTS,
+    "max_min.refill": _EVENTS,
+    "max_min.settle": _EVENTS,
+    "max_min.run": Twin(
+        "max_min.naive_completions",
+        "fabric/timing/test_max_min.py::test_completions_equal_those_solved_anew_at_every_event",
+    ),
+    "single_path.dmodk_all_to_all": _SWEEP,
+    "single_path.dmodk_flows": _SWEEP,
+    "single_path.dmodk_paths": _PATHS,
+    "single_path.ecmp_all_to_all": _SWEEP,
+    "single_path.ecmp_flows": _SWEEP,
+    "single_path.ecmp_paths": _PATHS,
+    "single_path.path_lengths": _PATHS,
+}

@@ -1,8 +1,12 @@
 """Forwarding tables walked pair by pair: slow, obvious code that referees the kernels."""
 
+from itertools import pairwise
+
 import numpy as np
 
-from fabric.topology import NVSWITCH, SWITCH
+from collectives import Flows
+from fabric._kernels.arrays import WayEnd
+from fabric.topology import ENDPOINT, ISL, NVSWITCH, SWITCH
 from tests.naive.routing import pairs_of
 
 
@@ -21,6 +25,52 @@ def walk(topology, routing, row, switch):
         links.append(link)
         switch = int(topology.link_head[link])
     return links if switch == endpoint else None
+
+
+def naive_way_end(topology, routing, row, switch):
+    """`WayEnd` of the way from a switch (node) for a row."""
+    number = {int(node): n for n, node in enumerate(np.flatnonzero(topology.nodes.kind == SWITCH))}
+    owner = topology.endpoints[np.searchsorted(routing.row_start, row, side="right") - 1]
+    seen = set()
+    while switch in number:
+        if switch in seen:
+            return WayEnd.LOOP
+        seen.add(switch)
+        link = int(routing.next_link[row, number[switch]])
+        if link < 0:
+            return {-1: WayEnd.NO_ENTRY, -2: WayEnd.DEAD_PORT, -3: WayEnd.WRONG_END}[link]
+        switch = int(topology.link_head[link])
+    return WayEnd.REACHES if switch == owner else WayEnd.WRONG_END
+
+
+def naive_turns(topology, routing):
+    """Pairs of ISLs (a, b), b right after a on some route between endpoints."""
+    turns = set()
+    for row in range(len(routing.lid)):
+        dst = np.searchsorted(routing.row_start, row, side="right") - 1
+        for link in np.flatnonzero(topology.nodes.kind[topology.link_tail] == ENDPOINT):
+            way = walk(topology, routing, row, int(topology.link_head[link])) or []
+            assert not way or topology.link_head[way[-1]] == topology.endpoints[dst]
+            turns |= set(pairwise(step for step in way if topology.link_kind[step] == ISL))
+    return turns
+
+
+def naive_peeled(turns, n_links):
+    """Links that remain when those that no remaining link leads into are taken away, again and again."""
+    left = set(range(n_links))
+    while gone := left - {b for a, b in turns if a in left}:
+        left -= gone
+    return left
+
+
+def naive_lft_flow_bytes(topology, src, dst, routing):
+    """(F, n_links): bytes of each flow of one byte between endpoints; None where a flow has no way."""
+    everywhere = np.arange(topology.n_endpoints)
+    rows = []
+    for a, b in zip(src.tolist(), dst.tolist(), strict=True):
+        load, unrouted = naive_lft_bytes(topology, Flows([a], [b], [1.0]), everywhere, routing)
+        rows.append(None if unrouted else load)
+    return rows
 
 
 def naive_lft_bytes(topology, demand, endpoint, routing):

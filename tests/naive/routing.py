@@ -186,6 +186,14 @@ def naive_link_bytes(topology, demand, endpoint, routing):
     return load
 
 
+def naive_flow_bytes(topology, src, dst, routing):
+    """(F, n_links): bytes of each flow of one byte between endpoints."""
+    load = np.zeros((len(src), topology.n_links))
+    for flow, (a, b) in enumerate(zip(src.tolist(), dst.tolist(), strict=True)):
+        route_pair(topology, a, b, 1.0, routing, load[flow])
+    return load
+
+
 def assert_conserved(topology, link_bytes, sent, received, rtol=1e-9):
     """Bytes into every switch are bytes out; an endpoint's balance is what it sent and received."""
     into = np.bincount(topology.link_head, weights=link_bytes, minlength=topology.n_nodes)

@@ -65,7 +65,11 @@ def table_cases(draw, demands):
             for switch in switches:
                 out = range(topology.out_start[switch], topology.out_start[switch + 1])
                 home = [link for link in out if topology.link_head[link] == topology.endpoints[endpoint]]
-                row.append(draw(st.sampled_from([*home, *home, *out] or [-1])) if draw(st.integers(0, 9)) else -2)
+                row.append(
+                    draw(st.sampled_from([*home, *home, *out] or [-1]))
+                    if draw(st.integers(0, 9))
+                    else draw(st.integers(-3, -1))
+                )
             rows.append(row)
     next_link = np.array(rows, np.int32).reshape(row_start[-1], switches.size)
     endpoint = np.array(draw(st.permutations(range(topology.n_endpoints))), np.int32)
@@ -73,6 +77,7 @@ def table_cases(draw, demands):
     return topology, draw(demands(topology.n_endpoints)), Placement(endpoint), tables
 
 
+@pytest.mark.kernels
 @pytest.mark.parametrize("demands", [flow_demands, all_to_all_demands])
 def test_random_tables_equal_the_slow_walk(demands):
     @settings(deadline=None, max_examples=150)

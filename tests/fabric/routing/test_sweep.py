@@ -37,6 +37,7 @@ def sent_and_received(topology, demand, placement):
     return sent, received
 
 
+@pytest.mark.kernels
 @pytest.mark.parametrize("routing", POLICIES, ids=policy_name)
 @pytest.mark.parametrize("demands", [flow_demands, all_to_all_demands])
 def test_equals_the_slow_walk(routing, demands):
@@ -68,6 +69,7 @@ def crossed_domains():
     return topology_of(kinds, cables)
 
 
+@pytest.mark.kernels
 @pytest.mark.parametrize("routing", POLICIES, ids=policy_name)
 def test_blocks_and_domains_that_cross(routing):
     topology = crossed_domains()
@@ -234,6 +236,7 @@ def test_loads_add_scale_and_compare(tree):
         one + link_loads(build(fat_tree(4)), uniform(16), Placement(np.arange(16, dtype=np.int32)))
 
 
+@pytest.mark.kernels
 @pytest.mark.parametrize("routing", POLICIES, ids=policy_name)
 def test_idle_links_stay_idle(routing):
     """Bytes of a member to itself, split 300 : 200 over its ports, leave no rounding behind."""

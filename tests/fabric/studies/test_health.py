@@ -1,7 +1,6 @@
 """Fabrics and tables with one thing wrong each: found, counted, named."""
 
 from dataclasses import replace
-from itertools import pairwise
 from pathlib import Path
 
 import networkx as nx
@@ -18,7 +17,7 @@ from fabric.routing.policies import Lft
 from fabric.studies.health import _turns, check_fabric
 from fabric.topology import ENDPOINT, ISL, SWITCH, Cables, Topology
 from tests.fabric.routing.test_lft_walk import table_cases
-from tests.naive.lft_walk import walk
+from tests.naive.lft_walk import naive_turns, walk
 from tests.random_fabrics import flow_demands, topology_of
 
 DATA = Path(__file__).parents[3] / "tests" / "data" / "infiniband"
@@ -135,18 +134,12 @@ def test_a_ring_routed_one_way_may_deadlock():
     assert "credit loop" not in found
 
 
+@pytest.mark.kernels
 @settings(deadline=None, max_examples=100)
 @given(table_cases(flow_demands))
 def test_turns_and_cycles_equal_those_of_all_walks(case):
     topology, _, _, routing = case
-    expected = set()
-    for row in range(len(routing.lid)):
-        dst = np.searchsorted(routing.row_start, row, side="right") - 1
-        for link in np.flatnonzero(topology.nodes.kind[topology.link_tail] == ENDPOINT):
-            way = walk(topology, routing, row, int(topology.link_head[link])) or []
-            assert not way or topology.link_head[way[-1]] == topology.endpoints[dst]
-            isls = [step for step in way if topology.link_kind[step] == ISL]
-            expected |= set(pairwise(isls))
+    expected = naive_turns(topology, routing)
     turns = _turns(topology, lft_arrays(topology, routing))
     assert {tuple(turn) for turn in turns.tolist()} == expected
     cyclic = not nx.is_directed_acyclic_graph(nx.DiGraph(list(expected)))
@@ -154,6 +147,7 @@ def test_turns_and_cycles_equal_those_of_all_walks(case):
     assert ("credit loop" in found) == cyclic
 
 
+@pytest.mark.kernels
 @settings(deadline=None, max_examples=100)
 @given(table_cases(flow_demands))
 def test_counted_pairs_equal_those_without_a_walk(case):

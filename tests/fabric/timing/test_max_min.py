@@ -18,6 +18,7 @@ from fabric.routing.policies import Adaptive, DModK, Ecmp
 from fabric.timing.equal_flows import equal_flows
 from fabric.timing.max_min import completions, max_min_rates
 from tests.fabric.routing.test_lft_walk import table_cases
+from tests.naive.max_min import matrix, naive_completions, naive_rates
 from tests.random_fabrics import fabrics, topology_of
 
 DATA = Path(__file__).parents[3] / "tests" / "data"
@@ -38,35 +39,6 @@ def sharings(draw, max_flows=8, max_links=6):
     return capacity, FlowPaths(start, link, np.array(draw(parts)) if split else None)
 
 
-def matrix(capacity, paths):
-    """(L, F) part of each flow on each link."""
-    uses = np.zeros((capacity.size, paths.n_flows))
-    fraction = np.ones(len(paths.link)) if paths.fraction is None else paths.fraction
-    for flow in range(paths.n_flows):
-        for hop in range(paths.start[flow], paths.start[flow + 1]):
-            uses[paths.link[hop], flow] += fraction[hop]
-    return uses
-
-
-def naive_rates(uses, capacity, weight):
-    """Raise all rates together, stop those on the first full link, again."""
-    n_flows = uses.shape[1]
-    rate, free = np.zeros(n_flows), np.ones(n_flows, bool)
-    rate[uses.sum(axis=0) == 0] = np.inf
-    free[uses.sum(axis=0) == 0] = False
-    while free.any():
-        fixed = (uses[:, ~free & np.isfinite(rate)] * (weight * rate)[~free & np.isfinite(rate)]).sum(axis=1)
-        rising = (uses[:, free] * weight[free]).sum(axis=1)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            level = np.where(rising > 0, (capacity - fixed) / rising, np.inf)
-        first = level.min()
-        full = level <= first * (1 + 1e-12)
-        stopped = free & (uses[full] > 0).any(axis=0)
-        rate[stopped] = first
-        free &= ~stopped
-    return rate
-
-
 def assert_max_min(uses, capacity, rate, weight):
     """The certificate: no link is over its capacity, every flow has a full link on which none is faster."""
     moving = np.flatnonzero(uses.sum(axis=0) > 0)
@@ -78,6 +50,7 @@ def assert_max_min(uses, capacity, rate, weight):
         assert any(rate[flow] >= rate[moving][uses[link, moving] > 0].max() * (1 - 1e-9) for link in own)
 
 
+@pytest.mark.kernels
 @settings(deadline=None, max_examples=300)
 @given(sharings(), st.data())
 def test_rates_have_the_certificate_and_equal_the_slow_filling(case, data):
@@ -90,32 +63,10 @@ def test_rates_have_the_certificate_and_equal_the_slow_filling(case, data):
     assert_max_min(uses, capacity, rate, weight)
 
 
-def naive_completions(uses, capacity, size, begin):
-    """Rates found anew for all flows at each start and end."""
-    rest, finish = size.astype(float).copy(), np.full(size.size, np.nan)
-    still = (size == 0) | (uses.sum(axis=0) == 0)
-    finish[still] = begin[still]
-    now = 0.0
-    while np.isnan(finish).any():
-        active = np.isnan(finish) & (begin <= now)
-        upcoming = begin[np.isnan(finish) & (begin > now)]
-        later = upcoming.min() if upcoming.size else np.inf
-        if not active.any():
-            now = later
-            continue
-        rate = naive_rates(uses[:, active], capacity, np.ones(active.sum()))
-        step = min((rest[active] / rate).min(), later - now)
-        rest[active] -= rate * step
-        now += step
-        ended = np.flatnonzero(active)[rest[active] <= 1e-9 * size[active]]
-        finish[ended] = now
-        rest[ended] = 0.0
-    return finish
-
-
 SIZES = st.sampled_from([0.0, 1.0, 2.0, 2.0, 5.0, 7.5])
 
 
+@pytest.mark.kernels
 @settings(deadline=None, max_examples=300)
 @given(sharings(), st.data())
 def test_completions_equal_those_solved_anew_at_every_event(case, data):
@@ -140,6 +91,7 @@ def large_case(seed):
     return generator.uniform(0.5, 20.0, 12), paths, generator.uniform(1, 50, n), generator.uniform(0, 60, n)
 
 
+@pytest.mark.kernels
 @pytest.mark.parametrize("seed", range(20))
 def test_many_flows_end_as_solved_anew_at_every_event(seed):
     capacity, paths, size, begin = large_case(seed)
@@ -147,6 +99,7 @@ def test_many_flows_end_as_solved_anew_at_every_event(seed):
     np.testing.assert_allclose(completions(capacity, paths, size, begin).finish_s, expected, rtol=1e-6)
 
 
+@pytest.mark.kernels
 @pytest.mark.parametrize("seed", range(20))
 def test_the_certificate_holds_after_every_event(seed):
     """Flows come and go in random order, several at a time; rates are those found anew each time."""
@@ -236,6 +189,7 @@ def test_flows_that_end_together_do_so_with_a_quantum_too():
     assert done.finish_s == pytest.approx([1.0, 1.0, 1.0 + 8.0 / 3.0], rel=1e-5)
 
 
+@pytest.mark.kernels
 @settings(deadline=None, max_examples=100)
 @given(sharings(), st.data())
 def test_with_a_quantum_the_answer_is_exact_for_the_sizes_it_says(case, data):

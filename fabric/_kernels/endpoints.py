@@ -1,0 +1,61 @@
+"""What all sweeps need at the endpoints' end: over which slots they send, and who exchanges bytes with whom."""
+
+from fabric._kernels.arrays import FloatVector, Int32Vector, LayerArrays, MemberClassArrays
+from fabric._kernels.compile import kernel
+
+
+@kernel
+def most_slots(net: LayerArrays) -> int:
+    """The largest number of slots of an attachment class, at least 1.  O(K)."""
+    most = 1
+    for attachment in range(net.slot_start.shape[0] - 1):
+        most = max(most, net.slot_start[attachment + 1] - net.slot_start[attachment])
+    return most
+
+
+@kernel
+def split_over_nearest(net: LayerArrays, distance: Int32Vector, fraction: FloatVector) -> None:
+    """Split the bytes of each attachment class over those of its slots that are nearest to a destination.  O(A).
+
+    An endpoint is no switch: its NIC balances its ports under every policy.
+
+    Parameters
+    ----------
+    distance : (S,) int32
+        Hops from each switch to the destination; -1 where there is no way.
+    fraction : (A,) float64
+        In: weight of each slot.  Out: part of its class's bytes that goes by it, in proportion to the weights; 0 for
+        slots farther away, and for all of a class that cannot reach the destination.
+    """
+    for attachment in range(net.slot_start.shape[0] - 1):
+        first, stop = net.slot_start[attachment], net.slot_start[attachment + 1]
+        nearest = -1
+        for slot in range(first, stop):
+            reach = distance[net.slot_switch[slot]]
+            if reach >= 0 and (nearest < 0 or reach < nearest):
+                nearest = reach
+        total = 0.0
+        for slot in range(first, stop):
+            if nearest < 0 or distance[net.slot_switch[slot]] != nearest:
+                fraction[slot] = 0.0
+            total += fraction[slot]
+        if total > 0.0:
+            for slot in range(first, stop):
+                fraction[slot] /= total
+
+
+@kernel
+def exchange(classes: MemberClassArrays, a: int, b: int, between_domains: bool) -> bool:
+    """Whether members of the member classes `a` and `b` exchange bytes in this layer (a member with itself apart).
+
+    Parameters
+    ----------
+    a, b : int
+        Member classes of one group.
+    between_domains : bool
+        True: pairs in different domains do (scale-out); False: pairs in one domain (scale-up).  Never pairs in one
+        block.
+    """
+    same_domain = classes.label[0, a] > 0 and classes.label[0, a] == classes.label[0, b]
+    same_block = classes.label[1, a] > 0 and classes.label[1, a] == classes.label[1, b]
+    return same_domain != between_domains and not same_block

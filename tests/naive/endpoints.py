@@ -1,0 +1,32 @@
+"""Slots and who exchanges bytes, from the definitions: slow, obvious code that referees the kernels."""
+
+
+def naive_most_slots(net):
+    """The largest number of slots of a class, at least 1."""
+    return max([1, *(stop - first for first, stop in slots_of(net))])
+
+
+def slots_of(net):
+    """Where the slots of each attachment class begin and stop."""
+    return list(zip(net.slot_start[:-1].tolist(), net.slot_start[1:].tolist(), strict=True))
+
+
+def naive_split(net, distance, weight):
+    """Part of each class's bytes by slot: by weight, among its slots with the shortest way."""
+    fraction = [0.0] * len(net.slot_switch)
+    for first, stop in slots_of(net):
+        ways = {slot: distance[net.slot_switch[slot]] for slot in range(first, stop)}
+        ways = {slot: hops for slot, hops in ways.items() if hops >= 0}
+        best = [slot for slot, hops in ways.items() if hops == min(ways.values())]
+        for slot in best:
+            fraction[slot] = weight[slot] / sum(weight[other] for other in best)
+    return fraction
+
+
+def naive_exchange(domains, blocks, between_domains):
+    """Whether two members exchange bytes in a layer; domains and blocks of the two, None for none."""
+    (domain_a, domain_b), (block_a, block_b) = domains, blocks
+    if block_a is not None and block_a == block_b:
+        return False
+    together = domain_a is not None and domain_a == domain_b
+    return not together if between_domains else together
