@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from collectives.demand import FloatVector
+from collectives.sizes import counted
 from fabric.reports.figures.style import QUIET, SERIES, blank, check_format, open_frame, saved, styled, time_unit
 from fabric.reports.words import bytes_text, seconds_text
 from traces.operation import Operation, Trace
@@ -102,9 +103,8 @@ def over_time(rows: tuple[Alike, ...], first_s: float, last_s: float, sized: boo
 
 def _figure(trace: Trace, title: str) -> "Figure":
     rows = alike(trace)
-    files = f"{len(trace.files)} file" + ("s" if len(trace.files) != 1 else "")
     ranks = f", {trace.n_ranks:,} ranks" if trace.n_ranks else ""
-    said = f"{len(trace.operations):,} operations in {files}{ranks}"
+    said = f"{counted(len(trace.operations), 'operation')} in {counted(len(trace.files), 'file')}{ranks}"
     if not rows:
         return _no_operations(trace, title, said)
     unknown = sum(row.unknown for row in rows)
