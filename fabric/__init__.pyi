@@ -43,7 +43,10 @@ from .jobs.placement import (
 from .jobs.requests import Collective as Collective, DemandFile as DemandFile, TraceFiles as TraceFiles
 from .jobs.rule import PlacementRule as PlacementRule
 from .jobs.traffic import Traffic as Traffic
-from .reports.heatmap import compare_figure as compare_figure
+from .reports.figures.busbw import busbw_figure as busbw_figure
+from .reports.figures.compare import Panel as Panel, compare_figure as compare_figure
+from .reports.figures.rates import rates_figure as rates_figure
+from .reports.figures.trace import trace_figure as trace_figure
 from .reports.links import links_csv as links_csv
 from .routing.flow_paths import FlowPaths as FlowPaths
 from .routing.link_loads import (

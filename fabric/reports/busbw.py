@@ -1,12 +1,12 @@
 """The report of `busbw`: nccl-tests' columns as a table, a plot and a JSON document."""
 
-import io
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 from collectives.sizes import format_bytes
 from fabric.reports.emit import Report
+from fabric.reports.figures.busbw import busbw_figure
 from fabric.reports.gates import Headline
 from fabric.reports.loads import fabric_facts
 from fabric.reports.tables import Table
@@ -132,44 +132,6 @@ def busbw_document(predicted: Prediction, assumptions: Sequence[str]) -> dict[st
         },
         "assumptions": list(assumptions),
     }
-
-
-def busbw_figure(rows: Sequence[Row], comparison: Comparison | None, title: str, suffix: str) -> bytes:
-    """Busbw and time over size, a line per algorithm, and what was measured."""
-    import matplotlib as mpl
-
-    mpl.use("Agg")
-    import matplotlib.pyplot as plt
-
-    lines = {name: [row for row in rows if row.algorithm == name] for name in dict.fromkeys(r.algorithm for r in rows)}
-    real = [one.measured for one in comparison.rows] if comparison is not None else []
-    with mpl.rc_context({"svg.hashsalt": "railscope", "font.size": 8}):
-        figure, panels = plt.subplots(1, 2, figsize=(9.0, 3.8), layout="constrained")
-        for axes, label, key, unit in (
-            (panels[0], "busbw [GB/s]", "busbw_GBps", 1.0),
-            (panels[1], "time [us]", "time_s", 1e-6),
-        ):
-            for name, own in lines.items():
-                axes.plot([row.size for row in own], [getattr(row, key) / unit for row in own], marker=".", label=name)
-            if real:
-                axes.plot(
-                    [row.size for row in real], [getattr(row, key) / unit for row in real], "k+", label="measured"
-                )
-            axes.set_xscale("log", base=2)
-            axes.xaxis.set_major_formatter(lambda size, _: format_bytes(size))
-            axes.xaxis.set_minor_formatter("")
-            axes.set_xlabel("size")
-            axes.set_ylabel(label)
-            axes.grid(alpha=0.3)
-        panels[0].set_ylim(bottom=0.0)
-        panels[1].set_yscale("log")
-        panels[0].legend()
-        figure.suptitle(title)
-        buffer = io.BytesIO()
-        dates = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
-        figure.savefig(buffer, format=suffix[1:], dpi=100, metadata=dates.get(suffix, {}))
-        plt.close(figure)
-    return buffer.getvalue()
 
 
 def busbw_report(predicted: Prediction, source: str = "", figure: Path | None = None) -> Report:

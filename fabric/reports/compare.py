@@ -7,10 +7,10 @@ from pathlib import Path
 from collectives.sizes import counted
 from fabric.bounds.cuts import Bound
 from fabric.reports.emit import Report
+from fabric.reports.figures.compare import compare_figure
 from fabric.reports.gates import Headline
-from fabric.reports.heatmap import compare_figure
 from fabric.reports.links import link_text, links_csv, tier_text
-from fabric.reports.loads import BOTTLENECK_TIME, fabric_facts, headline_of, routing_facts
+from fabric.reports.loads import BOTTLENECK_TIME, fabric_facts, headline_of, panel_of, routing_facts
 from fabric.reports.tables import Table
 from fabric.reports.words import number_text, ratio_text, seconds_text
 from fabric.studies.analysis import summarize
@@ -204,7 +204,7 @@ def ladder_report(rungs: tuple[Rung, ...], figure: Path | None = None, csv: Path
     )
     files: dict[str, str | bytes] = {}
     if figure is not None:
-        panels = (("naive", naive.loads.total), ("rail-aware", best.loads.total))
+        panels = (panel_of("naive", naive.analysis), panel_of("rail-aware", best.analysis))
         files[str(figure)] = compare_figure(panels, title, figure.suffix)
     if csv is not None:
         files[str(csv)] = links_csv(best.loads.total)
@@ -233,7 +233,7 @@ def routings_report(
     assumptions = (*scenario.assumptions, BOTTLENECK_TIME)
     files: dict[str, str | bytes] = {}
     if figure is not None:
-        panels = tuple((end.name, end.analysis.loads.total) for end in dict.fromkeys((outcomes[0], fastest)))
+        panels = tuple(panel_of(end.name, end.analysis) for end in dict.fromkeys((outcomes[0], fastest)))
         files[str(figure)] = compare_figure(panels, title, figure.suffix)
     if csv is not None:
         files[str(csv)] = links_csv(fastest.analysis.loads.total)

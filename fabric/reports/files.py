@@ -6,7 +6,7 @@ from pathlib import Path
 from fabric.files import check_writable, unused_path
 from fabric.formats.opening import OpenedFabric
 from fabric.jobs.requests import Collective, Request
-from fabric.reports.heatmap import check_format
+from fabric.reports.figures.style import check_format
 
 
 def check_outputs(figure: Path | None, others: Iterable[Path | None], force: bool) -> None:

@@ -11,8 +11,8 @@ from fabric.formats.infragraph import annotated
 from fabric.formats.opening import OpenedFabric
 from fabric.reports.channels import channels_document, channels_table
 from fabric.reports.emit import Report
+from fabric.reports.figures.compare import Panel, compare_figure
 from fabric.reports.gates import Headline
-from fabric.reports.heatmap import compare_figure
 from fabric.reports.links import hotspot_table, link_text, links_csv, tier_table
 from fabric.reports.tables import Facts, Table
 from fabric.reports.words import bytes_text, number_text, seconds_text
@@ -124,7 +124,7 @@ def loads_report(
     assumptions = (*scenario.assumptions, BOTTLENECK_TIME)
     files: dict[str, str | bytes] = {}
     if figure is not None:
-        panels = ((scenario.fabric.name, total),)
+        panels = (panel_of(scenario.fabric.name, analysis),)
         files[str(figure)] = compare_figure(panels, f"{scenario.fabric.name}: {analysis.traffic.label}", figure.suffix)
     if csv is not None:
         files[str(csv)] = links_csv(total)
@@ -143,6 +143,13 @@ def loads_report(
 def headline_of(name: str, analysis: Analysis) -> Headline:
     """The figures of an analysis that limits are set on."""
     return Headline(name, analysis.time_s, analysis.busbw_GBps, analysis.over_bound, analysis.imbalance)
+
+
+def panel_of(heading: str, analysis: Analysis) -> Panel:
+    """An analysis as a figure shows it."""
+    spot = analysis.hottest
+    hottest = None if spot is None else f"{spot.name} ({spot.tier} {spot.direction})"
+    return Panel(heading, analysis.loads.total, analysis.time_s, analysis.busbw_GBps, hottest)
 
 
 def fabric_facts(given: OpenedFabric) -> dict[str, object]:

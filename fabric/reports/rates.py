@@ -8,6 +8,7 @@ import numpy as np
 from collectives.sizes import counted
 from fabric.reports.csv_text import csv_text
 from fabric.reports.emit import Report
+from fabric.reports.figures.rates import rates_figure
 from fabric.reports.gates import Headline
 from fabric.reports.loads import fabric_facts, routing_facts, routing_text
 from fabric.reports.tables import Facts
@@ -81,6 +82,10 @@ def paths_text(timed: FlowTimes) -> str:
 def rates_report(timed: FlowTimes, figure: Path | None = None, csv: Path | None = None) -> Report:
     """What `rates` has to say, with the files that are asked for."""
     files: dict[str, str | bytes] = {}
+    if figure is not None:
+        flows = (timed.flows, timed.start_s, timed.finish_s, timed.fabric.topology.endpoint_names)
+        title = f"{timed.fabric.name}: {len(timed.start_s):,} flows, {paths_text(timed)}"
+        files[str(figure)] = rates_figure(*flows, title, figure.suffix)
     if csv is not None:
         files[str(csv)] = rates_csv(timed)
     return Report(

@@ -7,6 +7,7 @@ import numpy as np
 from collectives.sizes import counted
 from fabric.reports.csv_text import csv_text
 from fabric.reports.emit import Report
+from fabric.reports.figures.trace import trace_figure
 from fabric.reports.tables import Table
 from fabric.reports.words import bytes_text
 from fabric.studies.verdicts.trace import trace_verdict
@@ -139,6 +140,9 @@ def _ranks(ranks: tuple[int, ...]) -> str:
 def trace_report(trace: Trace, top: int = 20, figure: Path | None = None, csv: Path | None = None) -> Report:
     """What `trace` has to say, with the files that are asked for."""
     files: dict[str, str | bytes] = {}
+    if figure is not None:
+        title = ", ".join(Path(file).name for file in trace.files[:2]) + (" ..." if len(trace.files) > 2 else "")
+        files[str(figure)] = trace_figure(trace, title, figure.suffix)
     if csv is not None:
         files[str(csv)] = operations_csv(trace)
     return Report(

@@ -1,6 +1,5 @@
 """The ladder on fabrics small enough to know what must come out."""
 
-import numpy as np
 import pytest
 
 from collectives import Groups, all_to_all, rail_aligned
@@ -9,12 +8,11 @@ from fabric.builders.description import FabricDescription, Hosts, Leaf, ScaleUp,
 from fabric.jobs.placement import domain_of_rank, packed, rail_of_rank
 from fabric.jobs.requests import Collective
 from fabric.jobs.rule import PlacementRule
-from fabric.reports.heatmap import compare_figure, leaf_spine_heatmap
-from fabric.routing.link_loads import LinkLoads, schedule_loads
+from fabric.routing.link_loads import schedule_loads
 from fabric.routing.policies import Adaptive, DModK, Ecmp
 from fabric.scenario import Scenario
 from fabric.studies.ladder import ladder
-from fabric.topology import ISL, NVLINK, UP
+from fabric.topology import ISL, NVLINK
 
 
 def cluster(hosts=16, hosts_per_domain=1):
@@ -75,27 +73,3 @@ def test_the_same_seed_gives_the_same_ladder():
     for a, b in zip(one, two, strict=True):
         assert a.outcome.loads.total.bytes.tobytes() == b.outcome.loads.total.bytes.tobytes()
     assert one[0].outcome.time_s != ladder(studied(cluster(), 16, seed=3), Ecmp(seed=4))[0].outcome.time_s
-
-
-def test_heatmap_holds_every_leaf_spine_cable():
-    topology = build(cluster(hosts=16))
-    load = np.zeros(topology.n_links)
-    up = np.flatnonzero((topology.link_tier == 2) & (topology.link_direction == UP) & (topology.link_kind == ISL))
-    load[up] = np.arange(up.size) * 50e9
-    heat = leaf_spine_heatmap(LinkLoads(topology, load), UP)
-    assert heat.seconds.shape == (len(heat.rows), len(heat.columns))
-    for row, leaf in enumerate(heat.rows):
-        for column, spine in enumerate(heat.columns):
-            ends = (topology.nodes.name.index(leaf), topology.nodes.name.index(spine))
-            cables = [n for n in up if (topology.link_tail[n], topology.link_head[n]) == ends]
-            assert heat.seconds[row, column] == pytest.approx(max(load[n] for n in cables) / 50e9)
-    assert heat.row_bounds == (2, 4, 6)
-
-
-@pytest.mark.parametrize(("suffix", "magic"), [(".png", b"\x89PNG"), (".svg", b"<?xml"), (".pdf", b"%PDF")])
-def test_figures_are_the_same_bytes_each_time(suffix, magic):
-    topology = build(cluster())
-    loads = LinkLoads(topology, np.linspace(0, 1e9, topology.n_links))
-    one, two = (compare_figure((("a", loads), ("b", loads.scaled(0.0))), "t", suffix) for _ in range(2))
-    assert one == two
-    assert one.startswith(magic)
