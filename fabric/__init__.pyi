@@ -19,6 +19,7 @@ from .builders.reference import (
 from .commands.app import register_command as register_command
 from .commands.grouping import OptionGroup as OptionGroup
 from .formats.exporting import export_fabric as export_fabric
+from .formats.infiniband.lfts import LftDump as LftDump, read_lfts as read_lfts
 from .formats.node_link import (
     from_networkx as from_networkx,
     read_node_link as read_node_link,
@@ -48,15 +49,26 @@ from .reports.figures.compare import Panel as Panel, compare_figure as compare_f
 from .reports.figures.rates import rates_figure as rates_figure
 from .reports.figures.trace import trace_figure as trace_figure
 from .reports.links import links_csv as links_csv
-from .routing.flow_paths import FlowPaths as FlowPaths
-from .routing.link_loads import (
-    LinkLoads as LinkLoads,
-    ScheduleLoads as ScheduleLoads,
-    link_loads as link_loads,
-    schedule_loads as schedule_loads,
+from .routing.flow_paths import FlowPaths as FlowPaths, RoutedFlows as RoutedFlows
+from .routing.link_loads import link_loads as link_loads, schedule_loads as schedule_loads
+from .routing.loads import LinkLoads as LinkLoads, ScheduleLoads as ScheduleLoads, Unrouted as Unrouted
+from .routing.match_lfts import MatchedLfts as MatchedLfts, match_lfts as match_lfts
+from .routing.paths import route_flows as route_flows
+from .routing.policies import (
+    Adaptive as Adaptive,
+    DModK as DModK,
+    Ecmp as Ecmp,
+    GivenPaths as GivenPaths,
+    Lft as Lft,
+    LinkWeights as LinkWeights,
+    Routing as Routing,
 )
-from .routing.paths import RoutedFlows as RoutedFlows, route_flows as route_flows
-from .routing.policies import Adaptive as Adaptive, DModK as DModK, Ecmp as Ecmp, Lft as Lft, Routing as Routing
+from .routing.registry import (
+    make_policy as make_policy,
+    policy_names as policy_names,
+    register_policy as register_policy,
+)
+from .routing.unroutable import Unroutable as Unroutable
 from .scenario import Job as Job, Scenario as Scenario, opened_fabric as opened_fabric, time_model as time_model
 from .studies.analysis import (
     Analysis as Analysis,

@@ -5,7 +5,7 @@ port), so that the links leaving node ``v`` are ``out_start[v]:out_start[v + 1]`
 give the same arrays.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from collectives.demand import FloatVector, Int32Vector, Int64Vector, frozen_array
 from collectives.errors import InputError
+from fabric.showing import Facts, Shown
 
 Int8Vector = npt.NDArray[np.int8]
 BoolVector = npt.NDArray[np.bool_]
@@ -86,8 +87,8 @@ class Cables:
     ba_gbps: FloatVector
 
 
-@dataclass(frozen=True, eq=False)
-class Topology:
+@dataclass(frozen=True, eq=False, repr=False)
+class Topology(Shown):
     """A fabric.  Made by `Topology.from_cables`, a builder or a reader; never mutated.
 
     Attributes
@@ -113,7 +114,7 @@ class Topology:
     link_reverse: Int32Vector
     link_tail_port: Int32Vector
     link_head_port: Int32Vector
-    out_start: Int64Vector = field(repr=False)
+    out_start: Int64Vector
 
     @classmethod
     def from_cables(cls, name: str, nodes: Nodes, cables: Cables) -> "Topology":
@@ -152,16 +153,30 @@ class Topology:
             out_start=frozen_array(np.searchsorted(tail, np.arange(len(nodes.name) + 1)), np.int64, "out_start"),
         )
 
+    def __repr__(self) -> str:
+        counts = ", ".join(f"{value} {what}" for what, value in self._facts()[1:])
+        return f"Topology({self.name!r}: {counts})"
+
+    def _facts(self) -> Facts:
+        switches, nvswitches = (int(np.count_nonzero(self.nodes.kind == kind)) for kind in (SWITCH, NVSWITCH))
+        facts = [("name", self.name), ("endpoints", f"{self.n_endpoints:,}"), ("switches", f"{switches:,}")]
+        if nvswitches:
+            facts.append(("NVLink switches", f"{nvswitches:,}"))
+        return [*facts, ("links", f"{self.n_links:,}")]
+
     @property
     def n_nodes(self) -> int:
+        """Endpoints and switches."""
         return len(self.nodes.name)
 
     @property
     def n_links(self) -> int:
+        """Directed links, two for each cable."""
         return len(self.link_tail)
 
     @property
     def n_endpoints(self) -> int:
+        """Endpoints, N."""
         return len(self.endpoints)
 
     @cached_property
@@ -171,6 +186,7 @@ class Topology:
 
     @cached_property
     def endpoint_names(self) -> tuple[str, ...]:
+        """Name of each endpoint, in the order of `endpoints`."""
         return tuple(self.nodes.name[node] for node in self.endpoints)
 
     @cached_property

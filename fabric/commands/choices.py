@@ -43,6 +43,6 @@ def choice(
 
 def registered_policies() -> Sequence[str]:
     """Names of all routing policies, those from outside too."""
-    from fabric.routing.policies import COMPUTED
+    from fabric.routing.registry import ready_policy_names
 
-    return (*COMPUTED, "lft")
+    return (*ready_policy_names(), "lft")

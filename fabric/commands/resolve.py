@@ -133,12 +133,12 @@ def ecmp_of(hashing: HashOptions) -> "Ecmp":
 
 def routing_of(name: str, hashing: HashOptions, tables: "MatchedLfts | None") -> "Routing":
     """The policy of a name."""
-    from fabric.routing.policies import COMPUTED
+    from fabric.routing.registry import make_policy
 
     if name == "lft":
         assert tables is not None
         return tables.routing
-    return ecmp_of(hashing) if name == "ecmp" else COMPUTED[name]()
+    return ecmp_of(hashing) if name == "ecmp" else make_policy(name)
 
 
 def opened(options: FabricOptions) -> "OpenedFabric":

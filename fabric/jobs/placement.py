@@ -9,11 +9,12 @@ import numpy as np
 from collectives.demand import Int32Vector, Int64Vector, frozen_array
 from collectives.errors import InputError
 from collectives.suggestion import hint
+from fabric.showing import Facts, Shown
 from fabric.topology import UNKNOWN, BoolVector, Topology
 
 
-@dataclass(frozen=True, eq=False)
-class Placement:
+@dataclass(frozen=True, eq=False, repr=False)
+class Placement(Shown):
     """Rank -> endpoint.
 
     Attributes
@@ -33,8 +34,13 @@ class Placement:
             first, second = order[twice[0]], order[twice[0] + 1]
             raise InputError(f"placement: ranks {first} and {second} are both on endpoint {endpoint[first]}")
 
+    def _facts(self) -> Facts:
+        first = ", ".join(str(endpoint) for endpoint in self.endpoint[:8].tolist())
+        return [("ranks", f"{self.n_ranks:,}"), ("endpoints", f"{first}{', ...' if self.n_ranks > 8 else ''}")]
+
     @property
     def n_ranks(self) -> int:
+        """Ranks of the job."""
         return len(self.endpoint)
 
     def check(self, topology: Topology) -> None:

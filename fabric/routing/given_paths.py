@@ -1,15 +1,108 @@
-"""Paths that the user gives, switch by switch, for the flows of a demand."""
+"""Paths that the user gives for the flows of a demand: as links (`GivenPaths`), or switch by switch (`given_paths`)."""
 
 from itertools import pairwise
 
 import numpy as np
 
-from collectives.demand import Int32Vector
+from collectives.demand import AllToAll, Flows, Int32Vector, Int64Vector
 from collectives.errors import InputError
-from fabric.routing.flow_paths import FlowPaths
-from fabric.routing.paths import RoutedFlows
-from fabric.topology import SWITCH, Topology
+from fabric.jobs.placement import Placement
+from fabric.routing.adaptive import nvlink_paths
+from fabric.routing.flow_paths import FlowPaths, RoutedFlows
+from fabric.routing.loads import LinkLoads
+from fabric.routing.policies import GivenPaths
+from fabric.topology import ENDPOINT, SWITCH, UNKNOWN, Topology
 from traces.paths_csv import Hop
+
+# Parts of a flow that should be equal differ by less, being rounded: assumed.
+_ROUNDING = 1e-9
+
+
+def given_flow_paths(topology: Topology, src: Int32Vector, dst: Int32Vector, routing: GivenPaths) -> RoutedFlows:
+    """The given paths, checked; the NVLink switches' for flows inside a scale-up domain that have none.
+
+    Raises
+    ------
+    InputError
+        If there are not as many paths as flows, or one does not lead from source to destination.
+    """
+    paths = _checked_paths(topology, src, dst, routing)
+    empty = np.diff(paths.start) == 0
+    domain = topology.endpoint_domain
+    inside = np.flatnonzero(empty & (src != dst) & (domain[src] != UNKNOWN) & (domain[src] == domain[dst]))
+    lost = empty & (src != dst)
+    lost[inside] = False
+    if lost.any():
+        flow = int(np.flatnonzero(lost)[0])
+        raise InputError(f"paths: {_named(topology, src, dst, flow)} has no links; expected a path to its destination")
+    if inside.size == 0:
+        return RoutedFlows.whole(paths)
+    rest = np.setdiff1d(np.arange(src.size), inside)
+    given = RoutedFlows.whole(paths.chosen(rest)).of_flows(rest)
+    return RoutedFlows.joined([given, nvlink_paths(topology, src[inside], dst[inside]).of_flows(inside)])
+
+
+def given_flow_loads(
+    topology: Topology, demand: Flows, placement: Placement, routing: GivenPaths, n_threads: int | None
+) -> LinkLoads:
+    """Loads of the flows along their paths; flows without bytes need none."""
+    src, dst = placement.endpoint[demand.src], placement.endpoint[demand.dst]
+    empty = np.diff(_checked_paths(topology, src, dst, routing).start) == 0
+    # A flow that has nothing to send goes nowhere.
+    dst = np.where(empty & (demand.bytes == 0), src, dst)
+    routed = given_flow_paths(topology, src, dst, routing)
+    return LinkLoads(topology, routed.link_bytes(demand.bytes, topology.n_links))
+
+
+def given_all_to_all_loads(
+    topology: Topology, demand: AllToAll, placement: Placement, routing: GivenPaths, n_threads: int | None
+) -> LinkLoads:
+    """Refuse: an all-to-all has no flows to give paths to."""
+    raise InputError("routing: given paths are those of explicit flows; expected a demand of type Flows, got AllToAll")
+
+
+def _checked_paths(topology: Topology, src: Int32Vector, dst: Int32Vector, routing: GivenPaths) -> FlowPaths:
+    """The paths, each of which leads from its source to its destination through switches, without a circle."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    paths = routing.paths
+    paths.check(topology.n_links)
+    if paths.n_flows != src.size:
+        raise InputError(f"paths: {paths.n_flows} paths; expected one for each of {src.size} flows")
+    flow, link = paths.hop_flow.astype(np.int64), paths.link
+    fraction = np.ones(link.size) if paths.fraction is None else paths.fraction
+    tail, head = topology.link_tail[link], topology.link_head[link]
+
+    def refuse(bad: Int64Vector, why: str) -> None:
+        if bad.size:
+            raise InputError(f"paths: {_named(topology, src, dst, int(bad[0]))} {why}")
+
+    through = topology.nodes.kind[head] == ENDPOINT
+    refuse(flow[through & (head != topology.endpoints[dst[flow]])], "enters an endpoint that is not its destination")
+    # A place is a node of one flow's path; all of its bytes that come in go out, but at the ends.
+    filled = np.flatnonzero(np.diff(paths.start) > 0)
+    ends = np.concatenate([flow * topology.n_nodes + tail, flow * topology.n_nodes + head])
+    first, last = (filled * topology.n_nodes + topology.endpoints[end[filled]] for end in (src, dst))
+    places, number = np.unique(np.concatenate([ends, first, last]), return_inverse=True)
+    tails, heads, firsts, lasts = np.split(number.ravel(), np.cumsum([link.size, link.size, filled.size]))
+    balance = np.zeros(places.size)
+    np.add.at(balance, tails, fraction)
+    np.add.at(balance, heads, -fraction)
+    np.add.at(balance, firsts, -1.0)
+    np.add.at(balance, lasts, 1.0)
+    refuse(places[np.abs(balance) > _ROUNDING] // topology.n_nodes, "does not lead from its source to its destination")
+    graph = coo_array((np.ones(link.size, np.int8), (tails, heads)), (places.size, places.size))
+    n_components, component = connected_components(graph, directed=True, connection="strong")
+    if n_components < places.size:
+        shared = np.flatnonzero(np.bincount(component)[component] > 1)
+        refuse(places[shared] // topology.n_nodes, "runs in a circle")
+    return paths
+
+
+def _named(topology: Topology, src: Int32Vector, dst: Int32Vector, flow: int) -> str:
+    names = topology.endpoint_names
+    return f"flow {flow} ({names[src[flow]]} to {names[dst[flow]]})"
 
 
 def given_paths(
@@ -97,7 +190,7 @@ def given_paths(
     paths = FlowPaths(
         np.array(start, np.int64), np.array(links, np.int32), None if (fraction == 1.0).all() else fraction
     )
-    return RoutedFlows(paths, np.arange(len(src)), np.ones(len(src)))
+    return RoutedFlows.whole(paths)
 
 
 def _shared(topology: Topology, a: int, b: int) -> int | None:

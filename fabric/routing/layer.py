@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from collectives.demand import FloatVector, Int32Vector, Int64Vector
-from fabric._kernels.arrays import LayerArrays
+from fabric._kernels.arrays import FloatMatrix, LayerArrays
 from fabric.topology import NVSWITCH, SWITCH, UP, Topology
 
 
@@ -21,7 +21,7 @@ class Layer:
 
     Attributes
     ----------
-    columns : LayerArrays
+    arrays : LayerArrays
         What the kernels read.
     switch_node : (S,) int32
         Node of each switch.
@@ -37,6 +37,8 @@ class Layer:
         Links of the cables between endpoints and switches, both directions.
     attachment_slot : (n_attachments,) int64
         Endpoint slot of each cable.
+    slot_example : (A,) int64
+        An endpoint slot of each slot of the classes.
     up_part, down_part : (n_attachments,) float64
         Part of the slot's bytes that the cable carries.
     """
@@ -50,6 +52,7 @@ class Layer:
     up_link: Int32Vector
     down_link: Int32Vector
     attachment_slot: Int64Vector
+    slot_example: npt.NDArray[np.intp]
     up_part: FloatVector
     down_part: FloatVector
 
@@ -60,10 +63,12 @@ class Layer:
 
     @property
     def n_switches(self) -> int:
+        """S, the switches of the layer."""
         return len(self.switch_node)
 
     @property
     def n_isls(self) -> int:
+        """T, the links between them."""
         return len(self.isl_link)
 
     @property
@@ -89,6 +94,24 @@ def layer_of(topology: Topology, switch_kind: int) -> Layer:
         `SWITCH` or `NVSWITCH`.
     """
     assert switch_kind in (SWITCH, NVSWITCH)
+    return _laid_out(topology, switch_kind, None)
+
+
+def weighted_layer(topology: Topology, weight: FloatVector) -> Layer:
+    """The scale-out layer where links have weights.
+
+    Of parallel cables between an endpoint and a switch only the lightest carry bytes, and endpoints of one attachment
+    class have equal weights.
+
+    Parameters
+    ----------
+    topology : Topology
+    weight : (n_links,) float64
+    """
+    return _laid_out(topology, SWITCH, weight)
+
+
+def _laid_out(topology: Topology, switch_kind: int, weight: FloatVector | None) -> Layer:
     kind = topology.nodes.kind
     switch_node = np.flatnonzero(kind == switch_kind).astype(np.int32)
     switch_of_node = np.full(topology.n_nodes, -1, np.int32)
@@ -100,7 +123,7 @@ def layer_of(topology: Topology, switch_kind: int) -> Layer:
     out = np.lexsort((t_head, topology.link_cable_index[isl_link], t_tail))
     switches = np.arange(switch_node.size + 1)
 
-    attached = _attachments(topology, switch_of_node)
+    attached = _attachments(topology, switch_of_node, weight)
     endpoint_class, slot_start, representative = _classes(topology.n_endpoints, attached)
     arrays = LayerArrays(
         in_start=np.searchsorted(t_head[into], switches).astype(np.int64),
@@ -116,8 +139,6 @@ def layer_of(topology: Topology, switch_kind: int) -> Layer:
         slot_up_gbps=attached.slot_up_gbps[representative],
         slot_down_gbps=attached.slot_down_gbps[representative],
     )
-    up_gbps = topology.link_capacity_gbps[attached.up_link]
-    down_gbps = topology.link_capacity_gbps[attached.down_link]
     return Layer(
         arrays=arrays,
         switch_node=switch_node,
@@ -128,26 +149,33 @@ def layer_of(topology: Topology, switch_kind: int) -> Layer:
         up_link=attached.up_link,
         down_link=attached.down_link,
         attachment_slot=attached.slot,
-        up_part=up_gbps / attached.slot_up_gbps[attached.slot],
-        down_part=down_gbps / attached.slot_down_gbps[attached.slot],
+        slot_example=representative,
+        up_part=attached.up_gbps / attached.slot_up_gbps[attached.slot],
+        down_part=attached.down_gbps / attached.slot_down_gbps[attached.slot],
     )
 
 
 @dataclass(frozen=True, eq=False)
 class _Attachments:
-    """Cables between endpoints and switches by (endpoint, switch), and the slots that they make up."""
+    """Cables between endpoints and switches by (endpoint, switch), and the slots that they make up.
+
+    The capacity of a cable that carries nothing, for a lighter one beside it, counts as 0.
+    """
 
     up_link: Int32Vector
     down_link: Int32Vector
+    up_gbps: FloatVector
+    down_gbps: FloatVector
     slot: Int64Vector
     slot_endpoint: Int64Vector
     slot_switch: Int32Vector
     slot_up_gbps: FloatVector
     slot_down_gbps: FloatVector
+    slot_weights: FloatMatrix
     endpoint_slot: Int64Vector
 
 
-def _attachments(topology: Topology, switch_of_node: Int32Vector) -> _Attachments:
+def _attachments(topology: Topology, switch_of_node: Int32Vector, weight: FloatVector | None) -> _Attachments:
     endpoint_of_node = np.full(topology.n_nodes, -1, np.int64)
     endpoint_of_node[topology.endpoints] = np.arange(topology.n_endpoints)
     endpoint = endpoint_of_node[topology.link_tail]
@@ -159,16 +187,25 @@ def _attachments(topology: Topology, switch_of_node: Int32Vector) -> _Attachment
     fresh = np.ones(up_link.size, dtype=bool)
     fresh[1:] = (endpoint[1:] != endpoint[:-1]) | (switch[1:] != switch[:-1])
     slot = np.cumsum(fresh) - 1
-    gbps = topology.link_capacity_gbps
     n_slots = int(fresh.sum())
+    up_gbps, down_gbps = topology.link_capacity_gbps[up_link], topology.link_capacity_gbps[down_link]
+    slot_weights = np.zeros((n_slots, 0))
+    if weight is not None:
+        slot_weights = np.full((n_slots, 2), np.inf)
+        for side, links, gbps in ((0, up_link, up_gbps), (1, down_link, down_gbps)):
+            np.minimum.at(slot_weights[:, side], slot, weight[links])
+            gbps[weight[links] > slot_weights[slot, side]] = 0.0
     return _Attachments(
         up_link=up_link,
         down_link=down_link,
+        up_gbps=up_gbps,
+        down_gbps=down_gbps,
         slot=slot,
         slot_endpoint=endpoint[fresh],
         slot_switch=switch[fresh],
-        slot_up_gbps=sums_of(slot, gbps[up_link], n_slots),
-        slot_down_gbps=sums_of(slot, gbps[down_link], n_slots),
+        slot_up_gbps=sums_of(slot, up_gbps, n_slots),
+        slot_down_gbps=sums_of(slot, down_gbps, n_slots),
+        slot_weights=slot_weights,
         endpoint_slot=np.searchsorted(endpoint[fresh], np.arange(topology.n_endpoints + 1)).astype(np.int64),
     )
 
@@ -177,14 +214,16 @@ def _classes(n_endpoints: int, attached: _Attachments) -> tuple[Int32Vector, Int
     """Endpoints with equal slots are one class: (class of endpoint, slot_start, a slot of each class slot)."""
     n_slots = np.diff(attached.endpoint_slot)
     width = int(n_slots.max(initial=0))
-    signature = np.full((n_endpoints, width, 3), -1.0)
+    n_columns = 3 + attached.slot_weights.shape[1]
+    signature = np.full((n_endpoints, width, n_columns), -1.0)
     place = np.arange(attached.slot_switch.size) - attached.endpoint_slot[attached.slot_endpoint]
     signature[attached.slot_endpoint, place, 0] = attached.slot_switch
     signature[attached.slot_endpoint, place, 1] = attached.slot_up_gbps
     signature[attached.slot_endpoint, place, 2] = attached.slot_down_gbps
+    signature[attached.slot_endpoint, place, 3:] = attached.slot_weights
     present = np.flatnonzero(n_slots > 0)
     _, first, inverse = np.unique(
-        signature[present].reshape(present.size, 3 * width), axis=0, return_index=True, return_inverse=True
+        signature[present].reshape(present.size, n_columns * width), axis=0, return_index=True, return_inverse=True
     )
     n_classes = first.size
     endpoint_class = np.full(n_endpoints, n_classes, np.int32)
@@ -230,6 +269,6 @@ def _leaf_by_leaf(topology: Topology, attached: _Attachments) -> Int64Vector:
     return index
 
 
-def sums_of(index: Int64Vector, values: FloatVector, length: int) -> FloatVector:
+def sums_of(index: Int64Vector | Int32Vector, values: FloatVector, length: int) -> FloatVector:
     """Sum `values` by `index`, (length,) float64."""
     return np.bincount(index, weights=values, minlength=length).astype(np.float64, copy=False)

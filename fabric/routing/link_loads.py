@@ -1,119 +1,20 @@
-"""Bytes per link: routes demands over a fabric by the destination sweep."""
+"""Routes demands over a fabric: bytes per link."""
 
-from dataclasses import dataclass
-from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import assert_never
 
 import numpy as np
 
-from collectives.demand import Demand, FloatVector, Flows, Reduction, frozen_array
+from collectives.demand import AllToAll, Demand, Flows, Reduction
 from collectives.errors import InputError
-from collectives.schedule import Overlap, Schedule
+from collectives.schedule import Schedule
 from fabric.jobs.placement import Placement
-from fabric.routing.layer import layer_of
-from fabric.routing.lft_walk import NOTHING, Unrouted, add_all_to_all_by_lft, add_flows_by_lft
-from fabric.routing.policies import Adaptive, Lft, Routing
-from fabric.routing.sweep import add_all_to_all, add_flows
-from fabric.topology import NVSWITCH, SWITCH, Topology
-
-if TYPE_CHECKING:
-    import networkx
-
-
-@dataclass(frozen=True, eq=False)
-class LinkLoads:
-    """Bytes that each link of a fabric carries.
-
-    Attributes
-    ----------
-    topology : Topology
-    bytes : (n_links,) float64
-    unrouted : Unrouted
-        Pairs that have no way along the switches' tables, and were left out.
-    """
-
-    topology: Topology
-    bytes: FloatVector
-    unrouted: Unrouted = NOTHING
-
-    def __post_init__(self) -> None:
-        loads = frozen_array(self.bytes, np.float64, "loads.bytes")
-        if loads.shape[0] != self.topology.n_links:
-            raise InputError(f"loads.bytes: expected {self.topology.n_links} values, got {loads.shape[0]}")
-        object.__setattr__(self, "bytes", loads)
-
-    def __add__(self, other: "LinkLoads") -> "LinkLoads":
-        if other.topology is not self.topology:
-            raise InputError("loads: expected loads of the same topology to add")
-        return LinkLoads(self.topology, self.bytes + other.bytes, self.unrouted + other.unrouted)
-
-    def scaled(self, factor: float) -> "LinkLoads":
-        """Every load times `factor`."""
-        return LinkLoads(self.topology, self.bytes * factor, self.unrouted.scaled(factor))
-
-    def ratio_to(self, other: "LinkLoads") -> FloatVector:
-        """Load of each link over that in `other`, (n_links,) float64; NaN where both are zero."""
-        if other.topology is not self.topology:
-            raise InputError("loads: expected loads of the same topology to compare")
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return self.bytes / other.bytes
-
-    @cached_property
-    def seconds(self) -> FloatVector:
-        """Load over capacity, (n_links,) float64: how long the link is busy."""
-        return frozen_array(self.bytes * 8.0 / (self.topology.link_capacity_gbps * 1e9), np.float64, "seconds")
-
-    @property
-    def bottleneck_time_s(self) -> float:
-        """Largest load over capacity, seconds: no schedule of these bytes can be faster."""
-        return float(self.seconds.max(initial=0.0))
-
-    @property
-    def bottleneck_link(self) -> int:
-        """The first link that sets `bottleneck_time_s`."""
-        return int(self.seconds.argmax())
-
-    def to_networkx(self) -> "networkx.MultiDiGraph[Any]":
-        """The fabric with `bytes` on every edge."""
-        from fabric.formats.node_link import to_networkx
-
-        return to_networkx(self.topology, self.bytes)
-
-
-@dataclass(frozen=True, eq=False)
-class ScheduleLoads:
-    """Loads of every phase of a schedule (one of its repeats), and how the phases overlap.
-
-    Attributes
-    ----------
-    phases : tuple of LinkLoads
-    repeats : tuple of int
-    labels : tuple of str
-    overlap : {"sequential", "pipelined"}
-    """
-
-    topology: Topology
-    phases: tuple[LinkLoads, ...]
-    repeats: tuple[int, ...]
-    labels: tuple[str, ...]
-    overlap: Overlap
-
-    @cached_property
-    def total(self) -> LinkLoads:
-        """Bytes per link, all phases and repeats together."""
-        total = np.zeros(self.topology.n_links)
-        unrouted = NOTHING
-        for loads, repeat in zip(self.phases, self.repeats, strict=True):
-            total += repeat * loads.bytes
-            unrouted += loads.unrouted.scaled(repeat)
-        return LinkLoads(self.topology, total, unrouted)
-
-    @cached_property
-    def bottleneck_time_s(self) -> float:
-        """Sequential: the phases' bottleneck times added up.  Pipelined: the bottleneck of all their loads."""
-        if self.overlap == "pipelined":
-            return self.total.bottleneck_time_s
-        return sum(repeat * loads.bottleneck_time_s for loads, repeat in zip(self.phases, self.repeats, strict=True))
+from fabric.routing.adaptive import nvlink_bytes
+from fabric.routing.in_network import reduction_bytes
+from fabric.routing.loads import LinkLoads as LinkLoads, ScheduleLoads as ScheduleLoads
+from fabric.routing.pairs import BLOCK_PAIRS, pairs_in_blocks
+from fabric.routing.policies import Adaptive, Routing
+from fabric.routing.registry import Handlers, handlers_of
+from fabric.topology import UNKNOWN, Topology
 
 
 def schedule_loads(
@@ -126,7 +27,7 @@ def schedule_loads(
     """Route every phase of a schedule.  Arguments and errors as for `link_loads`."""
     phases = []
     for phase in schedule.phases:
-        loads = LinkLoads(topology, np.zeros(topology.n_links))
+        loads = LinkLoads.none(topology)
         for demand in phase.demands:
             loads = loads + link_loads(topology, demand, placement, routing, n_threads)
         phases.append(loads)
@@ -148,8 +49,8 @@ def link_loads(
 ) -> LinkLoads:
     """Route a demand: bytes on every link.
 
-    Pairs of endpoints in one scale-up domain go through its NVLink switches, all others through their NICs, always by
-    shortest paths and never through a third endpoint.
+    Pairs of endpoints in one scale-up domain go through its NVLink switches, all others through their NICs, by the
+    paths of the policy and never through a third endpoint.
 
     Parameters
     ----------
@@ -157,8 +58,10 @@ def link_loads(
     demand : Flows, AllToAll or Reduction
     placement : Placement
         Endpoint of every rank of the demand.
-    routing : Adaptive, Ecmp, DModK or Lft, optional
-        What switches do with equal-cost next hops; default `Adaptive`.  NVLink switches always split evenly.
+    routing : Routing, optional
+        What switches do with several ways to a destination: `Adaptive` (the default), `Ecmp`, `DModK`, `Lft`,
+        `LinkWeights`, `GivenPaths`, or a policy of one's own (`register_policy`).  NVLink switches split evenly under
+        each, unless given paths say otherwise.  A `Reduction` goes along trees whatever the policy.
     n_threads : int, optional
         Threads over the destinations; default all processors.  The result does not depend on it.
 
@@ -169,27 +72,54 @@ def link_loads(
     Raises
     ------
     InputError
-        A rank without an endpoint, or two endpoints with bytes to exchange and no path between them.
+        A rank without an endpoint, or a policy that is not registered.
+    Unroutable
+        Two endpoints with bytes to exchange and no path between them.
     """
     if demand.max_rank >= placement.n_ranks:
         raise InputError(f"rank {demand.max_rank} out of range: the job has ranks 0 to {placement.n_ranks - 1}")
     placement.check(topology)
-    routing = routing or Adaptive()
-    if isinstance(demand, Reduction):
-        from fabric.routing.in_network import reduction_bytes
-
-        return LinkLoads(topology, reduction_bytes(topology, demand, placement))
-    load = np.zeros(topology.n_links)
-    unrouted = NOTHING
-    for kind, policy in ((SWITCH, routing), (NVSWITCH, Adaptive())):
-        layer = layer_of(topology, kind)
-        if isinstance(policy, Lft):
-            if isinstance(demand, Flows):
-                unrouted = add_flows_by_lft(topology, layer, demand, placement, policy, n_threads, load)
+    routing = Adaptive() if routing is None else routing
+    handlers = handlers_of(routing)
+    match demand:
+        case Reduction():
+            return LinkLoads(topology, reduction_bytes(topology, demand, placement))
+        case Flows():
+            loads = _flow_loads(topology, demand, placement, routing, handlers, n_threads)
+        case AllToAll():
+            if handlers.all_to_all is None:
+                loads = LinkLoads.none(topology)
+                for flows in pairs_in_blocks(demand):
+                    loads = loads + _flow_loads(topology, flows, placement, routing, handlers, n_threads)
             else:
-                unrouted = add_all_to_all_by_lft(topology, layer, demand, placement, policy, n_threads, load)
-        elif isinstance(demand, Flows):
-            add_flows(topology, layer, demand, placement, policy, kind == SWITCH, n_threads, load)
-        elif kind == SWITCH or layer.n_switches:
-            add_all_to_all(topology, layer, demand, placement, policy, kind == SWITCH, n_threads, load)
-    return LinkLoads(topology, load, unrouted)
+                loads = handlers.all_to_all(topology, demand, placement, routing, n_threads)
+        case _:
+            assert_never(demand)
+    if routing.routes_domains:
+        return loads
+    return loads + LinkLoads(topology, nvlink_bytes(topology, demand, placement, n_threads))
+
+
+def _flow_loads(
+    topology: Topology,
+    demand: Flows,
+    placement: Placement,
+    routing: Routing,
+    handlers: Handlers,
+    n_threads: int | None,
+) -> LinkLoads:
+    """What the policy itself routes of explicit flows: by its handler, or along its paths."""
+    if handlers.flows is not None:
+        return handlers.flows(topology, demand, placement, routing, n_threads)
+    assert handlers.paths is not None
+    src, dst = placement.endpoint[demand.src], placement.endpoint[demand.dst]
+    domain = topology.endpoint_domain
+    inside = (domain[src] != UNKNOWN) & (domain[src] == domain[dst]) & (not routing.routes_domains)
+    chosen = np.flatnonzero(~inside & (src != dst) & (demand.bytes > 0))
+    load = np.zeros(topology.n_links)
+    for first in range(0, chosen.size, BLOCK_PAIRS):
+        some = chosen[first : first + BLOCK_PAIRS]
+        routed = handlers.paths(topology, src[some], dst[some], routing)
+        routed.check(some.size, topology.n_links)
+        load += routed.link_bytes(demand.bytes[some], topology.n_links)
+    return LinkLoads(topology, load)

@@ -12,7 +12,7 @@ from fabric.routing.layer import Layer, sums_of
 from fabric.topology import Topology
 
 # Sums of some thousand terms, each rounded to 2e-16 of the sum at most, differ by less.
-_ROUNDING = 1e-12
+ROUNDING = 1e-12
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,7 +110,7 @@ def _labels(values: npt.NDArray[np.signedinteger]) -> Int64Vector:
 def without_part(total: FloatVector, part: FloatVector) -> FloatVector:
     """`total` less `part`, which it holds: a rest that is rounding is nothing, so that an idle link stays idle."""
     rest = total - part
-    return np.where(rest > _ROUNDING * total, rest, 0.0)
+    return np.where(rest > ROUNDING * total, rest, 0.0)
 
 
 def starts_of(sorted_values: npt.NDArray[np.signedinteger], n_values: int) -> Int64Vector:

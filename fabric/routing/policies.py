@@ -1,18 +1,46 @@
-"""Routing policies: what a switch with several equal-cost next hops does."""
+"""Routing policies as data: what a switch with several ways to a destination does.
 
-from dataclasses import dataclass
+How each of them is carried out is registered in `fabric.routing.registry`.
+"""
+
+from dataclasses import dataclass, fields, is_dataclass
 from typing import ClassVar
 
 import numpy as np
 
-from collectives.demand import Int32Vector, Int64Vector
+from collectives.demand import FloatVector, Int32Vector, Int64Vector, frozen_array
 from collectives.errors import InputError
 from fabric._kernels.arrays import Int32Matrix, UInt64Matrix, UInt64Vector
+from fabric.routing.flow_paths import FlowPaths
 from fabric.routing.layer import Layer
 
 
+class Routing:
+    """A routing policy: what all of them derive from.
+
+    A policy of one's own is a subclass with a `name`, best a frozen dataclass whose fields are its parameters;
+    `register_policy` says how it is carried out.
+
+    Attributes
+    ----------
+    name : str
+        What reports and options call it; of the class.
+    routes_domains : bool
+        Of the class: the policy routes pairs inside a scale-up domain itself.  By default it does not, and their
+        NVLink switches split them evenly.
+    """
+
+    name: ClassVar[str]
+    routes_domains: ClassVar[bool] = False
+
+    @property
+    def parameters(self) -> dict[str, object]:
+        """What a report says of the policy beside its name: by default the fields of the dataclass."""
+        return {field.name: getattr(self, field.name) for field in fields(self)} if is_dataclass(self) else {}
+
+
 @dataclass(frozen=True)
-class Adaptive:
+class Adaptive(Routing):
     """Split in proportion to the capacity that leads on to the destination.
 
     Models Spectrum-X RoCE adaptive routing, InfiniBand adaptive routing and packet spraying.
@@ -20,13 +48,9 @@ class Adaptive:
 
     name: ClassVar[str] = "adaptive"
 
-    @property
-    def parameters(self) -> dict[str, object]:
-        return {}
-
 
 @dataclass(frozen=True)
-class Ecmp:
+class Ecmp(Routing):
     """A hash of the flow picks one next hop: static equal-cost multipath, with its collisions.
 
     Hashed are the source endpoint, the destination endpoint, the queue pair and the source's port (what a switch sees
@@ -50,13 +74,9 @@ class Ecmp:
 
     def __post_init__(self) -> None:
         if self.queue_pairs < 1:
-            raise InputError(f"queue pairs: expected an integer >= 1, got {self.queue_pairs}")
+            raise InputError(f"queue_pairs: expected an integer >= 1, got {self.queue_pairs}")
         if self.seed < 0:
             raise InputError(f"seed: expected an integer >= 0, got {self.seed}")
-
-    @property
-    def parameters(self) -> dict[str, object]:
-        return {"queue_pairs": self.queue_pairs, "seed": self.seed, "shared_seed": self.shared_seed}
 
     def switch_seeds(self, layer: Layer) -> UInt64Vector:
         """Hash seed of each switch, (S,) uint64: depends on `seed` and the switch's node only."""
@@ -72,7 +92,7 @@ class Ecmp:
 
 
 @dataclass(frozen=True)
-class DModK:
+class DModK(Routing):
     """The index of the destination picks one: InfiniBand's ftree-style static routing.
 
     Destinations are numbered leaf by leaf; a switch takes next hop ``floor(d / D) mod c`` of c, with D the product of
@@ -81,17 +101,14 @@ class DModK:
 
     name: ClassVar[str] = "dmodk"
 
-    @property
-    def parameters(self) -> dict[str, object]:
-        return {}
-
 
 @dataclass(frozen=True, eq=False)
-class Lft:
+class Lft(Routing):
     """The switches' own forwarding tables, as a subnet manager filled them.
 
-    An endpoint has one or more LIDs (several ports, or LMC > 0).  Each port of a source spreads its bytes evenly over
-    the LIDs of the destination that the tables reach from there.
+    `read_lfts` reads tables from a dump and `match_lfts` finds what they mean in a fabric: its ``routing`` is one of
+    these.  An endpoint has one or more LIDs (several ports, or LMC > 0).  Each port of a source spreads its bytes
+    evenly over the LIDs of the destination that the tables reach from there.
 
     Attributes
     ----------
@@ -105,7 +122,7 @@ class Lft:
         Link by which a switch (in the order of the topology's nodes) sends to the row's LID; negative where it sends
         nowhere: `NO_ENTRY`, `DEAD_PORT` or `WRONG_END` (to itself) of `fabric._kernels.arrays.WayEnd`.
     skip_unrouted : bool
-        Leave pairs without a way out and count them, instead of refusing.
+        Leave pairs without a way out and count them (`LinkLoads.unrouted`), instead of refusing.
     """
 
     source: str
@@ -117,8 +134,64 @@ class Lft:
 
     @property
     def parameters(self) -> dict[str, object]:
+        """The tables' source, not the tables."""
         return {"tables": self.source, "skip_unrouted": self.skip_unrouted}
 
 
-Routing = Adaptive | Ecmp | DModK | Lft
-COMPUTED: dict[str, type[Adaptive | Ecmp | DModK]] = {policy.name: policy for policy in (Adaptive, Ecmp, DModK)}
+@dataclass(frozen=True, eq=False)
+class LinkWeights(Routing):
+    """Paths of least total weight, as OSPF or IS-IS find them from the metrics of the links.
+
+    The weight of a path is the sum over its links, those of the endpoints included.  Where several next hops lie on
+    paths of least weight, a switch splits in proportion to the capacity that leads on, as `Adaptive` does.  Only the
+    lightest of an endpoint's parallel cables to one switch are used.  Sums that differ by less than 1e-9 of themselves
+    count as equal: 0.1 + 0.2 and 0.3 do.
+
+    Attributes
+    ----------
+    weight : (n_links,) float64
+        Of each link of the topology, finite and > 0; the two directions of a cable may differ.  Those of NVLinks are
+        not read.
+    """
+
+    weight: FloatVector
+    name: ClassVar[str] = "link-weights"
+
+    def __post_init__(self) -> None:
+        weight = frozen_array(self.weight, np.float64, "weight")
+        bad = np.flatnonzero(~(np.isfinite(weight) & (weight > 0)))
+        if bad.size:
+            raise InputError(f"weight[{bad[0]}]: expected a finite number > 0, got {weight[bad[0]]}")
+        object.__setattr__(self, "weight", weight)
+
+    @property
+    def parameters(self) -> dict[str, object]:
+        """The range of the weights, not each of them."""
+        known = self.weight if self.weight.size else np.zeros(1)
+        return {"least_weight": float(known.min()), "most_weight": float(known.max())}
+
+
+@dataclass(frozen=True, eq=False)
+class GivenPaths(Routing):
+    """The flows take the links that are given: flow i of a `Flows` demand path i.
+
+    A path may split (`FlowPaths.fraction`).  A flow without links must stay where it is, have no bytes, or have both
+    ends in one scale-up domain: its NVLink switches carry it then.
+
+    Attributes
+    ----------
+    paths : FlowPaths
+        From the source's cable to the destination's, in any order; switches alone stand in between.
+    source : str
+        Where the paths come from, for reports.
+    """
+
+    paths: FlowPaths
+    source: str = "given"
+    name: ClassVar[str] = "given-paths"
+    routes_domains: ClassVar[bool] = True
+
+    @property
+    def parameters(self) -> dict[str, object]:
+        """Where the paths come from, and how many there are."""
+        return {"paths": self.source, "flows": self.paths.n_flows}

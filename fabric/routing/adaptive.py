@@ -1,0 +1,103 @@
+"""Adaptive routing carried out: splits in proportion to the capacity that leads on."""
+
+from typing import Any
+
+import numpy as np
+
+from collectives.demand import AllToAll, FloatVector, Flows, Int32Vector
+from fabric._kernels.arrays import FlowArrays, MemberClassArrays
+from fabric.jobs.placement import Placement
+from fabric.routing.flow_paths import RoutedFlows
+from fabric.routing.layer import Layer, layer_of
+from fabric.routing.layer_paths import split_paths
+from fabric.routing.loads import LinkLoads
+from fabric.routing.policies import Adaptive
+from fabric.routing.sweep import swept_by_class, swept_flows
+from fabric.topology import NVSWITCH, SWITCH, Topology
+
+
+def adaptive_flows(
+    topology: Topology, demand: Flows, placement: Placement, routing: Adaptive, n_threads: int | None
+) -> LinkLoads:
+    """Loads of the flows between domains."""
+    layer = layer_of(topology, SWITCH)
+    return LinkLoads(topology, _flow_bytes(topology, layer, demand, placement, True, n_threads))
+
+
+def adaptive_all_to_all(
+    topology: Topology, demand: AllToAll, placement: Placement, routing: Adaptive, n_threads: int | None
+) -> LinkLoads:
+    """Loads of an all-to-all's pairs between domains."""
+    layer = layer_of(topology, SWITCH)
+    return LinkLoads(topology, _all_to_all_bytes(topology, layer, demand, placement, True, n_threads))
+
+
+def adaptive_paths(topology: Topology, src: Int32Vector, dst: Int32Vector, routing: Adaptive) -> RoutedFlows:
+    """Paths of flows between domains: one for each, split at the switches."""
+    return _paths(topology, layer_of(topology, SWITCH), src, dst)
+
+
+def nvlink_bytes(
+    topology: Topology, demand: Flows | AllToAll, placement: Placement, n_threads: int | None
+) -> FloatVector:
+    """What pairs inside the scale-up domains put on the links, (n_links,) float64: NVLink switches split evenly."""
+    layer = layer_of(topology, NVSWITCH)
+    if layer.n_switches == 0:
+        return np.zeros(topology.n_links)
+    if isinstance(demand, Flows):
+        return _flow_bytes(topology, layer, demand, placement, False, n_threads)
+    return _all_to_all_bytes(topology, layer, demand, placement, False, n_threads)
+
+
+def nvlink_paths(topology: Topology, src: Int32Vector, dst: Int32Vector) -> RoutedFlows:
+    """Paths of flows whose ends are in one scale-up domain."""
+    return _paths(topology, layer_of(topology, NVSWITCH), src, dst)
+
+
+def _flow_bytes(
+    topology: Topology,
+    layer: Layer,
+    demand: Flows,
+    placement: Placement,
+    between_domains: bool,
+    n_threads: int | None,
+) -> FloatVector:
+    from fabric._kernels.adaptive import sweep_flows
+
+    def sweep(flows: FlowArrays, *rest: Any) -> None:
+        sweep_flows(layer.arrays, flows, layer.endpoint_class, layer.endpoint_slot, *rest)
+
+    return swept_flows(topology, layer, demand, placement, between_domains, sweep, n_threads)
+
+
+def _all_to_all_bytes(
+    topology: Topology,
+    layer: Layer,
+    demand: AllToAll,
+    placement: Placement,
+    between_domains: bool,
+    n_threads: int | None,
+) -> FloatVector:
+    from fabric._kernels.adaptive import sweep_all_to_all
+
+    # An endpoint's bytes to itself turn at its own switches: they leave and arrive alike.
+    own = np.zeros(len(layer.arrays.slot_switch))
+
+    def sweep(
+        classes: MemberClassArrays,
+        number: int,
+        n_chunks: int,
+        isl: FloatVector,
+        up: FloatVector,
+        down: FloatVector,
+        unreachable: Int32Vector,
+    ) -> None:
+        sweep_all_to_all(layer.arrays, classes, between_domains, number, n_chunks, isl, up, down, own, unreachable)
+
+    return swept_by_class(topology, layer, demand, placement, between_domains, sweep, (own, own), n_threads)
+
+
+def _paths(topology: Topology, layer: Layer, src: Int32Vector, dst: Int32Vector) -> RoutedFlows:
+    from fabric._kernels.adaptive import split_paths as kernel
+
+    return split_paths(topology, layer, src, dst, lambda *pairs: kernel(layer.arrays, *pairs))

@@ -1,0 +1,52 @@
+"""The error of pairs with traffic and no way between them."""
+
+from collectives.errors import InputError
+from fabric._kernels.arrays import Int32Matrix
+from fabric.topology import Topology
+
+
+class Unroutable(InputError):
+    """There is no way from one endpoint to another that have bytes to exchange.
+
+    Attributes
+    ----------
+    src, dst : str
+        Names of an example's endpoints.
+    pairs : int or None
+        Number of such pairs, where they were counted.
+    lfts : str or None
+        Source of the forwarding tables that have no route; None where no cables join the two.
+    """
+
+    def __init__(self, text: str, src: str, dst: str, pairs: int | None = None, lfts: str | None = None) -> None:
+        super().__init__(text)
+        self.src, self.dst, self.pairs, self.lfts = src, dst, pairs, lfts
+
+
+def not_joined(topology: Topology, src: int, dst: int) -> Unroutable:
+    """The error for two endpoints (numbers) that no path joins."""
+    names = topology.endpoint_names[src], topology.endpoint_names[dst]
+    return Unroutable(
+        f"no path from {names[0]} to {names[1]} in fabric {topology.name}: expected every pair with traffic joined",
+        *names,
+    )
+
+
+def not_routed(topology: Topology, lfts: str, src: int, dst: int, pairs: int) -> Unroutable:
+    """The error for pairs that forwarding tables do not route, with an example (endpoint numbers)."""
+    names = topology.endpoint_names[src], topology.endpoint_names[dst]
+    more = f", and for {pairs - 1:,} more pairs with traffic" if pairs > 1 else ""
+    return Unroutable(
+        f"{lfts}: no route from {names[0]} to {names[1]}{more}; expected tables that route every pair with traffic, "
+        "or skip_unrouted to leave the others out",
+        *names,
+        pairs,
+        lfts,
+    )
+
+
+def refuse_unreachable(topology: Topology, unreachable: Int32Matrix) -> None:
+    """Raise `Unroutable` for the first pair that a sweep noted ((n, 2) endpoints, -1 where there is none)."""
+    pairs = unreachable[unreachable[:, 0] >= 0]
+    if pairs.size:
+        raise not_joined(topology, int(pairs[0, 0]), int(pairs[0, 1]))

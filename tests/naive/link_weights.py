@@ -1,0 +1,74 @@
+"""Routing by link weights the slow way: networkx's Dijkstra for each pair, and the split written as it is defined."""
+
+import math
+
+import networkx as nx
+import numpy as np
+
+from fabric.routing.policies import Adaptive
+from fabric.topology import NVSWITCH
+from tests.naive.routing import pair_graph, pairs_of, route_pair
+
+
+def least_weights(topology, weight, src, dst):
+    """Least weight from every node to endpoint `dst`, for bytes of `src`."""
+    graph, layer = pair_graph(topology, src, dst)
+    for *_, link, data in graph.edges(keys=True, data=True):
+        data["weight"] = float(weight[link])
+    sink = int(topology.endpoints[dst])
+    return graph, layer, nx.single_source_dijkstra_path_length(graph.reverse(), sink, weight="weight")
+
+
+def add_pair(topology, weight, src, dst, amount, load):
+    """Add one flow between two endpoints to `load`; raises nx.NetworkXNoPath where there is none."""
+    if src == dst or amount == 0:
+        return
+    graph, layer, distance = least_weights(topology, weight, src, dst)
+    if layer == NVSWITCH:
+        route_pair(topology, src, dst, amount, Adaptive(), load)
+        return
+    source, sink = int(topology.endpoints[src]), int(topology.endpoints[dst])
+    if source not in distance:
+        raise nx.NetworkXNoPath
+    lone = len({tail for tail, _ in graph.in_edges(sink)}) == 1
+
+    def next_hops(node):
+        """Heads on paths of least weight, each with its links there."""
+        heads = {}
+        for _, head, link in graph.out_edges(node, keys=True):
+            if head in distance and math.isclose(distance[node], weight[link] + distance[head], rel_tol=1e-9):
+                heads.setdefault(head, []).append(link)
+        return heads
+
+    def terms(node):
+        """What each next hop adds to the capacity that leads on from a node."""
+        return {head: term(head, links) for head, links in next_hops(node).items()}
+
+    def term(head, links):
+        together = float(topology.link_capacity_gbps[links].sum())
+        return (math.inf if lone else together) if head == sink else min(together, onward(head))
+
+    def onward(node):
+        return sum(terms(node).values())
+
+    def send(node, part):
+        if node == sink:
+            return
+        heads, adds = next_hops(node), terms(node)
+        for head, links in heads.items():
+            own = part if len(heads) == 1 else part * adds[head] / sum(adds.values())
+            together = topology.link_capacity_gbps[links].sum()
+            for link in links:
+                carried = own * topology.link_capacity_gbps[link] / together
+                load[link] += carried
+            send(head, own)
+
+    send(source, amount)
+
+
+def naive_weighted_bytes(topology, demand, endpoint, weight):
+    """(n_links,) bytes, one pair of ranks at a time."""
+    load = np.zeros(topology.n_links)
+    for i, j, amount in pairs_of(demand):
+        add_pair(topology, weight, int(endpoint[i]), int(endpoint[j]), amount, load)
+    return load
