@@ -324,32 +324,59 @@ def _with_inferred(nodes: Nodes, tail: Int32Vector, head: Int32Vector) -> Nodes:
     )
 
 
+def joined_by(n: int, one: Int32Vector | Int64Vector, other: Int32Vector | Int64Vector) -> Int64Vector:
+    """The smallest of the numbers that each of ``0 .. n - 1`` is joined with by a chain of pairs, (n,) int64."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    pairs = coo_array((np.ones(len(one)), (one, other)), (n, n))
+    component = connected_components(pairs, directed=False)[1]
+    least: Int64Vector = np.unique(component, return_index=True)[1].astype(np.int64)
+    joined: Int64Vector = least[component]
+    return joined
+
+
 def _inferred_tiers(nodes: Nodes, tail: Int32Vector, head: Int32Vector) -> Int32Vector:
     """Given tiers, and for the rest the distance from the nearest endpoint."""
-    far = np.iinfo(np.int32).max
-    distance = np.where(nodes.kind == ENDPOINT, 0, far).astype(np.int64)
-    while True:
-        nearer = distance.copy()
-        np.minimum.at(nearer, head, distance[tail] + 1)
-        if np.array_equal(nearer, distance):
-            break
-        distance = nearer
+    missing = nodes.tier == UNKNOWN
+    tier = np.where(missing & (nodes.kind == ENDPOINT), 0, nodes.tier).astype(np.int32)
+    missing &= nodes.kind != ENDPOINT
+    if not missing.any():
+        return tier
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import dijkstra
+
+    n = len(nodes.name)
+    hops = np.full(n, np.inf)
+    endpoints = np.flatnonzero(nodes.kind == ENDPOINT)
+    if endpoints.size:
+        graph = coo_array((np.ones(tail.size), (tail, head)), (n, n)).tocsr()
+        hops = dijkstra(graph, indices=endpoints, unweighted=True, min_only=True)
     # A switch that no endpoint reaches is in no tier; call it a leaf.
-    distance[distance >= far] = 1
-    return np.where(nodes.tier != UNKNOWN, nodes.tier, distance).astype(np.int32)
+    tier[missing] = np.where(np.isfinite(hops), hops, 1.0)[missing]
+    return tier
+
+
+def _nvlink_components(nodes: Nodes, tail: Int32Vector, head: Int32Vector) -> Int64Vector:
+    """The smallest node that each node is joined with by NVLinks, (n_nodes,) int64."""
+    n = len(nodes.name)
+    rising = nodes.kind[tail] == ENDPOINT
+    endpoint, switch = tail[rising], head[rising]
+    centre = np.arange(n)
+    centre[endpoint] = switch
+    if 2 * endpoint.size < tail.size or np.any(centre[endpoint] != switch):
+        return joined_by(n, tail, head)
+    # Stars, each endpoint on one NVLink switch, as builders make them: no search, and no time to load one.
+    least = np.arange(n)
+    np.minimum.at(least, switch, endpoint)
+    return least[centre]
 
 
 def _inferred_domains(nodes: Nodes, tail: Int32Vector, head: Int32Vector) -> Int32Vector:
     """Endpoints joined by NVLink switches are one domain; domains that were given must say the same."""
     nvlink = (nodes.kind[tail] == NVSWITCH) | (nodes.kind[head] == NVSWITCH)
     tail, head = tail[nvlink], head[nvlink]
-    component = np.arange(len(nodes.name))
-    while True:
-        joined = component.copy()
-        np.minimum.at(joined, head, component[tail])
-        if np.array_equal(joined, component):
-            break
-        component = joined
+    component = _nvlink_components(nodes, tail, head)
     member = np.zeros(len(nodes.name), dtype=bool)
     member[tail] = True
     member |= nodes.kind == NVSWITCH

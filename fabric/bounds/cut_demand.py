@@ -26,9 +26,10 @@ import numpy as np
 from collectives.demand import AllToAll, Demand, FloatVector, Flows, Groups, Int32Vector, Int64Vector, Reduction
 from collectives.schedule import Schedule
 from fabric.routing.layer import sums_of
-from fabric.topology import UNKNOWN
+from fabric.topology import UNKNOWN, joined_by
 
-# Differences of sums below this part of them are rounding.
+# Differences of sums below this part of them are rounding: a sum of a thousand terms is off by 1e-13 of itself at most
+# (each addition by 2**-53).  Assumed to hold for larger ones too, whose errors cancel.
 ROUNDING = 1e-12
 
 # Demands asked at once, each with how often.
@@ -85,7 +86,7 @@ def cut_demand(
     has_root[np.searchsorted(pairs, group[roots] * n_parts + label[roots])] = True
     whole = np.where(s < n, size, 0.0)
     own, others = s / n * whole, (n - s) / n * whole
-    shares = {
+    out_and_into = {
         "all-to-all": (s * others, s * others),
         "all-gather": (own, others),
         "reduce-scatter": (others, own),
@@ -95,10 +96,10 @@ def cut_demand(
         "scatter": (others * has_root, own * ~has_root),
         "gather": (own * ~has_root, others * has_root),
     }
-    out, into = (sums_of(part, values, n_parts) for values in shares[collective])
+    out, into = (sums_of(part, values, n_parts) for values in out_and_into[collective])
     if collective != "all-reduce" or in_network:
         return CutDemand(out, into, apart, nothing)
-    cluster = connected(n_parts + groups.n_groups, part, n_parts + of_group)[:n_parts]
+    cluster = joined_by(n_parts + groups.n_groups, part, n_parts + of_group)[:n_parts]
     # 2 (k - 1) B of each group: 2 B for each of its parts but one.
     first = np.diff(of_group, prepend=-1) > 0
     return CutDemand(out, into, cluster, sums_of(cluster[part], np.where(first, 0.0, 2.0 * size), n_parts))
@@ -201,16 +202,3 @@ def lone_apart(domain: Int32Vector) -> Int64Vector:
 def numbered(values: Int64Vector) -> Int64Vector:
     """Each different value's number from 0 on."""
     return np.unique(values, return_inverse=True)[1].ravel().astype(np.int64)
-
-
-def connected(n: int, one: Int64Vector | Int32Vector, other: Int64Vector | Int32Vector) -> Int64Vector:
-    """The smallest of the numbers that each number is joined with by a chain of pairs, (n,) int64."""
-    least = np.arange(n)
-    while True:
-        joined = least.copy()
-        np.minimum.at(joined, other, least[one])
-        np.minimum.at(joined, one, least[other])
-        joined = joined[joined]
-        if np.array_equal(joined, least):
-            return least
-        least = joined

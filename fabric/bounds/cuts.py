@@ -17,7 +17,6 @@ from collectives.schedule import Schedule
 from fabric.bounds.cut_demand import (
     ROUNDING,
     CutDemand,
-    connected,
     cut_demand,
     leaving_bytes,
     lone_apart,
@@ -27,7 +26,7 @@ from fabric.bounds.cut_demand import (
 )
 from fabric.jobs.placement import Placement
 from fabric.routing.layer import sums_of
-from fabric.topology import ENDPOINT, NVLINK, NVSWITCH, SWITCH, BoolVector, Topology
+from fabric.topology import ENDPOINT, NVLINK, NVSWITCH, SWITCH, BoolVector, Topology, joined_by
 
 ANY_ALGORITHM = "any algorithm and routing"
 NO_REDUCING_SWITCHES = "any algorithm and routing, unless switches reduce"
@@ -146,6 +145,7 @@ class _Cut:
 
     @property
     def n_parts(self) -> int:
+        """Parts of the partition."""
         return len(self.out_gbps)
 
     def seconds(self, out: FloatVector, into: FloatVector) -> float:
@@ -157,7 +157,7 @@ class _Cut:
         linked = gbps > 0
         return float((volume[linked] / gbps[linked]).max(initial=0.0)) * 8e-9
 
-    def seconds_in_all(self, crossing: "CutDemand") -> float:
+    def seconds_in_all(self, crossing: CutDemand) -> float:
         """The longest time of a cluster's bytes, whichever of its parts they cross between."""
         out, into = (sums_of(crossing.cluster, gbps, self.n_parts) for gbps in (self.out_gbps, self.in_gbps))
         gbps = np.minimum(out, into)
@@ -192,7 +192,7 @@ def _component(topology: Topology, links: BoolVector, tier: int) -> Int64Vector:
     nodes = topology.nodes
     low = (nodes.kind == ENDPOINT) | ((nodes.kind == SWITCH) & (nodes.tier <= tier)) | (nodes.kind == NVSWITCH)
     kept = links & low[topology.link_tail] & low[topology.link_head]
-    joined = connected(topology.n_nodes, topology.link_tail[kept], topology.link_head[kept])
+    joined = joined_by(topology.n_nodes, topology.link_tail[kept], topology.link_head[kept])
     return joined[topology.endpoints]
 
 
@@ -222,8 +222,8 @@ def _cut_gbps(
         around = (level[head] <= here) & (level[tail] <= here) & (level[head] > 0)
         while _go_along(owner, tail[around], head[around]):
             pass
-        crossing = owner[tail] != owner[head]
-        leaving, entering = crossing & (owner[tail] >= 0), crossing & (owner[head] >= 0)
+        apart = owner[tail] != owner[head]
+        leaving, entering = apart & (owner[tail] >= 0), apart & (owner[head] >= 0)
         out = np.minimum(out, sums_of(owner[tail[leaving]], gbps[leaving], n_parts))
         into = np.minimum(into, sums_of(owner[head[entering]], gbps[entering], n_parts))
     return out, into

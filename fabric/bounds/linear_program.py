@@ -4,20 +4,20 @@ The smallest possible largest load over capacity of any split of its flows over 
 a domain, the network between domains), shortest or not, that do not pass a third endpoint.
 """
 
-from collections.abc import Iterator
-
 import numpy as np
 
-from collectives.demand import AllToAll, Demand, FloatVector, Flows, Int32Vector, Int64Vector, Reduction
+from collectives.demand import Flows, Int32Vector, Int64Vector, Reduction
 from collectives.errors import InputError
 from collectives.schedule import Schedule
 from fabric._kernels.arrays import FloatMatrix
 from fabric.bounds.cut_demand import Together, leaving_bytes, lone_apart, reversed_demand, steps_of
 from fabric.bounds.cuts import ANY_ROUTING, Bound
 from fabric.jobs.placement import Placement
+from fabric.routing.pairs import pairs_in_blocks
 from fabric.topology import ENDPOINT, NVLINK, Topology
 
 LINEAR_PROGRAM = "linear program"
+# Some minutes of HiGHS on one core; assumed to be the longest that anybody waits.
 _MOST_VARIABLES = 400_000
 
 
@@ -89,10 +89,10 @@ def _optimum_s(topology: Topology, step: Together, endpoint: Int32Vector, inside
         ),
         (n_links, n_variables),
     )
-    cost = np.zeros(n_variables)
-    cost[-1] = 1.0
+    objective = np.zeros(n_variables)
+    objective[-1] = 1.0
     result = linprog(
-        cost,
+        objective,
         A_ub=load.tocsr(),
         b_ub=np.zeros(n_links),
         A_eq=balance.tocsr(),
@@ -126,21 +126,10 @@ def _amounts(
     column = np.full(domain.size, -1, np.int64)
     column[goals] = np.arange(goals.size)
     for times, demand in step:
-        for src, dst, volume in _pairs(demand):
-            start, goal = endpoint[src], column[endpoint[dst]]
-            chosen = (start != endpoint[dst]) & (goal >= 0) & ((domain[start] == domain[endpoint[dst]]) == inside)
-            np.add.at(amount, (start[chosen], goal[chosen]), times * volume[chosen])
+        assert not isinstance(demand, Reduction)
+        for flows in (demand,) if isinstance(demand, Flows) else pairs_in_blocks(demand):
+            start, stop = endpoint[flows.src], endpoint[flows.dst]
+            goal = column[stop]
+            chosen = (start != stop) & (goal >= 0) & ((domain[start] == domain[stop]) == inside)
+            np.add.at(amount, (start[chosen], goal[chosen]), times * flows.bytes[chosen])
     return amount
-
-
-def _pairs(demand: Demand) -> Iterator[tuple[Int32Vector, Int32Vector, FloatVector]]:
-    """Sender, receiver and bytes of a demand's pairs, group by group."""
-    if isinstance(demand, Flows):
-        yield demand.src, demand.dst, demand.bytes
-    elif isinstance(demand, AllToAll):
-        for first, stop in zip(demand.groups.start[:-1], demand.groups.start[1:], strict=True):
-            own = np.arange(first, stop)
-            block = own if demand.block is None else demand.block[own]
-            i, j = np.nonzero(block[:, None] != block[None, demand.receive[own] > 0])
-            i, j = own[i], own[demand.receive[own] > 0][j]
-            yield demand.groups.rank[i], demand.groups.rank[j], demand.send[i] * demand.receive[j]

@@ -92,7 +92,7 @@ def _checked_paths(topology: Topology, src: Int32Vector, dst: Int32Vector, routi
     np.add.at(balance, firsts, -1.0)
     np.add.at(balance, lasts, 1.0)
     refuse(places[np.abs(balance) > _ROUNDING] // topology.n_nodes, "does not lead from its source to its destination")
-    graph = coo_array((np.ones(link.size, np.int8), (tails, heads)), (places.size, places.size))
+    graph = coo_array((np.ones(link.size), (tails, heads)), (places.size, places.size))
     n_components, component = connected_components(graph, directed=True, connection="strong")
     if n_components < places.size:
         shared = np.flatnonzero(np.bincount(component)[component] > 1)

@@ -46,20 +46,18 @@ def reduction_bytes(topology: Topology, demand: Reduction, placement: Placement)
 
 
 def _distances_in(layer: Layer) -> Distances:
-    """A function that gives the hops from one switch to all, (S,) int64, -1 where there is no way."""
+    """A function that gives the hops from all switches to one, (S,) int64, -1 where there is no way."""
+    from scipy.sparse import csr_array
+    from scipy.sparse.csgraph import dijkstra
+
     arrays = layer.arrays
-    head = np.repeat(np.arange(layer.n_switches), np.diff(arrays.in_start))
+    # A row holds the switches with a link into its own: searched from one switch, it gives the ways to it.
+    ones = np.ones(layer.n_isls)
+    graph = csr_array((ones, arrays.in_tail, arrays.in_start), (layer.n_switches, layer.n_switches))
 
     def distances(switch: int) -> Int64Vector:
-        hops = np.full(layer.n_switches, -1, np.int64)
-        hops[switch] = 0
-        level = 0
-        while True:
-            fresh = arrays.in_tail[(hops[head] == level) & (hops[arrays.in_tail] < 0)]
-            if fresh.size == 0:
-                return hops
-            level += 1
-            hops[fresh] = level
+        hops = dijkstra(graph, indices=switch, unweighted=True)
+        return np.where(np.isfinite(hops), hops, -1).astype(np.int64)
 
     return distances
 

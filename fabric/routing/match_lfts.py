@@ -15,11 +15,12 @@ from fabric.topology import ENDPOINT, SWITCH, Topology
 
 @dataclass(frozen=True, eq=False)
 class MatchedLfts:
-    """Tables with the links that they mean in a fabric.
+    """Forwarding tables with the links that they mean in a fabric.
 
     Attributes
     ----------
     routing : Lft
+        The policy: give it to `link_loads`.
     without_table : tuple of str
         Switches of the fabric that the tables do not have.
     unknown_switches : tuple of str
@@ -38,21 +39,22 @@ class MatchedLfts:
 
 
 def match_lfts(
-    tables: LftDump, topology: Topology, origin: SubnetFabric | None = None, skip_unrouted: bool = False
+    dump: LftDump, topology: Topology, origin: SubnetFabric | None = None, skip_unrouted: bool = False
 ) -> MatchedLfts:
-    """Find the tables' switches and LIDs in a fabric: by GUID, by LID, and by name where a dump has neither.
+    """Find the switches and LIDs of forwarding tables in a fabric: by GUID, by LID, by name where a dump has neither.
 
     Where the tables say which port owns a LID, that counts, and not the LID in the fabric's dump: tables made by a
     subnet manager elsewhere (a simulation of the same fabric) number LIDs anew.
 
     Parameters
     ----------
-    tables : RoutingTables
+    dump : LftDump
+        As `read_lfts` reads it.
     topology : Topology
     origin : SubnetFabric, optional
-        The dump that the topology was made of; without it nodes are found by name.
+        The dump that the topology was made of (``OpenedFabric.origin``); without it nodes are found by name.
     skip_unrouted : bool
-        As for `fabric.routing.policies.Lft`.
+        As for `Lft`.
 
     Raises
     ------
@@ -63,7 +65,7 @@ def match_lfts(
     switch_nodes = np.flatnonzero(topology.nodes.kind == SWITCH)
     row_of_node: dict[int, int] = {}
     unknown = []
-    for row, (guid, name) in enumerate(zip(tables.switch_guid, tables.switch_name, strict=True)):
+    for row, (guid, name) in enumerate(zip(dump.switch_guid, dump.switch_name, strict=True)):
         node = origin.node_of_guid.get(guid) if origin else None
         node = node_of_name.get(clean_name(name)) if node is None else node
         if node in (None, OUTSIDE) or topology.nodes.kind[node] != SWITCH or node in row_of_node:
@@ -71,25 +73,25 @@ def match_lfts(
         else:
             row_of_node[node] = row
     if not row_of_node:
-        raise InputError(f"{tables.source}: none of its switches is in {topology.name}; expected tables of this fabric")
-    owner = _owners(tables, topology, origin, node_of_name)
+        raise InputError(f"{dump.source}: none of its switches is in {topology.name}; expected tables of this fabric")
+    owner = _owners(dump, topology, origin, node_of_name)
     endpoint_of_node = {int(node): number for number, node in enumerate(topology.endpoints)}
     lids = sorted((endpoint_of_node[node], lid) for lid, node in owner.items() if topology.nodes.kind[node] == ENDPOINT)
     if not lids:
         raise InputError(
-            f"{tables.source}: no LID belongs to an adapter of {topology.name}; expected its dump and tables"
+            f"{dump.source}: no LID belongs to an adapter of {topology.name}; expected its dump and tables"
         )
     endpoint = np.array([number for number, _ in lids], np.int64)
     lid = np.array([lid for _, lid in lids], np.int32)
     row_start = np.searchsorted(endpoint, np.arange(topology.n_endpoints + 1)).astype(np.int64)
-    used = np.flatnonzero((tables.port != NO_ENTRY).any(axis=0))
+    used = np.flatnonzero((dump.port != NO_ENTRY).any(axis=0))
     names = topology.nodes.name
     return MatchedLfts(
         routing=Lft(
-            tables.source,
+            dump.source,
             row_start,
             lid,
-            _next_links(tables, topology, switch_nodes, row_of_node, lid),
+            _next_links(dump, topology, switch_nodes, row_of_node, lid),
             skip_unrouted,
         ),
         without_table=tuple(names[node] for node in switch_nodes if node not in row_of_node),
@@ -100,26 +102,26 @@ def match_lfts(
 
 
 def _owners(
-    tables: LftDump, topology: Topology, origin: SubnetFabric | None, node_of_name: dict[str, int]
+    dump: LftDump, topology: Topology, origin: SubnetFabric | None, node_of_name: dict[str, int]
 ) -> dict[int, int]:
     """Node of each LID of the tables that is known; `OUTSIDE` for what is known but no node of the topology."""
     if origin is None:
         return {
             lid: node_of_name[clean_name(name)]
-            for lid, name in tables.lid_name.items()
+            for lid, name in dump.lid_name.items()
             if clean_name(name) in node_of_name
         }
     has_guid = set(origin.node_of_guid.values())
     owner: dict[int, int] = {}
-    for lid in range(tables.port.shape[1]):
-        guid = tables.port_guid.get(lid)
-        if not tables.port_guid:
+    for lid in range(dump.port.shape[1]):
+        guid = dump.port_guid.get(lid)
+        if not dump.port_guid:
             node = origin.node_of_lid.get(lid)
         elif guid is None:
             node = None
         else:
             node = origin.node_of_guid.get(guid)
-            named = node_of_name.get(clean_name(tables.lid_name[lid]))
+            named = node_of_name.get(clean_name(dump.lid_name[lid]))
             # A dump of the switches alone has no GUIDs of adapters.
             if node is None and named is not None and named not in has_guid:
                 node = named
@@ -129,14 +131,14 @@ def _owners(
 
 
 def _next_links(
-    tables: LftDump,
+    dump: LftDump,
     topology: Topology,
     switch_nodes: Int64Vector,
     row_of_node: dict[int, int],
     lid: Int32Vector,
 ) -> Int32Matrix:
     """(n_rows, n_switches) int32: the link behind the port that a switch's table names."""
-    n_ports = int(max(topology.link_tail_port.max(initial=0), tables.port.max(initial=0))) + 1
+    n_ports = int(max(topology.link_tail_port.max(initial=0), dump.port.max(initial=0))) + 1
     link_at = np.full((topology.n_nodes, n_ports), WayEnd.DEAD_PORT, np.int32)
     known = np.flatnonzero(topology.link_tail_port > 0)
     link_at[topology.link_tail[known], topology.link_tail_port[known]] = known
@@ -144,6 +146,6 @@ def _next_links(
     result = np.full((lid.size, switch_nodes.size), WayEnd.NO_ENTRY, np.int32)
     for column, node in enumerate(switch_nodes.tolist()):
         if node in row_of_node:
-            ports = tables.port[row_of_node[node], lid]
+            ports = dump.port[row_of_node[node], lid]
             result[:, column] = np.where(ports == NO_ENTRY, WayEnd.NO_ENTRY, link_at[node, ports])
     return result

@@ -11,7 +11,8 @@ from fabric.jobs.placement import Placement
 from fabric.routing.layer import Layer, sums_of
 from fabric.topology import Topology
 
-# Sums of some thousand terms, each rounded to 2e-16 of the sum at most, differ by less.
+# Sums of some thousand terms, each rounded to 2**-53 of the sum at most, differ by less; larger ones are assumed to,
+# for their errors cancel.
 ROUNDING = 1e-12
 
 

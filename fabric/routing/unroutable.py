@@ -35,7 +35,7 @@ def not_joined(topology: Topology, src: int, dst: int) -> Unroutable:
 def not_routed(topology: Topology, lfts: str, src: int, dst: int, pairs: int) -> Unroutable:
     """The error for pairs that forwarding tables do not route, with an example (endpoint numbers)."""
     names = topology.endpoint_names[src], topology.endpoint_names[dst]
-    more = f", and for {pairs - 1:,} more pairs with traffic" if pairs > 1 else ""
+    more = f", and for {pairs - 1:,} more {'pair' if pairs == 2 else 'pairs'} with traffic" if pairs > 1 else ""
     return Unroutable(
         f"{lfts}: no route from {names[0]} to {names[1]}{more}; expected tables that route every pair with traffic, "
         "or skip_unrouted to leave the others out",

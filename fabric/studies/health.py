@@ -15,7 +15,7 @@ from fabric.routing.link_loads import link_loads
 from fabric.routing.match_lfts import MatchedLfts
 from fabric.routing.policies import Lft
 from fabric.studies.hotspots import TierSummary, tier_name, tier_summaries
-from fabric.topology import DOWN, ENDPOINT, ISL, NVLINK, SWITCH, UNKNOWN, UP, BoolVector, Topology
+from fabric.topology import DOWN, ENDPOINT, ISL, NVLINK, SWITCH, UNKNOWN, UP, BoolVector, Topology, joined_by
 
 ERROR, WARNING = "error", "warning"
 EXAMPLES = 1000
@@ -130,15 +130,8 @@ def _disconnected(topology: Topology) -> list[Finding]:
     """Pairs of endpoints that no chain of switches joins."""
     layer = layer_of(topology, SWITCH)
     net = layer.arrays
-    part = np.arange(layer.n_switches)
-    tail, head = net.in_tail, np.repeat(np.arange(layer.n_switches), np.diff(net.in_start))
-    while True:
-        joined = part.copy()
-        np.minimum.at(joined, head, part[tail])
-        joined = joined[joined]
-        if np.array_equal(joined, part):
-            break
-        part = joined
+    head = np.repeat(np.arange(layer.n_switches), np.diff(net.in_start))
+    part = joined_by(layer.n_switches, net.in_tail, head)
     parts: dict[frozenset[int], list[int]] = {}
     of_class = [
         frozenset(part[net.slot_switch[first:stop]].tolist())
