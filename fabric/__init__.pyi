@@ -66,6 +66,7 @@ from .routing.policies import (
 from .routing.registry import (
     make_policy as make_policy,
     policy_names as policy_names,
+    policy_options as policy_options,
     register_policy as register_policy,
 )
 from .routing.unroutable import Unroutable as Unroutable
