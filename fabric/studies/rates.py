@@ -9,8 +9,9 @@ import numpy as np
 from collectives.demand import FloatVector, Flows
 from collectives.errors import InputError
 from fabric.formats.opening import OpenedFabric
+from fabric.routing.flow_paths import RoutedFlows
 from fabric.routing.given_paths import given_paths
-from fabric.routing.paths import RoutedFlows, route_flows
+from fabric.routing.paths import route_flows
 from fabric.routing.policies import Adaptive, Routing
 from fabric.scenario import FabricLike, opened_fabric
 from fabric.timing.max_min import Completions, completions

@@ -79,8 +79,8 @@ def test_an_own_policy_serves_wherever_a_built_in_one_does():
     rates = rs.max_min_rates(topology.link_capacity_gbps, routed.paths)
     assert np.isfinite(rates).all()
     assert (rates > 0).all()
-    seen = rs.analyse(topology, schedule, rs.packed(topology), policy)
-    assert seen.routing.parameters == {"seed": 1}
+    seen = rs.analyse(rs.Scenario.of(topology, schedule, routing=policy))
+    assert seen.scenario.routing.parameters == {"seed": 1}
 
 
 @pytest.mark.parametrize("block_pairs", [1, 7, 1000])
@@ -136,7 +136,7 @@ def test_what_is_not_registered_is_refused_everywhere(routing):
         lambda: rs.link_loads(topology, reduction, placement, routing),
         lambda: rs.schedule_loads(topology, schedule, placement, routing),
         lambda: rs.route_flows(topology, *ends, routing),
-        lambda: rs.analyse(topology, schedule, placement, routing),
+        lambda: rs.analyse(rs.Scenario.of(topology, schedule, routing=routing)),
     ):
         with pytest.raises(rs.InputError, match=refused):
             use()
