@@ -11,7 +11,6 @@ O(T log T) for a destination class, whatever the number of sources.
 
 from typing import NamedTuple
 
-import numba
 import numpy as np
 
 from fabric._kernels.arrays import (
@@ -25,9 +24,8 @@ from fabric._kernels.arrays import (
     LayerArrays,
     MemberClassArrays,
 )
-
-# nogil: the caller runs one chunk of the destinations per thread.  error_model: no branch on every division.
-kernel = numba.njit(cache=True, nogil=True, error_model="numpy")
+from fabric._kernels.compile import kernel
+from fabric._kernels.endpoints import exchange
 
 
 class WeightArrays(NamedTuple):
@@ -334,14 +332,11 @@ def weighted_all_to_all(
         for run in range(first_run, stop_run):
             group = classes.run_group[run]
             for member_class in range(classes.run_class_start[run], classes.run_class_stop[run]):
-                domain, block = classes.label[0, member_class], classes.label[1, member_class]
                 receive = classes.class_receive[member_class]
                 if receive == 0.0:
                     continue
                 for other in range(classes.group_class_start[group], classes.group_class_start[group + 1]):
-                    if (domain > 0 and domain == classes.label[0, other]) or (
-                        block > 0 and block == classes.label[1, other]
-                    ):
+                    if not exchange(classes, other, member_class, True):
                         continue
                     send, source = classes.class_send[other], classes.attachment[other]
                     amount = send * receive

@@ -7,11 +7,11 @@ railscope brings stand in `fabric.routing.builtin`.
 
 from collections.abc import Callable
 from dataclasses import MISSING, dataclass, fields, is_dataclass
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from collectives.demand import AllToAll, Flows, Int32Vector
 from collectives.errors import InputError
+from collectives.suggestion import hint
 from fabric.jobs.placement import Placement
 from fabric.routing.flow_paths import RoutedFlows
 from fabric.routing.policies import Routing
@@ -169,9 +169,7 @@ def _class_of(name: str) -> type[Routing]:
     for kind in _HANDLERS:
         if kind.name == name:
             return kind
-    near = get_close_matches(name, policy_names(), n=1)
-    meant = f"; did you mean {near[0]}?" if near else ""
-    raise InputError(f"routing {name!r}: expected {', '.join(policy_names())}{meant}")
+    raise InputError(f"routing {name!r} is unknown; {hint(name, policy_names())}")
 
 
 def _parameters(name: str) -> dict[str, Any]:

@@ -20,6 +20,7 @@ _PATHS = Twin("routing.naive_flow_bytes", "fabric/kernels/test_paths.py::test_pa
 _TABLES = Twin("lft_walk.naive_lft_bytes", "fabric/routing/test_lft_walk.py::test_random_tables_equal_the_slow_walk")
 _EVENTS = Twin("max_min.naive_rates", "fabric/timing/test_max_min.py::test_the_certificate_holds_after_every_event")
 _LISTS = Twin("max_min.naive_flows_on_links", "fabric/kernels/test_lists.py::test_flows_are_counted_and_listed")
+_WEIGHTS = Twin("link_weights.naive_weighted_bytes", "fabric/routing/test_link_weights.py::test_equals_the_slow_walk")
 _ENDPOINTS = "fabric/kernels/test_endpoints.py::"
 _LFT = "fabric/kernels/test_lfts.py::"
 
@@ -30,6 +31,12 @@ TWINS = {
     "endpoints.most_slots": Twin("endpoints.naive_most_slots", _ENDPOINTS + "test_the_most_slots_of_a_class"),
     "endpoints.split_over_nearest": Twin("endpoints.naive_split", _ENDPOINTS + "test_split_over_the_nearest_slots"),
     "endpoints.exchange": Twin("endpoints.naive_exchange", _ENDPOINTS + "test_who_exchanges_bytes"),
+    "link_weights.weighted_all_to_all": _WEIGHTS,
+    "link_weights.weighted_flows": _WEIGHTS,
+    "link_weights.weighted_paths": Twin(
+        "link_weights.least_weights",
+        "fabric/routing/test_link_weights.py::test_paths_have_the_least_weight_and_add_up_to_the_loads",
+    ),
     "lft_walk.lft_all_to_all": _TABLES,
     "lft_walk.lft_flows": _TABLES,
     "lft_walk.lft_paths": Twin("lft_walk.naive_lft_flow_bytes", _LFT + "test_paths_along_tables_equal_the_slow_walk"),

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from fabric.bounds.cuts import Bound
-from fabric.routing.lft_walk import Unrouted
+from fabric.routing.loads import Unrouted
 from fabric.studies.analysis import Analysis, HashSeeds
 from fabric.studies.verdicts.causes import causes_of
 from fabric.studies.verdicts.evidence import Evidence, Trials, evidence_of

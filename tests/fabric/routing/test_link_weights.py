@@ -27,6 +27,7 @@ def weighted_cases(draw, demands):
     return topology, demand, placement, weight
 
 
+@pytest.mark.kernels
 @pytest.mark.parametrize("demands", [flow_demands, all_to_all_demands])
 def test_equals_the_slow_walk(demands):
     @settings(deadline=None, max_examples=120)
@@ -47,6 +48,7 @@ def test_equals_the_slow_walk(demands):
     check()
 
 
+@pytest.mark.kernels
 @settings(deadline=None, max_examples=60)
 @given(weighted_cases(flow_demands))
 def test_paths_have_the_least_weight_and_add_up_to_the_loads(case):
