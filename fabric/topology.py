@@ -154,14 +154,17 @@ class Topology:
 
     @property
     def n_nodes(self) -> int:
+        """Endpoints, switches and NVLink switches."""
         return len(self.nodes.name)
 
     @property
     def n_links(self) -> int:
+        """Directed links: two a cable."""
         return len(self.link_tail)
 
     @property
     def n_endpoints(self) -> int:
+        """GPUs' ports as the fabric sees them."""
         return len(self.endpoints)
 
     @cached_property
@@ -171,6 +174,7 @@ class Topology:
 
     @cached_property
     def endpoint_names(self) -> tuple[str, ...]:
+        """Name of each endpoint, in the order of the nodes."""
         return tuple(self.nodes.name[node] for node in self.endpoints)
 
     @cached_property

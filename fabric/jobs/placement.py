@@ -35,6 +35,7 @@ class Placement:
 
     @property
     def n_ranks(self) -> int:
+        """Ranks of the job."""
         return len(self.endpoint)
 
     def check(self, topology: Topology) -> None:
