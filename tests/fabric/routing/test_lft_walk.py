@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from collectives import AllToAll, Flows, Groups, InputError
+from collectives import AllToAll, Demand, Flows, Groups, InputError
 from fabric.formats.infiniband.lfts import read_lfts
 from fabric.formats.opening import open_fabric
 from fabric.jobs.placement import Placement, packed
@@ -17,6 +17,7 @@ from fabric.routing.link_loads import link_loads, schedule_loads
 from fabric.routing.match_lfts import match_lfts
 from fabric.routing.policies import Lft
 from fabric.topology import SWITCH
+from tests.demands import flows_of
 from tests.naive.lft_walk import naive_lft_bytes
 from tests.naive.routing import assert_conserved
 from tests.random_fabrics import all_to_all_demands, fabrics, flow_demands
@@ -38,7 +39,7 @@ def test_real_tables_give_the_expected_load_of_every_port(name, explicit):
     expected = json.loads(gzip.decompress((DATA / f"{name}.expected.json.gz").read_bytes()))
     n = fabric.n_endpoints
     assert n == expected["endpoints"]
-    demand = AllToAll(Groups.consecutive(n, n), np.ones(n), np.ones(n))
+    demand: Demand = AllToAll(Groups.consecutive(n, n), np.ones(n), np.ones(n))
     if explicit:
         src, dst = (ends.ravel() for ends in np.indices((n, n)))
         demand = Flows(src, dst, (src != dst).astype(float))
@@ -72,9 +73,9 @@ def table_cases(draw, demands):
                 )
             rows.append(row)
     next_link = np.array(rows, np.int32).reshape(row_start[-1], switches.size)
-    endpoint = np.array(draw(st.permutations(range(topology.n_endpoints))), np.int32)
+    placement = Placement(np.array(draw(st.permutations(range(topology.n_endpoints))), np.int32))
     tables = Lft("random", row_start, np.arange(row_start[-1], dtype=np.int32), next_link, True)
-    return topology, draw(demands(topology.n_endpoints)), Placement(endpoint), tables
+    return topology, draw(demands(topology.n_endpoints)), placement, tables
 
 
 @pytest.mark.kernels
@@ -131,7 +132,7 @@ def test_tables_of_another_fabric_do_not_pass():
     fabric, _ = real("rail64-ftree")
     _, other = real("hurt512-updn")
     with pytest.raises(InputError, match="tables of another fabric"):
-        link_loads(fabric, Flows([0], [9], [1.0]), packed(fabric), other.routing)
+        link_loads(fabric, flows_of([0], [9], [1.0]), packed(fabric), other.routing)
 
 
 def test_schedules_carry_what_is_left_out():
