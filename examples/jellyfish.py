@@ -1,8 +1,8 @@
 """A jellyfish against a fat tree of the same switches, over 200 hash seeds of static ECMP.
 
-A jellyfish joins its switches at random (A. Singla, C.-Y. Hong, L. Popa, P. B. Godfrey: Jellyfish: Networking Data Centers
-Randomly, NSDI 2012).  Both fabrics have 80 switches of 8 ports and 128 endpoints.  The script runs cell by cell in an
-editor that knows `# %%`, or as a whole.
+A jellyfish joins its switches at random (A. Singla, C.-Y. Hong, L. Popa, P. B. Godfrey: Jellyfish: Networking Data
+Centers Randomly, NSDI 2012).  Both fabrics have 80 switches of 8 ports and 128 endpoints.  The script runs cell by cell
+in an editor that knows `# %%`, or as a whole.
 """
 
 # %% The fat tree is a description that railscope builds.
@@ -39,7 +39,7 @@ schedules = {
     "all-to-all": rs.all_to_all(rs.Groups.consecutive(n, size=n), 1e9),
 }
 
-# %% The busiest link's load over its capacity is a time that no schedule beats; a seed decides how often hashes collide.
+# %% The busiest link's load over its capacity is a time that no schedule beats; the seed decides which hashes collide.
 # Stated as a multiple of what one NIC needs for its own bytes: 1 is a fabric that is never in the way.
 print(f"{n_switches} switches, {n} endpoints; time over a NIC's own, {N_SEEDS} hash seeds")
 print(f"{'traffic':12} {'fabric':10} {'adaptive':>9} {'best':>6} {'median':>7} {'95th':>6} {'worst':>6}")
@@ -54,6 +54,6 @@ for traffic, schedule in schedules.items():
         name = "jellyfish" if topology is jellyfish else "fat tree"
         print(f"{traffic:12} {name:10} {adaptive:9.2f} {best:6.2f} {median:7.2f} {late:6.2f} {worst:6.2f}")
 
-# %% What one reads off: spread over all shortest paths, a permutation crosses the fat tree undisturbed.  On the jellyfish
-# it does not: near pairs have a single shortest path (its authors route over the k shortest ones).  Hashed to one path a
-# flow, the two are alike: collisions set the time, not the wiring.
+# %% What one reads off: spread over all shortest paths, a permutation crosses the fat tree undisturbed.  On the
+# jellyfish it does not: near pairs have a single shortest path (its authors route over the k shortest ones).  Hashed to
+# one path a flow, the two are alike: collisions set the time, not the wiring.
