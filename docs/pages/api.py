@@ -23,7 +23,7 @@ def api_pages() -> Iterator[Page]:
         + table(("where it lives", "what it answers", "names"), rows),
     )
     for room, names in rooms:
-        members = "\n\n".join(f"::: {room.package.path}.{name}" for name in names)
+        members = "\n\n".join(f"::: {_identifier(room, name)}" for name in names)
         yield Page(f"api/{room.path}.md", f"# {room.path}\n\n{docstring_text(_headline(room))}\n\n{members}\n")
 
 
@@ -40,8 +40,13 @@ def _rooms(package: str) -> Iterator[tuple[griffe.Module, list[str]]]:
         yield found, named[room]
 
 
+def _identifier(room: griffe.Module, name: str) -> str:
+    """What mkdocstrings looks up: the package's name, or where a module has the same one, what the module holds."""
+    return f"{room.path}.{name}" if name == room.name else f"{room.package.path}.{name}"
+
+
 def _room(member: griffe.Object | griffe.Alias) -> str:
-    """Folder or file that a public name lives in; a name that is also a module's means what the module holds."""
+    """Folder or file that a public name lives in."""
     path = member.target_path if isinstance(member, griffe.Alias) else member.path
     return path.split(".")[1]
 

@@ -49,7 +49,7 @@ def _problem(link: str, path: Path, pages: dict[Path, _Anchors]) -> str | None:
     if parts.scheme in ("http", "https"):
         return None if parts.hostname and "." in parts.hostname else "no host in the address"
     if parts.scheme or parts.netloc:
-        return None if parts.scheme in ("mailto", "data") else f"expected a page or https, got {parts.scheme or link!r}"
+        return None if parts.scheme in ("mailto", "data") else f"expected a page or https, got {parts.scheme or link}"
     target = (path.parent / unquote(parts.path)).resolve() if parts.path else path
     if target.is_dir():
         target /= "index.html"
