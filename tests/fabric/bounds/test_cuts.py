@@ -37,7 +37,6 @@ from fabric.jobs.placement import Placement, domain_of_rank, packed, rail_of_ran
 from fabric.routing.link_loads import link_loads, schedule_loads
 from fabric.routing.policies import Adaptive, DModK, Ecmp
 from fabric.topology import ENDPOINT, NVSWITCH, SWITCH
-from tests.demands import flows_of
 from tests.fabric.commands.test_cli import HURT, RESNET, answer, railscope
 from tests.naive.routing import pairs_of
 from tests.random_fabrics import all_to_all_demands, fabrics, flow_demands, topology_of
@@ -309,7 +308,7 @@ def test_leaves_of_one_set_of_hosts_are_cut_together(planes):
     aligned = rail_aligned(all_to_all(groups, 32 * GB), domain, rail)
     assert schedule_loads(fabric, aligned, packed(fabric)).bottleneck_time_s == pytest.approx(bound.time_s)
     # Traffic as it is given cannot change rails: one rail's leaf is a part of its own.
-    one_rail = Schedule((Phase(flows_of([0, 4, 8], [16, 20, 24], [GB] * 3)),))
+    one_rail = Schedule((Phase(Flows([0, 4, 8], [16, 20, 24], [GB] * 3)),))
     seen = traffic_bound(fabric, one_rail, packed(fabric))
     assert (seen.cut, seen.time_s) == ("leaf", pytest.approx(3 * 8 / (100 * planes)))
 
@@ -522,13 +521,13 @@ def test_bounds_without_pairs_equal_those_with_pairs(topology, data):
 def test_the_bound_of_traffic_is_the_linear_program_where_nothing_else_binds():
     star_of_eight, leaves, cluster_of_two = star(8), two_leaves(), build(rails(hosts=2, oversubscription=1.0))
     skewed = AllToAll(Groups.consecutive(8, 4), np.arange(8.0) * GB, np.arange(8.0)[::-1])
-    flows = flows_of([0, 0, 1, 5], [5, 6, 6, 1], [GB, 2 * GB, GB, 4 * GB])
-    inside = flows_of([0, 1, 0, 2], [1, 2, 3, 7], [100 * GB, 100 * GB, 100 * GB, 2 * GB])
+    flows = Flows([0, 0, 1, 5], [5, 6, 6, 1], [GB, 2 * GB, GB, 4 * GB])
+    inside = Flows([0, 1, 0, 2], [1, 2, 3, 7], [100 * GB, 100 * GB, 100 * GB, 2 * GB])
     for fabric, demand, cut, time_s in (
         (star_of_eight, flows, "endpoint", 4 * 8 / 100),
         # Member 7 sends 7 to each other one's 1 + 2 + 3; member 4 gets 3 from the others' 5 + 6 + 7.
         (star_of_eight, skewed, "endpoint", 3 * (5 + 6 + 7) * 8 / 100),
-        (leaves, flows_of([0, 0, 1, 5], [5, 6, 6, 2], [GB, GB, 2 * GB, 3 * GB]), "leaf", 4 * 8 / 100),
+        (leaves, Flows([0, 0, 1, 5], [5, 6, 6, 2], [GB, GB, 2 * GB, 3 * GB]), "leaf", 4 * 8 / 100),
         # 200 GB out of GPU 0 over 7,200 Gb/s; 2 GB out of GPU 2 over 100.
         (cluster_of_two, inside, "endpoint", 200 * 8 / 7200),
     ):
@@ -541,7 +540,7 @@ def test_the_bound_of_traffic_is_the_linear_program_where_nothing_else_binds():
 
 def test_phases_add_up_and_pipelines_share():
     fabric = two_leaves()
-    there, inside = flows_of([0, 1], [4, 5], [GB, GB]), flows_of([2], [3], [3 * GB])
+    there, inside = Flows([0, 1], [4, 5], [GB, GB]), Flows([2], [3], [3 * GB])
     phases = (Phase(there, 3), Phase(inside))
     one_by_one = traffic_bound(fabric, Schedule(phases), packed(fabric))
     assert (one_by_one.cut, one_by_one.time_s) == ("leaf", pytest.approx((3 * 2 + 3) * 8 / 100))
@@ -564,7 +563,7 @@ def test_nothing_to_send_has_no_bound():
     empty = Flows(np.empty(0, np.int32), np.empty(0, np.int32), np.empty(0))
     nobody = AllToAll(Groups.of([]), np.empty(0), np.empty(0))
     alone = Reduction(Groups.of([[3]]), np.array([GB]))
-    for phases in ((), (Phase((empty, nobody, alone)),), (Phase(flows_of([1], [1], [GB])),)):
+    for phases in ((), (Phase((empty, nobody, alone)),), (Phase(Flows([1], [1], [GB])),)):
         assert traffic_bound(fabric, Schedule(phases), packed(fabric)).time_s == 0.0
 
 
@@ -582,7 +581,7 @@ def test_the_linear_program_finds_what_shortest_paths_miss():
         (4, 3, 100.0, 100.0),
     ]
     fabric = topology_of(kinds, cables)
-    demand = flows_of([0], [1], [25e9])
+    demand = Flows([0], [1], [25e9])
     one = link_loads(fabric, demand, packed(fabric)).bottleneck_time_s
     best = linear_program_bound(fabric, Schedule((Phase(demand),)), packed(fabric)).time_s
     assert (one, best) == (pytest.approx(2.0), pytest.approx(1.0))

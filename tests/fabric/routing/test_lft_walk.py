@@ -17,7 +17,6 @@ from fabric.routing.link_loads import link_loads, schedule_loads
 from fabric.routing.match_lfts import match_lfts
 from fabric.routing.policies import Lft
 from fabric.topology import SWITCH
-from tests.demands import flows_of
 from tests.naive.lft_walk import naive_lft_bytes
 from tests.naive.routing import assert_conserved
 from tests.random_fabrics import all_to_all_demands, fabrics, flow_demands
@@ -132,7 +131,7 @@ def test_tables_of_another_fabric_do_not_pass():
     fabric, _ = real("rail64-ftree")
     _, other = real("hurt512-updn")
     with pytest.raises(InputError, match="tables of another fabric"):
-        link_loads(fabric, flows_of([0], [9], [1.0]), packed(fabric), other.routing)
+        link_loads(fabric, Flows([0], [9], [1.0]), packed(fabric), other.routing)
 
 
 def test_schedules_carry_what_is_left_out():

@@ -11,7 +11,6 @@ from fabric.jobs.placement import Placement, packed
 from fabric.routing.link_loads import link_loads, schedule_loads
 from fabric.routing.policies import Adaptive, DModK, Ecmp, Routing
 from fabric.topology import ENDPOINT, NIC, NVSWITCH, SWITCH, UP
-from tests.demands import flows_of
 from tests.naive.routing import assert_conserved, naive_link_bytes, pairs_of
 from tests.random_fabrics import all_to_all_demands, fabrics, flow_demands, topology_of
 
@@ -135,7 +134,7 @@ def test_ring_in_order_crosses_each_leaf_once(tree):
 
 def test_ecmp_tends_to_adaptive_over_seeds(tree):
     generator = np.random.default_rng(3)
-    demand = flows_of(np.arange(128), generator.permutation(128), np.full(128, 1.0))
+    demand = Flows(np.arange(128), generator.permutation(128), np.full(128, 1.0))
     even = link_loads(tree, demand, packed(tree)).bytes
     n_seeds = 400
     mean = sum(link_loads(tree, demand, packed(tree), Ecmp(seed=seed)).bytes for seed in range(n_seeds)) / n_seeds
@@ -181,7 +180,7 @@ def test_dmodk_carries_shifts_without_contention(tree, shift):
 
 
 def test_queue_pairs_even_ecmp_out(tree):
-    demand = flows_of(np.arange(128), (np.arange(128) + 64) % 128, np.ones(128))
+    demand = Flows(np.arange(128), (np.arange(128) + 64) % 128, np.ones(128))
     worst = [link_loads(tree, demand, packed(tree), Ecmp(queue_pairs=q)).bytes.max() for q in (1, 16, 256)]
     assert worst[0] > worst[1] > worst[2] >= 1
 
@@ -193,7 +192,7 @@ def test_planes_share_and_survive_a_lost_port():
     loads = link_loads(whole, uniform(4), packed(whole))
     np.testing.assert_allclose(loads.bytes, 1.5)
     hurt = topology_of([ENDPOINT] * 4 + [SWITCH] * 2, both[1:])
-    loads = link_loads(hurt, flows_of([1, 0], [0, 1], [6.0, 2.0]), packed(hurt))
+    loads = link_loads(hurt, Flows([1, 0], [0, 1], [6.0, 2.0]), packed(hurt))
     carried = {hurt.link_name(link): loads.bytes[link] for link in np.flatnonzero(loads.bytes)}
     assert {name.split(" ")[0] + name.split(" ")[4]: value for name, value in carried.items()} == {
         "h1s5": 6.0,
@@ -218,14 +217,14 @@ def test_reduction_uses_each_tree_link_once_each_way():
 
 def test_ranks_and_paths_are_checked(tree):
     with pytest.raises(InputError, match="rank 7 out of range: the job has ranks 0 to 3"):
-        link_loads(tree, flows_of([0], [7], [1.0]), packed(tree, 4))
+        link_loads(tree, Flows([0], [7], [1.0]), packed(tree, 4))
     split = topology_of([ENDPOINT] * 4 + [SWITCH] * 2, [(e, 4 + e // 2, 100.0, 100.0) for e in range(4)])
-    demands: tuple[Demand, ...] = (flows_of([0], [3], [1.0]), uniform(4))
+    demands: tuple[Demand, ...] = (Flows([0], [3], [1.0]), uniform(4))
     for demand in demands:
         for routing in POLICIES:
             with pytest.raises(InputError, match=r"no path from h\d to h\d in fabric random"):
                 link_loads(split, demand, packed(split), routing)
-    np.testing.assert_array_equal(link_loads(split, flows_of([0, 2], [3, 2], [0.0, 5.0]), packed(split)).bytes, 0)
+    np.testing.assert_array_equal(link_loads(split, Flows([0, 2], [3, 2], [0.0, 5.0]), packed(split)).bytes, 0)
 
 
 def test_loads_add_scale_and_compare(tree):
