@@ -42,6 +42,16 @@ def test_what_is_shown_runs(heading, tmp_path):
     assert done.returncode == 0, done.stderr
 
 
+def test_all_that_can_be_added_is_shown():
+    assert list(sections()) == [
+        "A preset",
+        "A collective algorithm",
+        "A format of fabrics",
+        "A format of traces",
+        "A command and its report",
+    ]
+
+
 def test_hooks_run_what_make_lint_runs():
     (recipe,) = re.findall(r"(?m)^lint:.*\n((?:\t.*\n)+)", (ROOT / "Makefile").read_text())
     linted = re.findall(r"\$\(BIN\)/([\w-]+(?: check| format)?)", recipe)

@@ -47,7 +47,7 @@ def test_help_of_no_command_is_an_error():
 def test_every_key_of_a_fabric_file_is_explained():
     (page,) = fabric_toml_pages()
     for name, table in FabricDescription.model_fields.items():
-        section = page.text.split(f"{{: #{name} }}")[1].split("\n## ")[0]
+        section = page.text.split(f"\n## `[{name}]`")[1].split("\n## ")[0]
         model = next(
             kind
             for kind in (table.annotation, *getattr(table.annotation, "__args__", ()))

@@ -52,6 +52,7 @@ def test_infragraph_written_and_read_is_the_same_fabric(tmp_path, preset):
     path = tmp_path / "x.infragraph.json"
     texts = annotated(fabric, loads.bytes, path)
     for name, text in texts.items():
+        assert isinstance(text, str)
         Path(name).write_text(text)
     again, _ = read_infragraph(path)
     for column in ("link_tail", "link_head", "link_capacity_gbps", "link_reverse"):
