@@ -49,6 +49,7 @@ def test_all_that_can_be_added_is_shown():
         "A format of fabrics",
         "A format of traces",
         "A command and its report",
+        "A kernel",
     ]
 
 
