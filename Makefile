@@ -1,8 +1,9 @@
 # make demo: install and run the main job.  make test: install and run every check.  make bench: time it.
+# make docs: build the documentation into build/docs; a link that leads nowhere fails.
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test test-bounds coverage bench lint clean
+.PHONY: demo test test-bounds coverage bench lint docs clean
 
 demo: .venv/installed
 	mkdir -p demo
@@ -10,7 +11,7 @@ demo: .venv/installed
 	$(BIN)/railscope compare hgx-b200-64 --collective all-to-all --group 64 --figure demo/hgx-b200-64.png --force
 	@echo "pictures: demo/gb300-8192.png demo/hgx-b200-64.png"
 
-test: lint coverage test-bounds
+test: lint docs coverage test-bounds
 
 # All tests; then the kernels' once more uncompiled, where coverage sees their lines (and NumPy says that hashes wrap).
 coverage: .venv/tests
@@ -31,13 +32,16 @@ lint: .venv/tests
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+docs: .venv/tests
+	$(BIN)/python -m mkdocs build --strict --quiet
+
 bench: .venv/bench
 	$(BIN)/python -m benchmarks.link_loads
 	$(BIN)/python -m benchmarks.real_tables
 	$(BIN)/python -m benchmarks.completions
 
 clean:
-	rm -rf .venv demo
+	rm -rf .venv demo build
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
@@ -47,7 +51,7 @@ clean:
 	touch $@
 
 .venv/tests: .venv/bin/python pyproject.toml
-	$(BIN)/python -m pip install --quiet --editable ".[test]"
+	$(BIN)/python -m pip install --quiet --editable ".[test,docs]"
 	touch $@ .venv/installed
 
 .venv/bench: .venv/bin/python pyproject.toml

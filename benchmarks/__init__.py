@@ -1,0 +1,1 @@
+"""What is timed, beside peers and lower bounds: ``make bench``."""

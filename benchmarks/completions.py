@@ -119,11 +119,13 @@ def bound_s(paths: FlowPaths) -> float:
 
 
 def beside_bound(paths: FlowPaths, seconds: float) -> str:
+    """The seconds, and how many times the lower bound they are."""
     bound = bound_s(paths)
     return f"{seconds:.3g} s ({seconds / bound:.1f} times the lower bound, {bound:.3g} s)"
 
 
 def random_flows(topology: Topology) -> None:
+    """One solve of a million flows between random endpoints."""
     n = topology.n_endpoints
     capacity = topology.link_capacity_gbps
     generator = np.random.default_rng(0)
@@ -156,6 +158,7 @@ def arrivals(topology: Topology) -> None:
 
 
 def all_to_all_of_distinct_sizes() -> None:
+    """Completions of an all-to-all whose flows all end at times of their own, beside SimGrid's."""
     generator = np.random.default_rng(0)
     n_hosts = _LEAVES * _HOSTS
     src, dst = (ends.ravel().astype(np.int32) for ends in np.indices((n_hosts, n_hosts)))
@@ -186,6 +189,7 @@ def all_to_all_of_distinct_sizes() -> None:
 
 
 def all_flows(topology: Topology) -> None:
+    """One solve of every flow of a hashed all-to-all."""
     n = topology.n_endpoints
     start = time.perf_counter()
     src = np.empty(n * (n - 1), np.int32)
@@ -206,6 +210,7 @@ def all_flows(topology: Topology) -> None:
 
 
 def main() -> None:
+    """Print every row."""
     topology = build(fat_tree(RADIX))
     random_flows(topology)
     arrivals(topology)

@@ -37,6 +37,7 @@ def best_of(runs: int, work: Callable[[], object]) -> float:
 
 
 def uniform(n: int) -> AllToAll:
+    """One byte from each of `n` ranks to each other."""
     return AllToAll(Groups.consecutive(n, n), np.ones(n), np.ones(n))
 
 
@@ -74,6 +75,7 @@ def warm_wall_s(arguments: list[str]) -> tuple[float, float]:
 
 
 def main() -> None:
+    """Print every row; the peer's loads must be the same."""
     topology = build(fat_tree(RADIX))
     n = topology.n_endpoints
     placement = Placement(np.arange(n, dtype=np.int32))

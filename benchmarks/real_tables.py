@@ -54,6 +54,7 @@ def numpy_walk(topology: Topology, routing: Lft) -> np.ndarray:
 
 
 def main() -> None:
+    """Print a row for each fabric; where both walk it, the loads must be the same."""
     if missing := missing_tools():
         print(f"real tables: {', '.join(missing)} not found: apt-get install opensm ibsim-utils infiniband-diags")
         return

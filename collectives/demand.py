@@ -5,7 +5,7 @@ Ranks only; nothing here knows a network.  All arrays are C-ordered, checked onc
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -160,6 +160,10 @@ class Flows:
     dst: Int32Vector
     bytes: FloatVector
 
+    if TYPE_CHECKING:  # lists will do: the constructor makes arrays
+
+        def __init__(self, src: npt.ArrayLike, dst: npt.ArrayLike, bytes: npt.ArrayLike) -> None: ...
+
     def __post_init__(self) -> None:
         object.__setattr__(self, "src", _ranks(self.src, "flows.src"))
         object.__setattr__(self, "dst", _ranks(self.dst, "flows.dst"))
@@ -231,6 +235,12 @@ class AllToAll:
     receive: FloatVector
     block: Int32Vector | None = None
 
+    if TYPE_CHECKING:
+
+        def __init__(
+            self, groups: Groups, send: npt.ArrayLike, receive: npt.ArrayLike, block: npt.ArrayLike | None = None
+        ) -> None: ...
+
     def __post_init__(self) -> None:
         n = self.groups.n_members
         object.__setattr__(self, "send", _volumes(self.send, n, "all_to_all.send"))
@@ -278,6 +288,10 @@ class Reduction:
 
     groups: Groups
     bytes: FloatVector
+
+    if TYPE_CHECKING:
+
+        def __init__(self, groups: Groups, bytes: npt.ArrayLike) -> None: ...
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "bytes", _volumes(self.bytes, self.groups.n_groups, "reduction.bytes"))

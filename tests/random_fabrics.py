@@ -23,8 +23,9 @@ def topology_of(kinds, cables, name="random"):
         used[b] += 1
         rows.append((a, b, used[a], used[b], ab, ba))
     columns = list(zip(*rows, strict=True)) if rows else [()] * 6
-    ints = [np.array(column, np.int32) for column in columns[:4]]
-    return Topology.from_cables(name, nodes, Cables(*ints, *[np.array(c, np.float64) for c in columns[4:]]))
+    a, b, a_port, b_port = (np.array(column, np.int32) for column in columns[:4])
+    ab, ba = (np.array(column, np.float64) for column in columns[4:])
+    return Topology.from_cables(name, nodes, Cables(a, b, a_port, b_port, ab, ba))
 
 
 @st.composite

@@ -99,6 +99,7 @@ class Completions:
 
     @property
     def makespan_s(self) -> float:
+        """When the last flow ends, seconds; 0 without flows."""
         return float(self.finish_s.max(initial=0.0))
 
 

@@ -21,6 +21,7 @@ from collectives import (
     rail_aligned,
     ring,
 )
+from collectives.demand import Int32Vector
 from collectives.proof import prove
 from collectives.steps import NetworkStep, Program, Step, Sum, schedule_of, step_of
 from fabric.builders import build, load_preset
@@ -42,7 +43,7 @@ def program_of(collective, name, sizes, **options):
     return algorithm.program(sum(sizes)) if algorithm.domains == "unused" else algorithm.program(sizes, **options)
 
 
-def job_of(sizes):
+def job_of(sizes) -> tuple[Int32Vector, Int32Vector]:
     """Domain and rail of the ranks of domains of these sizes, a rank after the other."""
     domain = np.repeat(np.arange(len(sizes)), sizes).astype(np.int32)
     return domain, np.concatenate([np.arange(size) for size in sizes]).astype(np.int32)
@@ -82,7 +83,8 @@ def test_every_registered_algorithm_over_domains_is_its_collective(collective, n
 @given(st.sampled_from(NAMES), st.lists(st.integers(1, 6), min_size=1, max_size=4), st.integers(1, 7), st.data())
 def test_proofs_hold_with_any_options(key, sizes, n_channels, data):
     taken = algorithm_of(*key).taken(n_channels=n_channels, cross_nic=data.draw(st.sampled_from([0, 1, 2])))
-    prove(*key, sizes, **taken)
+    collective, name = key
+    prove(collective, name, sizes, **taken)
 
 
 @pytest.mark.parametrize("sizes", EVEN + UNEVEN)
@@ -399,6 +401,7 @@ def test_each_channel_is_a_ring_of_all_members(n_hosts, cross_nic):
     groups = Groups.consecutive(n, n)
     schedule = collective_schedule("all-gather", groups, float(n), "rings", domain, rail, cross_nic=cross_nic)
     flows = schedule.phases[0].demand
+    assert isinstance(flows, Flows)
     assert schedule.phases[0].repeat == n - 1
     for channel in range(4):
         follower = dict(zip(flows.src[channel * n :][:n].tolist(), flows.dst[channel * n :][:n].tolist(), strict=True))

@@ -6,7 +6,17 @@ import numpy as np
 import pytest
 
 import railscope as rs
-from collectives import ALGORITHMS, COLLECTIVES, Algorithm, Groups, InputError, Program, collective_schedule, prove
+from collectives import (
+    ALGORITHMS,
+    COLLECTIVES,
+    Algorithm,
+    Flows,
+    Groups,
+    InputError,
+    Program,
+    collective_schedule,
+    prove,
+)
 from collectives.algorithm import AUTO
 from collectives.catalog import algorithm_of, names_that_take, register_algorithm, unregister_algorithm
 from collectives.domain_programs import channel_rings as channel_rings_program
@@ -64,10 +74,14 @@ def test_an_algorithm_with_channels_and_options_is_known_everywhere():
         assert "my-rings" not in names_that_take("cross_nic", "all-reduce")
         job = collective_traffic("all-reduce", 8, 1e6, algorithm="my-rings", n_channels=3)
         assert job.switches_reduce
+        assert job.channels is not None
         assert len(job.channels(domain, rail)) == 3
         schedule = job.schedule(domain, rail)
         same = collective_schedule("all-reduce", Groups.consecutive(8, 8), 1e6, "rings", domain, rail, 3)
-        np.testing.assert_array_equal(schedule.phases[0].demand.src, same.phases[0].demand.src)
+        mine_sent, same_sent = schedule.phases[0].demand, same.phases[0].demand
+        assert isinstance(mine_sent, Flows)
+        assert isinstance(same_sent, Flows)
+        np.testing.assert_array_equal(mine_sent.src, same_sent.src)
         with pytest.raises(InputError, match="cross_nic 1: expected the algorithm rings, not my-rings"):
             collective_schedule("all-reduce", Groups.consecutive(8, 8), 1e6, "my-rings", domain, rail, cross_nic=1)
         with pytest.raises(InputError, match="my-rings all-reduce: expected the domain and rail of every rank"):

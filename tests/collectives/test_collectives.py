@@ -146,7 +146,7 @@ def test_layout_groups_ranks_that_differ_in_the_axes_only(tp, cp, ep, dp, pp, or
                 where[names[axis]] = rest % sizes[names[axis]]
                 rest //= sizes[names[axis]]
         coordinates[rank] = where
-    groups = {}
+    groups: dict[tuple[tuple[str, int], ...], list[int]] = {}
     for rank, where in coordinates.items():
         key = tuple((axis, value) for axis, value in where.items() if axis not in axes.split("-"))
         groups.setdefault(key, []).append(rank)

@@ -42,9 +42,12 @@ from tests.random_fabrics import all_to_all_demands
         (lambda: Flows.from_matrix([["a"]]), "from a matrix: expected numbers"),
         (lambda: Flows.from_matrix([1.0]), r"got \(1,\)"),
         (lambda: Flows.from_matrix([[0, 1], [-2, 0]]), r"\[1, 0\] is -2; expected a finite number >= 0"),
-        (lambda: Flows.from_matrix([[0, float("nan")], [0, 0]]), r"\[0, 1\] is nan"),
-        (lambda: Flows.from_matrix([[0, float("inf")], [0, 0]]), r"\[0, 1\] is inf"),
-        (lambda: Schedule((), "both"), "overlap 'both': expected one of sequential, pipelined"),
+        (lambda: Flows.from_matrix([[0.0, float("nan")], [0.0, 0.0]]), r"\[0, 1\] is nan"),
+        (lambda: Flows.from_matrix([[0.0, float("inf")], [0.0, 0.0]]), r"\[0, 1\] is inf"),
+        (
+            lambda: Schedule((), "both"),  # type: ignore[arg-type]
+            "overlap 'both': expected one of sequential, pipelined",
+        ),
     ],
 )
 def test_refuses(make, message):

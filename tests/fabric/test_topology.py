@@ -99,8 +99,9 @@ def test_the_order_of_cables_does_not_matter(data):
     def fabric(order, flip):
         columns = np.stack([a, b, a_port, b_port, ab, ba])[:, order].T
         turned = np.array([row[[1, 0, 3, 2, 5, 4]] if f else row for row, f in zip(columns, flip, strict=True)]).T
-        ints = [column.astype(np.int32) for column in turned[:4]]
-        return Topology.from_cables("t", nodes_of("hgst", [H, H, S, S]), Cables(*ints, turned[4], turned[5]))
+        ends = (column.astype(np.int32) for column in turned[:4])
+        cables = Cables(next(ends), next(ends), next(ends), next(ends), turned[4], turned[5])
+        return Topology.from_cables("t", nodes_of("hgst", [H, H, S, S]), cables)
 
     one, two = fabric(range(5), [False] * 5), fabric(order, flip)
     for column in ("link_tail", "link_head", "link_tail_port", "link_head_port", "link_capacity_gbps", "link_reverse"):

@@ -12,7 +12,7 @@ def idle_switches(topology):
     kind = topology.nodes.kind.tolist()
     switches = [node for node in range(topology.n_nodes) if kind[node] == SWITCH]
     pairs = list(zip(topology.link_tail.tolist(), topology.link_head.tolist(), strict=True))
-    graph = nx.Graph()
+    graph: nx.Graph[int] = nx.Graph()
     graph.add_nodes_from(switches)
     graph.add_edges_from((a, b) for a, b in pairs if kind[a] == kind[b] == SWITCH)
     ends = {b for a, b in pairs if kind[a] == ENDPOINT and kind[b] == SWITCH}

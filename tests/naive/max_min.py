@@ -57,7 +57,7 @@ def naive_completions(uses, capacity, size, begin):
 
 def naive_flows_on_links(start, link, n_links):
     """The flows on each link, a list for each."""
-    flows = [[] for _ in range(n_links)]
+    flows: list[list[int]] = [[] for _ in range(n_links)]
     for flow in range(len(start) - 1):
         for hop in range(start[flow], start[flow + 1]):
             flows[link[hop]].append(flow)

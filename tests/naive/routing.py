@@ -25,7 +25,7 @@ def pair_graph(topology, src, dst):
     layer = NVSWITCH if domain[src] >= 0 and domain[src] == domain[dst] else SWITCH
     keep = {int(topology.endpoints[src]), int(topology.endpoints[dst])}
     keep |= {int(node) for node in np.flatnonzero(topology.nodes.kind == layer)}
-    graph = nx.MultiDiGraph()
+    graph: nx.MultiDiGraph[int] = nx.MultiDiGraph()
     graph.add_nodes_from(keep)
     for link in range(topology.n_links):
         tail, head = int(topology.link_tail[link]), int(topology.link_head[link])

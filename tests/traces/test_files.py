@@ -99,5 +99,7 @@ def test_names():
         "gz",
     ]
     assert compressed("x.json", "text") == "text"
-    assert gzip.decompress(compressed("x.json.gz", "text")) == b"text"
-    assert lzma.decompress(compressed("x.json.xz", b"bytes")) == b"bytes"
+    for name, opened, text in (("x.json.gz", gzip.decompress, "text"), ("x.json.xz", lzma.decompress, b"text")):
+        packed = compressed(name, text)
+        assert isinstance(packed, bytes)
+        assert opened(packed) == b"text"

@@ -36,8 +36,9 @@ def write(folder, rank, events, world=4, **info):
 def test_resnet_has_21_collectives():
     """Counted by an independent parser; kernels and annotations repeat each of them."""
     trace = read_kineto(RESNET)
-    found = {}
+    found: dict[tuple[str, str], tuple[int, float]] = {}
     for operation in trace.operations:
+        assert operation.bytes is not None
         count, total = found.get((operation.kind, operation.dtype), (0, 0))
         found[operation.kind, operation.dtype] = (count + 1, total + operation.bytes)
         assert (operation.ranks, operation.group_size, operation.complete) == ((0, 1), 2, True)
@@ -90,7 +91,9 @@ def test_uneven_splits_make_a_matrix(tmp_path):
         for rank, row in enumerate(rows)
     ]
     trace = read_kineto(files)
-    np.testing.assert_allclose(trace.operations[0].splits, 8.0 * np.array(rows))
+    splits = trace.operations[0].splits
+    assert splits is not None
+    np.testing.assert_allclose(splits, 8.0 * np.array(rows))
     schedule, _ = trace_schedule(trace, 4)
     got = np.zeros((4, 4))
     for i, j, amount in pairs_of(schedule.phases[0].demand):

@@ -102,7 +102,7 @@ def test_what_must_cross_is_what_the_definition_says(case, collective):
         (must.out, must.into), naive_crossing(collective, groups, label, n_parts, 12.0), atol=1e-12
     )
     expected = np.zeros(n_parts)
-    graph = nx.Graph()
+    graph: nx.Graph[int] = nx.Graph()
     graph.add_nodes_from(range(n_parts))
     for a, b in pairwise(groups.start):
         nx.add_path(graph, np.unique(label[a:b]).tolist())

@@ -92,6 +92,7 @@ def test_presets_say_what_they_are(name):
     description = load_preset(name)
     gpus = int(name.split("-")[-1])
     assert description.job.gpus == gpus
+    assert description.scale_up is not None
     domains = description.fabric.hosts // description.scale_up.hosts_per_domain
     per_domain = description.job.gpus_per_domain or gpus // domains
     assert domains * per_domain == gpus
@@ -238,8 +239,9 @@ port_gbps = 400.0
     ],
 )
 def test_refuses_in_one_line(change, message):
+    before, after = change
     with pytest.raises(InputError, match=message) as refusal:
-        build(parse_description(TOML.replace(*change, 1), "x.toml"))
+        build(parse_description(TOML.replace(before, after, 1), "x.toml"))
     assert "\n" not in str(refusal.value)
 
 

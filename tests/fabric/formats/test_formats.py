@@ -4,6 +4,7 @@ import gzip
 import json
 import lzma
 import math
+from collections.abc import Callable
 from pathlib import Path
 
 import networkx as nx
@@ -51,6 +52,7 @@ def test_infragraph_written_and_read_is_the_same_fabric(tmp_path, preset):
     path = tmp_path / "x.infragraph.json"
     texts = annotated(fabric, loads.bytes, path)
     for name, text in texts.items():
+        assert isinstance(text, str)
         Path(name).write_text(text)
     again, _ = read_infragraph(path)
     for column in ("link_tail", "link_head", "link_capacity_gbps", "link_reverse"):
@@ -185,6 +187,7 @@ def test_graphml_is_what_networkx_reads(tmp_path):
     given = OpenedFabric("x", build(load_preset("hgx-b200-64")))
     made = exported(given, tmp_path / "x.graphml")
     ((name, data),) = made.files.items()
+    assert isinstance(data, bytes)
     Path(name).write_bytes(data)
     graph, plain = nx.read_graphml(name), to_networkx(given.topology)
     assert made.notes == ()
@@ -208,9 +211,12 @@ def test_a_netlist_reads_back_as_the_same_fabric(tmp_path):
     assert {(again.link_name(link), again.link_capacity_gbps[link]) for link in range(again.n_links)} == names
     # GUIDs of a dump are kept: writing it again gives the same netlist.
     first = open_fabric(str(path))
+    assert first.origin is not None
     guids = set(first.origin.node_of_guid)
     path.write_text(ibsim_netlist(first.topology, first.origin).text)
-    assert set(open_fabric(str(path)).origin.node_of_guid) == guids
+    second = open_fabric(str(path)).origin
+    assert second is not None
+    assert set(second.node_of_guid) == guids
 
 
 def test_speeds_that_ibsim_does_not_know_are_said():
@@ -228,7 +234,7 @@ def sample(name):
     return gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data
 
 
-SAMPLES = {
+SAMPLES: dict[str, Callable[[str], object]] = {
     **{
         f"infiniband/{form}.gz": open_fabric
         for form in (

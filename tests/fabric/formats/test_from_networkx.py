@@ -1,6 +1,7 @@
 """Any networkx graph as a fabric: directed or not, kinds given or guessed, capacity by name or for all."""
 
 import itertools
+from typing import Any
 
 import networkx as nx
 import numpy as np
@@ -15,7 +16,7 @@ from tests.random_fabrics import fabrics
 
 def with_endpoints(switches, per_switch=2):
     """The graph with endpoints cabled to each of its nodes."""
-    graph = nx.Graph(switches)
+    graph: nx.Graph[Any] = nx.Graph(switches)
     for switch in list(switches):
         graph.add_edges_from((switch, ("gpu", switch, number)) for number in range(per_switch))
     return graph
@@ -23,7 +24,7 @@ def with_endpoints(switches, per_switch=2):
 
 def dragonfly(groups=5, routers=4):
     """Full mesh in each group, and one cable between each two groups."""
-    graph = nx.Graph()
+    graph: nx.Graph[Any] = nx.Graph()
     for group in range(groups):
         graph.add_edges_from(((group, a), (group, b)) for a, b in itertools.combinations(range(routers), 2))
     for one, other in itertools.combinations(range(groups), 2):
@@ -75,7 +76,7 @@ def test_a_jellyfish_is_the_same_graph_both_ways():
 def test_an_undirected_multigraph_is_its_cables(fabric, data):
     """Capacities of both directions are one number there; kinds come by attribute, mapping or function."""
     one = np.flatnonzero(np.arange(fabric.n_links) < fabric.link_reverse)
-    graph = nx.MultiGraph()
+    graph: nx.MultiGraph[Any] = nx.MultiGraph()
     kinds = {
         name: "endpoint" if kind == ENDPOINT else "switch"
         for name, kind in zip(fabric.nodes.name, fabric.nodes.kind, strict=True)
@@ -103,7 +104,7 @@ def test_an_undirected_multigraph_is_its_cables(fabric, data):
 
 
 def test_numbers_of_numpy_are_numbers():
-    graph = nx.Graph()
+    graph: nx.Graph[Any] = nx.Graph()
     graph.add_node("h", kind="endpoint", host=np.int64(3), rail=np.int32(1))
     graph.add_node("s", kind="switch", tier=np.int8(1))
     graph.add_edge("h", "s", capacity_gbps=np.int64(400))

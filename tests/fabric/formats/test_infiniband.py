@@ -36,6 +36,8 @@ def graph_of(given):
 def test_every_form_gives_the_same_fabric(form):
     plain, other = (open_fabric(str(DATA / f"{name}.gz")) for name in (FORMS[0], form))
     assert graph_of(other) == graph_of(plain)
+    assert other.origin is not None
+    assert plain.origin is not None
     assert other.origin.node_of_guid == plain.origin.node_of_guid
     if form != "ibsim.net":  # LIDs are zero there
         assert other.origin.node_of_lid == plain.origin.node_of_lid
@@ -178,6 +180,7 @@ def test_sharp_nodes_and_routers_are_no_endpoints(tmp_path):
     text = switch(0x10, "sw", down1, down2) + adapter(0x100, "gpu", up1)
     given = open_fabric(write(tmp_path, text + adapter(0x200, "Mellanox Technologies Aggregation Node", up2)))
     assert given.topology.endpoint_names == ("gpu",)
+    assert given.origin is not None
     assert given.origin.left_out == ("Mellanox Technologies Aggregation Node",)
     assert any("1 adapters and routers are no endpoints" in note for note in given.notes)
     assert given.topology.n_links == 2

@@ -25,7 +25,7 @@ def read_cables(path):
 
 
 def write_cables(given, path):
-    graph = nx.Graph(rs.to_networkx(given.topology).to_undirected())
+    graph: nx.Graph[str] = nx.Graph(rs.to_networkx(given.topology).to_undirected())
     return "# cables\n" + "".join(f"{a} {b}\n" for a, b in graph.edges)
 
 
@@ -107,7 +107,9 @@ def test_a_description_is_told_by_its_contents_and_by_its_name(tmp_path):
     text = (Path(rs.__file__).parent / "fabric" / "presets" / "hgx-b200-64.toml").read_bytes()
     for name, data in (("x.txt", text), ("x.toml.xz", lzma.compress(text))):
         (tmp_path / name).write_bytes(data)
-        assert rs.open_fabric(tmp_path / name, wiring="host").description.fabric.wiring == "host"
+        description = rs.open_fabric(tmp_path / name, wiring="host").description
+        assert description is not None
+        assert description.fabric.wiring == "host"
     (tmp_path / "y.toml").write_text("wrong")
     with pytest.raises(InputError, match=r"y.toml: not TOML"):
         rs.open_fabric(tmp_path / "y.toml")

@@ -158,5 +158,5 @@ def test_functions_of_others_are_kept_as_numba_does():
     def other(value):
         return value + 1
 
-    if not numba.config.DISABLE_JIT:
-        assert type(other._cache) is FunctionCache
+    if not numba.config.DISABLE_JIT:  # type: ignore[attr-defined]
+        assert type(other._cache) is FunctionCache  # type: ignore[attr-defined]

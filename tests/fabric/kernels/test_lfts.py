@@ -96,8 +96,8 @@ def test_what_remains_lies_on_or_behind_cycles(turns):
 @settings(deadline=None, max_examples=60)
 @given(table_cases(lambda n: st.just(n)))
 def test_paths_along_tables_equal_the_slow_walk(case):
-    topology, n, _, routing = case
-    routing: Lft = replace(routing, skip_unrouted=False)
+    topology, n, _, drawn = case
+    routing: Lft = replace(drawn, skip_unrouted=False)
     src, dst = (ends.ravel().astype(np.int32) for ends in np.indices((n, n)))
     expected = naive_lft_flow_bytes(topology, src, dst, routing)
     has_way = np.array([row is not None for row in expected])

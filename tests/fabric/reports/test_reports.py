@@ -137,7 +137,7 @@ def same_words(text: str, lines: list[str], place: int) -> int:
 def test_a_row_is_a_line_and_nothing_is_cut(output, command):
     blocks, others = piped_tables(output(command, None))
     assert blocks
-    shown_at = {}
+    shown_at: dict[int, list[set[str]]] = {}
     for width in WIDTHS:
         lines = output(command, width).splitlines()
         assert max(map(len, lines)) <= width

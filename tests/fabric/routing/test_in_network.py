@@ -37,7 +37,8 @@ def loaded_trees(topology, carried):
 
 def reduce_along(tree, members):
     """What each member receives: leaves send up, a switch adds what came from all but one neighbour and passes it on."""
-    sent, waiting = {}, set(tree)
+    sent: dict[tuple[int, int], set[int]] = {}
+    waiting = set(tree)
     while waiting:
         ready = [node for node in waiting if sum((other, node) not in sent for other in tree[node]) <= 1]
         assert ready, "a loop: no switch ever has all but one of its inputs"

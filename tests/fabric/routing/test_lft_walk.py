@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from collectives import AllToAll, Flows, Groups, InputError
+from collectives import AllToAll, Demand, Flows, Groups, InputError
 from fabric.formats.infiniband.lfts import read_lfts
 from fabric.formats.opening import open_fabric
 from fabric.jobs.placement import Placement, packed
@@ -38,7 +38,7 @@ def test_real_tables_give_the_expected_load_of_every_port(name, explicit):
     expected = json.loads(gzip.decompress((DATA / f"{name}.expected.json.gz").read_bytes()))
     n = fabric.n_endpoints
     assert n == expected["endpoints"]
-    demand = AllToAll(Groups.consecutive(n, n), np.ones(n), np.ones(n))
+    demand: Demand = AllToAll(Groups.consecutive(n, n), np.ones(n), np.ones(n))
     if explicit:
         src, dst = (ends.ravel() for ends in np.indices((n, n)))
         demand = Flows(src, dst, (src != dst).astype(float))
@@ -72,9 +72,9 @@ def table_cases(draw, demands):
                 )
             rows.append(row)
     next_link = np.array(rows, np.int32).reshape(row_start[-1], switches.size)
-    endpoint = np.array(draw(st.permutations(range(topology.n_endpoints))), np.int32)
+    placement = Placement(np.array(draw(st.permutations(range(topology.n_endpoints))), np.int32))
     tables = Lft("random", row_start, np.arange(row_start[-1], dtype=np.int32), next_link, True)
-    return topology, draw(demands(topology.n_endpoints)), Placement(endpoint), tables
+    return topology, draw(demands(topology.n_endpoints)), placement, tables
 
 
 @pytest.mark.kernels

@@ -5,16 +5,16 @@ import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from collectives import AllToAll, Flows, Groups, InputError, Reduction, ring_all_reduce
+from collectives import AllToAll, Demand, Flows, Groups, InputError, Reduction, ring_all_reduce
 from fabric.builders import build, fat_tree
 from fabric.jobs.placement import Placement, packed
 from fabric.routing.link_loads import link_loads, schedule_loads
-from fabric.routing.policies import Adaptive, DModK, Ecmp
+from fabric.routing.policies import Adaptive, DModK, Ecmp, Routing
 from fabric.topology import ENDPOINT, NIC, NVSWITCH, SWITCH, UP
 from tests.naive.routing import assert_conserved, naive_link_bytes, pairs_of
 from tests.random_fabrics import all_to_all_demands, fabrics, flow_demands, topology_of
 
-POLICIES = [Adaptive(), DModK(), Ecmp(), Ecmp(queue_pairs=3, seed=5), Ecmp(shared_seed=True)]
+POLICIES: list[Routing] = [Adaptive(), DModK(), Ecmp(), Ecmp(queue_pairs=3, seed=5), Ecmp(shared_seed=True)]
 
 
 def policy_name(policy):
@@ -219,7 +219,8 @@ def test_ranks_and_paths_are_checked(tree):
     with pytest.raises(InputError, match="rank 7 out of range: the job has ranks 0 to 3"):
         link_loads(tree, Flows([0], [7], [1.0]), packed(tree, 4))
     split = topology_of([ENDPOINT] * 4 + [SWITCH] * 2, [(e, 4 + e // 2, 100.0, 100.0) for e in range(4)])
-    for demand in (Flows([0], [3], [1.0]), uniform(4)):
+    demands: tuple[Demand, ...] = (Flows([0], [3], [1.0]), uniform(4))
+    for demand in demands:
         for routing in POLICIES:
             with pytest.raises(InputError, match=r"no path from h\d to h\d in fabric random"):
                 link_loads(split, demand, packed(split), routing)

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from collectives.schedule import Overlap
 from fabric.builders import build, load_preset
 from fabric.jobs.placement import packed
 from fabric.routing.link_loads import LinkLoads, ScheduleLoads
@@ -37,7 +38,9 @@ def test_one_hot_cable_is_found_and_named(fabric):
     assert tier.hot_share == pytest.approx(1 / 64)
     assert tier.p99_s == pytest.approx(np.percentile([1.0] * 63 + [5.0], 99))
     (spot,) = hotspots(loads)
-    assert spot.name == fabric.link_name(int(up[5])) == bottleneck(loads).name
+    hottest = bottleneck(loads)
+    assert hottest is not None
+    assert spot.name == fabric.link_name(int(up[5])) == hottest.name
     assert spot.name == "r0-l00 port 14 -> s02 port 2"
     assert worst_imbalance(tier_summaries(loads)) == tier.imbalance
     assert loads.bottleneck_time_s == pytest.approx(5.0)
@@ -70,7 +73,14 @@ def test_the_bottleneck_of_a_schedule_is_that_of_its_longest_phase(fabric):
     first, second = np.zeros(fabric.n_links), np.zeros(fabric.n_links)
     first[isl[3]], second[isl[7]] = 3e9, 1e9
     phases = tuple(LinkLoads(fabric, load) for load in (first, second))
-    for repeats, overlap, link in (((1, 2), "sequential", 3), ((1, 4), "sequential", 7), ((1, 2), "pipelined", 3)):
+    cases: tuple[tuple[tuple[int, ...], Overlap, int], ...] = (
+        ((1, 2), "sequential", 3),
+        ((1, 4), "sequential", 7),
+        ((1, 2), "pipelined", 3),
+    )
+    for repeats, overlap, link in cases:
         spot = schedule_bottleneck(ScheduleLoads(fabric, phases, repeats, ("a", "b"), overlap))
+        assert spot is not None
         assert spot.link == isl[link]
+    assert spot is not None
     assert spot.seconds == pytest.approx(3e9 * 8 / 400e9)

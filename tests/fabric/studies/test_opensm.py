@@ -56,25 +56,29 @@ def cluster(hosts, wiring, removed=0):
 
 def walked(discovered, dump):
     """Units by port of an all-to-all walked along OpenSM's tables: an own small reader, and nothing of railscope."""
-    peer, key_of_guid, name = {}, {}, {}
-    current = None
+    peer: dict[tuple[str, int], tuple[str, int]] = {}
+    key_of_guid: dict[int, str] = {}
+    name: dict[str, str] = {}
+    current = ""
     for line in discovered.splitlines():
         if head := re.match(r'(Switch|Ca)\s+\d+ "([^"]+)"\s+# "(.*?)"', line):
             current = head[2]
             name[current] = head[3]
             key_of_guid[int(current[2:], 16)] = current
-        elif port := re.match(r'\[(\d+)\](?:\((\w+)\))?\s+"([^"]+)"\[(\d+)\]', line):
-            peer[current, int(port[1])] = (port[3], int(port[4]))
-            if port[2]:
-                key_of_guid[int(port[2], 16)] = current
-    tables, owner, table = {}, {}, None
+        elif cable := re.match(r'\[(\d+)\](?:\((\w+)\))?\s+"([^"]+)"\[(\d+)\]', line):
+            peer[current, int(cable[1])] = (cable[3], int(cable[4]))
+            if cable[2]:
+                key_of_guid[int(cable[2], 16)] = current
+    tables: dict[str, dict[int, int]] = {}
+    owner: dict[int, str] = {}
+    table: dict[int, int] = {}
     for line in dump.splitlines():
         if head := re.match(r"Unicast lids .* guid 0x(\w+)", line):
             table = tables.setdefault(key_of_guid[int(head[1], 16)], {})
         elif row := re.match(r"0x(\w+) (\d+) # Channel Adapter portguid 0x(\w+)", line):
             table[int(row[1], 16)] = int(row[2])
             owner[int(row[1], 16)] = key_of_guid[int(row[3], 16)]
-    units = Counter()
+    units: Counter[str] = Counter()
     for lid, goal in owner.items():
         for source in owner.values():
             if source == goal:

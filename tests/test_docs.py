@@ -1,0 +1,93 @@
+"""The pages that are made from the code: nothing public is left out, and links that lead nowhere are found."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer.main
+
+import railscope
+from docs.pages.api import api_pages
+from docs.pages.commands import command_pages, help_text
+from docs.pages.examples import example_pages
+from docs.pages.fabric_toml import fabric_toml_pages
+from docs.pages.links import bad_links
+from fabric.builders.description import FabricDescription
+from fabric.commands.app import app
+
+ROOT = Path(__file__).parents[1]
+
+
+def test_every_public_name_is_in_the_reference():
+    lines = [line for page in api_pages() for line in page.text.splitlines() if line.startswith("::: ")]
+    assert sorted(line.rsplit(".", 1)[1] for line in lines) == railscope.__all__
+
+
+def test_every_command_has_a_page_with_its_help():
+    pages = {page.path: page.text for page in command_pages()}
+    program: Any = typer.main.get_command(app)
+    paths = [
+        path
+        for name, command in program.commands.items()
+        for path in ([(name, below) for below in command.commands] if hasattr(command, "commands") else [(name,)])
+    ]
+    assert len(paths) + 1 == len(pages)
+    for path in paths:
+        text = pages[f"commands/{'-'.join(path)}.md"]
+        assert f"railscope {' '.join(path)} [OPTIONS]" in text
+        assert f"[{' '.join(path)}]" in pages["commands/index.md"]
+
+
+def test_help_of_no_command_is_an_error():
+    with pytest.raises(RuntimeError, match="railscope nonsense --help: exit status 2"):
+        help_text(("nonsense",))
+
+
+def test_every_key_of_a_fabric_file_is_explained():
+    (page,) = fabric_toml_pages()
+    for name, table in FabricDescription.model_fields.items():
+        section = page.text.split(f"\n## `[{name}]`")[1].split("\n## ")[0]
+        model = next(
+            kind
+            for kind in (table.annotation, *getattr(table.annotation, "__args__", ()))
+            if hasattr(kind, "model_fields")
+        )
+        for key in model.model_fields:
+            assert f"| `{key}` |" in section
+
+
+def test_every_example_has_a_page():
+    pages = {page.path for page in example_pages()}
+    assert pages == {"examples/index.md"} | {f"examples/{path.stem}.md" for path in (ROOT / "examples").glob("*.py")}
+
+
+@pytest.mark.parametrize("page", [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")], ids=lambda page: page.name)
+def test_links_lead_somewhere_in_the_repository_too(page):
+    for link in re.findall(r"\]\(([^)#\s]+)", page.read_text(encoding="utf-8")):
+        assert link.startswith("https://") or (page.parent / link).exists(), link
+
+
+@pytest.mark.parametrize(
+    ("link", "problem"),
+    [
+        ("other.html", None),
+        ("other.html#here", None),
+        ("#top", None),
+        ("folder/", None),
+        ("https://example.org/x", None),
+        ("mailto:someone@example.org", None),
+        ("gone.html", "no such file"),
+        ("other.html#gone", "no such place on that page"),
+        ("#gone", "no such place on that page"),
+        ("https://", "no host in the address"),
+        ("https://[", "Invalid IPv6 URL"),
+        ("file:///etc/hosts", "expected a page or https, got file"),
+    ],
+)
+def test_links_that_lead_nowhere_are_found(tmp_path, link, problem):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "index.html").write_text("<p>")
+    (tmp_path / "other.html").write_text('<h1 id="here">')
+    (tmp_path / "page.html").write_text(f'<h1 id="top"><a href="{link}">x</a>')
+    assert list(bad_links(tmp_path)) == ([f"page.html: {link}: {problem}"] if problem else [])
