@@ -45,6 +45,7 @@ def test_what_is_shown_runs(heading, tmp_path):
 def test_all_that_can_be_added_is_shown():
     assert list(sections()) == [
         "A preset",
+        "A routing policy",
         "A collective algorithm",
         "A format of fabrics",
         "A format of traces",
