@@ -34,7 +34,7 @@ def add_pair(topology, weight, src, dst, amount, load):
 
     def next_hops(node):
         """Heads on paths of least weight, each with its links there."""
-        heads = {}
+        heads: dict[int, list[int]] = {}
         for _, head, link in graph.out_edges(node, keys=True):
             if head in distance and math.isclose(distance[node], weight[link] + distance[head], rel_tol=1e-9):
                 heads.setdefault(head, []).append(link)

@@ -26,7 +26,7 @@ class RandomPath(rs.Routing):
 def random_paths(topology, src, dst, policy):
     graph = rs.to_networkx(topology)
     by_name = {name: node for node, name in enumerate(topology.nodes.name)}
-    links = {}
+    links: dict[tuple[int, int], list[int]] = {}
     for number in range(topology.n_links):
         links.setdefault((int(topology.link_tail[number]), int(topology.link_head[number])), []).append(number)
     names = topology.endpoint_names
@@ -189,7 +189,7 @@ def test_registering_is_checked():
     with pytest.raises(rs.InputError, match="policy mine: expected paths, or flows"):
         rs.register_policy(Mine)
     with pytest.raises(rs.InputError, match="policy: expected a subclass of Routing with a name"):
-        rs.register_policy(Stranger, paths=random_paths)
+        rs.register_policy(Stranger, paths=random_paths)  # type: ignore[type-var]
     rs.register_policy(Mine, paths=random_paths)
     assert policy_options("mine") == {"weights": {}}
 
