@@ -622,7 +622,7 @@ def test_explicit_flows_and_traces_show_what_no_routing_beats(tmp_path):
         assert bound["time_s"] == pytest.approx(2.0)
         assert bound["time_over_bound"] == pytest.approx(1.0)
     table = railscope("loads", "hgx-b200-64", "--demand", flows, "--top", "0", cwd=tmp_path).stdout
-    assert "bound (endpoint)\tat least 2 s by any routing of this traffic; time over bound 1.000\n" in table
+    assert "bound (endpoint)\tat least 2 s by any routing of this traffic; this is 1.000x that\n" in table
     (aligned,) = answer("loads", "hgx-b200-64", "--demand", flows, "--transport", "pxn", cwd=tmp_path)["bounds"]
     assert aligned["time_s"] == pytest.approx(1.0)
     assert aligned["time_over_bound"] == pytest.approx(1.0)

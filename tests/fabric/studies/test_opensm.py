@@ -146,7 +146,7 @@ def test_reroute_on_the_command_line(tmp_path):
     assert (done.returncode, done.stderr) == (0, "railscope: wrote t.lfts\n")
     done = railscope("loads", "f.net", "--lfts", "t.lfts", "--collective", "all-to-all", cwd=tmp_path)
     assert done.returncode == 0
-    assert "routing\tlft, tables t.lfts" in done.stdout
+    assert "routing\tlft, t.lfts" in done.stdout
     done = railscope("fabric", "reroute", "f.net", "t.lfts", cwd=tmp_path)
     assert (done.returncode, "exists already" in done.stderr) == (1, True)
 

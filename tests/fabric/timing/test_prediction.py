@@ -361,8 +361,9 @@ def test_measured_beside_predicted(tmp_path):
     assert "# predict with it: --latency-factor " in text
     done = railscope("busbw", "hgx-b200-64", "--sizes", "1MiB:4MiB", cwd=tmp_path)
     lines = done.stdout.splitlines()
-    assert lines[1].startswith("size (B)\tcount\ttype\tredop\troot\ttime (us)\talgbw (GB/s)\tbusbw (GB/s)")
-    assert [line.split("\t")[0] for line in lines[2:5]] == ["1048576", "2097152", "4194304"]
+    assert lines[0].startswith("# Busbw reaches ")
+    assert lines[2].startswith("size (B)\tcount\ttype\tredop\troot\ttime (us)\talgbw (GB/s)\tbusbw (GB/s)")
+    assert [line.split("\t")[0] for line in lines[3:6]] == ["1048576", "2097152", "4194304"]
     assert any(line.startswith("# auto: ") for line in lines)
 
 
@@ -417,7 +418,7 @@ def test_columns_count_as_nccl_tests_does(tmp_path):
         ("send-recv", "16384", "sum", "-1"),
     ):
         done = railscope("busbw", "hgx-b200-64", "--collective", collective, "--sizes", "64KiB", cwd=tmp_path)
-        assert done.stdout.splitlines()[2].split("\t")[:5] == ["65536", count, "float", redop, root]
+        assert done.stdout.splitlines()[3].split("\t")[:5] == ["65536", count, "float", redop, root]
 
 
 def test_parameters_come_from_the_user_then_the_description_then_the_sources(tmp_path):
