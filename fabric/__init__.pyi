@@ -48,6 +48,7 @@ from .reports.documents.registry import (
     json_schema as json_schema,
     register_document as register_document,
     schema_names as schema_names,
+    unregister_document as unregister_document,
 )
 from .reports.figures.busbw import busbw_figure as busbw_figure
 from .reports.figures.compare import Panel as Panel, compare_figure as compare_figure

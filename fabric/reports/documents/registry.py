@@ -35,13 +35,25 @@ def register_document(document: type[Any]) -> type[Any]:
     Raises
     ------
     InputError
-        If it does not say its name, or another document has it already.
+        If it does not say its name, or another document has it already: `unregister_document` takes it away.
     """
     name = schema_value(document).rpartition("/")[0].partition(".")[2]
     if name in _registered:
         raise InputError(f"document {name!r}: there is one already; expected another name")
     _registered[name] = document
     return document
+
+
+def unregister_document(name: str) -> None:
+    """Forget a document, as before another version of it is registered.
+
+    Raises
+    ------
+    InputError
+        If there is none of that name.
+    """
+    _known(name)
+    del _registered[name]
 
 
 def schema_value(document: type[Any]) -> str:
@@ -79,12 +91,16 @@ def json_schema(name: str) -> dict[str, Any]:
     InputError
         If there is no document of that name: names the nearest one.
     """
-    if name not in _registered:
-        raise InputError(f"document {name!r} is unknown; {hint(name, _registered)}")
-    document = _registered[name]
+    document = _known(name)
     made = TypeAdapter(document).json_schema(mode="serialization", schema_generator=DocumentSchema)
     value, parts = schema_value(document), made.pop("$defs", {})
     return {"$schema": DocumentSchema.schema_dialect, "$id": value, **made, "title": value, "$defs": parts}
+
+
+def _known(name: str) -> type[Any]:
+    if name not in _registered:
+        raise InputError(f"document {name!r} is unknown; {hint(name, _registered)}")
+    return _registered[name]
 
 
 for _document in (
