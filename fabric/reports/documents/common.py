@@ -103,7 +103,7 @@ class RoutingPart(TypedDict):
     Attributes
     ----------
     policy : str
-        ``adaptive``, ``ecmp``, ``dmodk``, ``lft``; ``given`` where a file says each flow's path.
+        ``adaptive``, ``ecmp``, ...; ``given`` where a file says each flow's path.
     queue_pairs : int
         Hashed flows of a pair of endpoints.
     seed : int
@@ -114,8 +114,12 @@ class RoutingPart(TypedDict):
         File of the forwarding tables.
     skip_unrouted : bool
         Pairs that the tables do not route are left out and counted.
+    least_weight, most_weight : float
+        Range of the links' weights.
     paths : str or None
-        File of the paths, if they are from one.
+        Where given paths come from.
+    flows : int
+        That have a path.
     """
 
     policy: str
@@ -124,7 +128,10 @@ class RoutingPart(TypedDict):
     shared_seed: NotRequired[bool]
     tables: NotRequired[str]
     skip_unrouted: NotRequired[bool]
+    least_weight: NotRequired[float]
+    most_weight: NotRequired[float]
     paths: NotRequired[str | None]
+    flows: NotRequired[int]
 
 
 class BoundPart(TypedDict):

@@ -5,7 +5,7 @@ from typing import Literal, NotRequired
 from typing_extensions import TypedDict
 
 from fabric.reports.documents.common import BoundPart, FabricPart, Limited, RoutingPart, TrafficPart
-from fabric.routing.lft_walk import Unrouted
+from fabric.routing.loads import Unrouted
 from fabric.studies.analysis import Summary
 from fabric.studies.hotspots import Hotspot, TierSummary
 

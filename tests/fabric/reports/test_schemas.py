@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, NotRequired
 
+import numpy as np
 import pytest
 from jsonschema import Draft202012Validator
 from typer.main import get_command
@@ -20,6 +21,10 @@ from collectives.errors import InputError
 from fabric.commands.app import app, run
 from fabric.commands.choices import DOCUMENTS
 from fabric.reports.documents.registry import json_schema, register_document, schema_names, unregister_document
+from fabric.reports.loads import routing_facts
+from fabric.routing.flow_paths import FlowPaths
+from fabric.routing.policies import Adaptive, DModK, Ecmp, GivenPaths, Lft, LinkWeights
+from fabric.routing.registry import policy_names
 from tests.traces.test_kineto import comms, write
 
 _DATA = Path(__file__).parents[2] / "data"
@@ -213,6 +218,18 @@ def test_a_schema_is_one(name):
         if part["type"] == "object":
             assert "additionalProperties" in part
             assert part.get("additionalProperties") is (part["title"] in {"TrafficPart", "RoutingPart"})
+
+
+def test_parameters_of_every_policy_are_in_the_schema():
+    paths = FlowPaths(np.array([0, 1]), np.array([3], dtype=np.int32))
+    tables = Lft("tables", np.zeros(1, np.int64), np.zeros(0, np.int32), np.zeros((0, 1), np.int32))
+    policies = (Adaptive(), Ecmp(), DModK(), tables, LinkWeights(np.array([1.0, 2.0])), GivenPaths(paths, "paths.csv"))
+    assert {policy.name for policy in policies} == set(policy_names())
+    parts = json_schema("rates")["$defs"]
+    for policy in policies:
+        facts = routing_facts(policy)
+        Draft202012Validator(parts["RoutingPart"]).validate(facts)
+        assert set(facts) <= set(parts["RoutingPart"]["properties"])
 
 
 def test_what_the_docstring_says_of_a_field_is_in_the_schema():
