@@ -44,6 +44,12 @@ from .jobs.placement import (
 from .jobs.requests import Collective as Collective, DemandFile as DemandFile, TraceFiles as TraceFiles
 from .jobs.rule import PlacementRule as PlacementRule
 from .jobs.traffic import Traffic as Traffic
+from .reports.documents.registry import (
+    json_schema as json_schema,
+    register_document as register_document,
+    schema_names as schema_names,
+    unregister_document as unregister_document,
+)
 from .reports.figures.busbw import busbw_figure as busbw_figure
 from .reports.figures.compare import Panel as Panel, compare_figure as compare_figure
 from .reports.figures.rates import rates_figure as rates_figure

@@ -16,6 +16,7 @@ from fabric.commands.fabrics import check, export, list_presets, reroute, show
 from fabric.commands.grouping import GroupedCommand, grouped
 from fabric.commands.loads import loads
 from fabric.commands.rates import rates
+from fabric.commands.schema import schema
 from fabric.commands.terminal import fail
 from fabric.commands.trace import trace
 
@@ -52,7 +53,7 @@ def register_command(function: Callable[..., None], name: str | None = None) -> 
     return function
 
 
-_COMMANDS: tuple[Callable[..., None], ...] = (loads, compare, busbw, rates, trace)
+_COMMANDS: tuple[Callable[..., None], ...] = (loads, compare, busbw, rates, trace, schema)
 _BELOW_FABRIC: dict[str, Callable[..., None]] = {
     "list": list_presets,
     "show": show,

@@ -14,17 +14,36 @@ TRANSPORTS = ("direct", "pxn")
 HASH_SEEDS = ("per-switch", "shared")
 ENGINES = ("ftree", "updn", "minhop", "dfsssp")
 SEVERITIES = ("error", "warning", "never")
+DOCUMENTS = ("loads", "compare", "compare-routing", "busbw", "rates", "trace", "fabric", "check", "presets")
+
+More = Callable[[], Sequence[str]]
 
 
 def choice(
     help: str,
     known: Sequence[str],
     *names: str,
-    more: Callable[[], Sequence[str]] | None = None,
+    more: More | None = None,
     metavar: str = "NAME",
 ) -> Any:
     """An option that takes one of `known`, or of what `more` finds when none of them is meant."""
+    return typer.Option(
+        *names,
+        parser=_reader(known, more),
+        autocompletion=_completion(known),
+        metavar=metavar,
+        help=_listed(help, known),
+    )
 
+
+def choice_argument(help: str, known: Sequence[str], more: More | None = None, metavar: str = "NAME") -> Any:
+    """The same as an argument."""
+    return typer.Argument(
+        parser=_reader(known, more), autocompletion=_completion(known), metavar=metavar, help=_listed(help, known)
+    )
+
+
+def _reader(known: Sequence[str], more: More | None) -> Callable[[str], str]:
     def parse(text: str) -> str:
         wanted = text.strip().lower()
         if wanted in known:
@@ -34,11 +53,18 @@ def choice(
             return wanted
         raise typer.BadParameter(f"{text!r} is unknown; {hint(wanted, every)}")
 
+    return parse
+
+
+def _completion(known: Sequence[str]) -> Callable[[str], list[str]]:
     def complete(incomplete: str) -> list[str]:
         return [name for name in known if name.startswith(incomplete.lower())]
 
-    listed = f"{help} ({', '.join(known)})." if known else help
-    return typer.Option(*names, parser=parse, autocompletion=complete, metavar=metavar, help=listed)
+    return complete
+
+
+def _listed(help: str, known: Sequence[str]) -> str:
+    return f"{help} ({', '.join(known)})." if known else help
 
 
 def registered_policies() -> Sequence[str]:
@@ -46,3 +72,10 @@ def registered_policies() -> Sequence[str]:
     from fabric.routing.registry import ready_policy_names
 
     return (*ready_policy_names(), "lft")
+
+
+def registered_documents() -> Sequence[str]:
+    """Names of all JSON documents, those from outside too."""
+    from fabric.reports.documents.registry import schema_names
+
+    return schema_names()

@@ -1,10 +1,10 @@
 """The report of `busbw`: nccl-tests' columns as a table, a plot and a JSON document."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 from collectives.sizes import format_bytes
+from fabric.reports.documents.busbw import BusbwBody, MeasuredPart, MeasuredRowPart
 from fabric.reports.emit import Report
 from fabric.reports.figures.busbw import busbw_figure
 from fabric.reports.gates import Headline
@@ -12,7 +12,7 @@ from fabric.reports.loads import fabric_facts
 from fabric.reports.tables import Table
 from fabric.studies.busbw import Prediction
 from fabric.studies.verdicts.busbw import prediction_verdict
-from fabric.timing.prediction import Comparison, Row
+from fabric.timing.prediction import Compared, Comparison, Row
 
 _ELEMENT_BYTES = 4
 # As nccl-tests prints them: an operation, a root, and elements of a rank's part instead of the whole size.
@@ -100,7 +100,7 @@ def _spread(ratios: Sequence[float]) -> str:
     return f"{min(ratios):.3f} to {max(ratios):.3f}, half of the sizes within {off[(len(off) - 1) // 2] - 1:.1%}"
 
 
-def busbw_document(predicted: Prediction, assumptions: Sequence[str]) -> dict[str, object]:
+def busbw_document(predicted: Prediction, assumptions: Sequence[str]) -> BusbwBody:
     """Everything for JSON."""
     given, collective, n_ranks = predicted.scenario.fabric, predicted.collective, predicted.scenario.placement.n_ranks
     rows, comparison = predicted.rows, predicted.comparison
@@ -109,28 +109,38 @@ def busbw_document(predicted: Prediction, assumptions: Sequence[str]) -> dict[st
         "fabric": fabric_facts(given),
         "collective": collective,
         "ranks": n_ranks,
-        "rows": [asdict(row) for row in rows],
-        "measured": None
-        if comparison is None
-        else {
-            "rows": [
-                {
-                    **asdict(one.row),
-                    "measured_time_s": one.measured.time_s,
-                    "measured_busbw_GBps": one.measured.busbw_GBps,
-                    "ratio": one.ratio,
-                    "fitted_time_s": one.fitted_time_s,
-                    "fitted_ratio": one.fitted_ratio,
-                }
-                for one in comparison.rows
-            ],
-            "fit": {
-                "latency_factor": comparison.fit.latency_factor,
-                "bandwidth_factor": comparison.fit.bandwidth_factor,
-                "zero_size_s": comparison.fit.zero_size_s,
-            },
-        },
+        "rows": list(rows),
+        "measured": None if comparison is None else _measured_document(comparison),
         "assumptions": list(assumptions),
+    }
+
+
+def _measured_document(comparison: Comparison) -> MeasuredPart:
+    fit = comparison.fit
+    return {
+        "rows": [_measured_row(one) for one in comparison.rows],
+        "fit": {
+            "latency_factor": fit.latency_factor,
+            "bandwidth_factor": fit.bandwidth_factor,
+            "zero_size_s": fit.zero_size_s,
+        },
+    }
+
+
+def _measured_row(one: Compared) -> MeasuredRowPart:
+    row = one.row
+    return {
+        "size": row.size,
+        "algorithm": row.algorithm,
+        "protocol": row.protocol,
+        "time_s": row.time_s,
+        "algbw_GBps": row.algbw_GBps,
+        "busbw_GBps": row.busbw_GBps,
+        "measured_time_s": one.measured.time_s,
+        "measured_busbw_GBps": one.measured.busbw_GBps,
+        "ratio": one.ratio,
+        "fitted_time_s": one.fitted_time_s,
+        "fitted_ratio": one.fitted_ratio,
     }
 
 

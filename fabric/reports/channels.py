@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from collectives.nccl_channels import Channel
+from fabric.reports.documents.loads import ChannelPart
 from fabric.reports.tables import Table
 
 _RANKS = 8
@@ -25,7 +26,7 @@ def channels_table(channels: Sequence[Channel]) -> Table:
     )
 
 
-def channels_document(channels: Sequence[Channel]) -> list[dict[str, object]]:
+def channels_document(channels: Sequence[Channel]) -> list[ChannelPart]:
     """Channels of the first group, with all ranks."""
     return [
         {

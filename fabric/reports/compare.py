@@ -1,16 +1,25 @@
 """The reports of `compare`: the ladder from naive to rail-aware, and routings on the same cables."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 from collectives.sizes import counted
 from fabric.bounds.cuts import Bound
+from fabric.reports.documents.common import BoundPart
+from fabric.reports.documents.compare import CompareBody, RoutingsBody, RungPart
 from fabric.reports.emit import Report
 from fabric.reports.figures.compare import compare_figure
 from fabric.reports.gates import Headline
 from fabric.reports.links import link_text, links_csv, tier_text
-from fabric.reports.loads import BOTTLENECK_TIME, fabric_facts, headline_of, panel_of, routing_facts
+from fabric.reports.loads import (
+    BOTTLENECK_TIME,
+    bound_part,
+    fabric_facts,
+    headline_of,
+    panel_of,
+    routing_facts,
+    traffic_facts,
+)
 from fabric.reports.tables import Table
 from fabric.reports.words import number_text, ratio_text, seconds_text
 from fabric.studies.analysis import summarize
@@ -19,9 +28,6 @@ from fabric.studies.ladder import Counts, Rung, counts_of
 from fabric.studies.routings import RoutingOutcome
 from fabric.studies.verdicts.ladder import ladder_verdict
 from fabric.studies.verdicts.routings import routings_verdict
-
-COMPARE_SCHEMA = "railscope.compare/2"
-ROUTINGS_SCHEMA = "railscope.compare-routing/2"
 
 _BETWEEN = "max/mean between switches"
 _BY_TIER = "max/mean by tier"
@@ -88,14 +94,14 @@ def _counts_text(counts: Counts) -> str:
     return ", ".join(parts)
 
 
-def compare_document(rungs: tuple[Rung, ...], figure: str | None, assumptions: Sequence[str]) -> dict[str, object]:
+def compare_document(rungs: tuple[Rung, ...], figure: str | None, assumptions: Sequence[str]) -> CompareBody:
     """Everything for JSON."""
     scenario = rungs[-1].outcome.analysis.scenario
     given, job = scenario.fabric, scenario.traffic
     return {
-        "schema": COMPARE_SCHEMA,
+        "schema": "railscope.compare/2",
         "fabric": fabric_facts(given),
-        "traffic": {"label": job.label, **job.facts},
+        "traffic": traffic_facts(job),
         "ladder": [_rung_document(rung) for rung in rungs],
         "figure": figure,
         "assumptions": list(assumptions),
@@ -140,23 +146,23 @@ def routing_notes(outcomes: tuple[RoutingOutcome, ...], figure: str | None) -> l
 
 def routing_document(
     outcomes: tuple[RoutingOutcome, ...], figure: str | None, assumptions: Sequence[str]
-) -> dict[str, object]:
+) -> RoutingsBody:
     """Everything for JSON."""
     given, job = outcomes[0].analysis.scenario.fabric, outcomes[0].analysis.traffic
     return {
-        "schema": ROUTINGS_SCHEMA,
+        "schema": "railscope.compare-routing/2",
         "fabric": fabric_facts(given),
-        "traffic": {"label": job.label, **job.facts},
+        "traffic": traffic_facts(job),
         "routings": [
             {
                 "name": outcome.name,
                 "routing": routing_facts(outcome.analysis.routing),
-                "summary": asdict(summarize(outcome.analysis)),
+                "summary": summarize(outcome.analysis),
                 "gain": outcome.gain,
                 "bound": _bound_document(outcome.analysis.bound, outcome.analysis.time_s),
-                "tiers": [asdict(tier) for tier in outcome.analysis.tiers],
-                "hottest": asdict(outcome.analysis.hottest) if outcome.analysis.hottest else None,
-                "unrouted": asdict(outcome.analysis.loads.total.unrouted),
+                "tiers": list(outcome.analysis.tiers),
+                "hottest": outcome.analysis.hottest,
+                "unrouted": outcome.analysis.loads.total.unrouted,
             }
             for outcome in outcomes
         ],
@@ -165,12 +171,13 @@ def routing_document(
     }
 
 
-def _bound_document(bound: Bound | None, time_s: float) -> dict[str, object] | None:
-    return None if bound is None else {**asdict(bound), "time_over_bound": time_s / bound.time_s}
+def _bound_document(bound: Bound | None, time_s: float) -> BoundPart | None:
+    return None if bound is None else bound_part(bound, time_s)
 
 
-def _rung_document(rung: Rung) -> dict[str, object]:
+def _rung_document(rung: Rung) -> RungPart:
     outcome, design = rung.outcome, rung.outcome.design
+    counts = counts_of(outcome.loads.topology)
     return {
         "step": outcome.step,
         "design": {
@@ -178,7 +185,11 @@ def _rung_document(rung: Rung) -> dict[str, object]:
             "transport": "pxn" if design.pxn else "direct",
             "placement": "scattered" if design.scattered else "packed",
             "routing": routing_facts(design.routing),
-            **asdict(counts_of(outcome.loads.topology)),
+            "endpoints": counts.endpoints,
+            "switches": counts.switches,
+            "nvlink_domains": counts.nvlink_domains,
+            "cables": counts.cables,
+            "nvlink_cables": counts.nvlink_cables,
         },
         "time_s": outcome.time_s,
         "busbw_GBps": outcome.busbw_GBps,
@@ -186,8 +197,8 @@ def _rung_document(rung: Rung) -> dict[str, object]:
         "alone": rung.alone,
         "without": rung.without,
         "bound": _bound_document(outcome.bound, outcome.time_s),
-        "tiers": [asdict(tier) for tier in outcome.tiers],
-        "hottest": asdict(outcome.hottest) if outcome.hottest else None,
+        "tiers": list(outcome.tiers),
+        "hottest": outcome.hottest,
     }
 
 

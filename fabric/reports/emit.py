@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from fabric.files import write_all
-from fabric.reports.gates import Gates, Headline, crossed, headline_document
+from fabric.reports.documents.verdict import verdict_part
+from fabric.reports.gates import Gates, Headline, crossed
 from fabric.reports.screen import print_json, print_report
 from fabric.reports.tables import Facts, Table
 from fabric.studies.verdicts.verdict import Verdict
@@ -17,8 +18,8 @@ class Report:
 
     Attributes
     ----------
-    document : dict
-        Everything, for programs.
+    document : mapping
+        Everything, for programs; its key `schema` says what it is (`fabric.reports.documents`).
     tables : sequence of Table
         What a person needs of it.
     verdict : Verdict or None
@@ -33,7 +34,7 @@ class Report:
         Files to write, by path.
     """
 
-    document: dict[str, object]
+    document: Mapping[str, object]
     tables: Sequence[Table | Facts]
     verdict: Verdict | None = None
     notes: Sequence[str] = ()
@@ -56,9 +57,9 @@ def emit(report: Report, *, json: bool, verbose: bool = False, force: bool = Fal
     if json:
         document = dict(report.document)
         if report.verdict is not None:
-            document["verdict"] = report.verdict.document()
+            document["verdict"] = verdict_part(report.verdict)
         if report.headlines:
-            document["headline"] = headline_document(report.headlines)
+            document["headline"] = list(report.headlines)
         print_json(document)
         return
     sentences = () if report.verdict is None else (report.verdict.text,)

@@ -1,10 +1,20 @@
 """The report of `fabric show`: what a fabric is made of."""
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from collectives.demand import Int32Vector
 from fabric.builders.presets import load_preset, preset_names
 from fabric.formats.opening import OpenedFabric
+from fabric.reports.documents.facts import (
+    CablesPart,
+    CountsPart,
+    FabricDocument,
+    OversubscriptionPart,
+    PresetPart,
+    PresetsDocument,
+)
 from fabric.reports.emit import Report
 from fabric.reports.loads import fabric_facts
 from fabric.reports.tables import Facts, Table
@@ -31,7 +41,7 @@ _TABLES = {
 }
 
 
-def fabric_document(topology: Topology) -> dict[str, object]:
+def fabric_document(topology: Topology) -> CountsPart:
     """Counts for JSON: endpoints, switches by tier, cables by tier with capacity and oversubscription."""
     nodes = topology.nodes
     switch_tiers = nodes.tier[nodes.kind == SWITCH]
@@ -53,7 +63,7 @@ def fabric_document(topology: Topology) -> dict[str, object]:
 
 def fabric_tables(topology: Topology) -> list[Table | Facts]:
     """The same as tables."""
-    document = fabric_document(topology)
+    document: Mapping[str, object] = fabric_document(topology)
     counts = tuple((text, f"{document[key]:,}") for key, text in _COUNTS.items())
     tables: list[Table | Facts] = [Facts(topology.name, counts)]
     for title, headings in _TABLES.items():
@@ -79,8 +89,8 @@ def _max_ports(topology: Topology, tier: int) -> int:
     return int(np.diff(topology.out_start)[chosen].max(initial=0))
 
 
-def _cables(topology: Topology) -> list[dict[str, object]]:
-    rows: list[dict[str, object]] = []
+def _cables(topology: Topology) -> list[CablesPart]:
+    rows: list[CablesPart] = []
     up = np.flatnonzero(topology.link_tail < topology.link_head)
     keys = np.stack([topology.link_kind[up] == NVLINK, topology.link_kind[up], topology.link_tier[up]])
     for _, kind, tier in np.unique(keys, axis=1).T:
@@ -97,9 +107,9 @@ def _cables(topology: Topology) -> list[dict[str, object]]:
     return rows
 
 
-def _oversubscription(topology: Topology) -> list[dict[str, object]]:
+def _oversubscription(topology: Topology) -> list[OversubscriptionPart]:
     """Downward over upward capacity of each switch tier that has both."""
-    rows: list[dict[str, object]] = []
+    rows: list[OversubscriptionPart] = []
     nodes = topology.nodes
     for tier in np.unique(nodes.tier[nodes.kind == SWITCH]):
         of_tier = (nodes.kind[topology.link_tail] == SWITCH) & (nodes.tier[topology.link_tail] == tier)
@@ -114,7 +124,7 @@ def _oversubscription(topology: Topology) -> list[dict[str, object]]:
 
 def fabric_report(given: OpenedFabric) -> Report:
     """What `fabric show` has to say."""
-    document: dict[str, object] = {
+    document: FabricDocument = {
         "schema": "railscope.fabric/1",
         "fabric": fabric_facts(given),
         **fabric_document(given.topology),
@@ -126,7 +136,9 @@ def fabric_report(given: OpenedFabric) -> Report:
 def presets_report() -> Report:
     """What `fabric list` has to say."""
     tables = [load_preset(name).fabric for name in preset_names()]
-    rows = [{"name": one.name, "technology": one.technology, "description": one.description} for one in tables]
+    rows: list[PresetPart] = [
+        {"name": one.name, "technology": one.technology, "description": one.description} for one in tables
+    ]
     lines = tuple((one.name, one.technology, one.description) for one in tables)
-    document: dict[str, object] = {"schema": "railscope.presets/1", "presets": rows}
+    document: PresetsDocument = {"schema": "railscope.presets/1", "presets": rows}
     return Report(document, [Table("Presets", ("name", "technology", "description"), lines)])

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -53,11 +53,6 @@ class Gates:
     max_imbalance: float | None = None
     baseline: Path | None = None
     max_regression: float = 0.0
-
-
-def headline_document(headlines: Sequence[Headline]) -> list[dict[str, Any]]:
-    """Headlines for JSON."""
-    return [asdict(one) for one in headlines]
 
 
 def crossed(gates: Gates, headlines: Sequence[Headline], schema: str) -> list[str]:

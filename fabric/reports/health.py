@@ -1,9 +1,8 @@
 """The report of `fabric check`: findings and routes per link, as tables and as a JSON document."""
 
-from dataclasses import asdict
-
 from collectives.sizes import counted
 from fabric.formats.opening import OpenedFabric
+from fabric.reports.documents.health import CheckBody
 from fabric.reports.emit import Report
 from fabric.reports.links import tier_text
 from fabric.reports.loads import fabric_facts
@@ -14,7 +13,7 @@ from fabric.studies.health import Health
 from fabric.studies.verdicts.health import health_verdict
 
 
-def check_document(given: OpenedFabric, tables: MatchedLfts | None, health: Health) -> dict[str, object]:
+def check_document(given: OpenedFabric, tables: MatchedLfts | None, health: Health) -> CheckBody:
     """Everything for JSON."""
     return {
         "schema": "railscope.check/1",
@@ -22,7 +21,7 @@ def check_document(given: OpenedFabric, tables: MatchedLfts | None, health: Heal
         "tables": tables.routing.source if tables else None,
         "errors": health.n_errors,
         "pairs": health.pairs,
-        "findings": [asdict(finding) for finding in health.findings],
+        "findings": list(health.findings),
         "routes": [
             {
                 "name": tier.name,

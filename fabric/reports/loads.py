@@ -1,15 +1,17 @@
 """The report of `loads`: one job on one fabric, as tables and as a JSON document."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from collectives.sizes import counted
 from fabric.bounds.cuts import Bound
 from fabric.formats.infragraph import annotated
 from fabric.formats.opening import OpenedFabric
+from fabric.jobs.traffic import Traffic
 from fabric.reports.channels import channels_document, channels_table
+from fabric.reports.documents.common import BoundPart, FabricPart, RoutingPart, TrafficPart
+from fabric.reports.documents.loads import HashSeedsPart, LoadsBody, SamplePart
 from fabric.reports.emit import Report
 from fabric.reports.figures.compare import Panel, compare_figure
 from fabric.reports.gates import Headline
@@ -22,7 +24,6 @@ from fabric.studies.analysis import Analysis, HashSeeds, Sample, summarize
 from fabric.studies.verdicts.loads import loads_verdict
 
 LISTED = 1000
-LOADS_SCHEMA = "railscope.loads/2"
 BOTTLENECK_TIME = "time is the bottleneck's: the largest load over capacity; no latency, no protocol overhead"
 
 # Parameters of routing policies as a person says them; empty where there is nothing to say.
@@ -36,26 +37,28 @@ _PARAMETER_TEXTS: dict[str, Callable[[Any], str]] = {
 
 def loads_document(
     analysis: Analysis, seeds: HashSeeds | None, bounds: tuple[Bound, ...], assumptions: Sequence[str]
-) -> dict[str, object]:
+) -> LoadsBody:
     """Everything for JSON; the first `LISTED` hotspots."""
     scenario, job = analysis.scenario, analysis.traffic
-    return {
-        "schema": LOADS_SCHEMA,
+    document: LoadsBody = {
+        "schema": "railscope.loads/2",
         "fabric": fabric_facts(scenario.fabric),
-        "traffic": {"label": job.label, **job.facts, "transport": scenario.job.transport},
+        "traffic": {**traffic_facts(job), "transport": scenario.job.transport},
         "placement": {"kind": placement_kind(scenario), "ranks": analysis.placement.n_ranks},
         "routing": routing_facts(analysis.routing),
-        "summary": asdict(summarize(analysis)),
-        "bounds": [{**asdict(bound), "time_over_bound": analysis.time_s / bound.time_s} for bound in bounds],
-        "bottleneck": asdict(analysis.hottest) if analysis.hottest else None,
-        "tiers": [asdict(tier) for tier in analysis.tiers],
-        "hotspots": [asdict(spot) for spot in analysis.hotspots[:LISTED]],
+        "summary": summarize(analysis),
+        "bounds": [bound_part(bound, analysis.time_s) for bound in bounds],
+        "bottleneck": analysis.hottest,
+        "tiers": list(analysis.tiers),
+        "hotspots": list(analysis.hotspots[:LISTED]),
         "hotspots_total": len(analysis.hotspots),
-        "unrouted": asdict(analysis.loads.total.unrouted),
+        "unrouted": analysis.loads.total.unrouted,
         "hash_seeds": None if seeds is None else _seeds_document(seeds),
         "assumptions": list(assumptions),
-        **({"channels": channels_document(analysis.channels)} if analysis.channels else {}),
     }
+    if analysis.channels:
+        document["channels"] = channels_document(analysis.channels)
+    return document
 
 
 def placement_kind(scenario: Scenario) -> str:
@@ -152,10 +155,10 @@ def panel_of(heading: str, analysis: Analysis) -> Panel:
     return Panel(heading, analysis.loads.total, analysis.time_s, analysis.busbw_GBps, hottest)
 
 
-def fabric_facts(given: OpenedFabric) -> dict[str, object]:
+def fabric_facts(given: OpenedFabric) -> FabricPart:
     """What every JSON document says of the fabric."""
     topology = given.topology
-    facts: dict[str, object] = {
+    facts: FabricPart = {
         "name": given.name,
         "source": given.source,
         "endpoints": topology.n_endpoints,
@@ -163,13 +166,29 @@ def fabric_facts(given: OpenedFabric) -> dict[str, object]:
         "links": topology.n_links,
     }
     if given.description is not None:
-        facts |= {"technology": given.description.fabric.technology, "wiring": given.description.fabric.wiring}
+        facts["technology"] = given.description.fabric.technology
+        facts["wiring"] = given.description.fabric.wiring
     return facts
 
 
-def routing_facts(policy: Routing) -> dict[str, object]:
+def traffic_facts(job: Traffic) -> TrafficPart:
+    """What the job sends, for JSON."""
+    return cast(TrafficPart, {"label": job.label, **job.facts})
+
+
+def routing_facts(policy: Routing) -> RoutingPart:
     """A routing policy and its parameters, for JSON."""
-    return {"policy": policy.name, **policy.parameters}
+    return cast(RoutingPart, {"policy": policy.name, **policy.parameters})
+
+
+def bound_part(bound: Bound, time_s: float) -> BoundPart:
+    """A bound, and how far a time is over it, for JSON."""
+    return {
+        "time_s": bound.time_s,
+        "cut": bound.cut,
+        "holds_for": bound.holds_for,
+        "time_over_bound": time_s / bound.time_s,
+    }
 
 
 def routing_text(policy: Routing) -> str:
@@ -181,8 +200,8 @@ def routing_text(policy: Routing) -> str:
     return ", ".join([policy.name, *filter(None, said)])
 
 
-def _seeds_document(seeds: HashSeeds) -> dict[str, object]:
-    def sample(values: Sample) -> dict[str, object]:
+def _seeds_document(seeds: HashSeeds) -> HashSeedsPart:
+    def sample(values: Sample) -> SamplePart:
         return {
             "p50": values.percentile(50),
             "p99": values.percentile(99),

@@ -7,6 +7,8 @@ import numpy as np
 
 from collectives.sizes import counted
 from fabric.reports.csv_text import csv_text
+from fabric.reports.documents.common import RoutingPart
+from fabric.reports.documents.rates import RatesBody
 from fabric.reports.emit import Report
 from fabric.reports.figures.rates import rates_figure
 from fabric.reports.gates import Headline
@@ -28,7 +30,7 @@ def rates_csv(timed: FlowTimes) -> str:
     return csv_text(_FLOW_COLUMNS, ((number, names[a], names[b], *rest) for number, (a, b, *rest) in rows))
 
 
-def rates_document(timed: FlowTimes, assumptions: Sequence[str]) -> dict[str, object]:
+def rates_document(timed: FlowTimes, assumptions: Sequence[str]) -> RatesBody:
     """Everything for JSON."""
     taken, done = timed.taken_s, timed.parts
     return {
@@ -67,7 +69,7 @@ def rates_table(timed: FlowTimes) -> Facts:
     return Facts("Flows that share the fabric", tuple(rows))
 
 
-def paths_facts(timed: FlowTimes) -> dict[str, object]:
+def paths_facts(timed: FlowTimes) -> RoutingPart:
     """Where the paths come from, for JSON."""
     if timed.routing is None:
         return {"policy": "given", "paths": timed.paths_source}

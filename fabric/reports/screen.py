@@ -5,7 +5,8 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 
 from collectives.sizes import counted
 from fabric.reports.tables import Facts, Line, Table, screen_lines, tab_separated
@@ -65,9 +66,9 @@ def print_report(
         console.print(Text(line.text, style="bold" if line.heading else ""))
 
 
-def print_json(document: dict[str, object]) -> None:
-    """One document on standard output; NaN and infinity never occur in it."""
-    print(json.dumps(document, indent=2, allow_nan=False))
+def print_json(document: Mapping[str, object]) -> None:
+    """One document on standard output, dataclasses as objects; NaN and infinity never occur in it."""
+    print(json.dumps(document, indent=2, allow_nan=False, default=asdict))
 
 
 def assumed(assumptions: Sequence[str], verbose: bool) -> list[str]:

@@ -1,11 +1,13 @@
 """What a trace contains, as tables, CSV and JSON."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
 from collectives.sizes import counted
 from fabric.reports.csv_text import csv_text
+from fabric.reports.documents.trace import OperationPart, TotalPart, TraceBody
 from fabric.reports.emit import Report
 from fabric.reports.figures.trace import trace_figure
 from fabric.reports.tables import Table
@@ -27,7 +29,7 @@ _COLUMNS = (
 )
 
 
-def totals(trace: Trace) -> list[dict[str, object]]:
+def totals(trace: Trace) -> list[TotalPart]:
     """Operations by kind, dtype and group size: how many, bytes per rank together, how many incomplete."""
     rows: dict[tuple[str, str, int], list[Operation]] = {}
     for operation in trace.operations:
@@ -47,7 +49,7 @@ def totals(trace: Trace) -> list[dict[str, object]]:
     ]
 
 
-def trace_document(trace: Trace) -> dict[str, object]:
+def trace_document(trace: Trace) -> TraceBody:
     """Everything for JSON."""
     return {
         "schema": "railscope.trace/1",
@@ -103,14 +105,14 @@ def trace_tables(trace: Trace, top: int) -> list[Table]:
 def operations_csv(trace: Trace) -> str:
     """One row per operation."""
 
-    def fields(row: dict[str, object]) -> list[object]:
+    def fields(row: Mapping[str, object]) -> list[object]:
         values = (row[column] for column in _COLUMNS)
         return [" ".join(map(str, value)) if isinstance(value, list) else value for value in values]
 
     return csv_text(_COLUMNS, (fields(_row(operation)) for operation in trace.operations))
 
 
-def _row(operation: Operation) -> dict[str, object]:
+def _row(operation: Operation) -> OperationPart:
     return {
         "kind": operation.kind,
         "group": operation.group,

@@ -32,8 +32,10 @@ class Row:
     Attributes
     ----------
     size : float
+        Bytes, as nccl-tests counts them.
     algorithm, protocol : str
     time_s, algbw_GBps, busbw_GBps : float
+        Seconds and GB/s.
     """
 
     size: float

@@ -1,7 +1,7 @@
 """What every verdict is made of."""
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 MOST_SENTENCES = 3
@@ -152,10 +152,6 @@ class Verdict:
     def remedies(self) -> tuple[Remedy, ...]:
         """Of all causes."""
         return tuple(remedy for cause in self.causes for remedy in cause.remedies)
-
-    def document(self) -> dict[str, object]:
-        """For JSON."""
-        return {"text": self.text, "cause": self.cause, **asdict(self)}
 
 
 def sentences_of(parts: Iterable[str | tuple[str, ...]]) -> tuple[str, ...]:

@@ -1,6 +1,6 @@
 """Causes of jobs that were made to have them: the kind, and the numbers in the text."""
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +13,7 @@ from fabric.formats.infiniband.lfts import NO_ENTRY, read_lfts
 from fabric.formats.opening import open_fabric
 from fabric.jobs.placement import Placement, domain_of_rank, packed, rail_of_rank
 from fabric.jobs.traffic import Traffic
+from fabric.reports.documents.verdict import verdict_part
 from fabric.routing.match_lfts import match_lfts
 from fabric.routing.policies import Adaptive, DModK, Ecmp
 from fabric.studies.analysis import over_hash_seeds
@@ -359,7 +360,7 @@ def test_the_document_is_json(hgx):
     import json
 
     verdict, _, _ = judged(hgx, collective_job("all-to-all", 64), Ecmp())
-    document = json.loads(json.dumps(verdict.document(), allow_nan=False))
+    document = json.loads(json.dumps(verdict_part(verdict), allow_nan=False, default=asdict))
     assert document["text"] == verdict.text
     assert document["cause"] == "hash-collisions"
     assert document["limit"]["link"] == verdict.limit.link

@@ -1,0 +1,1 @@
+"""What each JSON document holds."""

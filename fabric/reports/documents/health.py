@@ -1,0 +1,63 @@
+"""The JSON document of `fabric check`."""
+
+from typing import Literal
+
+from typing_extensions import TypedDict
+
+from fabric.reports.documents.common import FabricPart, Judged
+from fabric.studies.health import Finding
+
+
+class RoutesPart(TypedDict):
+    """Routes per link of a tier and direction, one route for each ordered pair of endpoints.
+
+    Attributes
+    ----------
+    name, direction : str
+    links, used : int
+        Links, and those of them that have routes.
+    routes : float
+        Sum over the links.
+    imbalance : float or None
+        Max over mean; None where there are no routes.
+    """
+
+    name: str
+    direction: str
+    links: int
+    used: int
+    routes: float
+    imbalance: float | None
+
+
+class CheckBody(TypedDict):
+    """Health of a fabric and its routing tables.
+
+    Attributes
+    ----------
+    tables : str or None
+        Where the forwarding tables come from.
+    errors : int
+        Kinds of errors.
+    pairs : int
+        Ordered pairs of endpoints.
+    findings : list of Finding
+        Errors first.
+    routes : list of RoutesPart
+        Empty without tables.
+    assumptions : list of str
+        The most important first.
+    """
+
+    schema: Literal["railscope.check/1"]
+    fabric: FabricPart
+    tables: str | None
+    errors: int
+    pairs: int
+    findings: list[Finding]
+    routes: list[RoutesPart]
+    assumptions: list[str]
+
+
+class CheckDocument(CheckBody, Judged):
+    """Health of a fabric and its routing tables."""
