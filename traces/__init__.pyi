@@ -10,6 +10,10 @@ from .registry import (
     read_trace as read_trace,
     register_trace_format as register_trace_format,
 )
-from .traffic import trace_schedule as trace_schedule
+from .traffic import (
+    AlikeOperations as AlikeOperations,
+    alike_operations as alike_operations,
+    trace_schedule as trace_schedule,
+)
 
 DISTRIBUTION: str

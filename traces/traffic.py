@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import assert_never
 
 import numpy as np
@@ -19,6 +19,42 @@ from traces.operation import KINDS, Operation, Trace
 _PER_MEMBER = frozenset({"all-gather", "gather", "scatter"})
 _RINGS = ("all-reduce", "all-gather", "reduce-scatter", "broadcast", "reduce")
 _ROOTED = ("broadcast", "reduce", "gather", "scatter")
+
+
+@dataclass(frozen=True)
+class AlikeOperations:
+    """Operations of one kind, among the same ranks, of one size.
+
+    Attributes
+    ----------
+    kind : str
+    ranks : tuple of int
+    size : float
+        Bytes, as nccl-tests counts them.
+    count : int
+    """
+
+    kind: str
+    ranks: tuple[int, ...]
+    size: float
+    count: int
+
+
+def nccl_size(operation: Operation) -> float:
+    """Size of an operation as nccl-tests counts it, bytes; of an uneven all-to-all that of a mean member."""
+    return (operation.bytes or 0.0) * (operation.group_size if operation.kind in _PER_MEMBER else 1)
+
+
+def alike_operations(trace: Trace, n_ranks: int) -> tuple[AlikeOperations, ...]:
+    """The complete operations of a trace, equal ones together, in the order in which they first occur.
+
+    Raises
+    ------
+    InputError
+        If no operation is complete, or one is of a rank that the job does not have.
+    """
+    found = Counter((one.kind, one.ranks, nccl_size(one)) for one in _usable(trace, n_ranks))
+    return tuple(AlikeOperations(*key, count) for key, count in found.items())
 
 
 def trace_schedule(
@@ -125,8 +161,9 @@ def _phases(
         return [Phase(flows, count, label)]
     assert operation.bytes is not None
     groups = Groups.of([list(operation.ranks)])
-    size = operation.bytes * (operation.group_size if operation.kind in _PER_MEMBER else 1)
-    schedule = collective_schedule(operation.kind, groups, size, chosen.get(operation.kind), domain, rail)
+    schedule = collective_schedule(
+        operation.kind, groups, nccl_size(operation), chosen.get(operation.kind), domain, rail
+    )
     if schedule.overlap == "pipelined":
         # All phases of one operation at once, but not those of the next one.
         demands = tuple(_times(demand, phase.repeat) for phase in schedule.phases for demand in phase.demands)

@@ -92,7 +92,10 @@ def _say_usage(error: Exception) -> None:
         return
     context = getattr(error, "ctx", None)
     path = "railscope" if context is None else context.command_path
-    print(f"railscope: error: {' '.join(text.split())} ({path} -h shows the options)", file=sys.stderr)
+    print(
+        f"railscope: error: {' '.join(text.removeprefix('Invalid value: ').split())} ({path} -h shows the options)",
+        file=sys.stderr,
+    )
 
 
 def run() -> None:

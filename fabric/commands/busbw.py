@@ -28,6 +28,7 @@ from fabric.commands.resolve import (
     lfts_of,
     opened,
     policy_name,
+    refuse_given,
     request_of,
     routing_of,
     rule_of,
@@ -45,10 +46,15 @@ class TestOptions(OptionGroup):
 
     panel = "Test"
 
-    collective: Annotated[str, choice("Collective", COLLECTIVES)] = "all-reduce"
-    sizes: Annotated[str, typer.Option(metavar="RANGE", help="FIRST:LAST doubles; or sizes with commas between.")] = (
-        "1MiB:16GiB"
-    )
+    collective: Annotated[str | None, choice("Collective [default: all-reduce]", COLLECTIVES)] = None
+    sizes: Annotated[
+        str | None,
+        typer.Option(metavar="RANGE", help="FIRST:LAST doubles, as 1M:1G; or sizes with commas [default: 1MiB:16GiB]."),
+    ] = None
+    trace: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="FILE", help="Operations of a trace instead; again for each file, or a pattern."),
+    ] = None
     group: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Ranks per group, consecutive [default: the whole job].")
     ] = None
@@ -162,24 +168,33 @@ def busbw(
     """
     policy = policy_name(routed, hashing, seed_used=job.placement == "scattered")
     time.check()
-    traffic = TrafficOptions(test.collective, None, test.group, test.parallel, test.axis, test.order)
+    if test.trace:
+        refuse_given(test, "goes with a collective, not with --trace", "trace", "algorithm")
+        traffic = TrafficOptions(trace=test.trace)
+    else:
+        parallel = (test.parallel, test.axis, test.order)
+        traffic = TrafficOptions(test.collective or "all-reduce", None, test.group, *parallel)
     check_traffic(traffic)
     rule, limits = rule_of(job, hashing.seed), gates_of(gates)
     names = tuple(name.strip() for name in test.algorithm.split(","))
 
     from collectives.algorithm import AUTO
-    from collectives.catalog import ALGORITHMS
     from collectives.sizes import parse_sizes
     from fabric.reports.busbw import busbw_report
     from fabric.reports.files import check_outputs
+    from fabric.reports.trace_busbw import trace_busbw_report
     from fabric.scenario import Scenario
-    from fabric.studies.busbw import predict_busbw
+    from fabric.studies.busbw import USUAL_SIZES, predict_busbw
+    from fabric.studies.trace_busbw import predict_trace
     from traces.nccl_tests import read_nccl_tests
 
     if AUTO in names and len(names) > 1:
         usage(f"--algorithm {test.algorithm}: expected auto alone, or names of algorithms")
-    check_channels(test.channels, test.cross_nic, ALGORITHMS[test.collective] if names == (AUTO,) else names)
-    sizes = parse_sizes(test.sizes)
+    if not test.trace:
+        check_channels(test.channels, test.cross_nic, None if names == (AUTO,) else names, traffic.collective)
+    elif output.figure is not None:
+        usage("--figure: operations of a trace are no curve over sizes; expected none with --trace")
+    sizes = parse_sizes(test.sizes or USUAL_SIZES)
     results = read_nccl_tests(test.measured) if test.measured is not None else None
     check_outputs(output.figure, (), output.force)
     given = opened(fabric)
@@ -195,5 +210,11 @@ def busbw(
         n_threads=threads,
     )
     with working("routing"):
-        predicted = predict_busbw(scenario, sizes, names, results, str(test.measured), test.channels, test.cross_nic)
-    finish(busbw_report(predicted, str(test.measured), output.figure), output, limits)
+        if test.trace:
+            report = trace_busbw_report(predict_trace(scenario, names))
+        else:
+            predicted = predict_busbw(
+                scenario, sizes, names, results, str(test.measured), test.channels, test.cross_nic
+            )
+            report = busbw_report(predicted, str(test.measured), output.figure)
+    finish(report, output, limits)

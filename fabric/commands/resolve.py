@@ -84,16 +84,19 @@ def request_of(options: TrafficOptions, collective: str | None = None) -> "Reque
     )
 
 
-def check_channels(channels: int | None, cross_nic: int | None, algorithms: Iterable[str | None]) -> None:
-    """Refuse the options of channels if none of the algorithms has any."""
+def check_channels(
+    channels: int | None,
+    cross_nic: int | None,
+    algorithms: Iterable[str | None] | None,
+    collective: str | None = None,
+) -> None:
+    """Refuse the options of channels if none of the algorithms (None: all of the collective's) has any."""
     from collectives.catalog import names_that_take
 
-    for option, value, known in (
-        ("--channels", channels, names_that_take("n_channels")),
-        ("--cross-nic", cross_nic, names_that_take("cross_nic")),
-    ):
-        if value is not None and set(known).isdisjoint(algorithms):
-            usage(f"{option} goes with --algorithm {' or '.join(known)}")
+    for option, value, key in (("--channels", channels, "n_channels"), ("--cross-nic", cross_nic, "cross_nic")):
+        known = names_that_take(key, collective)
+        if value is not None and (not known if algorithms is None else set(known).isdisjoint(algorithms)):
+            usage(f"{option} goes with --algorithm {' or '.join(known or names_that_take(key))}")
 
 
 def rule_of(options: PlacementOptions, seed: int | None, demand: bool = False) -> "PlacementRule":

@@ -15,6 +15,7 @@ from collectives.schedule import Phase, Schedule
 from collectives.sizes import counted, format_bytes
 from fabric.jobs.placement import Placement
 from fabric.topology import Topology
+from traces.operation import Trace
 
 # A schedule, and channels, given the scale-up domain and the rail of every rank.
 MakeSchedule = Callable[[Int32Vector, Int32Vector], Schedule]
@@ -51,6 +52,8 @@ class Traffic:
         Of a collective.
     switches_reduce : bool
         Whether switches add up on the way.
+    trace : Trace or None
+        What a trace contains, where the traffic is one.
     """
 
     label: str
@@ -66,6 +69,7 @@ class Traffic:
     channels: MakeChannels | None = None
     algorithm: str | None = None
     switches_reduce: bool = False
+    trace: Trace | None = None
 
 
 def collective_traffic(
@@ -192,4 +196,5 @@ def trace_traffic(paths: Sequence[str | Path], n_ranks: int | None = None, algor
         schedule=lambda domain, rail: trace_schedule(trace, size, algorithm, domain, rail)[0],
         facts={"trace": [str(path) for path in paths], "operations": len(trace.operations), "ranks": size},
         assumptions=(*trace.warnings, *assumptions),
+        trace=trace,
     )

@@ -156,7 +156,9 @@ def busbw_report(predicted: Prediction, source: str = "", figure: Path | None = 
     """
     scenario, rows, comparison = predicted.scenario, predicted.rows, predicted.comparison
     n_ranks = predicted.group_size
-    title = f"{scenario.fabric.name}: {predicted.collective} on {n_ranks:,} ranks, predicted"
+    groups = 1 if scenario.traffic.groups is None else scenario.traffic.groups.n_groups
+    who = f"on {n_ranks:,} ranks" if groups == 1 else f"in {groups:,} groups of {n_ranks:,} ranks at once"
+    title = f"{scenario.fabric.name}: {predicted.collective} {who}, predicted"
     assumptions = (*scenario.setting, *scenario.sources)
     tables = [busbw_table(predicted.collective, n_ranks, rows, title)]
     notes = [f"auto: {line}" for line in predicted.reasons]

@@ -15,6 +15,7 @@ from fabric.reports.documents.health import CheckDocument
 from fabric.reports.documents.loads import LoadsDocument
 from fabric.reports.documents.rates import RatesDocument
 from fabric.reports.documents.trace import TraceDocument
+from fabric.reports.documents.trace_busbw import TraceBusbwDocument
 
 _registered: dict[str, type[Any]] = {}
 
@@ -108,6 +109,7 @@ for _document in (
     CompareDocument,
     RoutingsDocument,
     BusbwDocument,
+    TraceBusbwDocument,
     RatesDocument,
     TraceDocument,
     FabricDocument,
