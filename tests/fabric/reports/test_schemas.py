@@ -65,6 +65,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "busbw, measured": ("busbw", _HGX, *_ALL_REDUCE, "--gpus", "8", "--sizes", "1MiB", "--measured", "measured.txt"),
     "busbw, one size measured": ("busbw", _HGX, *_ALL_REDUCE, "--gpus", "8", "--sizes", "1MiB", "--measured",
                                  "one.txt"),
+    "busbw-trace": ("busbw", _HGX, "--trace", _RESNET),
     "rates": ("rates", _HGX, "--demand", "flows.csv", "--routing", "ecmp", "--quantum", "0.001"),
     "rates, paths given": ("rates", _HGX, "--demand", "neighbours.csv", "--paths", "paths.csv"),
     "trace": ("trace", _RESNET),
@@ -252,6 +253,8 @@ def test_the_command_prints_the_schema(monkeypatch, capsys):
     assert json.loads(said("Compare-Routing")) == json_schema("compare-routing")
     rows = [line.split("\t")[:2] for line in said().strip().split("\n")[2:]]
     assert rows == [[name, json_schema(name)["title"]] for name in schema_names()]
+    page = (Path(__file__).parents[3] / "docs" / "json.md").read_text()
+    assert all(f"    {line}\n" in page for line in said().strip().split("\n"))
 
 
 def test_a_wrong_name_is_answered_with_the_nearest(monkeypatch, capsys):
