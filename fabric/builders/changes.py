@@ -1,13 +1,13 @@
 """A description with some keys changed, each by the path that its TOML has: ``leaf.oversubscription``."""
 
 from collections.abc import Mapping
-from typing import get_args
 
 from pydantic import BaseModel
 
 from collectives.errors import InputError
 from collectives.suggestion import hint
 from fabric.builders.description import FabricDescription, checked_description
+from fabric.builders.schema import annotations_of, model_of
 
 
 def description_keys() -> tuple[str, ...]:
@@ -15,7 +15,7 @@ def description_keys() -> tuple[str, ...]:
     return tuple(f"{table}.{key}" for table, model in _tables().items() for key in model.model_fields)
 
 
-def changed(description: FabricDescription, keys: Mapping[str, object]) -> FabricDescription:
+def changed_description(description: FabricDescription, keys: Mapping[str, object]) -> FabricDescription:
     """The same description with some keys set.
 
     Parameters
@@ -40,11 +40,5 @@ def changed(description: FabricDescription, keys: Mapping[str, object]) -> Fabri
 
 
 def _tables() -> dict[str, type[BaseModel]]:
-    return {
-        name: next(part for part in (info.annotation, *get_args(info.annotation)) if _is_model(part))
-        for name, info in FabricDescription.model_fields.items()
-    }
-
-
-def _is_model(part: object) -> bool:
-    return isinstance(part, type) and issubclass(part, BaseModel)
+    models = {name: model_of(annotation) for name, annotation in annotations_of(FabricDescription).items()}
+    return {name: model for name, model in models.items() if model is not None}

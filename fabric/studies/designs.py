@@ -15,19 +15,18 @@ import numpy as np
 from collectives.errors import InputError
 from collectives.suggestion import hint
 from fabric.bounds.cuts import Bound
-from fabric.builders.changes import changed, description_keys
-from fabric.formats.opening import OpenedFabric
+from fabric.builders.changes import changed_description, description_keys
+from fabric.formats.opening import OpenedFabric, described
 from fabric.jobs.rule import PLACEMENTS, SCATTERED, PlacementRule
 from fabric.routing.policies import COMPUTED, Ecmp, Routing
-from fabric.scenario import TRANSPORTS, Scenario, check_transport, opened_fabric
+from fabric.scenario import TRANSPORTS, Scenario, check_transport
 from fabric.studies.analysis import Analysis, analyse, scenario_bound
 from fabric.studies.parts import Parts, parts_of
 from fabric.studies.prices import Cost, Prices, cost_of
+from fabric.studies.verdicts.thresholds import SAME
 
 # More rows than this are no table to read, and each is a fabric in memory (assumed).
 MOST_DESIGNS = 64
-# Times this close are the same (assumed): far below what the model is good for, far above rounding.
-SAME_TIME = 1.001
 
 FABRIC = "fabric"
 # Short names of keys of the description.
@@ -55,7 +54,7 @@ class Variant:
     Attributes
     ----------
     name : str
-        What tells it from the others: ``wiring=rail, routing=ecmp``.
+        What tells it from the others: ``wiring=rail routing=ecmp``.
     settings : tuple of (str, value)
         Key and value of everything that was set, in the order given, ``fabric`` first where there are several; None
         for a key that has no effect in this design, such as queue pairs where nothing hashes.
@@ -200,11 +199,11 @@ def compare_designs(variants: Sequence[Variant], prices: Prices | None = None) -
 
 
 def ranked(outcomes: Sequence[DesignOutcome]) -> tuple[DesignOutcome, ...]:
-    """The fastest first; of those as fast (`SAME_TIME`) the cheapest, without prices the one of fewest parts."""
+    """The fastest first; of those as fast (`SAME`) the cheapest, without prices the one of fewest parts."""
     left = sorted(outcomes, key=lambda one: one.time_s)
     order: list[DesignOutcome] = []
     while left:
-        limit = left[0].time_s * SAME_TIME
+        limit = left[0].time_s * SAME
         as_fast = [one for one in left if one.time_s <= limit]
         order += sorted(as_fast, key=_size)
         left = left[len(as_fast) :]
@@ -242,7 +241,7 @@ def _named(variants: Sequence[Variant]) -> tuple[Variant, ...]:
     def name(variant: Variant) -> str:
         told = [(key, text_of(value)) for key, value in variant.settings if key in keys]
         words = [text if key == FABRIC else f"{key}={text}" for key, text in told if text != "-"]
-        return ", ".join(words) or variant.scenario.fabric.name
+        return " ".join(words) or variant.scenario.fabric.name
 
     return tuple(replace(variant, name=name(variant)) for variant in variants)
 
@@ -304,20 +303,24 @@ def _checked(axes: Mapping[str, Sequence[object]]) -> dict[str, str]:
             raise InputError(f"{key}: nothing of that name can be varied; {hint(key, vary_keys())}")
         if path in paths.values():
             raise InputError(f"{key}: {path} is varied twice")
-        texts = [text_of(value) for value in values]
-        if not texts:
-            raise InputError(f"{key}: no value; expected some")
-        repeated = next((text for text in texts if texts.count(text) > 1), None)
-        if repeated is not None:
-            raise InputError(f"{key}={repeated}: given twice; expected different values")
-        wrong = _OF_JOB.get(key, lambda value: None)
-        for value in values:
-            reason = wrong(value)
-            if reason is not None:
-                raise InputError(f"{key}={text_of(value)}: {reason}")
+        _check_values(key, values)
         if key not in _OF_JOB:
             paths[key] = path
     return paths
+
+
+def _check_values(key: str, values: Sequence[object]) -> None:
+    texts = [text_of(value) for value in values]
+    if not texts:
+        raise InputError(f"{key}: no value; expected some")
+    repeated = next((text for text in texts if texts.count(text) > 1), None)
+    if repeated is not None:
+        raise InputError(f"{key}={repeated}: given twice; expected different values")
+    if key in _OF_JOB:
+        for value, text in zip(values, texts, strict=True):
+            reason = _OF_JOB[key](value)
+            if reason is not None:
+                raise InputError(f"{key}={text}: {reason}")
 
 
 def _variants(
@@ -359,21 +362,23 @@ def _check_base(base: Scenario, axes: Mapping[str, Sequence[object]], paths: Map
     if axes and traffic.placement is None:
         by_rule = base.job.rule.place(base.fabric, traffic.n_ranks)
         if not np.array_equal(by_rule.endpoint, base.placement.endpoint):
-            raise InputError("designs: the placement was given by endpoints; expected a rule that any fabric can follow")
+            raise InputError(
+                "designs: the placement was given by endpoints; expected a rule that any fabric can follow"
+            )
 
 
-def _job(base: Scenario, settings: Mapping[str, object], hashing: Ecmp) -> tuple[PlacementRule, str, Routing]:
+def _job(base: Scenario, settings: Mapping[str, Any], hashing: Ecmp) -> tuple[PlacementRule, str, Routing]:
     """How the job is placed, sent and routed under these settings."""
     rule, drawn = base.job.rule, {key: settings[key] for key in ("queue_pairs", "seed") if key in settings}
     kind, seed = settings.get("placement", rule.kind), settings.get("seed", rule.seed)
-    chosen: Any = settings.get("routing", base.routing)
+    chosen = settings.get("routing", base.routing)
     if chosen == Ecmp.name:
         chosen = hashing
     elif isinstance(chosen, str):
         chosen = COMPUTED[chosen]()
     if isinstance(chosen, Ecmp):
-        chosen = replace(chosen, **drawn)  # type: ignore[arg-type]
-    return replace(rule, kind=kind, seed=seed), str(settings.get("transport", base.job.transport)), chosen
+        chosen = replace(chosen, **drawn)
+    return replace(rule, kind=kind, seed=seed), settings.get("transport", base.job.transport), chosen
 
 
 def _matters(key: str, rule: PlacementRule, routing: Routing) -> bool:
@@ -387,8 +392,7 @@ def _changed_fabric(fabric: OpenedFabric, changes: tuple[tuple[str, object], ...
         return fabric
     assert fabric.description is not None
     try:
-        built = opened_fabric(changed(fabric.description, dict(changes)))
+        return described(fabric.source, changed_description(fabric.description, dict(changes)))
     except InputError as error:
         said = ", ".join(f"{path}={text_of(value)}" for path, value in changes)
         raise InputError(f"{error} (with {said})") from None
-    return replace(built, source=fabric.source)
