@@ -105,7 +105,12 @@ from .studies.hotspots import (
 from .studies.ladder import Design as Design, Outcome as Outcome, Rung as Rung, ladder as ladder
 from .studies.opensm import reroute as reroute
 from .studies.parts import CableKind as CableKind, Parts as Parts, Switches as Switches, parts_of as parts_of
-from .studies.prices import Cost as Cost, Prices as Prices, cost_of as cost_of, read_prices as read_prices
+from .studies.prices import (
+    PartsCost as PartsCost,
+    Prices as Prices,
+    price_parts as price_parts,
+    read_prices as read_prices,
+)
 from .studies.rates import FlowTimes as FlowTimes, flow_times as flow_times, flow_times_of_file as flow_times_of_file
 from .studies.routings import (
     RoutingOutcome as RoutingOutcome,

@@ -17,7 +17,7 @@ from fabric.reports.words import money_text, number_text, ratio_text, seconds_te
 from fabric.studies.analysis import summarize
 from fabric.studies.designs import DesignOutcome, ranked, text_of, varied_keys
 from fabric.studies.parts import Parts
-from fabric.studies.prices import Cost, Prices
+from fabric.studies.prices import PartsCost, Prices
 from fabric.studies.verdicts.designs import designs_verdict
 
 DESIGNS_SCHEMA = "railscope.designs/1"
@@ -215,7 +215,7 @@ def _plain(value: object) -> object:
     return value if value is None or isinstance(value, (bool, int, float, str)) else text_of(value)
 
 
-def _cost_document(cost: Cost) -> dict[str, object]:
+def _cost_document(cost: PartsCost) -> dict[str, object]:
     return {**asdict(cost), "total": cost.total, "per_gpu": cost.per_gpu}
 
 

@@ -18,11 +18,12 @@ from fabric.bounds.cuts import Bound
 from fabric.builders.changes import changed_description, description_keys
 from fabric.formats.opening import OpenedFabric, described
 from fabric.jobs.rule import PLACEMENTS, SCATTERED, PlacementRule
-from fabric.routing.policies import COMPUTED, Ecmp, Routing
+from fabric.routing.policies import Ecmp, Routing
+from fabric.routing.registry import make_policy, ready_policy_names
 from fabric.scenario import TRANSPORTS, Scenario, check_transport
 from fabric.studies.analysis import Analysis, analyse, scenario_bound
 from fabric.studies.parts import Parts, parts_of
-from fabric.studies.prices import Cost, Prices, cost_of
+from fabric.studies.prices import PartsCost, Prices, price_parts
 from fabric.studies.verdicts.thresholds import SAME
 
 # More rows than this are no table to read, and each is a fabric in memory (assumed).
@@ -77,7 +78,7 @@ class DesignOutcome:
     bound : Bound or None
         What cannot be beaten with this wiring and placement.
     parts : Parts
-    cost : Cost or None
+    cost : PartsCost or None
         None without prices.
     """
 
@@ -85,7 +86,7 @@ class DesignOutcome:
     analysis: Analysis
     bound: Bound | None
     parts: Parts
-    cost: Cost | None
+    cost: PartsCost | None
 
     @property
     def name(self) -> str:
@@ -181,7 +182,7 @@ def compare_designs(variants: Sequence[Variant], prices: Prices | None = None) -
     """
     parts = [parts_of(one.scenario.fabric) for one in variants]
     costs = [
-        None if prices is None else cost_of(own, prices, one.name) for one, own in zip(variants, parts, strict=True)
+        None if prices is None else price_parts(own, prices, one.name) for one, own in zip(variants, parts, strict=True)
     ]
     # A collective's bound depends on cables and placement alone.
     bounds: dict[tuple[int, bytes], Bound | None] = {}
@@ -274,7 +275,7 @@ def _whole(least: int) -> Check:
 
 
 def _policy_known(value: object) -> str | None:
-    return None if isinstance(value, Routing) else _one_of(tuple(COMPUTED))(value)
+    return None if isinstance(value, Routing) else _one_of(ready_policy_names())(value)
 
 
 # Keys of job and routing, with what is wrong with a value.
@@ -355,7 +356,7 @@ def _check_base(base: Scenario, axes: Mapping[str, Sequence[object]], paths: Map
     name, traffic = base.fabric.name, base.traffic
     if paths and base.fabric.description is None:
         raise InputError(f"{next(iter(paths))}: {name} has no description; expected a preset or a TOML description")
-    if paths and base.routing.name not in COMPUTED and "routing" not in axes:
+    if paths and base.routing.name not in ready_policy_names() and "routing" not in axes:
         raise InputError(f"{next(iter(paths))}: the routing {base.routing.name} goes with the cables of {name} alone")
     if traffic.placement is not None and "placement" in axes:
         raise InputError("placement: the traffic names its endpoints itself")
@@ -375,7 +376,7 @@ def _job(base: Scenario, settings: Mapping[str, Any], hashing: Ecmp) -> tuple[Pl
     if chosen == Ecmp.name:
         chosen = hashing
     elif isinstance(chosen, str):
-        chosen = COMPUTED[chosen]()
+        chosen = make_policy(chosen)
     if isinstance(chosen, Ecmp):
         chosen = replace(chosen, **drawn)
     return replace(rule, kind=kind, seed=seed), settings.get("transport", base.job.transport), chosen

@@ -89,7 +89,7 @@ _NAMES: dict[str, tuple[re.Pattern[str], tuple[str, ...]]] = {
 
 
 @dataclass(frozen=True)
-class Cost:
+class PartsCost:
     """What the parts of a fabric cost together, in `currency`.
 
     Attributes
@@ -158,7 +158,7 @@ def _first_error(error: ValidationError) -> str:
     return f"{key}: expected {expected}, got {detail['input']!r}"
 
 
-def cost_of(parts: Parts, prices: Prices, name: str = "the fabric") -> Cost:
+def price_parts(parts: Parts, prices: Prices, name: str = "the fabric") -> PartsCost:
     """Price the parts of a fabric; `name` is what errors call it.
 
     Raises
@@ -176,7 +176,7 @@ def cost_of(parts: Parts, prices: Prices, name: str = "the fabric") -> Cost:
         cables += kind.count * _price("cable", prices.cable, (kind.name, speed), owner)
         if kind.name not in prices.copper:
             optics += ENDS * kind.count * _price("optics", prices.optics, (speed,), owner)
-    return Cost(prices.currency, switches, cables, optics, parts.endpoints * (prices.nic or 0.0), parts.endpoints)
+    return PartsCost(prices.currency, switches, cables, optics, parts.endpoints * (prices.nic or 0.0), parts.endpoints)
 
 
 def _price(table: str, prices: Mapping[str, float], names: tuple[str | None, ...], owner: str) -> float:
