@@ -23,7 +23,7 @@ FabricArgument = Annotated[
     typer.Argument(metavar="FABRIC", help=f"A preset, or a file (.gz, .xz): {readable_titles()}."),
 ]
 FabricArguments = Annotated[
-    list[str], typer.Argument(metavar="FABRIC...", help=f"Presets, or files (.gz, .xz): {readable_titles()}.")
+    list[str], typer.Argument(metavar="FABRIC", help=f"Presets, or files (.gz, .xz): {readable_titles()}.")
 ]
 HostPattern = Annotated[
     str | None,

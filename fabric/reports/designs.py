@@ -1,5 +1,6 @@
 """The report on designs side by side: a matrix of times, parts and costs."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -219,6 +220,14 @@ def _cost_document(cost: PartsCost) -> dict[str, object]:
     return {**asdict(cost), "total": cost.total, "per_gpu": cost.per_gpu}
 
 
+def _assumptions(outcomes: Sequence[DesignOutcome]) -> tuple[str, ...]:
+    """Those of all designs, then those of some, with their number."""
+    said = Counter(line for one in outcomes for line in dict.fromkeys(one.variant.scenario.assumptions))
+    shared = [line for line, number in said.items() if number == len(outcomes)]
+    others = [f"in {number} of {len(outcomes)} designs: {line}" for line, number in said.items() if line not in shared]
+    return (*shared, BOTTLENECK_TIME, *others)
+
+
 def _bars(outcomes: Sequence[DesignOutcome], keys: Sequence[str]) -> tuple[Bar, ...]:
     settings = [dict(one.variant.settings) for one in outcomes]
     names = [" / ".join(text_of(own[key]) for key in keys) for own in settings]
@@ -249,9 +258,7 @@ def designs_report(
     title = f"{', '.join(fabrics)}: {outcomes[0].analysis.traffic.label}"
     if len({one.analysis.traffic.label for one in outcomes}) > 1:
         title = f"{', '.join(fabrics)}"
-    assumptions = tuple(
-        dict.fromkeys(line for one in outcomes for line in (*one.variant.scenario.assumptions, BOTTLENECK_TIME))
-    )
+    assumptions = _assumptions(outcomes)
     files: dict[str, str | bytes] = {}
     if figure is not None:
         currency = "" if prices is None else prices.currency

@@ -1,6 +1,6 @@
 """Designs side by side: one job on several fabrics, each in several variants, with what each is made of.
 
-variants = vary(Scenario.of("hgx-b200-64", Collective("all-to-all")), {"wiring": ["rail", "host"], "planes": [1, 2]})
+variants = vary(Scenario.of("hgx-b200-64", Collective("all-to-all")), {"wiring": ["rail", "host"]})
 outcomes = compare_designs(variants)
 """
 
@@ -158,11 +158,7 @@ def vary(
     for key in values:
         if all(dict(one.settings)[key] is None for one in variants):
             raise InputError(f"{key}: has no effect in any design: {_NEEDS[key]}")
-    named = _named(variants)
-    repeated = next((one for one in named if sum(other.name == one.name for other in named) > 1), None)
-    if repeated is not None:
-        raise InputError(f"designs: two are called {repeated.name!r}; expected names that tell them apart")
-    return named
+    return _named(variants)
 
 
 def compare_designs(variants: Sequence[Variant], prices: Prices | None = None) -> tuple[DesignOutcome, ...]:

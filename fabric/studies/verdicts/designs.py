@@ -47,7 +47,7 @@ def _best(order: tuple[DesignOutcome, ...]) -> tuple[str, ...]:
     """The fastest and the next, in several lengths."""
     best = order[0]
     if len(order) == 1:
-        return (f"{best.name} takes {seconds(best.time_s)}", f"it takes {seconds(best.time_s)}")
+        return (f"the one design, {best.name}, takes {seconds(best.time_s)}", f"it takes {seconds(best.time_s)}")
     equal = [one for one in order[1:] if one.time_s <= best.time_s * SAME]
     slower = order[1 + len(equal) :]
     if not slower:
