@@ -14,7 +14,18 @@ TRANSPORTS = ("direct", "pxn")
 HASH_SEEDS = ("per-switch", "shared")
 ENGINES = ("ftree", "updn", "minhop", "dfsssp")
 SEVERITIES = ("error", "warning", "never")
-DOCUMENTS = ("loads", "compare", "compare-routing", "busbw", "rates", "trace", "fabric", "check", "presets")
+DOCUMENTS = (
+    "loads",
+    "compare",
+    "compare-routing",
+    "designs",
+    "busbw",
+    "rates",
+    "trace",
+    "fabric",
+    "check",
+    "presets",
+)
 
 More = Callable[[], Sequence[str]]
 

@@ -2,17 +2,25 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from collectives.sizes import counted
 from fabric.reports.compare import over_bound_text
 from fabric.reports.csv_text import csv_text
+from fabric.reports.documents.designs import CostPart, DesignsBody, VariantPart
 from fabric.reports.emit import Report
 from fabric.reports.figures.designs import Bar, designs_figure
 from fabric.reports.gates import Headline
 from fabric.reports.links import tier_text
-from fabric.reports.loads import BOTTLENECK_TIME, fabric_facts, routing_facts
+from fabric.reports.loads import (
+    BOTTLENECK_TIME,
+    bound_part,
+    fabric_facts,
+    placement_kind,
+    routing_facts,
+    traffic_facts,
+)
 from fabric.reports.tables import Table
 from fabric.reports.words import money_text, number_text, ratio_text, seconds_text
 from fabric.studies.analysis import summarize
@@ -20,8 +28,6 @@ from fabric.studies.designs import DesignOutcome, ranked, text_of, varied_keys
 from fabric.studies.parts import Parts
 from fabric.studies.prices import PartsCost, Prices
 from fabric.studies.verdicts.designs import designs_verdict
-
-DESIGNS_SCHEMA = "railscope.designs/1"
 
 _BOUND = "times the bound"
 _LONGER = "times the fastest"
@@ -176,12 +182,12 @@ def designs_csv(outcomes: Sequence[DesignOutcome], prices: Prices | None = None)
 
 def designs_document(
     outcomes: Sequence[DesignOutcome], prices: Prices | None, figure: str | None, assumptions: Sequence[str]
-) -> dict[str, object]:
+) -> DesignsBody:
     """Everything for JSON; the designs in the order given."""
     order = ranked(outcomes)
     place = {one.name: rank for rank, one in enumerate(order, 1)}
     return {
-        "schema": DESIGNS_SCHEMA,
+        "schema": "railscope.designs/1",
         "varied": list(varied_keys([one.variant for one in outcomes])),
         "best": order[0].name,
         "designs": [_design_document(one, place[one.name], prices) for one in outcomes],
@@ -190,34 +196,46 @@ def designs_document(
     }
 
 
-def _design_document(outcome: DesignOutcome, rank: int, prices: Prices | None) -> dict[str, object]:
+def _design_document(outcome: DesignOutcome, rank: int, prices: Prices | None) -> VariantPart:
     analysis, scenario, bound = outcome.analysis, outcome.variant.scenario, outcome.bound
+    counts = _counts(outcome.parts, prices)
     return {
         "name": outcome.name,
         "rank": rank,
         "settings": {key: _plain(value) for key, value in outcome.variant.settings},
         "fabric": fabric_facts(scenario.fabric),
-        "traffic": {"label": analysis.traffic.label, **analysis.traffic.facts, "transport": scenario.job.transport},
-        "placement": {"kind": scenario.job.rule.kind, "ranks": analysis.placement.n_ranks},
+        "traffic": {**traffic_facts(analysis.traffic), "transport": scenario.job.transport},
+        "placement": {"kind": placement_kind(scenario), "ranks": analysis.placement.n_ranks},
         "routing": routing_facts(analysis.routing),
-        "summary": asdict(summarize(analysis)),
-        "bound": None if bound is None else {**asdict(bound), "time_over_bound": outcome.over_bound},
-        "hottest": None if analysis.hottest is None else asdict(analysis.hottest),
+        "summary": summarize(analysis),
+        "bound": None if bound is None else bound_part(bound, outcome.time_s),
+        "hottest": analysis.hottest,
         "parts": {
-            **asdict(_counts(outcome.parts, prices)),
-            "switches_by_tier": [asdict(one) for one in outcome.parts.switches],
-            "cables_by_tier": [asdict(one) for one in outcome.parts.cables],
+            "switches": counts.switches,
+            "cables": counts.cables,
+            "host_cables": counts.host_cables,
+            "optics": counts.optics,
+            "switches_by_tier": list(outcome.parts.switches),
+            "cables_by_tier": list(outcome.parts.cables),
         },
-        "cost": None if outcome.cost is None else _cost_document(outcome.cost),
+        "cost": None if outcome.cost is None else _cost_part(outcome.cost),
     }
 
 
-def _plain(value: object) -> object:
+def _plain(value: object) -> bool | int | float | str | None:
     return value if value is None or isinstance(value, (bool, int, float, str)) else text_of(value)
 
 
-def _cost_document(cost: PartsCost) -> dict[str, object]:
-    return {**asdict(cost), "total": cost.total, "per_gpu": cost.per_gpu}
+def _cost_part(cost: PartsCost) -> CostPart:
+    return {
+        "currency": cost.currency,
+        "switches": cost.switches,
+        "cables": cost.cables,
+        "optics": cost.optics,
+        "nics": cost.nics,
+        "total": cost.total,
+        "per_gpu": cost.per_gpu,
+    }
 
 
 def _assumptions(outcomes: Sequence[DesignOutcome]) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -90,7 +91,7 @@ def price_of(outcome):
 def test_the_document_and_the_rows_say_the_same(variants):
     outcomes = rs.compare_designs(variants, WITH)
     report = designs_report(outcomes, WITH, csv=Path("d.csv"))
-    document = json.loads(json.dumps(report.document, allow_nan=False))
+    document = json.loads(json.dumps(report.document, allow_nan=False, default=asdict))
     assert list(document) == ["schema", "varied", "best", "designs", "figure", "assumptions"]
     assert document["schema"] == "railscope.designs/1"
     assert document["varied"] == list(AXES)
