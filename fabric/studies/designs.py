@@ -150,6 +150,8 @@ def vary(
     combinations = len(given) * math.prod(map(len, values.values()))
     if combinations > MOST_DESIGNS:
         raise InputError(f"designs: {combinations} combinations; expected at most {MOST_DESIGNS}")
+    if paths or len(given) > 1:
+        _check_portable([*values.get("routing", ()), *(() if "routing" in values else (one.routing for one in given))])
     labels = _labels(given)
     variants: list[Variant] = []
     for scenario, label in zip(given, labels, strict=True):
@@ -347,13 +349,18 @@ def _variants(
     return list(found.values())
 
 
+def _check_portable(routings: Sequence[object]) -> None:
+    """Refuse policies that are made for the links of one fabric: tables, weights, paths."""
+    for routing in routings:
+        if isinstance(routing, Routing) and routing.name not in ready_policy_names():
+            raise InputError(f"routing: {routing.name} is made for the links of one fabric; these designs have several")
+
+
 def _check_base(base: Scenario, axes: Mapping[str, Sequence[object]], paths: Mapping[str, str]) -> None:
     """Refuse what would silently lose something that the scenario was given."""
     name, traffic = base.fabric.name, base.traffic
     if paths and base.fabric.description is None:
         raise InputError(f"{next(iter(paths))}: {name} has no description; expected a preset or a TOML description")
-    if paths and base.routing.name not in ready_policy_names() and "routing" not in axes:
-        raise InputError(f"{next(iter(paths))}: the routing {base.routing.name} goes with the cables of {name} alone")
     if traffic.placement is not None and "placement" in axes:
         raise InputError("placement: the traffic names its endpoints itself")
     if axes and traffic.placement is None:

@@ -174,6 +174,12 @@ def test_what_would_get_lost_is_refused():
     shuffled = rs.Placement(np.arange(16)[::-1].astype(np.int32))
     with pytest.raises(InputError, match="the placement was given by endpoints"):
         rs.vary(all_to_all(topology, placement=shuffled), {"routing": ["dmodk"]})
+    weights = rs.LinkWeights(np.ones(topology.n_links))
+    with pytest.raises(InputError, match="link-weights is made for the links of one fabric"):
+        rs.vary(all_to_all(), {"wiring": ["rail", "host"], "routing": [weights, "ecmp"]})
+    with pytest.raises(InputError, match="link-weights is made for the links of one fabric"):
+        rs.vary(all_to_all(routing=weights), {"oversubscription": [2]})
+    assert len(rs.vary(all_to_all(), {"routing": [weights, "ecmp"]})) == 2
     # A graph of any origin can still be routed in other ways.
     assert len(rs.vary(all_to_all(topology), {"routing": ["dmodk", "adaptive"]})) == 2
 
