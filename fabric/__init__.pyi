@@ -10,6 +10,7 @@ from .builders import (
     load_preset as load_preset,
     preset_names as preset_names,
 )
+from .builders.changes import changed_description as changed_description, description_keys as description_keys
 from .builders.idle import idle_parts as idle_parts
 from .builders.nvlink import with_nvlink as with_nvlink
 from .builders.reference import (
@@ -84,6 +85,13 @@ from .studies.analysis import (
     over_hash_seeds as over_hash_seeds,
 )
 from .studies.busbw import Prediction as Prediction, predict_busbw as predict_busbw
+from .studies.designs import (
+    DesignOutcome as DesignOutcome,
+    Variant as Variant,
+    compare_designs as compare_designs,
+    vary as vary,
+    vary_keys as vary_keys,
+)
 from .studies.health import Finding as Finding, Health as Health, check_fabric as check_fabric
 from .studies.hotspots import (
     Hotspot as Hotspot,
@@ -96,6 +104,13 @@ from .studies.hotspots import (
 )
 from .studies.ladder import Design as Design, Outcome as Outcome, Rung as Rung, ladder as ladder
 from .studies.opensm import reroute as reroute
+from .studies.parts import CableKind as CableKind, Parts as Parts, Switches as Switches, parts_of as parts_of
+from .studies.prices import (
+    PartsCost as PartsCost,
+    Prices as Prices,
+    price_parts as price_parts,
+    read_prices as read_prices,
+)
 from .studies.rates import FlowTimes as FlowTimes, flow_times as flow_times, flow_times_of_file as flow_times_of_file
 from .studies.routings import (
     RoutingOutcome as RoutingOutcome,
@@ -107,6 +122,7 @@ from .studies.verdicts.busbw import (
     busbw_verdict as busbw_verdict,
     prediction_verdict as prediction_verdict,
 )
+from .studies.verdicts.designs import designs_verdict as designs_verdict
 from .studies.verdicts.health import health_verdict as health_verdict
 from .studies.verdicts.ladder import ladder_verdict as ladder_verdict
 from .studies.verdicts.loads import loads_verdict as loads_verdict

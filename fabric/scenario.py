@@ -129,8 +129,7 @@ class Scenario:
         opened = opened_fabric(fabric)
         chosen = routing or (lfts.routing if lfts is not None else Adaptive())
         rule = rule or PlacementRule()
-        if transport == PXN and opened.topology.nvlink_gbps is None:
-            raise InputError(f"transport {PXN}: {opened.name} knows no NVLink; expected a fabric with scale-up domains")
+        check_transport(opened, transport)
         if placement is not None and rule.gpus is None:
             rule = replace(rule, gpus=placement.n_ranks)
         model, sources = time_model(opened, times, latency_factor, bandwidth_factor)
@@ -205,6 +204,12 @@ class Scenario:
         """The same traffic on another wiring of the fabric, placed, sent and routed in another way."""
         job = Job(self.traffic, rule, _placed(fabric, self.traffic, rule, None), transport)
         return replace(self, fabric=fabric, jobs=(job,), routing=routing)
+
+
+def check_transport(fabric: OpenedFabric, transport: str) -> None:
+    """Refuse PXN on a fabric that knows no NVLink."""
+    if transport == PXN and fabric.topology.nvlink_gbps is None:
+        raise InputError(f"transport {PXN}: {fabric.name} knows no NVLink; expected a fabric with scale-up domains")
 
 
 def opened_fabric(fabric: FabricLike) -> OpenedFabric:

@@ -75,6 +75,11 @@ def borrowing_kernel(function: Function) -> Function:
     return _compiled(function, _BORROWING)
 
 
+def inlined(function: Function) -> Function:
+    """Compile a small function into the kernels that call it: a call counts references of every array it is handed."""
+    return _compiled(function, {**_OPTIONS, "inline": "always"})
+
+
 def inline_step(function: Function) -> Function:
     """Compile a smallest step of a `borrowing_kernel` into it: a call would hand over every array of its tables."""
     return _compiled(function, {**_BORROWING, "inline": "always"})

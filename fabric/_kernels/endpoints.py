@@ -1,7 +1,7 @@
 """What all sweeps need at the endpoints' end: over which slots they send, and who exchanges bytes with whom."""
 
 from fabric._kernels.arrays import FloatVector, Int32Vector, LayerArrays, MemberClassArrays
-from fabric._kernels.compile import kernel
+from fabric._kernels.compile import inlined, kernel
 
 
 @kernel
@@ -44,7 +44,7 @@ def split_over_nearest(net: LayerArrays, distance: Int32Vector, fraction: FloatV
                 fraction[slot] /= total
 
 
-@kernel
+@inlined
 def exchange(classes: MemberClassArrays, a: int, b: int, between_domains: bool) -> bool:
     """Whether members of the member classes `a` and `b` exchange bytes in this layer (a member with itself apart).
 

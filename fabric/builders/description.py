@@ -215,6 +215,11 @@ def parse_description(text: str, source: str) -> FabricDescription:
         tables = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise InputError(f"{source}: not TOML: {error}") from None
+    return checked_description(tables, source)
+
+
+def checked_description(tables: dict[str, Any], source: str) -> FabricDescription:
+    """Check the tables of a TOML text; `source` is what errors name."""
     try:
         return FabricDescription.model_validate(tables)
     except ValidationError as error:

@@ -18,6 +18,7 @@ DOCUMENTS = (
     "loads",
     "compare",
     "compare-routing",
+    "designs",
     "busbw",
     "busbw-trace",
     "rates",

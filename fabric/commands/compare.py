@@ -1,16 +1,17 @@
-"""The command `compare`: naive against rail-aware, or routings against each other, on the same cables."""
+"""The command `compare`: naive against rail-aware, routings on the same cables, or designs side by side."""
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from fabric.commands.designs import side_by_side
 from fabric.commands.options import (
-    FabricOptions,
+    CompareOutput,
+    DesignOptions,
+    FabricsOptions,
     GateOptions,
     HashOptions,
-    OutputOptions,
     PlacementOptions,
     SkipUnrouted,
     Threads,
@@ -22,6 +23,7 @@ from fabric.commands.resolve import (
     gates_of,
     lfts_of,
     opened,
+    refuse_given,
     request_of,
     rule_of,
     usage,
@@ -29,19 +31,9 @@ from fabric.commands.resolve import (
 from fabric.commands.terminal import finish, working
 
 
-@dataclass(frozen=True)
-class CompareOutput(OutputOptions):
-    """Where the answer goes."""
-
-    figure: Annotated[
-        Path | None,
-        typer.Option(metavar="PATH", help="Picture [default: railscope-FABRIC-COLLECTIVE.png, numbered if taken]."),
-    ] = None
-    no_figure: Annotated[bool, typer.Option("--no-figure", help="Draw nothing.")] = False
-
-
 def compare(
-    fabric: FabricOptions,
+    fabric: FabricsOptions,
+    designs: DesignOptions,
     traffic: TrafficOptions,
     job: PlacementOptions,
     hashing: HashOptions,
@@ -57,13 +49,17 @@ def compare(
     """Naive to rail-aware, one step at a time, on the same switches and cables; heatmaps side by side.
 
     With --lfts, or a fabric that railscope did not build: the tables in force against dmodk, adaptive and ecmp on the
-    same cables. Groups default to 64 ranks where 64 divides the job (the expert-parallel size of published DeepSeek-V3
-    recipes). --algorithm auto is decided once, on the rail-aware design, so that steps change one thing at a time.
+    same cables. With several fabrics, or --vary: those designs side by side, the fastest first, with their switches,
+    cables and optics, and what these cost by --prices. Groups default to 64 ranks where 64 divides the job (the
+    expert-parallel size of published DeepSeek-V3 recipes). --algorithm auto is decided once for each fabric (for the
+    steps on the rail-aware design), so that designs differ in one thing at a time.
 
     \b
     Examples:
       railscope compare gb300-8192 --collective all-to-all --group 64
       railscope compare hgx-b200-64 --collective all-reduce --algorithm hierarchical --size 256MiB
+      railscope compare hgx-b200-64 --vary wiring=rail,host --vary oversubscription=1,2 --vary routing=adaptive,ecmp
+      railscope compare small.toml large.toml --collective all-to-all --group 64 --prices prices.toml
       railscope compare cluster.ibnetdiscover --lfts opensm-lfts.dump --hosts 'h00[00-15]'
     """
     check_traffic(traffic, usual=True)
@@ -72,6 +68,13 @@ def compare(
     rule = rule_of(job, hashing.seed, demand=traffic.demand is not None)
     asked, limits = request_of(traffic, "all-to-all"), gates_of(gates)
 
+    if designs.vary or len(fabric.fabrics) > 1:
+        if lfts or skip_unrouted:
+            usage(f"{'--lfts' if lfts else '--skip-unrouted'}: goes with one fabric and no --vary")
+        finish(side_by_side(fabric, designs, asked, rule, job, hashing, output, threads), output, limits)
+        return
+    refuse_given(designs, "goes with several fabrics, or with --vary")
+
     from fabric.jobs.requests import Collective
     from fabric.reports.compare import ladder_report, routings_report
     from fabric.reports.files import check_outputs, compare_figure_path
@@ -79,8 +82,8 @@ def compare(
     from fabric.studies.ladder import ladder
     from fabric.studies.routings import compare_routings, usual_routings
 
-    given = opened(fabric)
-    picture = None if output.no_figure else compare_figure_path(output.figure, given, asked)
+    (given,) = map(opened, fabric.each())
+    picture = None if output.no_figure else compare_figure_path(output.figure, given.name, asked)
     check_outputs(picture, (output.csv,), output.force)
     steps = given.description is not None and not lfts
     if steps:
@@ -93,7 +96,7 @@ def compare(
             if value is not None:
                 usage(f"{option}: naive to rail-aware places the job itself; --lfts compares routings")
     if isinstance(asked, Collective):
-        asked = asked.usually_grouped(given, rule)
+        asked = asked.usually_grouped([given], rule)
     tables = lfts_of(given, lfts or (), skip_unrouted)
     with working("algorithms"):
         scenario = Scenario.of(given.wired("rail") if steps else given, asked, rule=rule, n_threads=threads)

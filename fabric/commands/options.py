@@ -22,6 +22,9 @@ FabricArgument = Annotated[
     str,
     typer.Argument(metavar="FABRIC", help=f"A preset, or a file (.gz, .xz): {readable_titles()}."),
 ]
+FabricArguments = Annotated[
+    list[str], typer.Argument(metavar="FABRIC", help=f"Presets, or files (.gz, .xz): {readable_titles()}.")
+]
 HostPattern = Annotated[
     str | None,
     typer.Option(
@@ -31,6 +34,10 @@ HostPattern = Annotated[
     ),
 ]
 Wire = Annotated[str | None, choice("Wire a described fabric by rail or by host, top of rack", WIRINGS, "--wiring")]
+NvlinkGbps = Annotated[
+    float | None,
+    typer.Option("--nvlink-gbps", metavar="GBPS", help="Join each host's GPUs by NVLink, which no dump shows."),
+]
 Lfts = Annotated[
     Path | None,
     typer.Option("--lfts", metavar="FILE", help=f"Forwarding tables: {readable_titles('forwarding tables')}."),
@@ -52,9 +59,41 @@ class FabricOptions(OptionGroup):
     fabric: FabricArgument
     wiring: Wire = None
     host_pattern: HostPattern = None
-    nvlink_gbps: Annotated[
-        float | None,
-        typer.Option("--nvlink-gbps", metavar="GBPS", help="Join each host's GPUs by NVLink, which no dump shows."),
+    nvlink_gbps: NvlinkGbps = None
+
+
+@dataclass(frozen=True)
+class FabricsOptions(OptionGroup):
+    """Which fabrics, and what is known of each."""
+
+    panel = "Fabric"
+
+    fabrics: FabricArguments
+    wiring: Wire = None
+    host_pattern: HostPattern = None
+    nvlink_gbps: NvlinkGbps = None
+
+    def each(self) -> list[FabricOptions]:
+        """The options of one fabric after the other."""
+        return [FabricOptions(one, self.wiring, self.host_pattern, self.nvlink_gbps) for one in self.fabrics]
+
+
+@dataclass(frozen=True)
+class DesignOptions(OptionGroup):
+    """What differs between designs, and what their parts cost."""
+
+    panel = "Designs side by side"
+
+    vary: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="KEY=A,B",
+            help="Every combination of values: routing, placement, transport, queue_pairs, seed, wiring, "
+            "oversubscription, spines, planes, pods, or a description's key such as spine.count; again for another.",
+        ),
+    ] = None
+    prices: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="TOML with prices of switches, cables, optics; none are known.")
     ] = None
 
 
@@ -169,6 +208,21 @@ class OutputOptions(OptionGroup):
     csv: Annotated[Path | None, typer.Option("--csv", metavar="PATH", help="Write one row per link.")] = None
     figure: Annotated[Path | None, typer.Option(metavar="PATH", help="Draw it (.png, .svg, .pdf).")] = None
     force: Force = False
+
+
+@dataclass(frozen=True)
+class CompareOutput(OutputOptions):
+    """Where the answer goes."""
+
+    figure: Annotated[
+        Path | None,
+        typer.Option(metavar="PATH", help="Picture [default: railscope-FABRIC-COLLECTIVE.png, numbered if taken]."),
+    ] = None
+    csv: Annotated[
+        Path | None,
+        typer.Option("--csv", metavar="PATH", help="Write one row per link of the best; designs: one row per design."),
+    ] = None
+    no_figure: Annotated[bool, typer.Option("--no-figure", help="Draw nothing.")] = False
 
 
 @dataclass(frozen=True)

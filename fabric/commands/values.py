@@ -45,6 +45,36 @@ def fraction(text: str) -> float:
     return value
 
 
+def axes(texts: Iterable[str]) -> dict[str, tuple[object, ...]]:
+    """Read ``key=value,value``, once for each key; numbers as TOML writes them, all else as text.
+
+    Raises
+    ------
+    typer.BadParameter
+        If a text is not of that form, or a key is given twice.
+    """
+    found: dict[str, tuple[object, ...]] = {}
+    for text in texts:
+        key, equals, values = text.partition("=")
+        key, parts = key.strip(), [part.strip() for part in values.split(",")]
+        if not equals or not key or not all(parts):
+            raise typer.BadParameter(f"--vary {text}: expected KEY=VALUE,VALUE such as wiring=rail,host")
+        if key in found:
+            raise typer.BadParameter(f"--vary {key}: given twice; expected all values at once, such as {key}=A,B")
+        found[key] = tuple(map(_scalar, parts))
+    return found
+
+
+def _scalar(text: str) -> object:
+    import tomllib
+
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+    return value if isinstance(value, (bool, int, float)) else text
+
+
 def expanded(paths: Iterable[Path]) -> tuple[Path, ...]:
     """Files that names with wildcards stand for, each pattern's sorted; other names as they are.
 

@@ -82,10 +82,11 @@ class Collective:
         """The same with this algorithm."""
         return replace(self, algorithm=algorithm)
 
-    def usually_grouped(self, fabric: OpenedFabric, rule: PlacementRule) -> "Collective":
-        """In groups of `USUAL_GROUP` ranks where nothing is said and the job divides so."""
+    def usually_grouped(self, fabrics: Sequence[OpenedFabric], rule: PlacementRule) -> "Collective":
+        """In groups of `USUAL_GROUP` ranks where nothing is said and the job divides so on every fabric."""
         said = self.group is not None or self.parallel is not None
-        return self if said or rule.n_ranks(fabric) % USUAL_GROUP else replace(self, group=USUAL_GROUP)
+        uneven = any(rule.n_ranks(fabric) % USUAL_GROUP for fabric in fabrics)
+        return self if said or uneven else replace(self, group=USUAL_GROUP)
 
     def traffic(self, fabric: OpenedFabric, rule: PlacementRule) -> Traffic:
         """The collective on the job's ranks; errors as for `fabric.jobs.traffic.collective_traffic`."""

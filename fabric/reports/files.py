@@ -4,7 +4,6 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from fabric.files import check_writable, unused_path
-from fabric.formats.opening import OpenedFabric
 from fabric.jobs.requests import Collective, Request
 from fabric.reports.figures.style import check_format
 
@@ -24,9 +23,9 @@ def check_outputs(figure: Path | None, others: Iterable[Path | None], force: boo
             check_writable(path, force)
 
 
-def compare_figure_path(asked: Path | None, fabric: OpenedFabric, traffic: Request) -> Path:
-    """Where the picture of a comparison goes: as asked, or the first of its usual names that is free."""
+def compare_figure_path(asked: Path | None, compared: str, traffic: Request) -> Path:
+    """Where the picture of what is compared goes: as asked, or the first of its usual names that is free."""
     if asked is not None:
         return asked
     name = traffic.name if isinstance(traffic, Collective) else "job"
-    return unused_path(f"railscope-{fabric.name}-{name}.png")
+    return unused_path(f"railscope-{compared}-{name}.png")

@@ -29,6 +29,11 @@ def bytes_text(value: float) -> str:
     return f"{value:.4g} B"
 
 
+def money_text(value: float) -> str:
+    """An amount: whole from 1,000 on, four digits below."""
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.4g}"
+
+
 def number_text(value: float | None, digits: str = ".3g") -> str:
     """A number, `-` where there is none."""
     return "-" if value is None else format(value, digits)

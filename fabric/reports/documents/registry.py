@@ -9,6 +9,7 @@ from collectives.errors import InputError
 from collectives.suggestion import hint
 from fabric.reports.documents.busbw import BusbwDocument
 from fabric.reports.documents.compare import CompareDocument, RoutingsDocument
+from fabric.reports.documents.designs import DesignsDocument
 from fabric.reports.documents.facts import FabricDocument, PresetsDocument
 from fabric.reports.documents.generation import DocumentSchema
 from fabric.reports.documents.health import CheckDocument
@@ -108,6 +109,7 @@ for _document in (
     LoadsDocument,
     CompareDocument,
     RoutingsDocument,
+    DesignsDocument,
     BusbwDocument,
     TraceBusbwDocument,
     RatesDocument,

@@ -25,6 +25,7 @@ from fabric.reports.loads import routing_facts
 from fabric.routing.flow_paths import FlowPaths
 from fabric.routing.policies import Adaptive, DModK, Ecmp, GivenPaths, Lft, LinkWeights
 from fabric.routing.registry import policy_names
+from tests.fabric.studies.test_designs import PRICES
 from tests.traces.test_kineto import comms, write
 
 _DATA = Path(__file__).parents[2] / "data"
@@ -60,6 +61,10 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "compare, trace": ("compare", _HGX, "--no-figure", "--trace", _RESNET),
     "compare-routing": ("compare", _FLAT, *_TABLES, *_ALL_TO_ALL, "--no-figure"),
     "compare-routing, pairs left out": ("compare", _FLAT, *_BROKEN, *_ALL_TO_ALL, "--no-figure", "--skip-unrouted"),
+    "designs": ("compare", _HGX, "--no-figure", "--vary", "queue_pairs=1,4", "--vary", "routing=adaptive,ecmp",
+                "--vary", "oversubscription=1,2.0", "--prices", "prices.toml"),
+    "designs, a dump and no prices": ("compare", _FLAT, _HGX, "--figure", "designs.png"),
+    "designs, nothing carried": ("compare", _HGX, "--no-figure", "--vary", "wiring=rail,host", "--group", "1"),
     "busbw": ("busbw", _HGX, *_ALL_REDUCE, "--sizes", "8:1MiB"),
     "busbw, algorithms": ("busbw", _HGX, *_ALL_TO_ALL, "--sizes", "1MiB", "--algorithm", "direct,pxn,two-phase"),
     "busbw, measured": ("busbw", _HGX, *_ALL_REDUCE, "--gpus", "8", "--sizes", "1MiB", "--measured", "measured.txt"),
@@ -80,7 +85,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 # Keys that some documents have, and parts whose keys a policy, traffic or what was found decides.
 OPTIONAL = {"channels", "technology", "wiring"}
-OPEN = {"traffic", "routing", "facts", "ignored", "flow_time_s"}
+OPEN = {"traffic", "routing", "settings", "facts", "ignored", "flow_time_s"}
 
 
 @pytest.fixture(scope="module")
@@ -108,6 +113,7 @@ def _write_inputs() -> None:
     Path("flows.csv").write_text("src,dst,bytes\n0,9,1MB\n1,9,3MB\n")
     Path("neighbours.csv").write_text("src,dst,bytes\n0,8,1MB\n8,0,1MB\n")
     Path("paths.csv").write_text("flow,tail,head,cable\n")
+    Path("prices.toml").write_text(PRICES.replace("32x400", "64x400"))
     Path("placement.txt").write_text("".join(f"{n}\n" for n in reversed(range(64))))
     text = (_DATA / "nccl_tests" / "allreduce_8gpu_dgxc.txt").read_text()
     Path("measured.txt").write_text(text)
@@ -188,6 +194,10 @@ def test_the_cases_cover_what_a_document_may_hold(printed):
     assert printed("compare")["figure"] == "compare.png"
     assert printed("compare, trace")["ladder"][0]["busbw_GBps"] is None
     assert printed("compare-routing, pairs left out")["routings"][0]["bound"] is None
+    assert printed("designs")["designs"][0]["settings"]["queue_pairs"] is None
+    assert printed("designs")["designs"][0]["cost"]["total"] > 0
+    assert printed("designs, a dump and no prices")["designs"][0]["parts"]["switches_by_tier"][0]["model"] is None
+    assert printed("designs, nothing carried")["designs"][0]["hottest"] is None
     assert printed("busbw, measured")["measured"]["rows"]
     assert None in printed("busbw, one size measured")["measured"]["fit"].values()
     assert printed("rates, paths given")["routing"]["policy"] == "given"
