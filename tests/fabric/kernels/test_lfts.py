@@ -104,5 +104,5 @@ def test_paths_along_tables_equal_the_slow_walk(case):
     got = bytes_of_each_flow(topology, src[has_way], dst[has_way], routing)
     np.testing.assert_allclose(got, np.array([row for row in expected if row is not None]), rtol=1e-9, atol=1e-12)
     if not has_way.all():
-        with pytest.raises(InputError, match="no path from"):
+        with pytest.raises(InputError, match="no route from"):
             route_flows(topology, src, dst, routing)
