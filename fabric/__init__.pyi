@@ -92,7 +92,8 @@ from .studies.designs import (
     vary as vary,
     vary_keys as vary_keys,
 )
-from .studies.health import Finding as Finding, Health as Health, check_fabric as check_fabric
+from .studies.health import Health as Health, check_fabric as check_fabric
+from .studies.health_findings import Finding as Finding
 from .studies.hotspots import (
     Hotspot as Hotspot,
     TierSummary as TierSummary,

@@ -1,6 +1,7 @@
 """The verdict on a fabric's health: the worst finding, what it hits, and what to do."""
 
-from fabric.studies.health import ERROR, Finding, Health
+from fabric.studies.health import Health
+from fabric.studies.health_findings import ERROR, Finding
 from fabric.studies.verdicts.verdict import Cause, CauseKind, Fact, Remedy, Verdict, sentences_of
 from fabric.studies.verdicts.words import count, percent
 

@@ -64,7 +64,7 @@ def all_to_all(topology, n_ranks=None, routing=None):
 
 def switches(graph, per_switch=2, name="graph"):
     """A fabric whose switches are an undirected graph's nodes."""
-    fabric = nx.MultiDiGraph(name=name)
+    fabric: nx.MultiDiGraph[str] = nx.MultiDiGraph(name=name)
     label = {node: "s" + re.sub(r"\W+", "-", str(node)).strip("-") for node in graph}
     fabric.add_nodes_from(label.values(), kind="switch")
     edges = [(label[a], label[b]) for a, b in graph.edges]
@@ -230,7 +230,9 @@ def test_missing_cables_have_a_colour_that_no_load_has():
     assert np.abs(scale[:, :3] - missing_colour[:3]).sum(axis=1).min() > 100
     for tiers, direction in itertools.product((Tiers(1, 2), Tiers(2, 3)), (UP, DOWN)):
         heat = tiers_heatmap(loads, tiers, direction)
-        cells = cell_colours(heat, 1.0, norm_of([heat], 1.0), colours)
+        norm = norm_of([heat], 1.0)
+        assert norm is not None
+        cells = cell_colours(heat, 1.0, norm, colours)
         missing = (cells == missing_colour).all(axis=2)
         assert missing.sum() == 1
         assert (missing == np.isnan(heat.seconds)).all()
@@ -262,6 +264,7 @@ def test_idle_cables_and_no_cables_differ():
     load[first], load[second] = 1e12, 1e3
     heat = tiers_heatmap(LinkLoads(topology, load), Tiers(1, 1), PEER)
     norm = norm_of([heat], 1e3)
+    assert norm is not None
     assert type(norm).__name__ == "LogNorm"
     cells = cell_colours(heat, 1e3, norm, mpl.colormaps["cividis"])
     assert (cells[np.isnan(heat.seconds)] == 0).all()
@@ -275,6 +278,7 @@ def test_norm_is_linear_within_two_decades_and_shared():
     heat = tiers_heatmap(numbered(FABRICS["two tiers"]), Tiers(1, 2), UP)
     twice = tiers_heatmap(numbered(FABRICS["two tiers"]).scaled(2.0), Tiers(1, 2), UP)
     norm = norm_of([heat, twice], 1e3)
+    assert norm is not None
     assert (type(norm).__name__, norm.vmin) == ("Normalize", 0.0)
     assert norm.vmax == pytest.approx(2e3 * np.nanmax(heat.seconds))
     assert norm_of([], 1.0) is None
@@ -306,7 +310,7 @@ IDLE = {
 @pytest.mark.parametrize("words", IDLE)
 def test_an_idle_network_says_so_in_words(words):
     topology = FABRICS["two tiers"]
-    loads = LinkLoads(topology, np.isin(topology.link_kind, IDLE[words]) * 1e9)
+    loads = LinkLoads(topology, np.where(np.isin(topology.link_kind, IDLE[words]), 1e9, 0.0))
     assert idle_text(loads, Tiers(1, 2)) == words
     drawn = compare_figure((("busy", all_to_all(topology)), ("idle", loads)), "t", ".svg").decode()
     # Letters are outlines in an SVG, but each text keeps its words in a comment.

@@ -14,7 +14,8 @@ from fabric.formats.opening import open_fabric
 from fabric.routing.lft_walk import lft_arrays
 from fabric.routing.match_lfts import MatchedLfts, match_lfts
 from fabric.routing.policies import Lft
-from fabric.studies.health import _turns, check_fabric
+from fabric.studies.health import check_fabric
+from fabric.studies.health_credit_loops import turns_of
 from fabric.topology import ENDPOINT, ISL, SWITCH, Cables, Topology
 from tests.fabric.routing.test_lft_walk import table_cases
 from tests.naive.lft_walk import naive_turns, walk
@@ -140,7 +141,7 @@ def test_a_ring_routed_one_way_may_deadlock():
 def test_turns_and_cycles_equal_those_of_all_walks(case):
     topology, _, _, routing = case
     expected = naive_turns(topology, routing)
-    turns = _turns(topology, lft_arrays(topology, routing))
+    turns = turns_of(topology, lft_arrays(topology, routing))
     assert {tuple(turn) for turn in turns.tolist()} == expected
     cyclic = not nx.is_directed_acyclic_graph(nx.DiGraph(list(expected)))
     found = {finding.kind for finding in check_fabric(topology, MatchedLfts(routing, (), (), (), ())).findings}

@@ -14,7 +14,8 @@ from fabric.routing.match_lfts import match_lfts
 from fabric.routing.policies import Adaptive, DModK, Ecmp
 from fabric.scenario import Scenario
 from fabric.studies.busbw import predict_busbw
-from fabric.studies.health import Finding, Health, check_fabric
+from fabric.studies.health import Health, check_fabric
+from fabric.studies.health_findings import Finding
 from fabric.studies.ladder import ladder
 from fabric.studies.routings import compare_routings, usual_routings
 from fabric.studies.verdicts.busbw import busbw_limit, busbw_verdict, prediction_verdict
@@ -118,6 +119,7 @@ def test_busbw_names_the_link_and_where_latency_ends(predicted):
     topology, where, _, _, rows = predicted
     limit = busbw_limit(topology, where, "all-reduce", rows[-1], Adaptive())
     assert limit == busbw_limit(topology, where, "all-reduce", rows[-1], Adaptive(), n_threads=1)
+    assert limit is not None
     assert (limit.tier, limit.as_busy, limit.links) == ("host", 8, 64)
     verdict = busbw_verdict(rows, limit)
     peak = max(row.busbw_GBps for row in rows)
@@ -138,6 +140,7 @@ def test_a_prediction_is_judged_as_its_rows_are(predicted):
     row = min((row for row in table.rows if row.size == 2.0**33), key=lambda row: row.time_s)
     assert row.algorithm == "rings"
     assert verdict == busbw_verdict(table.rows, busbw_limit(topology, where, "all-reduce", row, Adaptive()))
+    assert verdict.limit is not None
     assert verdict.limit.as_busy == 64
 
 
@@ -158,6 +161,7 @@ def test_rates_of_an_incast(routing):
     assert (verdict.facts["sharing"], verdict.facts["flows"], verdict.facts["delayed_fraction"]) == (4, 5, 0.8)
     assert verdict.facts["slowdown"] == pytest.approx(4.0)
     assert verdict.facts["alone_s"] == pytest.approx(0.02)
+    assert verdict.limit is not None
     assert (verdict.limit.tier, verdict.limit.direction) == ("host", "down")
     assert "with 3 other flows" in verdict.sentences[0]
     assert "4 GPUs send to h0009g0" in verdict.text
@@ -215,13 +219,17 @@ def test_health_puts_pairs_without_a_route_first():
 def test_health_of_a_fabric_with_missing_cables():
     whole = build(clos(hosts=24))
     verdict = health_verdict(check_fabric(changed_cables(whole, lambda *cable: cable != ("l00", "s00", 0))))
-    assert verdict.facts["errors"] + verdict.facts["warnings"] == len(verdict.causes) > 0
+    severities = [cause.facts["severity"] for cause in verdict.causes]
+    assert severities
+    assert [severities.count(severity) for severity in ("error", "warning")] == [verdict.facts["errors"], verdict.facts["warnings"]]
+    assert set(severities) <= {"error", "warning"}
     assert "put the missing cables back" in verdict.text
 
 
 def test_every_finding_has_advice():
     """The kinds that the study of health can find are those of the table."""
-    source = (Path(__file__).parents[3] / "fabric" / "studies" / "health.py").read_text()
+    studies = Path(__file__).parents[3] / "fabric" / "studies"
+    source = "".join(path.read_text() for path in studies.glob("health_*.py"))
     assert all(f'"{kind}"' in source for kind in ADVICE)
     assert set(ADVICE) >= OF_PAIRS
     odd = Health((Finding("warning", "new kind", 3, "new things", ()),), (), 12)
@@ -231,8 +239,9 @@ def test_every_finding_has_advice():
 def test_trace_names_what_dominates():
     trace = read_kineto(DATA / "kineto" / "hta_resnet_2rank_rank0.json.gz")
     verdict = trace_verdict(trace)
-    total = sum(operation.bytes * operation.group_size for operation in trace.operations)
-    main = sum(one.bytes * one.group_size for one in trace.operations if one.kind == "all-reduce")
+    carried = {one: (one.bytes or 0.0) * one.group_size for one in trace.operations}
+    total = sum(carried.values())
+    main = sum(size for one, size in carried.items() if one.kind == "all-reduce")
     assert verdict.facts["bytes"] == total
     assert verdict.facts["main_fraction"] == main / total
     assert (verdict.facts["main_kind"], verdict.facts["main_operations"]) == ("all-reduce", 15)

@@ -114,11 +114,11 @@ def check_missing(facts, naive, link, **_):
     lower = t.link_tail if t.link_direction[link] == UP else t.link_head
     like = naive.like(link)
     if "from" in facts:
-        counts = Counter((int(t.link_tail[n]), int(t.link_head[n])) for n in like)
-        own = counts[int(t.link_tail[link]), int(t.link_head[link])]
+        place = [(int(t.link_tail[n]), int(t.link_head[n])) for n in range(t.n_links)]
     else:
-        counts = Counter(int(lower[n]) for n in like)
-        own = counts[int(lower[link])]
+        place = [(int(lower[n]),) for n in range(t.n_links)]
+    counts = Counter(place[n] for n in like)
+    own = counts[place[link]]
     often = Counter(counts.values())
     assert facts["cables"] == own < facts["usual"]
     assert often[facts["usual"]] == max(often.values())
@@ -342,8 +342,10 @@ def test_any_flows_at_their_rates(data):
     if verdict.limit is None:
         assert verdict.cause == CauseKind.NOTHING_CARRIED
         return
-    crossing, alone = {}, [0.0] * len(rows)
-    paths, own = shared.routed.paths, {}
+    crossing: dict[str, set[int]] = {}
+    own: dict[tuple[int, int], float] = {}
+    alone = [0.0] * len(rows)
+    paths = shared.routed.paths
     for part, flow in enumerate(shared.routed.flow.tolist()):
         for hop in range(paths.start[part], paths.start[part + 1]):
             link = int(paths.link[hop])
@@ -353,7 +355,9 @@ def test_any_flows_at_their_rates(data):
         alone[flow] = max(alone[flow], size * 8e-9 / topology.link_capacity_gbps[link])
         if rows[flow][2] > 0:
             crossing.setdefault(topology.link_name(link), set()).add(flow)
-    flow = verdict.facts["flow"] - 1
+    named = verdict.facts["flow"]
+    assert isinstance(named, int)
+    flow = named - 1
     took = (shared.finish_s - shared.start_s).tolist()
     moving = [number for number in range(len(rows)) if alone[number] > 0]
     assert took[flow] == max(took[number] for number in moving)
