@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from difflib import get_close_matches
 
-# Known names that a message lists at most: enough for any choice, too few for every host of a cluster.
+# Known names that a message lists at most.  Assumed: enough for any choice, too few for every host of a cluster.
 _LISTED = 24
 
 

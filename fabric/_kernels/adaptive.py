@@ -26,8 +26,8 @@ from fabric._kernels.endpoints import exchange, most_slots, split_over_nearest
 
 
 @kernel
-def _empty_dag(net: LayerArrays) -> Dag:
-    n_switches, n_isls = net.in_start.shape[0] - 1, net.in_tail.shape[0]
+def _empty_dag(layer: LayerArrays) -> Dag:
+    n_switches, n_isls = layer.in_start.shape[0] - 1, layer.in_tail.shape[0]
     return Dag(
         np.empty(n_switches),
         np.empty(n_switches, np.int32),
@@ -40,16 +40,16 @@ def _empty_dag(net: LayerArrays) -> Dag:
 
 
 @kernel
-def _find_dag(net: LayerArrays, destination: int, dag: Dag) -> int:
+def _find_dag(layer: LayerArrays, destination: int, dag: Dag) -> int:
     """Fill `dag` for the way to class `destination`; returns the number of its links."""
     dag.distance[:] = -1
     dag.capacity[:] = 0.0
-    first, stop = net.slot_start[destination], net.slot_start[destination + 1]
+    first, stop = layer.slot_start[destination], layer.slot_start[destination + 1]
     n_queued = 0
     for slot in range(first, stop):
-        switch = net.slot_switch[slot]
+        switch = layer.slot_switch[slot]
         dag.distance[switch] = 0
-        dag.capacity[switch] = np.inf if stop - first == 1 else net.slot_down_gbps[slot]
+        dag.capacity[switch] = np.inf if stop - first == 1 else layer.slot_down_gbps[slot]
         dag.queue[n_queued] = switch
         n_queued += 1
     n_dag = 0
@@ -59,16 +59,16 @@ def _find_dag(net: LayerArrays, destination: int, dag: Dag) -> int:
         position += 1
         onward = dag.capacity[head]
         farther = dag.distance[head] + 1
-        for entry in range(net.in_start[head], net.in_start[head + 1]):
-            tail = net.in_tail[entry]
+        for entry in range(layer.in_start[head], layer.in_start[head + 1]):
+            tail = layer.in_tail[entry]
             if dag.distance[tail] < 0:
                 dag.distance[tail] = farther
                 dag.queue[n_queued] = tail
                 n_queued += 1
             if dag.distance[tail] == farther:
-                gbps = min(net.in_gbps[entry], onward)
+                gbps = min(layer.in_gbps[entry], onward)
                 dag.capacity[tail] += gbps
-                dag.link[n_dag] = net.in_link[entry]
+                dag.link[n_dag] = layer.in_link[entry]
                 dag.tail[n_dag] = tail
                 dag.head[n_dag] = head
                 dag.gbps[n_dag] = gbps
@@ -77,7 +77,7 @@ def _find_dag(net: LayerArrays, destination: int, dag: Dag) -> int:
 
 
 @kernel
-def _find_slot_fractions(net: LayerArrays, dag: Dag, fraction: FloatVector) -> None:
+def _find_slot_fractions(layer: LayerArrays, dag: Dag, fraction: FloatVector) -> None:
     """How each class splits its bytes over its slots: by the capacity that leads on, among those nearest.
 
     Parameters
@@ -85,14 +85,14 @@ def _find_slot_fractions(net: LayerArrays, dag: Dag, fraction: FloatVector) -> N
     fraction : (A,) float64
         Out; all zero for a class that cannot reach the destination.
     """
-    for slot in range(net.slot_switch.shape[0]):
-        fraction[slot] = min(net.slot_up_gbps[slot], dag.capacity[net.slot_switch[slot]])
-    split_over_nearest(net, dag.distance, fraction)
+    for slot in range(layer.slot_switch.shape[0]):
+        fraction[slot] = min(layer.slot_up_gbps[slot], dag.capacity[layer.slot_switch[slot]])
+    split_over_nearest(layer, dag.distance, fraction)
 
 
 @kernel
 def _find_arrivals(
-    net: LayerArrays,
+    layer: LayerArrays,
     destination: int,
     dag: Dag,
     n_dag: int,
@@ -109,24 +109,24 @@ def _find_arrivals(
     at_class : (K + 1, W) float64
         Out: the same for the bytes of each class; all zero where there is no way.
     """
-    first, stop = net.slot_start[destination], net.slot_start[destination + 1]
+    first, stop = layer.slot_start[destination], layer.slot_start[destination + 1]
     n_slots = stop - first
     if n_slots > 1:
         at_switch[:] = 0.0
         for slot in range(first, stop):
-            at_switch[net.slot_switch[slot], slot - first] = 1.0
+            at_switch[layer.slot_switch[slot], slot - first] = 1.0
         for entry in range(n_dag):
             part = dag.gbps[entry] / dag.capacity[dag.tail[entry]]
             for k in range(n_slots):
                 at_switch[dag.tail[entry], k] += part * at_switch[dag.head[entry], k]
     at_class[:] = 0.0
-    for source in range(net.slot_start.shape[0] - 1):
-        for slot in range(net.slot_start[source], net.slot_start[source + 1]):
+    for source in range(layer.slot_start.shape[0] - 1):
+        for slot in range(layer.slot_start[source], layer.slot_start[source + 1]):
             if n_slots == 1 and fraction[slot] > 0.0:
                 at_class[source, 0] = 1.0
             elif n_slots > 1:
                 for k in range(n_slots):
-                    at_class[source, k] += fraction[slot] * at_switch[net.slot_switch[slot], k]
+                    at_class[source, k] += fraction[slot] * at_switch[layer.slot_switch[slot], k]
 
 
 @kernel
@@ -157,7 +157,7 @@ def _note_pair(classes: MemberClassArrays, run: int, source: int, between_domain
 
 @kernel
 def sweep_all_to_all(
-    net: LayerArrays,
+    layer: LayerArrays,
     classes: MemberClassArrays,
     between_domains: bool,
     chunk_number: int,
@@ -192,10 +192,10 @@ def sweep_all_to_all(
     unreachable : (K + 1, 2) int32
         A source and a destination endpoint with bytes and no way between them; written for the classes swept.
     """
-    n_switches, n_classes = net.in_start.shape[0] - 1, net.slot_start.shape[0] - 1
+    n_switches, n_classes = layer.in_start.shape[0] - 1, layer.slot_start.shape[0] - 1
     width = class_up.shape[1]
-    dag = _empty_dag(net)
-    fraction = np.empty(net.slot_switch.shape[0])
+    dag = _empty_dag(layer)
+    fraction = np.empty(layer.slot_switch.shape[0])
     at_switch = np.zeros((n_switches, width))
     at_class = np.zeros((n_classes, width))
     waiting = np.zeros(n_switches)
@@ -208,10 +208,10 @@ def sweep_all_to_all(
         first_run, stop_run = classes.attachment_run_start[destination], classes.attachment_run_start[destination + 1]
         if first_run == stop_run:
             continue
-        n_dag = _find_dag(net, destination, dag)
-        _find_slot_fractions(net, dag, fraction)
-        _find_arrivals(net, destination, dag, n_dag, fraction, at_switch, at_class)
-        for slot in range(net.slot_start[destination], net.slot_start[destination + 1]):
+        n_dag = _find_dag(layer, destination, dag)
+        _find_slot_fractions(layer, dag, fraction)
+        _find_arrivals(layer, destination, dag, n_dag, fraction, at_switch, at_class)
+        for slot in range(layer.slot_start[destination], layer.slot_start[destination + 1]):
             own_fraction[slot] = fraction[slot]
         for run in range(first_run, stop_run):
             first, stop = classes.run_class_start[run], classes.run_class_stop[run]
@@ -251,11 +251,11 @@ def sweep_all_to_all(
                 if partners < 0.5 or receive <= 0.0:
                     continue
                 reached = False
-                for slot in range(net.slot_start[source], net.slot_start[source + 1]):
+                for slot in range(layer.slot_start[source], layer.slot_start[source + 1]):
                     if fraction[slot] > 0.0:
                         reached = True
-                        waiting[net.slot_switch[slot]] += send * receive * fraction[slot]
-                        class_up[member_class, slot - net.slot_start[source]] += receive * fraction[slot]
+                        waiting[layer.slot_switch[slot]] += send * receive * fraction[slot]
+                        class_up[member_class, slot - layer.slot_start[source]] += receive * fraction[slot]
                 if not reached and send > 0.0:
                     _note_pair(classes, run, member_class, between_domains, unreachable[destination])
             for member_class in range(first, stop):
@@ -283,7 +283,7 @@ def sweep_all_to_all(
 
 @kernel
 def sweep_flows(
-    net: LayerArrays,
+    layer: LayerArrays,
     flows: FlowArrays,
     endpoint_class: Int32Vector,
     endpoint_slot: Int64Vector,
@@ -306,10 +306,10 @@ def sweep_flows(
     slot_up, slot_down : (n_endpoint_slots,) float64
         Bytes from and to each endpoint by slot, accumulated.
     """
-    n_switches, n_classes = net.in_start.shape[0] - 1, net.slot_start.shape[0] - 1
-    width = most_slots(net)
-    dag = _empty_dag(net)
-    fraction = np.empty(net.slot_switch.shape[0])
+    n_switches, n_classes = layer.in_start.shape[0] - 1, layer.slot_start.shape[0] - 1
+    width = most_slots(layer)
+    dag = _empty_dag(layer)
+    fraction = np.empty(layer.slot_switch.shape[0])
     at_switch = np.zeros((n_switches, width))
     at_class = np.zeros((n_classes, width))
     waiting = np.zeros(n_switches)
@@ -317,20 +317,20 @@ def sweep_flows(
         first, stop = flows.class_flow_start[destination], flows.class_flow_start[destination + 1]
         if first == stop:
             continue
-        n_dag = _find_dag(net, destination, dag)
-        _find_slot_fractions(net, dag, fraction)
-        _find_arrivals(net, destination, dag, n_dag, fraction, at_switch, at_class)
-        n_slots = net.slot_start[destination + 1] - net.slot_start[destination]
+        n_dag = _find_dag(layer, destination, dag)
+        _find_slot_fractions(layer, dag, fraction)
+        _find_arrivals(layer, destination, dag, n_dag, fraction, at_switch, at_class)
+        n_slots = layer.slot_start[destination + 1] - layer.slot_start[destination]
         for flow in range(first, stop):
             src, dst = flows.src[flow], flows.dst[flow]
             source = endpoint_class[src]
             reached = False
-            for slot in range(net.slot_start[source], net.slot_start[source + 1]):
+            for slot in range(layer.slot_start[source], layer.slot_start[source + 1]):
                 if fraction[slot] > 0.0:
                     reached = True
                     amount = flows.bytes[flow] * fraction[slot]
-                    waiting[net.slot_switch[slot]] += amount
-                    slot_up[endpoint_slot[src] + slot - net.slot_start[source]] += amount
+                    waiting[layer.slot_switch[slot]] += amount
+                    slot_up[endpoint_slot[src] + slot - layer.slot_start[source]] += amount
             for k in range(n_slots):
                 slot_down[endpoint_slot[dst] + k] += flows.bytes[flow] * at_class[source, k]
             if not reached and flows.bytes[flow] > 0.0:
@@ -341,7 +341,7 @@ def sweep_flows(
 
 @kernel
 def split_paths(
-    net: LayerArrays,
+    layer: LayerArrays,
     source_class: Int32Vector,
     destination_class: Int32Vector,
     isl_part: FloatMatrix,
@@ -359,9 +359,9 @@ def split_paths(
     up_part, down_part : (P, W) float64
         Out, zero at first: part by slot of the source, and of the destination; all zero where there is no way.
     """
-    dag = _empty_dag(net)
-    fraction = np.empty(net.slot_switch.shape[0])
-    n_switches, n_classes = net.in_start.shape[0] - 1, net.slot_start.shape[0] - 1
+    dag = _empty_dag(layer)
+    fraction = np.empty(layer.slot_switch.shape[0])
+    n_switches, n_classes = layer.in_start.shape[0] - 1, layer.slot_start.shape[0] - 1
     at_switch = np.zeros((n_switches, up_part.shape[1]))
     at_class = np.zeros((n_classes, up_part.shape[1]))
     waiting = np.zeros(n_switches)
@@ -370,12 +370,12 @@ def split_paths(
     for pair in range(source_class.shape[0]):
         if destination_class[pair] != destination:
             destination = destination_class[pair]
-            n_dag = _find_dag(net, destination, dag)
-            _find_slot_fractions(net, dag, fraction)
-            _find_arrivals(net, destination, dag, n_dag, fraction, at_switch, at_class)
+            n_dag = _find_dag(layer, destination, dag)
+            _find_slot_fractions(layer, dag, fraction)
+            _find_arrivals(layer, destination, dag, n_dag, fraction, at_switch, at_class)
         source = source_class[pair]
-        for slot in range(net.slot_start[source], net.slot_start[source + 1]):
-            up_part[pair, slot - net.slot_start[source]] = fraction[slot]
-            waiting[net.slot_switch[slot]] += fraction[slot]
+        for slot in range(layer.slot_start[source], layer.slot_start[source + 1]):
+            up_part[pair, slot - layer.slot_start[source]] = fraction[slot]
+            waiting[layer.slot_switch[slot]] += fraction[slot]
         down_part[pair] = at_class[source]
         _carry(dag, n_dag, waiting, isl_part[pair])

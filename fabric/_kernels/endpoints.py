@@ -5,16 +5,16 @@ from fabric._kernels.compile import inlined, kernel
 
 
 @kernel
-def most_slots(net: LayerArrays) -> int:
+def most_slots(layer: LayerArrays) -> int:
     """The largest number of slots of an attachment class, at least 1.  O(K)."""
     most = 1
-    for attachment in range(net.slot_start.shape[0] - 1):
-        most = max(most, net.slot_start[attachment + 1] - net.slot_start[attachment])
+    for attachment in range(layer.slot_start.shape[0] - 1):
+        most = max(most, layer.slot_start[attachment + 1] - layer.slot_start[attachment])
     return most
 
 
 @kernel
-def split_over_nearest(net: LayerArrays, distance: Int32Vector, fraction: FloatVector) -> None:
+def split_over_nearest(layer: LayerArrays, distance: Int32Vector, fraction: FloatVector) -> None:
     """Split the bytes of each attachment class over those of its slots that are nearest to a destination.  O(A).
 
     An endpoint is no switch: its NIC balances its ports under every policy.
@@ -27,16 +27,16 @@ def split_over_nearest(net: LayerArrays, distance: Int32Vector, fraction: FloatV
         In: weight of each slot.  Out: part of its class's bytes that goes by it, in proportion to the weights; 0 for
         slots farther away, and for all of a class that cannot reach the destination.
     """
-    for attachment in range(net.slot_start.shape[0] - 1):
-        first, stop = net.slot_start[attachment], net.slot_start[attachment + 1]
+    for attachment in range(layer.slot_start.shape[0] - 1):
+        first, stop = layer.slot_start[attachment], layer.slot_start[attachment + 1]
         nearest = -1
         for slot in range(first, stop):
-            reach = distance[net.slot_switch[slot]]
+            reach = distance[layer.slot_switch[slot]]
             if reach >= 0 and (nearest < 0 or reach < nearest):
                 nearest = reach
         total = 0.0
         for slot in range(first, stop):
-            if nearest < 0 or distance[net.slot_switch[slot]] != nearest:
+            if nearest < 0 or distance[layer.slot_switch[slot]] != nearest:
                 fraction[slot] = 0.0
             total += fraction[slot]
         if total > 0.0:

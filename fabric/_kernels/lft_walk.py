@@ -85,7 +85,7 @@ def _find_ways(lft: LftArrays, endpoint: int, ways: Ways, path: Int32Vector) -> 
 
 @kernel
 def _find_fractions(
-    net: LayerArrays, source: int, ways: Ways, n_lids: int, fraction: FloatVector, reached: Int64Vector
+    layer: LayerArrays, source: int, ways: Ways, n_lids: int, fraction: FloatVector, reached: Int64Vector
 ) -> bool:
     """How class `source` splits its bytes over its slots: by capacity, among those from which a LID is reached.
 
@@ -101,17 +101,17 @@ def _find_fractions(
     bool
         Whether any is.
     """
-    first = net.slot_start[source]
+    first = layer.slot_start[source]
     total = 0.0
-    for slot in range(first, net.slot_start[source + 1]):
+    for slot in range(first, layer.slot_start[source + 1]):
         k = slot - first
         reached[k] = 0
         for lid in range(n_lids):
-            if ways.state[lid, net.slot_switch[slot]] == WayEnd.REACHES:
+            if ways.state[lid, layer.slot_switch[slot]] == WayEnd.REACHES:
                 reached[k] += 1
-        fraction[k] = net.slot_up_gbps[slot] if reached[k] > 0 else 0.0
+        fraction[k] = layer.slot_up_gbps[slot] if reached[k] > 0 else 0.0
         total += fraction[k]
-    for slot in range(first, net.slot_start[source + 1]):
+    for slot in range(first, layer.slot_start[source + 1]):
         if total > 0.0:
             fraction[slot - first] /= total
     return total > 0.0
@@ -119,16 +119,16 @@ def _find_fractions(
 
 @kernel
 def _put(
-    net: LayerArrays, source: int, amount: float, ways: Ways, n_lids: int, fraction: FloatVector, reached: Int64Vector
+    layer: LayerArrays, source: int, amount: float, ways: Ways, n_lids: int, fraction: FloatVector, reached: Int64Vector
 ) -> None:
     """Let `amount` bytes of class `source` wait at its switches, split over the LIDs that are reached from there."""
-    first = net.slot_start[source]
-    for slot in range(first, net.slot_start[source + 1]):
+    first = layer.slot_start[source]
+    for slot in range(first, layer.slot_start[source + 1]):
         k = slot - first
         if fraction[k] > 0.0:
             for lid in range(n_lids):
-                if ways.state[lid, net.slot_switch[slot]] == WayEnd.REACHES:
-                    ways.waiting[lid, net.slot_switch[slot]] += amount * fraction[k] / reached[k]
+                if ways.state[lid, layer.slot_switch[slot]] == WayEnd.REACHES:
+                    ways.waiting[lid, layer.slot_switch[slot]] += amount * fraction[k] / reached[k]
 
 
 @kernel
@@ -149,7 +149,7 @@ def _carry(lft: LftArrays, endpoint: int, ways: Ways, n_lids: int, link_bytes: F
 
 @kernel
 def lft_all_to_all(
-    net: LayerArrays,
+    layer: LayerArrays,
     classes: MemberClassArrays,
     class_of_member: Int64Vector,
     member_group: Int64Vector,
@@ -203,7 +203,7 @@ def lft_all_to_all(
             if members == 0 or send <= 0.0:
                 continue
             source = classes.attachment[member_class]
-            if not _find_fractions(net, source, ways, n_lids, fraction, reached):
+            if not _find_fractions(layer, source, ways, n_lids, fraction, reached):
                 for i in range(classes.class_member_start[member_class], classes.class_member_start[member_class + 1]):
                     if i != j and classes.member_send[i] > 0.0:
                         unrouted[0] += 1.0
@@ -212,8 +212,8 @@ def lft_all_to_all(
                             unrouted[2] = classes.member_endpoint[i]
                             unrouted[3] = dst
                 continue
-            _put(net, source, send * receive, ways, n_lids, fraction, reached)
-            for k in range(net.slot_start[source + 1] - net.slot_start[source]):
+            _put(layer, source, send * receive, ways, n_lids, fraction, reached)
+            for k in range(layer.slot_start[source + 1] - layer.slot_start[source]):
                 class_up[member_class, k] += receive * fraction[k]
                 if member_class == home:
                     member_own_up[j, k] = classes.member_send[j] * receive * fraction[k]
@@ -222,7 +222,7 @@ def lft_all_to_all(
 
 @kernel
 def lft_flows(
-    net: LayerArrays,
+    layer: LayerArrays,
     run_start: Int64Vector,
     src: Int32Vector,
     dst: Int32Vector,
@@ -250,7 +250,7 @@ def lft_flows(
     chunk_number, n_chunks, link_bytes, unrouted
         As for `lft_all_to_all`.
     """
-    width = most_slots(net)
+    width = most_slots(layer)
     ways = _empty_ways(_most_rows(lft), lft.next_link.shape[1])
     path = np.empty(lft.next_link.shape[1], np.int32)
     fraction = np.zeros(width)
@@ -262,15 +262,15 @@ def lft_flows(
             if amount[flow] == 0.0:
                 continue
             source = endpoint_class[src[flow]]
-            if not _find_fractions(net, source, ways, n_lids, fraction, reached):
+            if not _find_fractions(layer, source, ways, n_lids, fraction, reached):
                 unrouted[0] += 1.0
                 unrouted[1] += amount[flow]
                 if unrouted[2] < 0.0:
                     unrouted[2] = src[flow]
                     unrouted[3] = endpoint
                 continue
-            _put(net, source, amount[flow], ways, n_lids, fraction, reached)
-            for k in range(net.slot_start[source + 1] - net.slot_start[source]):
+            _put(layer, source, amount[flow], ways, n_lids, fraction, reached)
+            for k in range(layer.slot_start[source + 1] - layer.slot_start[source]):
                 slot_up[endpoint_slot[src[flow]] + k] += amount[flow] * fraction[k]
         _carry(lft, endpoint, ways, n_lids, link_bytes)
 
@@ -386,7 +386,7 @@ def peel_turns(turns: Int64Matrix, n_links: int, left: BoolVector) -> int:
 
 @kernel
 def lft_paths(
-    net: LayerArrays,
+    layer: LayerArrays,
     src: Int32Vector,
     dst: Int32Vector,
     endpoint_class: Int32Vector,
@@ -427,13 +427,13 @@ def lft_paths(
             endpoint = dst[flow]
             n_lids = _find_ways(lft, endpoint, ways, path)
         source = endpoint_class[src[flow]]
-        if not _find_fractions(net, source, ways, n_lids, fraction, reached):
+        if not _find_fractions(layer, source, ways, n_lids, fraction, reached):
             continue
-        first = net.slot_start[source]
-        for slot in range(first, net.slot_start[source + 1]):
+        first = layer.slot_start[source]
+        for slot in range(first, layer.slot_start[source + 1]):
             k = slot - first
             for lid in range(n_lids if fraction[k] > 0.0 else 0):
-                if ways.state[lid, net.slot_switch[slot]] != WayEnd.REACHES:
+                if ways.state[lid, layer.slot_switch[slot]] != WayEnd.REACHES:
                     continue
                 number = (flow * width + k) * most_rows + lid
                 part[number] = fraction[k] / reached[k]
@@ -441,7 +441,7 @@ def lft_paths(
                 if write:
                     hop_link[place] = up_link[endpoint_slot[src[flow]] + k]
                 n_hops = 1
-                switch = net.slot_switch[slot]
+                switch = layer.slot_switch[slot]
                 while switch >= 0:
                     link = lft.next_link[lft.row_start[endpoint] + lid, switch]
                     if write:

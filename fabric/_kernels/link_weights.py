@@ -69,8 +69,8 @@ class WeightedDag(NamedTuple):
 
 
 @kernel
-def _empty_dag(net: LayerArrays, width: int) -> WeightedDag:
-    n_switches, n_isls = net.in_start.shape[0] - 1, net.in_tail.shape[0]
+def _empty_dag(layer: LayerArrays, width: int) -> WeightedDag:
+    n_switches, n_isls = layer.in_start.shape[0] - 1, layer.in_tail.shape[0]
     return WeightedDag(
         np.empty(n_switches),
         np.empty(n_switches),
@@ -120,14 +120,14 @@ def _pop(dag: WeightedDag, n_heap: int) -> int:
 
 
 @kernel
-def _search(net: LayerArrays, weights: WeightArrays, destination: int, dag: WeightedDag) -> int:
+def _search(layer: LayerArrays, weights: WeightArrays, destination: int, dag: WeightedDag) -> int:
     """Fill `weight` and `order` of the DAG; returns the number of switches that reach the destination."""
     dag.weight[:] = np.inf
     dag.settled[:] = False
     n_heap = 0
-    for slot in range(net.slot_start[destination], net.slot_start[destination + 1]):
-        dag.weight[net.slot_switch[slot]] = weights.slot_down[slot]
-        n_heap = _push(dag, n_heap, weights.slot_down[slot], net.slot_switch[slot])
+    for slot in range(layer.slot_start[destination], layer.slot_start[destination + 1]):
+        dag.weight[layer.slot_switch[slot]] = weights.slot_down[slot]
+        n_heap = _push(dag, n_heap, weights.slot_down[slot], layer.slot_switch[slot])
     n_settled = 0
     while n_heap > 0:
         head = dag.heap_switch[0]
@@ -137,8 +137,8 @@ def _search(net: LayerArrays, weights: WeightArrays, destination: int, dag: Weig
         dag.settled[head] = True
         dag.order[n_settled] = head
         n_settled += 1
-        for entry in range(net.in_start[head], net.in_start[head + 1]):
-            tail = net.in_tail[entry]
+        for entry in range(layer.in_start[head], layer.in_start[head + 1]):
+            tail = layer.in_tail[entry]
             weight = dag.weight[head] + weights.isl[entry]
             if weight < dag.weight[tail]:
                 dag.weight[tail] = weight
@@ -147,34 +147,34 @@ def _search(net: LayerArrays, weights: WeightArrays, destination: int, dag: Weig
 
 
 @kernel
-def _find_dag(net: LayerArrays, weights: WeightArrays, destination: int, dag: WeightedDag) -> int:
+def _find_dag(layer: LayerArrays, weights: WeightArrays, destination: int, dag: WeightedDag) -> int:
     """Fill `dag` for the way to class `destination`; returns the number of its links."""
-    n_settled = _search(net, weights, destination, dag)
-    first, stop = net.slot_start[destination], net.slot_start[destination + 1]
+    n_settled = _search(layer, weights, destination, dag)
+    first, stop = layer.slot_start[destination], layer.slot_start[destination + 1]
     dag.capacity[:] = 0.0
     dag.end_gbps[:] = 0.0
     for slot in range(first, stop):
-        switch = net.slot_switch[slot]
+        switch = layer.slot_switch[slot]
         if weights.slot_down[slot] <= dag.weight[switch] * (1.0 + weights.tie):
-            dag.end_gbps[slot - first] = np.inf if stop - first == 1 else net.slot_down_gbps[slot]
+            dag.end_gbps[slot - first] = np.inf if stop - first == 1 else layer.slot_down_gbps[slot]
             dag.capacity[switch] = dag.end_gbps[slot - first]
     n_dag = 0
     for position in range(n_settled):
         head = dag.order[position]
-        entry, last = net.in_start[head], net.in_start[head + 1]
+        entry, last = layer.in_start[head], layer.in_start[head + 1]
         while entry < last:
             # The parallel cables from one tail stand together.
-            tail = net.in_tail[entry]
+            tail = layer.in_tail[entry]
             most = dag.weight[tail] * (1.0 + weights.tie)
             n_before = n_dag
             together = 0.0
-            while entry < last and net.in_tail[entry] == tail:
+            while entry < last and layer.in_tail[entry] == tail:
                 if dag.weight[head] < dag.weight[tail] and dag.weight[head] + weights.isl[entry] <= most:
-                    dag.link[n_dag] = net.in_link[entry]
+                    dag.link[n_dag] = layer.in_link[entry]
                     dag.tail[n_dag] = tail
                     dag.head[n_dag] = head
-                    dag.gbps[n_dag] = net.in_gbps[entry]
-                    together += net.in_gbps[entry]
+                    dag.gbps[n_dag] = layer.in_gbps[entry]
+                    together += layer.in_gbps[entry]
                     n_dag += 1
                 entry += 1
             if n_dag > n_before:
@@ -186,7 +186,7 @@ def _find_dag(net: LayerArrays, weights: WeightArrays, destination: int, dag: We
 
 
 @kernel
-def _find_slot_fractions(net: LayerArrays, weights: WeightArrays, dag: WeightedDag, fraction: FloatVector) -> None:
+def _find_slot_fractions(layer: LayerArrays, weights: WeightArrays, dag: WeightedDag, fraction: FloatVector) -> None:
     """How each class splits its bytes over its slots: by capacity, among those on paths of least weight.
 
     Parameters
@@ -194,17 +194,17 @@ def _find_slot_fractions(net: LayerArrays, weights: WeightArrays, dag: WeightedD
     fraction : (A,) float64
         Out; all zero for a class that cannot reach the destination.
     """
-    for source in range(net.slot_start.shape[0] - 1):
-        first, stop = net.slot_start[source], net.slot_start[source + 1]
+    for source in range(layer.slot_start.shape[0] - 1):
+        first, stop = layer.slot_start[source], layer.slot_start[source + 1]
         least = np.inf
         for slot in range(first, stop):
-            least = min(least, weights.slot_up[slot] + dag.weight[net.slot_switch[slot]])
+            least = min(least, weights.slot_up[slot] + dag.weight[layer.slot_switch[slot]])
         total = 0.0
         for slot in range(first, stop):
-            switch = net.slot_switch[slot]
+            switch = layer.slot_switch[slot]
             fraction[slot] = 0.0
             if least < np.inf and weights.slot_up[slot] + dag.weight[switch] <= least * (1.0 + weights.tie):
-                fraction[slot] = min(net.slot_up_gbps[slot], dag.capacity[switch])
+                fraction[slot] = min(layer.slot_up_gbps[slot], dag.capacity[switch])
                 total += fraction[slot]
         for slot in range(first, stop):
             if total > 0.0:
@@ -213,7 +213,7 @@ def _find_slot_fractions(net: LayerArrays, weights: WeightArrays, dag: WeightedD
 
 @kernel
 def _find_arrivals(
-    net: LayerArrays,
+    layer: LayerArrays,
     destination: int,
     dag: WeightedDag,
     n_dag: int,
@@ -230,10 +230,10 @@ def _find_arrivals(
     at_class : (K + 1, W) float64
         Out: the same for the bytes of each class; all zero where there is no way.
     """
-    first, stop = net.slot_start[destination], net.slot_start[destination + 1]
+    first, stop = layer.slot_start[destination], layer.slot_start[destination + 1]
     at_switch[:] = 0.0
     for slot in range(first, stop):
-        switch = net.slot_switch[slot]
+        switch = layer.slot_switch[slot]
         if stop - first == 1:
             at_switch[switch, 0] = 1.0
         elif dag.end_gbps[slot - first] > 0.0:
@@ -244,11 +244,11 @@ def _find_arrivals(
         for k in range(stop - first):
             at_switch[tail, k] += part * at_switch[head, k]
     at_class[:] = 0.0
-    for source in range(net.slot_start.shape[0] - 1):
-        for slot in range(net.slot_start[source], net.slot_start[source + 1]):
+    for source in range(layer.slot_start.shape[0] - 1):
+        for slot in range(layer.slot_start[source], layer.slot_start[source + 1]):
             if fraction[slot] > 0.0:
                 for k in range(stop - first):
-                    at_class[source, k] += fraction[slot] * at_switch[net.slot_switch[slot], k]
+                    at_class[source, k] += fraction[slot] * at_switch[layer.slot_switch[slot], k]
 
 
 @kernel
@@ -276,7 +276,7 @@ def _note_pair(classes: MemberClassArrays, source: int, member_class: int, pair:
 
 @kernel
 def weighted_all_to_all(
-    net: LayerArrays,
+    layer: LayerArrays,
     weights: WeightArrays,
     classes: MemberClassArrays,
     rounding: float,
@@ -312,10 +312,10 @@ def weighted_all_to_all(
     unreachable : (K + 1, 2) int32
         A source and a destination endpoint with bytes and no way between them; written for the classes swept.
     """
-    n_switches, n_classes = net.in_start.shape[0] - 1, net.slot_start.shape[0] - 1
+    n_switches, n_classes = layer.in_start.shape[0] - 1, layer.slot_start.shape[0] - 1
     width = class_up.shape[1]
-    dag = _empty_dag(net, width)
-    fraction = np.empty(net.slot_switch.shape[0])
+    dag = _empty_dag(layer, width)
+    fraction = np.empty(layer.slot_switch.shape[0])
     at_switch = np.zeros((n_switches, width))
     at_class = np.zeros((n_classes, width))
     waiting = np.zeros(n_switches)
@@ -323,12 +323,12 @@ def weighted_all_to_all(
         first_run, stop_run = classes.attachment_run_start[destination], classes.attachment_run_start[destination + 1]
         if first_run == stop_run:
             continue
-        n_dag = _find_dag(net, weights, destination, dag)
-        _find_slot_fractions(net, weights, dag, fraction)
-        _find_arrivals(net, destination, dag, n_dag, fraction, at_switch, at_class)
-        for slot in range(net.slot_start[destination], net.slot_start[destination + 1]):
+        n_dag = _find_dag(layer, weights, destination, dag)
+        _find_slot_fractions(layer, weights, dag, fraction)
+        _find_arrivals(layer, destination, dag, n_dag, fraction, at_switch, at_class)
+        for slot in range(layer.slot_start[destination], layer.slot_start[destination + 1]):
             own_up[slot] = fraction[slot]
-            own_down[slot] = at_class[destination, slot - net.slot_start[destination]]
+            own_down[slot] = at_class[destination, slot - layer.slot_start[destination]]
         for run in range(first_run, stop_run):
             group = classes.run_group[run]
             for member_class in range(classes.run_class_start[run], classes.run_class_stop[run]):
@@ -345,12 +345,12 @@ def weighted_all_to_all(
                             amount -= classes.member_send[i] * classes.member_receive[i]
                     exchanged = amount > rounding * send * receive
                     reached = False
-                    for slot in range(net.slot_start[source], net.slot_start[source + 1]):
+                    for slot in range(layer.slot_start[source], layer.slot_start[source + 1]):
                         if fraction[slot] > 0.0:
                             reached = True
-                            class_up[other, slot - net.slot_start[source]] += receive * fraction[slot]
+                            class_up[other, slot - layer.slot_start[source]] += receive * fraction[slot]
                             if exchanged:
-                                waiting[net.slot_switch[slot]] += amount * fraction[slot]
+                                waiting[layer.slot_switch[slot]] += amount * fraction[slot]
                     if not reached:
                         _note_pair(classes, other, member_class, unreachable[destination])
                     for k in range(width):
@@ -360,7 +360,7 @@ def weighted_all_to_all(
 
 @kernel
 def weighted_flows(
-    net: LayerArrays,
+    layer: LayerArrays,
     weights: WeightArrays,
     width: int,
     flows: FlowArrays,
@@ -387,9 +387,9 @@ def weighted_flows(
     slot_up, slot_down : (n_endpoint_slots,) float64
         Bytes from and to each endpoint by slot, accumulated.
     """
-    n_switches, n_classes = net.in_start.shape[0] - 1, net.slot_start.shape[0] - 1
-    dag = _empty_dag(net, width)
-    fraction = np.empty(net.slot_switch.shape[0])
+    n_switches, n_classes = layer.in_start.shape[0] - 1, layer.slot_start.shape[0] - 1
+    dag = _empty_dag(layer, width)
+    fraction = np.empty(layer.slot_switch.shape[0])
     at_switch = np.zeros((n_switches, width))
     at_class = np.zeros((n_classes, width))
     waiting = np.zeros(n_switches)
@@ -397,20 +397,20 @@ def weighted_flows(
         first, stop = flows.class_flow_start[destination], flows.class_flow_start[destination + 1]
         if first == stop:
             continue
-        n_dag = _find_dag(net, weights, destination, dag)
-        _find_slot_fractions(net, weights, dag, fraction)
-        _find_arrivals(net, destination, dag, n_dag, fraction, at_switch, at_class)
+        n_dag = _find_dag(layer, weights, destination, dag)
+        _find_slot_fractions(layer, weights, dag, fraction)
+        _find_arrivals(layer, destination, dag, n_dag, fraction, at_switch, at_class)
         for flow in range(first, stop):
             src, dst = flows.src[flow], flows.dst[flow]
             source = endpoint_class[src]
             reached = False
-            for slot in range(net.slot_start[source], net.slot_start[source + 1]):
+            for slot in range(layer.slot_start[source], layer.slot_start[source + 1]):
                 if fraction[slot] > 0.0:
                     reached = True
                     amount = flows.bytes[flow] * fraction[slot]
-                    waiting[net.slot_switch[slot]] += amount
-                    slot_up[endpoint_slot[src] + slot - net.slot_start[source]] += amount
-            for k in range(net.slot_start[destination + 1] - net.slot_start[destination]):
+                    waiting[layer.slot_switch[slot]] += amount
+                    slot_up[endpoint_slot[src] + slot - layer.slot_start[source]] += amount
+            for k in range(layer.slot_start[destination + 1] - layer.slot_start[destination]):
                 slot_down[endpoint_slot[dst] + k] += flows.bytes[flow] * at_class[source, k]
             if not reached and flows.bytes[flow] > 0.0:
                 unreachable[destination, 0] = src
@@ -420,7 +420,7 @@ def weighted_flows(
 
 @kernel
 def weighted_paths(
-    net: LayerArrays,
+    layer: LayerArrays,
     weights: WeightArrays,
     source_class: Int32Vector,
     destination_class: Int32Vector,
@@ -439,9 +439,9 @@ def weighted_paths(
     up_part, down_part : (P, W) float64
         Out, zero at first: part by slot of the source, and of the destination; all zero where there is no way.
     """
-    n_switches, n_classes = net.in_start.shape[0] - 1, net.slot_start.shape[0] - 1
-    dag = _empty_dag(net, up_part.shape[1])
-    fraction = np.empty(net.slot_switch.shape[0])
+    n_switches, n_classes = layer.in_start.shape[0] - 1, layer.slot_start.shape[0] - 1
+    dag = _empty_dag(layer, up_part.shape[1])
+    fraction = np.empty(layer.slot_switch.shape[0])
     at_switch = np.zeros((n_switches, up_part.shape[1]))
     at_class = np.zeros((n_classes, up_part.shape[1]))
     waiting = np.zeros(n_switches)
@@ -450,12 +450,12 @@ def weighted_paths(
     for pair in range(source_class.shape[0]):
         if destination_class[pair] != destination:
             destination = destination_class[pair]
-            n_dag = _find_dag(net, weights, destination, dag)
-            _find_slot_fractions(net, weights, dag, fraction)
-            _find_arrivals(net, destination, dag, n_dag, fraction, at_switch, at_class)
+            n_dag = _find_dag(layer, weights, destination, dag)
+            _find_slot_fractions(layer, weights, dag, fraction)
+            _find_arrivals(layer, destination, dag, n_dag, fraction, at_switch, at_class)
         source = source_class[pair]
-        for slot in range(net.slot_start[source], net.slot_start[source + 1]):
-            up_part[pair, slot - net.slot_start[source]] = fraction[slot]
-            waiting[net.slot_switch[slot]] += fraction[slot]
+        for slot in range(layer.slot_start[source], layer.slot_start[source + 1]):
+            up_part[pair, slot - layer.slot_start[source]] = fraction[slot]
+            waiting[layer.slot_switch[slot]] += fraction[slot]
         down_part[pair] = at_class[source]
         _carry(dag, n_dag, waiting, isl_part[pair])

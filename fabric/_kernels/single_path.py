@@ -34,8 +34,8 @@ def _mix(value: np.uint64) -> np.uint64:
 
 
 @kernel
-def _empty_hops(net: LayerArrays) -> NextHops:
-    n_switches, n_isls = net.in_start.shape[0] - 1, net.in_tail.shape[0]
+def _empty_hops(layer: LayerArrays) -> NextHops:
+    n_switches, n_isls = layer.in_start.shape[0] - 1, layer.in_tail.shape[0]
     return NextHops(
         np.empty(n_switches, np.int32),
         np.empty(n_switches, np.int32),
@@ -49,17 +49,17 @@ def _empty_hops(net: LayerArrays) -> NextHops:
 
 
 @kernel
-def _find_hops(net: LayerArrays, destination: int, hops: NextHops) -> int:
+def _find_hops(layer: LayerArrays, destination: int, hops: NextHops) -> int:
     """Fill `hops` for the way to class `destination`; returns the number of switches that reach it."""
     hops.distance[:] = -1
     n_queued = 0
-    for slot in range(net.slot_start[destination], net.slot_start[destination + 1]):
-        switch = net.slot_switch[slot]
+    for slot in range(layer.slot_start[destination], layer.slot_start[destination + 1]):
+        switch = layer.slot_switch[slot]
         hops.distance[switch] = 0
         hops.start[switch] = 0
         hops.stop[switch] = 0
         hops.forced[switch] = True
-        hops.end_slot[switch] = slot - net.slot_start[destination]
+        hops.end_slot[switch] = slot - layer.slot_start[destination]
         hops.queue[n_queued] = switch
         n_queued += 1
     n_leaves = n_queued
@@ -67,8 +67,8 @@ def _find_hops(net: LayerArrays, destination: int, hops: NextHops) -> int:
     while position < n_queued:
         head = hops.queue[position]
         position += 1
-        for entry in range(net.in_start[head], net.in_start[head + 1]):
-            tail = net.in_tail[entry]
+        for entry in range(layer.in_start[head], layer.in_start[head + 1]):
+            tail = layer.in_tail[entry]
             if hops.distance[tail] < 0:
                 hops.distance[tail] = hops.distance[head] + 1
                 hops.queue[n_queued] = tail
@@ -77,10 +77,10 @@ def _find_hops(net: LayerArrays, destination: int, hops: NextHops) -> int:
     for position in range(n_leaves, n_queued):
         switch = hops.queue[position]
         first = n_hops
-        for entry in range(net.out_start[switch], net.out_start[switch + 1]):
-            head = net.out_head[entry]
+        for entry in range(layer.out_start[switch], layer.out_start[switch + 1]):
+            head = layer.out_head[entry]
             if hops.distance[head] == hops.distance[switch] - 1:
-                hops.link[n_hops] = net.out_link[entry]
+                hops.link[n_hops] = layer.out_link[entry]
                 hops.head[n_hops] = head
                 n_hops += 1
         hops.start[switch] = first
@@ -91,7 +91,7 @@ def _find_hops(net: LayerArrays, destination: int, hops: NextHops) -> int:
 
 
 @kernel
-def _find_slot_fractions(net: LayerArrays, hops: NextHops, fraction: FloatVector) -> None:
+def _find_slot_fractions(layer: LayerArrays, hops: NextHops, fraction: FloatVector) -> None:
     """How each class splits its bytes over its slots: by capacity, among those nearest to the destination.
 
     Parameters
@@ -99,8 +99,8 @@ def _find_slot_fractions(net: LayerArrays, hops: NextHops, fraction: FloatVector
     fraction : (A,) float64
         Out; all zero for a class that cannot reach the destination.
     """
-    fraction[:] = net.slot_up_gbps
-    split_over_nearest(net, hops.distance, fraction)
+    fraction[:] = layer.slot_up_gbps
+    split_over_nearest(layer, hops.distance, fraction)
 
 
 @kernel
@@ -120,7 +120,7 @@ def _walk(
 
 @kernel
 def _walk_pair(
-    net: LayerArrays,
+    layer: LayerArrays,
     source: int,
     src: int,
     dst: int,
@@ -138,14 +138,14 @@ def _walk_pair(
     """Walk every queue pair of a flow through every port of its source; False where there is no way."""
     pair = _mix((np.uint64(src) << np.uint64(32)) | np.uint64(dst))
     reached = False
-    for slot in range(net.slot_start[source], net.slot_start[source + 1]):
+    for slot in range(layer.slot_start[source], layer.slot_start[source + 1]):
         if fraction[slot] > 0.0:
             reached = True
-            k = slot - net.slot_start[source]
+            k = slot - layer.slot_start[source]
             slot_up[endpoint_slot[src] + k] += amount * fraction[slot]
             part = amount * fraction[slot] / port_key.shape[0]
             for queue_pair in range(port_key.shape[0]):
-                end = _walk(pair ^ port_key[queue_pair, k], net.slot_switch[slot], part, seed, hops, isl_bytes)
+                end = _walk(pair ^ port_key[queue_pair, k], layer.slot_switch[slot], part, seed, hops, isl_bytes)
                 waiting[end] += part
                 slot_down[endpoint_slot[dst] + hops.end_slot[end]] += part
     return reached
@@ -165,7 +165,7 @@ def _carry_forced(hops: NextHops, n_queued: int, waiting: FloatVector, isl_bytes
 
 @kernel
 def _carry_by_destination(
-    net: LayerArrays,
+    layer: LayerArrays,
     hops: NextHops,
     n_queued: int,
     destination: int,
@@ -185,19 +185,19 @@ def _carry_by_destination(
             break
         if waiting[switch] > 0.0:
             first = hops.start[switch]
-            hop = first + (index // net.divisor[switch]) % (hops.stop[switch] - first)
+            hop = first + (index // layer.divisor[switch]) % (hops.stop[switch] - first)
             isl_bytes[hops.link[hop]] += waiting[switch]
             waiting[hops.head[hop]] += waiting[switch]
             waiting[switch] = 0.0
-    for slot in range(net.slot_start[destination], net.slot_start[destination + 1]):
-        switch = net.slot_switch[slot]
-        slot_down[first_endpoint_slot + slot - net.slot_start[destination]] += waiting[switch]
+    for slot in range(layer.slot_start[destination], layer.slot_start[destination + 1]):
+        switch = layer.slot_switch[slot]
+        slot_down[first_endpoint_slot + slot - layer.slot_start[destination]] += waiting[switch]
         waiting[switch] = 0.0
 
 
 @kernel
 def ecmp_all_to_all(
-    net: LayerArrays,
+    layer: LayerArrays,
     classes: MemberClassArrays,
     between_domains: bool,
     endpoint_slot: Int64Vector,
@@ -231,15 +231,15 @@ def ecmp_all_to_all(
     unreachable : (K + 1, 2) int32
         A source and a destination endpoint with bytes and no way between them; written for the classes walked.
     """
-    hops = _empty_hops(net)
-    fraction = np.empty(net.slot_switch.shape[0])
-    waiting = np.zeros(net.in_start.shape[0] - 1)
-    for destination in range(chunk_number, net.slot_start.shape[0] - 1, n_chunks):
+    hops = _empty_hops(layer)
+    fraction = np.empty(layer.slot_switch.shape[0])
+    waiting = np.zeros(layer.in_start.shape[0] - 1)
+    for destination in range(chunk_number, layer.slot_start.shape[0] - 1, n_chunks):
         first_run, stop_run = classes.attachment_run_start[destination], classes.attachment_run_start[destination + 1]
         if first_run == stop_run:
             continue
-        n_queued = _find_hops(net, destination, hops)
-        _find_slot_fractions(net, hops, fraction)
+        n_queued = _find_hops(layer, destination, hops)
+        _find_slot_fractions(layer, hops, fraction)
         for run in range(first_run, stop_run):
             group = classes.run_group[run]
             first_class, stop_class = classes.group_class_start[group], classes.group_class_start[group + 1]
@@ -256,7 +256,7 @@ def ecmp_all_to_all(
                                 continue
                             src = classes.member_endpoint[i]
                             if not _walk_pair(
-                                net, source, src, dst, amount, fraction, seed, port_key, endpoint_slot, hops, waiting,
+                                layer, source, src, dst, amount, fraction, seed, port_key, endpoint_slot, hops, waiting,
                                 isl_bytes, slot_up, slot_down,
                             ):  # fmt: skip
                                 unreachable[destination, 0] = src
@@ -266,7 +266,7 @@ def ecmp_all_to_all(
 
 @kernel
 def ecmp_flows(
-    net: LayerArrays,
+    layer: LayerArrays,
     flows: FlowArrays,
     endpoint_class: Int32Vector,
     endpoint_slot: Int64Vector,
@@ -280,19 +280,19 @@ def ecmp_flows(
     unreachable: Int32Matrix,
 ) -> None:
     """Load the links with explicit flows, one hashed path per flow, queue pair and port; as `ecmp_all_to_all`."""
-    hops = _empty_hops(net)
-    fraction = np.empty(net.slot_switch.shape[0])
-    waiting = np.zeros(net.in_start.shape[0] - 1)
-    for destination in range(chunk_number, net.slot_start.shape[0] - 1, n_chunks):
+    hops = _empty_hops(layer)
+    fraction = np.empty(layer.slot_switch.shape[0])
+    waiting = np.zeros(layer.in_start.shape[0] - 1)
+    for destination in range(chunk_number, layer.slot_start.shape[0] - 1, n_chunks):
         first, stop = flows.class_flow_start[destination], flows.class_flow_start[destination + 1]
         if first == stop:
             continue
-        n_queued = _find_hops(net, destination, hops)
-        _find_slot_fractions(net, hops, fraction)
+        n_queued = _find_hops(layer, destination, hops)
+        _find_slot_fractions(layer, hops, fraction)
         for flow in range(first, stop):
             src, dst, amount = flows.src[flow], flows.dst[flow], flows.bytes[flow]
             reached = _walk_pair(
-                net, endpoint_class[src], src, dst, amount, fraction, seed, port_key, endpoint_slot, hops, waiting,
+                layer, endpoint_class[src], src, dst, amount, fraction, seed, port_key, endpoint_slot, hops, waiting,
                 isl_bytes, slot_up, slot_down,
             )  # fmt: skip
             if not reached and amount > 0.0:
@@ -303,7 +303,7 @@ def ecmp_flows(
 
 @kernel
 def dmodk_all_to_all(
-    net: LayerArrays,
+    layer: LayerArrays,
     classes: MemberClassArrays,
     between_domains: bool,
     endpoint_slot: Int64Vector,
@@ -332,16 +332,16 @@ def dmodk_all_to_all(
     own_fraction : (A,) float64
         How a class splits bytes to its own class; written for the classes swept.
     """
-    hops = _empty_hops(net)
-    fraction = np.empty(net.slot_switch.shape[0])
-    waiting = np.zeros(net.in_start.shape[0] - 1)
-    for destination in range(chunk_number, net.slot_start.shape[0] - 1, n_chunks):
+    hops = _empty_hops(layer)
+    fraction = np.empty(layer.slot_switch.shape[0])
+    waiting = np.zeros(layer.in_start.shape[0] - 1)
+    for destination in range(chunk_number, layer.slot_start.shape[0] - 1, n_chunks):
         first_run, stop_run = classes.attachment_run_start[destination], classes.attachment_run_start[destination + 1]
         if first_run == stop_run:
             continue
-        n_queued = _find_hops(net, destination, hops)
-        _find_slot_fractions(net, hops, fraction)
-        for slot in range(net.slot_start[destination], net.slot_start[destination + 1]):
+        n_queued = _find_hops(layer, destination, hops)
+        _find_slot_fractions(layer, hops, fraction)
+        for slot in range(layer.slot_start[destination], layer.slot_start[destination + 1]):
             own_fraction[slot] = fraction[slot]
         for run in range(first_run, stop_run):
             group = classes.run_group[run]
@@ -354,25 +354,25 @@ def dmodk_all_to_all(
                             continue
                         source = classes.attachment[other]
                         reached = False
-                        for slot in range(net.slot_start[source], net.slot_start[source + 1]):
+                        for slot in range(layer.slot_start[source], layer.slot_start[source + 1]):
                             if fraction[slot] > 0.0:
                                 reached = True
-                                waiting[net.slot_switch[slot]] += classes.class_send[other] * receive * fraction[slot]
-                                class_up[other, slot - net.slot_start[source]] += receive * fraction[slot]
+                                waiting[layer.slot_switch[slot]] += classes.class_send[other] * receive * fraction[slot]
+                                class_up[other, slot - layer.slot_start[source]] += receive * fraction[slot]
                         if not reached:
                             for i in range(classes.class_member_start[other], classes.class_member_start[other + 1]):
                                 if i != j and classes.member_send[i] > 0.0:
                                     unreachable[destination, 0] = classes.member_endpoint[i]
                                     unreachable[destination, 1] = dst
                     _carry_by_destination(
-                        net, hops, n_queued, destination, endpoint_index[dst], endpoint_slot[dst], waiting,
+                        layer, hops, n_queued, destination, endpoint_index[dst], endpoint_slot[dst], waiting,
                         isl_bytes, slot_down,
                     )  # fmt: skip
 
 
 @kernel
 def dmodk_flows(
-    net: LayerArrays,
+    layer: LayerArrays,
     flows: FlowArrays,
     endpoint_class: Int32Vector,
     endpoint_slot: Int64Vector,
@@ -385,38 +385,38 @@ def dmodk_flows(
     unreachable: Int32Matrix,
 ) -> None:
     """Load the links with explicit flows under D-mod-K, one sweep per destination; as `dmodk_all_to_all`."""
-    hops = _empty_hops(net)
-    fraction = np.empty(net.slot_switch.shape[0])
-    waiting = np.zeros(net.in_start.shape[0] - 1)
-    for destination in range(chunk_number, net.slot_start.shape[0] - 1, n_chunks):
+    hops = _empty_hops(layer)
+    fraction = np.empty(layer.slot_switch.shape[0])
+    waiting = np.zeros(layer.in_start.shape[0] - 1)
+    for destination in range(chunk_number, layer.slot_start.shape[0] - 1, n_chunks):
         first, stop = flows.class_flow_start[destination], flows.class_flow_start[destination + 1]
         if first == stop:
             continue
-        n_queued = _find_hops(net, destination, hops)
-        _find_slot_fractions(net, hops, fraction)
+        n_queued = _find_hops(layer, destination, hops)
+        _find_slot_fractions(layer, hops, fraction)
         for flow in range(first, stop):
             src, dst = flows.src[flow], flows.dst[flow]
             source = endpoint_class[src]
             reached = False
-            for slot in range(net.slot_start[source], net.slot_start[source + 1]):
+            for slot in range(layer.slot_start[source], layer.slot_start[source + 1]):
                 if fraction[slot] > 0.0:
                     reached = True
                     amount = flows.bytes[flow] * fraction[slot]
-                    waiting[net.slot_switch[slot]] += amount
-                    slot_up[endpoint_slot[src] + slot - net.slot_start[source]] += amount
+                    waiting[layer.slot_switch[slot]] += amount
+                    slot_up[endpoint_slot[src] + slot - layer.slot_start[source]] += amount
             if not reached and flows.bytes[flow] > 0.0:
                 unreachable[destination, 0] = src
                 unreachable[destination, 1] = dst
             if flow + 1 == stop or flows.dst[flow + 1] != dst:
                 _carry_by_destination(
-                    net, hops, n_queued, destination, endpoint_index[dst], endpoint_slot[dst], waiting, isl_bytes,
+                    layer, hops, n_queued, destination, endpoint_index[dst], endpoint_slot[dst], waiting, isl_bytes,
                     slot_down,
                 )  # fmt: skip
 
 
 @kernel
 def path_lengths(
-    net: LayerArrays,
+    layer: LayerArrays,
     flows: FlowArrays,
     endpoint_class: Int32Vector,
     width: int,
@@ -440,23 +440,23 @@ def path_lengths(
     chunk_number, n_chunks, unreachable
         As for `ecmp_flows`.
     """
-    hops = _empty_hops(net)
-    fraction = np.empty(net.slot_switch.shape[0])
-    for destination in range(chunk_number, net.slot_start.shape[0] - 1, n_chunks):
+    hops = _empty_hops(layer)
+    fraction = np.empty(layer.slot_switch.shape[0])
+    for destination in range(chunk_number, layer.slot_start.shape[0] - 1, n_chunks):
         first, stop = flows.class_flow_start[destination], flows.class_flow_start[destination + 1]
         if first == stop:
             continue
-        _find_hops(net, destination, hops)
-        _find_slot_fractions(net, hops, fraction)
+        _find_hops(layer, destination, hops)
+        _find_slot_fractions(layer, hops, fraction)
         for flow in range(first, stop):
             source = endpoint_class[flows.src[flow]]
             reached = False
-            for slot in range(net.slot_start[source], net.slot_start[source + 1]):
-                k = slot - net.slot_start[source]
+            for slot in range(layer.slot_start[source], layer.slot_start[source + 1]):
+                k = slot - layer.slot_start[source]
                 for queue_pair in range(n_queue_pairs if fraction[slot] > 0.0 else 0):
                     number = (flow * width + k) * n_queue_pairs + queue_pair
                     part[number] = fraction[slot] / n_queue_pairs
-                    hop_start[number + 1] = hops.distance[net.slot_switch[slot]] + 2
+                    hop_start[number + 1] = hops.distance[layer.slot_switch[slot]] + 2
                     reached = True
             if not reached:
                 unreachable[destination, 0] = flows.src[flow]
@@ -465,7 +465,7 @@ def path_lengths(
 
 @kernel
 def ecmp_paths(
-    net: LayerArrays,
+    layer: LayerArrays,
     flows: FlowArrays,
     endpoint_class: Int32Vector,
     endpoint_slot: Int64Vector,
@@ -495,26 +495,26 @@ def ecmp_paths(
     hop_link : (H,) int32
         Out.
     """
-    hops = _empty_hops(net)
+    hops = _empty_hops(layer)
     n_queue_pairs = port_key.shape[0]
-    for destination in range(chunk_number, net.slot_start.shape[0] - 1, n_chunks):
+    for destination in range(chunk_number, layer.slot_start.shape[0] - 1, n_chunks):
         first, stop = flows.class_flow_start[destination], flows.class_flow_start[destination + 1]
         if first == stop:
             continue
-        _find_hops(net, destination, hops)
+        _find_hops(layer, destination, hops)
         for flow in range(first, stop):
             src, dst = flows.src[flow], flows.dst[flow]
             pair = _mix((np.uint64(src) << np.uint64(32)) | np.uint64(dst))
             source = endpoint_class[src]
-            for slot in range(net.slot_start[source], net.slot_start[source + 1]):
-                k = slot - net.slot_start[source]
+            for slot in range(layer.slot_start[source], layer.slot_start[source + 1]):
+                k = slot - layer.slot_start[source]
                 for queue_pair in range(n_queue_pairs):
                     number = (flow * width + k) * n_queue_pairs + queue_pair
                     place = hop_start[number]
                     if hop_start[number + 1] == place:
                         continue
                     hop_link[place] = up_link[endpoint_slot[src] + k]
-                    switch = net.slot_switch[slot]
+                    switch = layer.slot_switch[slot]
                     while hops.distance[switch] > 0:
                         hop = hops.start[switch]
                         choices = np.uint64(hops.stop[switch] - hop)
@@ -529,7 +529,7 @@ def ecmp_paths(
 
 @kernel
 def dmodk_paths(
-    net: LayerArrays,
+    layer: LayerArrays,
     flows: FlowArrays,
     endpoint_class: Int32Vector,
     endpoint_slot: Int64Vector,
@@ -544,26 +544,26 @@ def dmodk_paths(
     hop_link: Int32Vector,
 ) -> None:
     """Write the links of every part of every flow under D-mod-K; arguments as for `ecmp_paths` and `dmodk_flows`."""
-    hops = _empty_hops(net)
-    for destination in range(chunk_number, net.slot_start.shape[0] - 1, n_chunks):
+    hops = _empty_hops(layer)
+    for destination in range(chunk_number, layer.slot_start.shape[0] - 1, n_chunks):
         first, stop = flows.class_flow_start[destination], flows.class_flow_start[destination + 1]
         if first == stop:
             continue
-        _find_hops(net, destination, hops)
+        _find_hops(layer, destination, hops)
         for flow in range(first, stop):
             src, dst = flows.src[flow], flows.dst[flow]
             source = endpoint_class[src]
-            for slot in range(net.slot_start[source], net.slot_start[source + 1]):
-                k = slot - net.slot_start[source]
+            for slot in range(layer.slot_start[source], layer.slot_start[source + 1]):
+                k = slot - layer.slot_start[source]
                 number = flow * width + k
                 place = hop_start[number]
                 if hop_start[number + 1] == place:
                     continue
                 hop_link[place] = up_link[endpoint_slot[src] + k]
-                switch = net.slot_switch[slot]
+                switch = layer.slot_switch[slot]
                 while hops.distance[switch] > 0:
                     hop = hops.start[switch]
-                    hop += (endpoint_index[dst] // net.divisor[switch]) % (hops.stop[switch] - hop)
+                    hop += (endpoint_index[dst] // layer.divisor[switch]) % (hops.stop[switch] - hop)
                     place += 1
                     hop_link[place] = isl_link[hops.link[hop]]
                     switch = hops.head[hop]

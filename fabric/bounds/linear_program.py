@@ -123,13 +123,13 @@ def _amounts(
 ) -> FloatMatrix:
     """Bytes from every endpoint to each goal through a layer, (n_endpoints, n_goals) float64."""
     amount = np.zeros((domain.size, goals.size))
-    column = np.full(domain.size, -1, np.int64)
-    column[goals] = np.arange(goals.size)
+    goal_of = np.full(domain.size, -1, np.int64)
+    goal_of[goals] = np.arange(goals.size)
     for times, demand in step:
         assert not isinstance(demand, Reduction)
         for flows in (demand,) if isinstance(demand, Flows) else pairs_in_blocks(demand):
             start, stop = endpoint[flows.src], endpoint[flows.dst]
-            goal = column[stop]
+            goal = goal_of[stop]
             chosen = (start != stop) & (goal >= 0) & ((domain[start] == domain[stop]) == inside)
             np.add.at(amount, (start[chosen], goal[chosen]), times * flows.bytes[chosen])
     return amount

@@ -32,7 +32,7 @@ More = Callable[[], Sequence[str]]
 
 
 def choice(
-    help: str,
+    about: str,
     known: Sequence[str],
     *names: str,
     more: More | None = None,
@@ -44,14 +44,14 @@ def choice(
         parser=_reader(known, more),
         autocompletion=_completion(known),
         metavar=metavar,
-        help=_listed(help, known),
+        help=_listed(about, known),
     )
 
 
-def choice_argument(help: str, known: Sequence[str], more: More | None = None, metavar: str = "NAME") -> Any:
+def choice_argument(about: str, known: Sequence[str], more: More | None = None, metavar: str = "NAME") -> Any:
     """The same as an argument."""
     return typer.Argument(
-        parser=_reader(known, more), autocompletion=_completion(known), metavar=metavar, help=_listed(help, known)
+        parser=_reader(known, more), autocompletion=_completion(known), metavar=metavar, help=_listed(about, known)
     )
 
 
@@ -75,8 +75,8 @@ def _completion(known: Sequence[str]) -> Callable[[str], list[str]]:
     return complete
 
 
-def _listed(help: str, known: Sequence[str]) -> str:
-    return f"{help} ({', '.join(known)})." if known else help
+def _listed(about: str, known: Sequence[str]) -> str:
+    return f"{about} ({', '.join(known)})." if known else about
 
 
 def registered_policies() -> Sequence[str]:

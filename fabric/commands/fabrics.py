@@ -75,10 +75,10 @@ def check(
     from fabric.studies.health import check_fabric
 
     given = opened(FabricOptions(fabric, None, host_pattern))
-    tables = lfts_of(given, [lfts] if lfts else [], skip_unrouted=bool(lfts))
+    matched = lfts_of(given, [lfts] if lfts else [], skip_unrouted=bool(lfts))
     with working("checking"):
-        health = check_fabric(given.topology, tables[0] if tables else None, threads)
-    print_report(health_report(given, tables[0] if tables else None, health, top), json, verbose)
+        health = check_fabric(given.topology, matched[0] if matched else None, threads)
+    print_report(health_report(given, matched[0] if matched else None, health, top), json, verbose)
     if health.fails(fail_on):
         fail(f"{fabric}: {health.counted(fail_on)}")
 
@@ -130,6 +130,6 @@ def reroute(
     check_writable(output, force)
     given = opened(FabricOptions(fabric, wiring, host_pattern))
     with working(f"opensm -R {engine}"):
-        tables = run_opensm(given, engine)
-    write_whole(output, tables, force)
+        dumped = run_opensm(given, engine)
+    write_whole(output, dumped, force)
     print(f"railscope: wrote {output}", file=sys.stderr)

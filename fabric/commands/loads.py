@@ -89,14 +89,14 @@ def loads(
     beside = annotations_path(output.infragraph) if output.infragraph else None
     check_outputs(output.figure, (output.csv, output.infragraph, beside), output.force)
     given = opened(fabric)
-    tables = lfts_of(given, [routed.lfts] if routed.lfts else [], skip_unrouted)
+    matched = lfts_of(given, [routed.lfts] if routed.lfts else [], skip_unrouted)
     with working("algorithms"):
         scenario = Scenario.of(
             given,
             asked,
             rule=rule,
             transport=transport or DIRECT,
-            routing=routing_of(policy, hashing, tables[0] if tables else None),
+            routing=routing_of(policy, hashing, matched[0] if matched else None),
             n_threads=threads,
         )
     with working("routing"):

@@ -55,8 +55,8 @@ def rates(
 
     check_outputs(output.figure, (output.csv,), output.force)
     given = opened(fabric)
-    tables = lfts_of(given, [routed.lfts] if routed.lfts else [], skip_unrouted=False)
+    matched = lfts_of(given, [routed.lfts] if routed.lfts else [], skip_unrouted=False)
     with working("sharing"):
-        routing = None if paths is not None else routing_of(policy, hashing, tables[0] if tables else None)
+        routing = None if paths is not None else routing_of(policy, hashing, matched[0] if matched else None)
         times = flow_times_of_file(given, demand, routing, paths, quantum)
     finish(rates_report(times, output.figure, output.csv), output, limits)

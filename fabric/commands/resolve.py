@@ -134,13 +134,13 @@ def ecmp_of(hashing: HashOptions) -> "Ecmp":
     return Ecmp(hashing.queue_pairs or 1, hashing.seed or 0, hashing.hash_seeds == "shared")
 
 
-def routing_of(name: str, hashing: HashOptions, tables: "MatchedLfts | None") -> "Routing":
+def routing_of(name: str, hashing: HashOptions, lfts: "MatchedLfts | None") -> "Routing":
     """The policy of a name."""
     from fabric.routing.registry import make_policy
 
     if name == "lft":
-        assert tables is not None
-        return tables.routing
+        assert lfts is not None
+        return lfts.routing
     return ecmp_of(hashing) if name == "ecmp" else make_policy(name)
 
 

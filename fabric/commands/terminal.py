@@ -20,11 +20,16 @@ class Output(Protocol):
     """How the user wants the answer."""
 
     @property
-    def json(self) -> bool: ...
+    def json(self) -> bool:
+        """One JSON document instead of text."""
+
     @property
-    def verbose(self) -> bool: ...
+    def verbose(self) -> bool:
+        """Each assumption instead of their count."""
+
     @property
-    def force(self) -> bool: ...
+    def force(self) -> bool:
+        """Files that are there may be replaced."""
 
 
 def fail(message: str) -> NoReturn:

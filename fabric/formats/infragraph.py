@@ -109,9 +109,9 @@ def _topology(path: str | Path, graph: Any, gbps: dict[str, float | None]) -> tu
         nics = components.get("nic", [])
         if not gpus or len(nics) % len(gpus) or not nics:
             gpus = nics or gpus
-        share = max(1, len(nics) // len(gpus))
+        nics_per_gpu = max(1, len(nics) // len(gpus))
         for index, gpu in enumerate(gpus):
-            own = nics[index * share : (index + 1) * share]
+            own = nics[index * nics_per_gpu : (index + 1) * nics_per_gpu]
             for port, component in enumerate(dict.fromkeys([*own, gpu]), 1):
                 node_of[component], port_of[component] = len(names), port
             names.append(gpu)
@@ -122,7 +122,7 @@ def _topology(path: str | Path, graph: Any, gbps: dict[str, float | None]) -> tu
         for name in others:
             near = next((end for end in graph.neighbors(name) if end in node_of), None)
             if name in outward and near is not None:
-                node_of[name], port_of[name] = node_of[near], share + 1
+                node_of[name], port_of[name] = node_of[near], nics_per_gpu + 1
         host_number += 1
     n_hosts = host_number
     inner, silent = _inner_scale_up(graph, parts, gbps)

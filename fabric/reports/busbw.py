@@ -14,6 +14,7 @@ from fabric.studies.busbw import Prediction
 from fabric.studies.verdicts.busbw import prediction_verdict
 from fabric.timing.prediction import Compared, Comparison, Row
 
+# Of float32, which nccl-tests sends unless told otherwise (its option -d).
 _ELEMENT_BYTES = 4
 # As nccl-tests prints them: an operation, a root, and elements of a rank's part instead of the whole size.
 _REDUCES = {"all-reduce", "reduce-scatter", "reduce", "send-recv"}

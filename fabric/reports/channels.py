@@ -6,6 +6,7 @@ from collectives.nccl_channels import Channel
 from fabric.reports.documents.loads import ChannelPart
 from fabric.reports.tables import Table
 
+# Ranks of a ring that a row shows: as many as fit 80 columns.
 _RANKS = 8
 
 

@@ -135,10 +135,10 @@ def fabric_report(given: OpenedFabric) -> Report:
 
 def presets_report() -> Report:
     """What `fabric list` has to say."""
-    tables = [load_preset(name).fabric for name in preset_names()]
+    presets = [load_preset(name).fabric for name in preset_names()]
     rows: list[PresetPart] = [
-        {"name": one.name, "technology": one.technology, "description": one.description} for one in tables
+        {"name": one.name, "technology": one.technology, "description": one.description} for one in presets
     ]
-    lines = tuple((one.name, one.technology, one.description) for one in tables)
+    lines = tuple((one.name, one.technology, one.description) for one in presets)
     document: PresetsDocument = {"schema": "railscope.presets/1", "presets": rows}
     return Report(document, [Table("Presets", ("name", "technology", "description"), lines)])

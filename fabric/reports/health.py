@@ -13,12 +13,12 @@ from fabric.studies.health import Health
 from fabric.studies.verdicts.health import health_verdict
 
 
-def check_document(given: OpenedFabric, tables: MatchedLfts | None, health: Health) -> CheckBody:
+def check_document(given: OpenedFabric, lfts: MatchedLfts | None, health: Health) -> CheckBody:
     """Everything for JSON."""
     return {
         "schema": "railscope.check/1",
         "fabric": fabric_facts(given),
-        "tables": tables.routing.source if tables else None,
+        "tables": lfts.routing.source if lfts else None,
         "errors": health.n_errors,
         "pairs": health.pairs,
         "findings": list(health.findings),

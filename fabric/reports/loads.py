@@ -23,6 +23,7 @@ from fabric.scenario import PXN, Scenario
 from fabric.studies.analysis import Analysis, HashSeeds, Sample, summarize
 from fabric.studies.verdicts.loads import loads_verdict
 
+# Hot links that a JSON document lists at most: assumed to be more than anybody reads; a CSV file has all.
 LISTED = 1000
 BOTTLENECK_TIME = "time is the bottleneck's: the largest load over capacity; no latency, no protocol overhead"
 

@@ -8,9 +8,9 @@ from fabric.reports.words import shortened, wrapped
 
 _GAP = "  "
 _BELOW = "  "
-# Enough of a shortened name to tell it from its neighbours.
+# Enough of a shortened name to tell it from its neighbours: assumed.
 _LEAST_NAME = 20
-# A value narrower than this reads badly beside its key, and stands below it.
+# A value narrower than this reads badly beside its key, and stands below it: assumed.
 _LEAST_VALUE = 24
 
 

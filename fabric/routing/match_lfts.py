@@ -21,7 +21,7 @@ class MatchedLfts:
     ----------
     routing : Lft
         The policy: give it to `link_loads`.
-    without_table : tuple of str
+    without_lft : tuple of str
         Switches of the fabric that the tables do not have.
     unknown_switches : tuple of str
         Switches of the tables that the fabric does not have.
@@ -32,7 +32,7 @@ class MatchedLfts:
     """
 
     routing: Lft
-    without_table: tuple[str, ...]
+    without_lft: tuple[str, ...]
     unknown_switches: tuple[str, ...]
     unowned_lids: tuple[int, ...]
     without_lid: tuple[str, ...]
@@ -94,7 +94,7 @@ def match_lfts(
             _next_links(dump, topology, switch_nodes, row_of_node, lid),
             skip_unrouted,
         ),
-        without_table=tuple(names[node] for node in switch_nodes if node not in row_of_node),
+        without_lft=tuple(names[node] for node in switch_nodes if node not in row_of_node),
         unknown_switches=tuple(unknown),
         unowned_lids=tuple(int(number) for number in used if int(number) not in owner and number > 0),
         without_lid=tuple(topology.endpoint_names[number] for number in np.flatnonzero(np.diff(row_start) == 0)),
@@ -144,8 +144,8 @@ def _next_links(
     link_at[topology.link_tail[known], topology.link_tail_port[known]] = known
     link_at[:, 0] = WayEnd.WRONG_END  # the switch's own port
     result = np.full((lid.size, switch_nodes.size), WayEnd.NO_ENTRY, np.int32)
-    for column, node in enumerate(switch_nodes.tolist()):
+    for switch, node in enumerate(switch_nodes.tolist()):
         if node in row_of_node:
             ports = dump.port[row_of_node[node], lid]
-            result[:, column] = np.where(ports == NO_ENTRY, WayEnd.NO_ENTRY, link_at[node, ports])
+            result[:, switch] = np.where(ports == NO_ENTRY, WayEnd.NO_ENTRY, link_at[node, ports])
     return result

@@ -39,13 +39,12 @@ def _without_cables(topology: Topology) -> list[Finding]:
 def _disconnected(topology: Topology) -> list[Finding]:
     """Pairs of endpoints that no chain of switches joins."""
     layer = layer_of(topology, SWITCH)
-    net = layer.arrays
-    head = np.repeat(np.arange(layer.n_switches), np.diff(net.in_start))
-    part = joined_by(layer.n_switches, net.in_tail, head)
+    head = np.repeat(np.arange(layer.n_switches), np.diff(layer.arrays.in_start))
+    part = joined_by(layer.n_switches, layer.arrays.in_tail, head)
     parts: dict[frozenset[int], list[int]] = {}
     of_class = [
-        frozenset(part[net.slot_switch[first:stop]].tolist())
-        for first, stop in zip(net.slot_start[:-1], net.slot_start[1:], strict=True)
+        frozenset(part[layer.arrays.slot_switch[first:stop]].tolist())
+        for first, stop in zip(layer.arrays.slot_start[:-1], layer.arrays.slot_start[1:], strict=True)
     ]
     for endpoint, number in enumerate(layer.endpoint_class.tolist()):
         parts.setdefault(of_class[number], []).append(endpoint)

@@ -21,7 +21,7 @@ from fabric.topology import SWITCH, Topology
 def mismatches(lfts: MatchedLfts) -> list[Finding]:
     """Switches and LIDs that only the fabric or only the forwarding tables have."""
     return [
-        *findings_of(ERROR, "no table", "switches of the fabric without a forwarding table", list(lfts.without_table)),
+        *findings_of(ERROR, "no table", "switches of the fabric without a forwarding table", list(lfts.without_lft)),
         *findings_of(ERROR, "unknown switch", "switches of the tables that the fabric does not have",
                   list(lfts.unknown_switches)),
         *findings_of(ERROR, "unowned LID", "LIDs with routes that no node owns",
@@ -35,7 +35,6 @@ def unrouted(topology: Topology, routing: Lft, arrays: LftArrays) -> list[Findin
     from fabric._kernels.lft_walk import way_states
 
     layer = layer_of(topology, SWITCH)
-    net = layer.arrays
     state = np.zeros(routing.next_link.shape, np.int8)
     way_states(arrays, state)
     reasons = {
@@ -52,10 +51,10 @@ def unrouted(topology: Topology, routing: Lft, arrays: LftArrays) -> list[Findin
     for endpoint, number in enumerate(layer.endpoint_class.tolist()):
         members[number].append(endpoint)
     for source_class in range(layer.n_classes):
-        first, stop = net.slot_start[source_class], net.slot_start[source_class + 1]
+        first, stop = layer.arrays.slot_start[source_class], layer.arrays.slot_start[source_class + 1]
         if not members[source_class] or first == stop:
             continue
-        switches = net.slot_switch[first:stop]
+        switches = layer.arrays.slot_switch[first:stop]
         reached = (state[:, switches] == WayEnd.REACHES).any(axis=1)
         n_reached = np.add.reduceat(reached.astype(np.int64), routing.row_start[has_row])
         n_lids = np.diff(routing.row_start)[has_row]
@@ -157,6 +156,8 @@ def unbalanced(routes: tuple[TierSummary, ...]) -> list[Finding]:
         if tier.used < tier.links
     ]
     return [
-        *findings_of(WARNING, "unbalanced", f"tiers with a link above {DEFAULT_THRESHOLD:g} times the mean of routes", uneven),
+        *findings_of(
+            WARNING, "unbalanced", f"tiers with a link above {DEFAULT_THRESHOLD:g} times the mean of routes", uneven
+        ),
         *findings_of(WARNING, "unused", "tiers with links that no route uses", unused),
     ]

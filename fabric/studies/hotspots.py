@@ -9,8 +9,8 @@ from fabric.jobs.placement import Placement
 from fabric.routing.link_loads import LinkLoads, ScheduleLoads
 from fabric.topology import DIRECTIONS, ISL, LINK_KINDS, NIC, NVLINK, PEER, BoolVector, Topology
 
-# A link stands out above this many times the mean of its tier and direction. Assumed: hashing a few dozen flows over
-# equal links stays below it, a link with half as much again is worth a look.
+# A link stands out above this many times the mean of its tier and direction. Assumed: half as much
+# again is worth a look, and `--threshold` says otherwise.
 DEFAULT_THRESHOLD = 1.5
 
 _TIER_NAMES = {(NIC, 1): "host", (NVLINK, 1): "NVLink", (ISL, 2): "leaf-spine", (ISL, 3): "spine-core"}
@@ -42,7 +42,7 @@ class TierSummary:
     imbalance : float or None
         max over mean; 1 is perfectly even; None where nothing is carried.
     hot_share : float
-        Share of the links whose load over capacity is above `threshold` times the mean.
+        Fraction of the links whose load over capacity is above `threshold` times the mean.
     """
 
     name: str

@@ -15,7 +15,7 @@ class RoutingOutcome:
     Attributes
     ----------
     name : str
-        The policy, or the file of the tables.
+        The policy, or the file of the forwarding tables.
     analysis : Analysis
     gain : float or None
         Time of the first routing over that of this one; None if this one takes none.
@@ -26,9 +26,9 @@ class RoutingOutcome:
     gain: float | None
 
 
-def usual_routings(tables: Sequence[Lft] = (), hashing: Ecmp | None = None) -> tuple[Routing, ...]:
-    """Each of the tables, then D-mod-K, adaptive, and static hashing."""
-    return (*tables, DModK(), Adaptive(), hashing or Ecmp())
+def usual_routings(lfts: Sequence[Lft] = (), hashing: Ecmp | None = None) -> tuple[Routing, ...]:
+    """Each of the forwarding tables, then D-mod-K, adaptive, and static hashing."""
+    return (*lfts, DModK(), Adaptive(), hashing or Ecmp())
 
 
 def compare_routings(scenario: Scenario, routings: Sequence[Routing] | None = None) -> tuple[RoutingOutcome, ...]:
@@ -38,7 +38,7 @@ def compare_routings(scenario: Scenario, routings: Sequence[Routing] | None = No
     ----------
     scenario : Scenario
     routings : sequence of Routing, optional
-        Default `usual_routings`, without tables.
+        Default `usual_routings`, without forwarding tables.
 
     Raises
     ------

@@ -74,17 +74,18 @@ class AlphaBeta:
         )
 
 
-def predicted_s(cost: AlphaBeta, size: float, model: TimeModel) -> tuple[float, Protocol]:
+def predicted_s(alpha_beta: AlphaBeta, size: float, model: TimeModel) -> tuple[float, Protocol]:
     """Time of a size by the fastest protocol that the algorithm has, and that protocol; the first of equals."""
     times = [
         (
-            cost.latency_s(one, model) + cost.seconds_per_byte * size / (one.efficiency * model.bandwidth_factor),
+            alpha_beta.latency_s(one, model)
+            + alpha_beta.seconds_per_byte * size / (one.efficiency * model.bandwidth_factor),
             number,
         )
-        for number, one in enumerate(model.protocols_of(cost.tuning))
+        for number, one in enumerate(model.protocols_of(alpha_beta.tuning))
     ]
     time_s, number = min(times)
-    return time_s, model.protocols_of(cost.tuning)[number]
+    return time_s, model.protocols_of(alpha_beta.tuning)[number]
 
 
 def alpha_beta_of(

@@ -11,6 +11,7 @@ from fabric.timing.protocols import TimeModel
 
 Predict = Callable[[TimeModel], FloatVector]
 # A parameter that moves no prediction by more than this when it is doubled is not in the measurements.
+# Assumed: what repeated measurements differ by.
 _FELT = 0.05
 
 

@@ -16,7 +16,8 @@ from fabric.routing.chunks import MAX_CHUNKS, for_each_chunk
 from fabric.routing.flow_paths import FlowPaths
 from fabric.timing.equal_flows import equal_flows
 
-# So many flows at least are listed by link at a time; the answer does not depend on it.
+# So many flows at least are listed by link at a time: some MB, assumed to suit any machine.  The answer does not depend
+# on it.
 _CHUNK_FLOWS = 100_000
 
 
@@ -43,32 +44,32 @@ def max_min_rates(capacity: FloatVector, paths: FlowPaths, weight: FloatVector |
     """
     from fabric._kernels.max_min import fill
 
-    columns = _columns(capacity, paths, weight)
-    link_start, link_flow = _flows_by_link(columns, len(capacity))
+    path_arrays = _path_arrays(capacity, paths, weight)
+    link_start, link_flow = _flows_by_link(path_arrays, len(capacity))
     _refuse_capacities(capacity, np.diff(link_start) > 0)
     rate = np.full(paths.n_flows, np.inf)
-    fill(np.ascontiguousarray(capacity, np.float64), columns, link_start, link_flow, rate)
+    fill(np.ascontiguousarray(capacity, np.float64), path_arrays, link_start, link_flow, rate)
     return rate
 
 
-def _flows_by_link(columns: PathArrays, n_links: int) -> tuple[Int64Vector, Int32Vector]:
+def _flows_by_link(path_arrays: PathArrays, n_links: int) -> tuple[Int64Vector, Int32Vector]:
     """The flows of each link: where they begin, (L + 1,), and the flows, (H,), rising for each link."""
     from fabric._kernels.max_min import count_flows, list_flows
 
-    n_flows = len(columns.start) - 1
+    n_flows = len(path_arrays.start) - 1
     n_items = max(1, n_flows // _CHUNK_FLOWS)
     place = np.zeros((min(n_items, MAX_CHUNKS), n_links), np.int64)
-    link_flow = np.empty(len(columns.link), np.int32)
+    link_flow = np.empty(len(path_arrays.link), np.int32)
 
     def ends(number: int, n_chunks: int) -> tuple[int, int]:
         return n_flows * number // n_chunks, n_flows * (number + 1) // n_chunks
 
     def count(number: int, n_chunks: int) -> None:
         first, stop = ends(number, n_chunks)
-        count_flows(columns.link[columns.start[first] : columns.start[stop]], place[number])
+        count_flows(path_arrays.link[path_arrays.start[first] : path_arrays.start[stop]], place[number])
 
     def write(number: int, n_chunks: int) -> None:
-        list_flows(columns, *ends(number, n_chunks), place[number], link_flow)
+        list_flows(path_arrays, *ends(number, n_chunks), place[number], link_flow)
 
     for_each_chunk(count, n_items)
     counts = place.sum(axis=0)
@@ -153,11 +154,11 @@ def completions(
     number, first = equal_flows(paths, size, start)
     some, size, start = paths.chosen(first), size[first], start[first]
     weight = None if first.size == moving.size else np.bincount(number).astype(np.float64)
-    columns = _columns(capacity_bytes_per_s, some, weight)
+    path_arrays = _path_arrays(capacity_bytes_per_s, some, weight)
     finish, shortfall = np.zeros(first.size), np.zeros(first.size)
     solves = run(
         np.ascontiguousarray(capacity_bytes_per_s, np.float64),
-        columns,
+        path_arrays,
         _nothing_shared(capacity_bytes_per_s, some, size, start),
         _nothing_new(len(capacity_bytes_per_s), some),
         size,
@@ -181,7 +182,7 @@ def _refuse_capacities(capacity: FloatVector, crossed: npt.NDArray[np.bool_]) ->
         raise InputError(f"link {bad[0]}: capacity {capacity[bad[0]]:g}; expected a finite number > 0")
 
 
-def _columns(capacity: FloatVector, paths: FlowPaths, weight: FloatVector | None) -> PathArrays:
+def _path_arrays(capacity: FloatVector, paths: FlowPaths, weight: FloatVector | None) -> PathArrays:
     paths.check(len(capacity))
     weights = np.empty(0) if weight is None else np.ascontiguousarray(weight, np.float64)
     if weight is not None and (weights.shape != (paths.n_flows,) or not np.all(np.isfinite(weights) & (weights > 0))):

@@ -155,8 +155,8 @@ def predict(
     rows = []
     for size in sizes:
         of_size = []
-        for name, cost in found.items():
-            time_s, protocol = predicted_s(cost, size, model)
+        for name, alpha_beta in found.items():
+            time_s, protocol = predicted_s(alpha_beta, size, model)
             bandwidths = (algbw_GBps(size, time_s), busbw_GBps(collective, n_ranks, size, time_s))
             of_size.append(Row(size, name, protocol.name, time_s, *bandwidths))
         rows += [min(of_size, key=lambda row: row.time_s)] if best_only else of_size
@@ -195,12 +195,12 @@ def _explained(row: Row, found: dict[str, AlphaBeta]) -> str:
     return f"{row.time_s * 1e6:.4g} us: {_shape(found[row.algorithm])}"
 
 
-def _shape(cost: AlphaBeta) -> str:
+def _shape(alpha_beta: AlphaBeta) -> str:
     """What makes an algorithm fast or slow, in words."""
-    steps = cost.scale_up_steps + cost.network_steps
+    steps = alpha_beta.scale_up_steps + alpha_beta.network_steps
     return (
-        f"{steps:.4g} steps ({cost.network_steps:.4g} over the network), "
-        f"at most {1e-9 / cost.seconds_per_byte:.4g} GB/s algbw"
+        f"{steps:.4g} steps ({alpha_beta.network_steps:.4g} over the network), "
+        f"at most {1e-9 / alpha_beta.seconds_per_byte:.4g} GB/s algbw"
     )
 
 
@@ -247,7 +247,9 @@ def compare_measured(
     sizes = [row.size for row in useful]
 
     def times(with_model: TimeModel, of_sizes: Sequence[float]) -> FloatVector:
-        return np.array([min(predicted_s(cost, size, with_model)[0] for cost in found.values()) for size in of_sizes])
+        return np.array(
+            [min(predicted_s(alpha_beta, size, with_model)[0] for alpha_beta in found.values()) for size in of_sizes]
+        )
 
     rows = predict(collective, n_ranks, sizes, found, model, best_only=True)
     fitted = fit(

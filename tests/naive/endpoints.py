@@ -1,21 +1,21 @@
 """Slots and who exchanges bytes, from the definitions: slow, obvious code that referees the kernels."""
 
 
-def naive_most_slots(net):
+def naive_most_slots(layer):
     """The largest number of slots of a class, at least 1."""
-    return max([1, *(stop - first for first, stop in slots_of(net))])
+    return max([1, *(stop - first for first, stop in slots_of(layer))])
 
 
-def slots_of(net):
+def slots_of(layer):
     """Where the slots of each attachment class begin and stop."""
-    return list(zip(net.slot_start[:-1].tolist(), net.slot_start[1:].tolist(), strict=True))
+    return list(zip(layer.slot_start[:-1].tolist(), layer.slot_start[1:].tolist(), strict=True))
 
 
-def naive_split(net, distance, weight):
+def naive_split(layer, distance, weight):
     """Part of each class's bytes by slot: by weight, among its slots with the shortest way."""
-    fraction = [0.0] * len(net.slot_switch)
-    for first, stop in slots_of(net):
-        ways = {slot: distance[net.slot_switch[slot]] for slot in range(first, stop)}
+    fraction = [0.0] * len(layer.slot_switch)
+    for first, stop in slots_of(layer):
+        ways = {slot: distance[layer.slot_switch[slot]] for slot in range(first, stop)}
         ways = {slot: hops for slot, hops in ways.items() if hops >= 0}
         best = [slot for slot, hops in ways.items() if hops == min(ways.values())]
         for slot in best:

@@ -63,7 +63,7 @@ def read_lfts(path: str | Path) -> LftDump:
     """
     guids: dict[int, int] = {}
     names: list[str] = []
-    tables: list[dict[int, int]] = []
+    lfts: list[dict[int, int]] = []
     port_guid: dict[int, int] = {}
     lid_name: dict[int, str] = {}
     rows: dict[int, int] | None = None
@@ -102,7 +102,7 @@ def read_lfts(path: str | Path) -> LftDump:
             names.append(head[2].strip("'").strip() if named else "")
             open_since = number if named else 0
             rows = {}
-            tables.append(rows)
+            lfts.append(rows)
         elif foot := _FOOT.match(line):
             # dump_lfts counts the rows; OpenSM prints its highest LID, and leaves LIDs without a path out.
             if rows is None or len(rows) > int(foot[1]) + 1:
@@ -112,9 +112,9 @@ def read_lfts(path: str | Path) -> LftDump:
             raise InputError(f"{path}:{number}: {line[:60]!r}; expected a row '0xLID PORT ...' of a forwarding table")
     if open_since:
         raise InputError(f"{path}: the table of line {open_since} has no end ('N lids dumped'); is the dump whole?")
-    if not any(tables):
+    if not any(lfts):
         raise InputError(f"{path}: no row of a forwarding table")
-    ports = np.full((len(tables), max(map(max, filter(None, tables))) + 1), NO_ENTRY, np.int16)
-    for index, entries in enumerate(tables):
+    ports = np.full((len(lfts), max(map(max, filter(None, lfts))) + 1), NO_ENTRY, np.int16)
+    for index, entries in enumerate(lfts):
         ports[index, list(entries)] = list(entries.values())
     return LftDump(str(path), tuple(guids), tuple(names), ports, port_guid, lid_name)

@@ -4,7 +4,7 @@ import re
 
 from collectives.errors import InputError
 
-# More than any cluster has; a typing error such as [1-99999999] is refused instead of expanded.
+# Assumed to be more than any cluster has; a typing error such as [1-99999999] is refused instead of expanded.
 MAX_HOSTS = 1_000_000
 
 _PART = re.compile(r"([0-9]{1,9})(?:-([0-9]{1,9}))?$")

@@ -5,7 +5,7 @@ from typing import Literal
 from typing_extensions import TypedDict
 
 from fabric.reports.documents.common import FabricPart, Judged
-from fabric.studies.health import Finding
+from fabric.studies.health_findings import Finding
 
 
 class RoutesPart(TypedDict):

@@ -1,4 +1,4 @@
-"""Flows that share a fabric: how many have ended by when, and which take longest."""
+"""Flows that percent a fabric: how many have ended by when, and which take longest."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+# Flows in the panel of the slowest: as many names as it has room for.
 SLOWEST = 12
 # Steps of a curve: as many as the panel has pixels.
 _STEPS = 400
@@ -32,7 +33,7 @@ _STEPS = 400
 def rates_figure(
     flows: Flows, start_s: FloatVector, finish_s: FloatVector, names: Sequence[str], title: str, suffix: str = ".png"
 ) -> bytes:
-    """Draw the share of flows and of bytes that has ended over time, and the `SLOWEST` flows from start to end.
+    """Draw which part of the flows and of the bytes has ended over time, and the `SLOWEST` flows from start to end.
 
     Parameters
     ----------
@@ -63,16 +64,16 @@ def rates_figure(
 
 
 def ended(finish_s: FloatVector, weight: FloatVector) -> tuple[FloatVector, FloatVector]:
-    """When flows end, and which share of all weight has ended then, in percent; at most `_STEPS` of them.
+    """When flows end, and how many percent of all weight have ended then; at most `_STEPS` of them.
 
     Parameters
     ----------
     finish_s, weight : (F,) float64
     """
     order = np.argsort(finish_s, kind="stable")
-    share = np.cumsum(weight[order]) / (weight.sum() or 1.0) * 100.0
+    percent = np.cumsum(weight[order]) / (weight.sum() or 1.0) * 100.0
     kept = np.unique(np.linspace(0, len(order) - 1, min(len(order), _STEPS)).round().astype(np.int64))
-    return finish_s[order][kept], share[kept]
+    return finish_s[order][kept], percent[kept]
 
 
 def slowest(start_s: FloatVector, finish_s: FloatVector) -> list[int]:
@@ -102,10 +103,10 @@ def _draw_ended(axes: "Axes", flows: Flows, finish_s: FloatVector, unit: str, fa
         ("flows", np.ones(len(finish_s)), SERIES[1], "-"),
         ("bytes", flows.bytes, SERIES[0], (0, (3, 1.5))),
     ):
-        when, share = ended(finish_s, weight)
+        when, percent = ended(finish_s, weight)
         axes.plot(
             np.concatenate([[0.0], when * factor]),
-            np.concatenate([[0.0], share]),
+            np.concatenate([[0.0], percent]),
             drawstyle="steps-post",
             color=colour,
             linestyle=line,
@@ -116,7 +117,7 @@ def _draw_ended(axes: "Axes", flows: Flows, finish_s: FloatVector, unit: str, fa
     axes.set_xlabel(f"time [{unit}]")
     axes.set_xlim(left=0)
     axes.set_ylim(0, 100)
-    axes.set_yticks(range(0, 101, 25), [f"{share} %" for share in range(0, 101, 25)])
+    axes.set_yticks(range(0, 101, 25), [f"{percent} %" for percent in range(0, 101, 25)])
     axes.legend(loc="upper left")
 
 

@@ -1,4 +1,4 @@
-"""Sorted loads of every tier: which share of the links is how busy, of several designs on one axis."""
+"""Sorted loads of every tier: which part of the links is how busy, of several designs on one axis."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -30,9 +30,9 @@ class SortedLoads:
     direction : int
     n_links : int
     percent : (n_points,) float64
-        Share of the links, from 0 to 100.
+        Part of the links, from 0 to 100.
     seconds : (n_points,) float64
-        Load over capacity: so much or more on that share of the links.
+        Load over capacity: so much or more on that part of the links.
     """
 
     direction: int

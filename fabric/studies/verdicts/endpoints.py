@@ -131,8 +131,8 @@ def idle_nics(case: Evidence) -> Cause | None:
     used = nic_seconds(case, case.direction)[member] > 0
     place = joint(groups.member_group(), together[member].astype(np.int64))
     n_nics, n_used = np.bincount(place), np.bincount(place, used)
-    shares = [(int(n_nics[here]), int(n_used[here])) for here in np.unique(place[member == endpoint]).tolist()]
-    of, own = max(shares, default=(0, 0))
+    counts = [(int(n_nics[here]), int(n_used[here])) for here in np.unique(place[member == endpoint]).tolist()]
+    of, own = max(counts, default=(0, 0))
     if of < 2 or own == 0 or 2 * own > of:
         return None
     where = "NVLink domain" if in_domain else "host"

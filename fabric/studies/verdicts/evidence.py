@@ -73,10 +73,12 @@ class Evidence:
 
     @property
     def topology(self) -> Topology:
+        """The fabric that the loads belong to."""
         return self.whole.topology
 
     @property
     def time_s(self) -> float:
+        """The job's bottleneck time, all phases."""
         return self.whole.bottleneck_time_s
 
     @cached_property
@@ -104,10 +106,12 @@ class Evidence:
 
     @property
     def limit_s(self) -> float:
+        """How long the link that limits is busy in the longest phase."""
         return self.hottest.seconds
 
     @cached_property
     def counted(self) -> BoolVector:
+        """Links that the job's means are over, (n_links,) bool: `links_in_job`."""
         return links_in_job(self.topology, self.placement)
 
     @property
@@ -117,6 +121,7 @@ class Evidence:
 
     @property
     def direction(self) -> int:
+        """Of the link that limits: `UP`, `DOWN` or another of `DIRECTIONS`."""
         return int(self.topology.link_direction[self.hottest.link])
 
     @cached_property
@@ -130,6 +135,7 @@ class Evidence:
 
     @cached_property
     def limit(self) -> Limit:
+        """The link that limits beside its like in the job, for a verdict."""
         own = self.like[self.counted[self.like]]
         return Limit(
             tier=self.hottest.tier,
@@ -196,6 +202,7 @@ class Evidence:
 
     @property
     def direction_name(self) -> str:
+        """The direction as tables show it."""
         return DIRECTIONS[self.direction]
 
 

@@ -151,7 +151,7 @@ def _busy_sender(shared: FlowTimes, loads: LinkLoads, link: int, crossing: Int64
     return Cause(CauseKind.BUSY_SENDER, text, 0.0, facts, (Remedy("more senders help, no routing does"),))
 
 
-def _shared(shared: FlowTimes, loads: LinkLoads, link: int, crossing: Int64Vector) -> Cause | None:
+def _shared_link(shared: FlowTimes, loads: LinkLoads, link: int, crossing: Int64Vector) -> Cause | None:
     """Between switches an even split would load the fabric less: that is computed."""
     n = shared.fabric.topology.n_endpoints
     try:
@@ -174,5 +174,5 @@ _CAUSES: dict[tuple[int, int], _Look] = {(NIC, DOWN): _incast, (NIC, UP): _busy_
 
 def _cause(shared: FlowTimes, loads: LinkLoads, link: int, crossing: Int64Vector) -> Cause | None:
     kind, direction = int(shared.fabric.topology.link_kind[link]), int(shared.fabric.topology.link_direction[link])
-    look = _shared if kind == ISL else _CAUSES.get((kind, direction))
+    look = _shared_link if kind == ISL else _CAUSES.get((kind, direction))
     return None if look is None else look(shared, loads, link, crossing)

@@ -35,14 +35,14 @@ def routings_verdict(outcomes: tuple[RoutingOutcome, ...]) -> Verdict:
     best = min(others, key=lambda outcome: outcome.analysis.time_s, default=first)
     time_s, best_s = analysis.time_s, best.analysis.time_s
     facts: dict[str, Fact] = {"first": first.name, "best": best.name, "time_s": time_s, "best_time_s": best_s}
-    tables = isinstance(analysis.routing, Lft)
+    by_lft = isinstance(analysis.routing, Lft)
     in_force = _named(first)
     causes: tuple[Cause, ...] = found if unrouted is None else (*found, unrouted)
     if best_s > 0 and time_s >= SAME * best_s:
         ratio = time_s / best_s
         how = f"{percent(ratio - 1)} longer than" if ratio < TWICE else f"{times(ratio)} times as long as"
         other = _named(best)
-        text = f"{in_force} {'take' if tables else 'takes'} {seconds(time_s)}, {how} {other} ({seconds(best_s)})"
+        text = f"{in_force} {'take' if by_lft else 'takes'} {seconds(time_s)}, {how} {other} ({seconds(best_s)})"
         remedy = Remedy(other, best_s, ratio)
         causes = (Cause(CauseKind.ROUTING, text, time_s - best_s, facts, (remedy,)), *causes)
     else:

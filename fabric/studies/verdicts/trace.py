@@ -1,6 +1,6 @@
 """The verdict on a trace: what it holds, what dominates, what it does not say and what that means."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 
 from fabric.studies.verdicts.verdict import Cause, CauseKind, Fact, Remedy, Verdict, sentences_of
 from fabric.studies.verdicts.words import count, data, percent
@@ -29,12 +29,12 @@ def trace_verdict(trace: Trace) -> Verdict:
         cause = Cause(CauseKind.NOTHING_CARRIED, text, 0.0, facts)
         return Verdict(sentences_of((text, f"found {found}" if found else "")), causes=(cause,), facts=facts)
     # By group too: bytes of the operation on all of its ranks.
-    volume: Counter[tuple[str, int]] = Counter()
+    volume: defaultdict[tuple[str, int], float] = defaultdict(float)
     number: Counter[tuple[str, int]] = Counter()
     for operation in operations:
         key = (operation.kind, operation.group_size)
         number[key] += 1
-        volume[key] += (operation.bytes or 0.0) * operation.group_size  # type: ignore[assignment]
+        volume[key] += (operation.bytes or 0.0) * operation.group_size
     total = float(sum(volume.values()))
     incomplete = sum(not operation.complete for operation in operations)
     kind, size = max(volume, key=lambda key: (volume[key], number[key]))

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+# What a person reads before he looks at the tables: assumed.
 MOST_SENTENCES = 3
 MOST_CHARACTERS = 400
 
@@ -141,6 +142,7 @@ class Verdict:
 
     @property
     def text(self) -> str:
+        """The sentences in one line."""
         return " ".join(self.sentences)
 
     @property

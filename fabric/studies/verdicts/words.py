@@ -4,9 +4,9 @@ from fabric.bounds.cuts import ANY_ALGORITHM, ANY_ROUTING, NO_REDUCING_SWITCHES,
 from fabric.studies.verdicts.thresholds import SAME
 from fabric.studies.verdicts.verdict import Limit
 
-# A name that takes more is cut in the middle, so that a sentence stays one.
+# A name that takes more is cut in the middle, so that a sentence stays one.  Assumed.
 LONGEST_NAME = 44
-# From about twice on, a factor reads better than a percentage.
+# From about twice on, a factor reads better than a percentage: assumed.
 TWICE = 1.95
 
 

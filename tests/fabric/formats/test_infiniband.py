@@ -87,7 +87,7 @@ def test_lmc_gives_endpoints_several_lids():
     )
     assert np.diff(one.routing.row_start).tolist() == [1] * 64
     assert np.diff(two.routing.row_start).tolist() == [2] * 64
-    assert (one.unowned_lids, two.unowned_lids, two.without_lid, two.without_table) == ((), (), (), ())
+    assert (one.unowned_lids, two.unowned_lids, two.without_lid, two.without_lft) == ((), (), (), ())
 
 
 @pytest.mark.parametrize(

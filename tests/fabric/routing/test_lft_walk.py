@@ -48,7 +48,7 @@ def test_real_tables_give_the_expected_load_of_every_port(name, explicit):
         for link in range(fabric.n_links)
     }
     assert got == expected["loads"]
-    assert (loads.unrouted.pairs, matched.unowned_lids, matched.without_table, matched.without_lid) == (0, (), (), ())
+    assert (loads.unrouted.pairs, matched.unowned_lids, matched.without_lft, matched.without_lid) == (0, (), (), ())
 
 
 @st.composite

@@ -221,7 +221,10 @@ def test_health_of_a_fabric_with_missing_cables():
     verdict = health_verdict(check_fabric(changed_cables(whole, lambda *cable: cable != ("l00", "s00", 0))))
     severities = [cause.facts["severity"] for cause in verdict.causes]
     assert severities
-    assert [severities.count(severity) for severity in ("error", "warning")] == [verdict.facts["errors"], verdict.facts["warnings"]]
+    assert [severities.count(severity) for severity in ("error", "warning")] == [
+        verdict.facts["errors"],
+        verdict.facts["warnings"],
+    ]
     assert set(severities) <= {"error", "warning"}
     assert "put the missing cables back" in verdict.text
 

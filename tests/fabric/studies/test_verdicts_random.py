@@ -113,6 +113,7 @@ def check_missing(facts, naive, link, **_):
     t = naive.topology
     lower = t.link_tail if t.link_direction[link] == UP else t.link_head
     like = naive.like(link)
+    place: list[tuple[int, ...]]
     if "from" in facts:
         place = [(int(t.link_tail[n]), int(t.link_head[n])) for n in range(t.n_links)]
     else:

@@ -105,13 +105,13 @@ def test_many_flows_end_as_solved_anew_at_every_event(seed):
 def test_the_certificate_holds_after_every_event(seed):
     """Flows come and go in random order, several at a time; rates are those found anew each time."""
     from fabric._kernels import max_min as filling
-    from fabric.timing.max_min import _columns, _nothing_new, _nothing_shared
+    from fabric.timing.max_min import _path_arrays, _nothing_new, _nothing_shared
 
     capacity, paths, size, begin = large_case(seed)
     uses, n = matrix(capacity, paths), paths.n_flows
     generator = np.random.default_rng(seed)
     weight = generator.integers(1, 4, n).astype(float)
-    columns = _columns(capacity, paths, weight)
+    columns = _path_arrays(capacity, paths, weight)
     state, new = _nothing_shared(capacity, paths, size, begin), _nothing_new(capacity.size, paths)
     order = generator.permutation(np.repeat(np.arange(n), 2))  # a flow comes at its first place and goes at its second
     active = np.zeros(n, bool)
