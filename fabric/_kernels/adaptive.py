@@ -22,6 +22,7 @@ from fabric._kernels.arrays import (
     MemberClassArrays,
 )
 from fabric._kernels.compile import kernel
+from fabric._kernels.dag import carry
 from fabric._kernels.endpoints import exchange, most_slots, split_over_nearest
 
 
@@ -127,18 +128,6 @@ def _find_arrivals(
             elif n_slots > 1:
                 for k in range(n_slots):
                     at_class[source, k] += fraction[slot] * at_switch[layer.slot_switch[slot], k]
-
-
-@kernel
-def _carry(dag: Dag, n_dag: int, waiting: FloatVector, isl_bytes: FloatVector) -> None:
-    """Carry the bytes that wait at switches to the destination; empties `waiting` ((S,) float64).  O(DAG links)."""
-    for entry in range(n_dag - 1, -1, -1):
-        tail = dag.tail[entry]
-        if waiting[tail] > 0.0:
-            carried = waiting[tail] * (dag.gbps[entry] / dag.capacity[tail])
-            isl_bytes[dag.link[entry]] += carried
-            waiting[dag.head[entry]] += carried
-    waiting[:] = 0.0
 
 
 @kernel
@@ -278,7 +267,7 @@ def sweep_all_to_all(
                     weight[kind, label] = 0.0
                     count[kind, label] = 0.0
                     sent[kind, label, :] = 0.0
-        _carry(dag, n_dag, waiting, isl_bytes)
+        carry(dag, n_dag, waiting, isl_bytes)
 
 
 @kernel
@@ -336,7 +325,7 @@ def sweep_flows(
             if not reached and flows.bytes[flow] > 0.0:
                 unreachable[destination, 0] = src
                 unreachable[destination, 1] = dst
-        _carry(dag, n_dag, waiting, isl_bytes)
+        carry(dag, n_dag, waiting, isl_bytes)
 
 
 @kernel
@@ -378,4 +367,4 @@ def split_paths(
             up_part[pair, slot - layer.slot_start[source]] = fraction[slot]
             waiting[layer.slot_switch[slot]] += fraction[slot]
         down_part[pair] = at_class[source]
-        _carry(dag, n_dag, waiting, isl_part[pair])
+        carry(dag, n_dag, waiting, isl_part[pair])

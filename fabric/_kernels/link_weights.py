@@ -25,6 +25,7 @@ from fabric._kernels.arrays import (
     MemberClassArrays,
 )
 from fabric._kernels.compile import kernel
+from fabric._kernels.dag import carry
 from fabric._kernels.endpoints import exchange
 
 
@@ -252,18 +253,6 @@ def _find_arrivals(
 
 
 @kernel
-def _carry(dag: WeightedDag, n_dag: int, waiting: FloatVector, isl_bytes: FloatVector) -> None:
-    """Carry the bytes that wait at switches to the destination; empties `waiting` ((S,) float64).  O(DAG links)."""
-    for entry in range(n_dag - 1, -1, -1):
-        tail = dag.tail[entry]
-        if waiting[tail] > 0.0:
-            carried = waiting[tail] * (dag.gbps[entry] / dag.capacity[tail])
-            isl_bytes[dag.link[entry]] += carried
-            waiting[dag.head[entry]] += carried
-    waiting[:] = 0.0
-
-
-@kernel
 def _note_pair(classes: MemberClassArrays, source: int, member_class: int, pair: Int32Vector) -> None:
     """Note two members that should exchange bytes, if any."""
     for i in range(classes.class_member_start[source], classes.class_member_start[source + 1]):
@@ -355,7 +344,7 @@ def weighted_all_to_all(
                         _note_pair(classes, other, member_class, unreachable[destination])
                     for k in range(width):
                         class_down[member_class, k] += send * at_class[source, k]
-        _carry(dag, n_dag, waiting, isl_bytes)
+        carry(dag, n_dag, waiting, isl_bytes)
 
 
 @kernel
@@ -415,7 +404,7 @@ def weighted_flows(
             if not reached and flows.bytes[flow] > 0.0:
                 unreachable[destination, 0] = src
                 unreachable[destination, 1] = dst
-        _carry(dag, n_dag, waiting, isl_bytes)
+        carry(dag, n_dag, waiting, isl_bytes)
 
 
 @kernel
@@ -458,4 +447,4 @@ def weighted_paths(
             up_part[pair, slot - layer.slot_start[source]] = fraction[slot]
             waiting[layer.slot_switch[slot]] += fraction[slot]
         down_part[pair] = at_class[source]
-        _carry(dag, n_dag, waiting, isl_part[pair])
+        carry(dag, n_dag, waiting, isl_part[pair])

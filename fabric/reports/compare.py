@@ -22,7 +22,7 @@ from fabric.reports.loads import (
 )
 from fabric.reports.tables import Table
 from fabric.reports.words import number_text, ratio_text, seconds_text
-from fabric.studies.analysis import summarize
+from fabric.studies.analysis import Analysis, summarize
 from fabric.studies.hotspots import TierSummary, worst_imbalance
 from fabric.studies.ladder import Counts, Rung, counts_of
 from fabric.studies.routings import RoutingOutcome
@@ -33,6 +33,23 @@ _BETWEEN = "max/mean between switches"
 _BY_TIER = "max/mean by tier"
 _BOUND = "times the bound"
 _HOTTEST = "hottest"
+_SPEED = ("time", "busbw GB/s")
+_LIMITS = (_BOUND, _BETWEEN, _BY_TIER, _HOTTEST)
+
+
+def _speed(analysis: Analysis) -> tuple[str, ...]:
+    """What stands in the columns `_SPEED`."""
+    return seconds_text(analysis.time_s), number_text(analysis.busbw_GBps, ".4g")
+
+
+def _limits(analysis: Analysis, bound: Bound | None) -> tuple[str, ...]:
+    """What stands in the columns `_LIMITS`."""
+    return (
+        over_bound_text(analysis.time_s, bound),
+        number_text(worst_imbalance(analysis.tiers), ".2f"),
+        imbalance_text(analysis.tiers),
+        link_text(analysis.hottest),
+    )
 
 
 def ladder_table(rungs: tuple[Rung, ...], title: str) -> Table:
@@ -40,20 +57,16 @@ def ladder_table(rungs: tuple[Rung, ...], title: str) -> Table:
     rows = tuple(
         (
             rung.outcome.step,
-            seconds_text(rung.outcome.time_s),
-            number_text(rung.outcome.busbw_GBps, ".4g"),
+            *_speed(rung.outcome.analysis),
             ratio_text(rung.gain),
             ratio_text(rung.alone),
             ratio_text(rung.without),
-            over_bound_text(rung.outcome.time_s, rung.outcome.bound),
-            number_text(worst_imbalance(rung.outcome.tiers), ".2f"),
-            imbalance_text(rung.outcome.tiers),
-            link_text(rung.outcome.hottest),
+            *_limits(rung.outcome.analysis, rung.outcome.bound),
         )
         for rung in rungs
     )
     gains = ("faster than before", "this step alone", "slower if left out")
-    columns = ("step", "time", "busbw GB/s", *gains, _BOUND, _BETWEEN, _BY_TIER, _HOTTEST)
+    columns = ("step", *_SPEED, *gains, *_LIMITS)
     drop = (_BY_TIER, _BETWEEN, "this step alone")
     return Table(title, columns, rows, frozenset(columns[1:8]), below=(_HOTTEST,), drop=drop)
 
@@ -113,17 +126,13 @@ def routing_table(outcomes: tuple[RoutingOutcome, ...], title: str) -> Table:
     rows = tuple(
         (
             outcome.name,
-            seconds_text(outcome.analysis.time_s),
-            number_text(outcome.analysis.busbw_GBps, ".4g"),
+            *_speed(outcome.analysis),
             ratio_text(outcome.gain),
-            over_bound_text(outcome.analysis.time_s, outcome.analysis.bound),
-            number_text(worst_imbalance(outcome.analysis.tiers), ".2f"),
-            imbalance_text(outcome.analysis.tiers),
-            link_text(outcome.analysis.hottest),
+            *_limits(outcome.analysis, outcome.analysis.bound),
         )
         for outcome in outcomes
     )
-    columns = ("routing", "time", "busbw GB/s", "faster than the first", _BOUND, _BETWEEN, _BY_TIER, _HOTTEST)
+    columns = ("routing", *_SPEED, "faster than the first", *_LIMITS)
     return Table(
         title,
         columns,

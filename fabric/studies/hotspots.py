@@ -110,6 +110,14 @@ def _tiers(topology: Topology, counted: BoolVector | None) -> list[Int64Vector]:
     return [np.sort(part) for part in np.split(order, np.flatnonzero(fresh) + 1) if part.size]
 
 
+def links_like(topology: Topology, link: int) -> BoolVector:
+    """Links of the same kind, tier and direction as `link`, itself among them, (n_links,) bool."""
+    like = np.ones(topology.n_links, bool)
+    for column in (topology.link_kind, topology.link_tier, topology.link_direction):
+        like &= column == column[link]
+    return like
+
+
 def tier_summaries(
     loads: LinkLoads, counted: BoolVector | None = None, threshold: float = DEFAULT_THRESHOLD
 ) -> tuple[TierSummary, ...]:

@@ -28,6 +28,7 @@ TWINS = {
     "adaptive.sweep_all_to_all": _SWEEP,
     "adaptive.sweep_flows": _SWEEP,
     "adaptive.split_paths": _PATHS,
+    "dag.carry": Twin("dag.naive_carried", "fabric/kernels/test_dag.py::test_bytes_down_a_dag"),
     "endpoints.most_slots": Twin("endpoints.naive_most_slots", _ENDPOINTS + "test_the_most_slots_of_a_class"),
     "endpoints.split_over_nearest": Twin("endpoints.naive_split", _ENDPOINTS + "test_split_over_the_nearest_slots"),
     "endpoints.exchange": Twin("endpoints.naive_exchange", _ENDPOINTS + "test_who_exchanges_bytes"),

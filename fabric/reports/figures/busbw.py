@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from collectives.sizes import format_bytes
-from fabric.reports.figures.style import INK, SERIES, blank, check_format, colours_of, open_frame, saved, styled
+from fabric.reports.figures.style import INK, SERIES, blank, colours_of, drawn, open_frame
 from fabric.timing.prediction import Comparison, Row
 
 if TYPE_CHECKING:
@@ -63,9 +63,7 @@ def busbw_figure(rows: Sequence[Row], comparison: Comparison | None, title: str,
     InputError
         A suffix that is not one of them.
     """
-    check_format(f"figure{suffix}")
-    with styled():
-        return saved(_figure(rows, comparison, title), suffix)
+    return drawn(lambda: _figure(rows, comparison, title), suffix)
 
 
 def lines_of(rows: Sequence[Row]) -> list[tuple[str, list[Row]]]:

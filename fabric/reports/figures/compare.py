@@ -27,9 +27,7 @@ from fabric.reports.figures.style import (
     SERIES,
     WIDTH_IN,
     blank,
-    check_format,
-    saved,
-    styled,
+    drawn,
     time_unit,
 )
 from fabric.reports.words import seconds_text
@@ -88,10 +86,8 @@ def compare_figure(panels: Sequence["Panel | tuple[str, LinkLoads]"], title: str
     InputError
         A suffix that is not one of them.
     """
-    check_format(f"figure{suffix}")
     designs = tuple(panel if isinstance(panel, Panel) else Panel(*panel) for panel in panels)
-    with styled():
-        return saved(_figure(designs, title), suffix)
+    return drawn(lambda: _figure(designs, title), suffix)
 
 
 def idle_text(loads: LinkLoads, tiers: Tiers) -> str | None:

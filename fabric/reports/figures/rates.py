@@ -11,11 +11,9 @@ from fabric.reports.figures.style import (
     QUIET,
     SERIES,
     blank,
-    check_format,
+    drawn,
     open_frame,
-    saved,
     shortened,
-    styled,
     time_unit,
 )
 from fabric.reports.words import bytes_text, seconds_text
@@ -56,11 +54,9 @@ def rates_figure(
     InputError
         Times that are not one for each flow; a suffix that is not one of them.
     """
-    check_format(f"figure{suffix}")
     if not len(flows.src) == len(start_s) == len(finish_s):
         raise InputError(f"start_s, finish_s: expected {len(flows.src)} times each, one for each flow")
-    with styled():
-        return saved(_figure(flows, start_s, finish_s, names, title), suffix)
+    return drawn(lambda: _figure(flows, start_s, finish_s, names, title), suffix)
 
 
 def ended(finish_s: FloatVector, weight: FloatVector) -> tuple[FloatVector, FloatVector]:

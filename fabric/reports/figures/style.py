@@ -1,7 +1,7 @@
 """How every figure looks, and how it becomes the bytes of a file."""
 
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import cycle, takewhile
 from pathlib import Path
@@ -90,6 +90,19 @@ def saved(figure: "Figure", suffix: str) -> bytes:
     buffer = io.BytesIO()
     figure.savefig(buffer, format=suffix[1:], dpi=DPI, metadata=_DATES.get(suffix, {}), **_WRITING.get(suffix, {}))
     return buffer.getvalue()
+
+
+def drawn(draw: "Callable[[], Figure]", suffix: str) -> bytes:
+    """Draw a figure in the house's style, as the contents of a file with the ending `suffix`.
+
+    Raises
+    ------
+    InputError
+        A suffix that is not one of `FORMATS`; nothing is drawn then.
+    """
+    check_format(f"figure{suffix}")
+    with styled():
+        return saved(draw(), suffix)
 
 
 def open_frame(axes: "Axes") -> None:

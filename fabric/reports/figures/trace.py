@@ -8,7 +8,7 @@ import numpy as np
 
 from collectives.demand import FloatVector
 from collectives.sizes import counted
-from fabric.reports.figures.style import QUIET, SERIES, blank, check_format, open_frame, saved, styled, time_unit
+from fabric.reports.figures.style import QUIET, SERIES, blank, drawn, open_frame, time_unit
 from fabric.reports.words import bytes_text, seconds_text
 from traces.operation import Operation, Trace
 
@@ -69,9 +69,7 @@ def trace_figure(trace: Trace, title: str, suffix: str = ".png") -> bytes:
     InputError
         A suffix that is not one of them.
     """
-    check_format(f"figure{suffix}")
-    with styled():
-        return saved(_figure(trace, title), suffix)
+    return drawn(lambda: _figure(trace, title), suffix)
 
 
 def alike(trace: Trace) -> tuple[Alike, ...]:

@@ -16,7 +16,7 @@ from fabric.jobs.traffic import Traffic
 from fabric.routing.link_loads import LinkLoads, ScheduleLoads, schedule_loads
 from fabric.routing.policies import Ecmp, Routing
 from fabric.studies.analysis import Analysis, HashSeeds
-from fabric.studies.hotspots import Hotspot, bottleneck, links_in_job
+from fabric.studies.hotspots import Hotspot, bottleneck, links_in_job, links_like
 from fabric.studies.verdicts.thresholds import SAME
 from fabric.studies.verdicts.verdict import Limit
 from fabric.topology import DIRECTIONS, DOWN, ISL, UP, BoolVector, Topology
@@ -127,11 +127,7 @@ class Evidence:
     @cached_property
     def like(self) -> Int64Vector:
         """Links of the same kind, tier and direction as the one that limits, in the job or not."""
-        topology, link = self.topology, self.hottest.link
-        same = np.ones(topology.n_links, bool)
-        for column in (topology.link_kind, topology.link_tier, topology.link_direction):
-            same &= column == column[link]
-        return np.flatnonzero(same)
+        return np.flatnonzero(links_like(self.topology, self.hottest.link))
 
     @cached_property
     def limit(self) -> Limit:

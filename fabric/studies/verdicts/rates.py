@@ -9,7 +9,7 @@ from collectives.errors import InputError
 from fabric.jobs.placement import Placement
 from fabric.routing.link_loads import LinkLoads, link_loads
 from fabric.routing.policies import Adaptive
-from fabric.studies.hotspots import bottleneck
+from fabric.studies.hotspots import bottleneck, links_like
 from fabric.studies.rates import FlowTimes
 from fabric.studies.verdicts.thresholds import DELAYED, GAIN, SAME
 from fabric.studies.verdicts.verdict import Cause, CauseKind, Fact, Limit, Remedy, Verdict, sentences_of
@@ -122,9 +122,7 @@ def _limit(loads: LinkLoads, link: int) -> Limit:
     only[link] = loads.bytes[link]
     spot = bottleneck(LinkLoads(topology, only))
     assert spot is not None
-    same = np.ones(topology.n_links, bool)
-    for column in (topology.link_kind, topology.link_tier, topology.link_direction):
-        same &= column == column[link]
+    same = links_like(topology, link)
     mean_s = float(loads.seconds[same].mean())
     as_busy = int(np.count_nonzero(loads.seconds[same] * SAME >= loads.seconds[link]))
     own_s = float(loads.seconds[link])

@@ -105,7 +105,7 @@ def test_many_flows_end_as_solved_anew_at_every_event(seed):
 def test_the_certificate_holds_after_every_event(seed):
     """Flows come and go in random order, several at a time; rates are those found anew each time."""
     from fabric._kernels import max_min as filling
-    from fabric.timing.max_min import _path_arrays, _nothing_new, _nothing_shared
+    from fabric.timing.max_min import _nothing_new, _nothing_shared, _path_arrays
 
     capacity, paths, size, begin = large_case(seed)
     uses, n = matrix(capacity, paths), paths.n_flows
