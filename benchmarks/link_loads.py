@@ -96,7 +96,7 @@ def main() -> None:
     np.testing.assert_allclose(betweenness, even.bytes, rtol=1e-9)
     rows.append(("igraph edge_betweenness", peer))
     network = layer_of(topology, SWITCH)
-    # A trunk's tail, link number and capacity: 4 + 4 + 8 bytes, once for each destination leaf.
+    # An ISL's tail, link number and capacity: 4 + 4 + 8 bytes, once for each destination leaf.
     bound = network.n_isls * 16 * (network.n_classes - 1) / copy_bytes_per_s()
     print(f"{'all-to-all per-link loads':32} {'seconds':>9} {'igraph/this':>12} {'this/bound':>11}")
     for name, seconds in rows:

@@ -69,13 +69,8 @@ class _Plan:
     hidden: tuple[int, ...]
 
 
-def render(table: Table | Facts, width: int) -> list[str]:
-    """Lines of at most `width` characters (a first column of numbers is the one thing that may stand out)."""
-    return [line.text for line in screen_lines(table, width)]
-
-
 def screen_lines(table: Table | Facts, width: int) -> list[Line]:
-    """The same, with headings marked."""
+    """Lines of at most `width` characters (a first column of numbers is the one thing that may stand out)."""
     title = [Line(text, heading=True) for text in wrapped(table.title, width)]
     match table:
         case Facts():

@@ -32,6 +32,7 @@ def reroute(fabric: FabricLike, engine: str, timeout_s: float = 300.0) -> str:
     engine : str
         One of `ENGINES`.
     timeout_s : float
+        When to give up; five minutes are assumed to be the longest that anybody waits.
 
     Raises
     ------

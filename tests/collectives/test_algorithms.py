@@ -379,8 +379,8 @@ def test_channels_use_every_nic_once(cross_nic, rails_on):
     assert sent[src[far], dst[far]] == pytest.approx(2 * 63 / 64 * 1e6)
     loads = schedule_loads(topology, schedule, placement).total
     assert loads.bytes[topology.link_kind == NIC] == pytest.approx(2 * 63 / 64 * 1e6)
-    trunks = loads.bytes[topology.link_kind == ISL]
-    assert (trunks > 0).any() == (cross_nic == 1)
+    isl_bytes = loads.bytes[topology.link_kind == ISL]
+    assert (isl_bytes > 0).any() == (cross_nic == 1)
 
 
 def test_rail_aligned_transport_keeps_crossing_rings_on_their_rails():

@@ -23,7 +23,7 @@ def ladder_verdict(rungs: tuple[Rung, ...]) -> Verdict:
         return nothing_carried()
     where = (aware.loads, aware.placement, aware.design.routing, aware.hottest)
     case = evidence_of(*where, aware.bound, Trials.of(aware.analysis))
-    steps = tuple(step_cause(rung, naive.time_s, aware.time_s) for rung in rungs[1:])
+    steps = tuple(step_cause(rung, aware.time_s) for rung in rungs[1:])
     idle = not aware.loads.total.bytes[aware.loads.topology.link_kind != NVLINK].any()
     facts: dict[str, Fact] = {
         "naive_time_s": naive.time_s,
@@ -65,7 +65,7 @@ def _overall(naive: Outcome, aware: Outcome) -> str:
     return f"the rail-aware design is no faster than the naive one: both take {seconds(aware.time_s)}"
 
 
-def step_cause(rung: Rung, naive_s: float, aware_s: float) -> Cause:
+def step_cause(rung: Rung, aware_s: float) -> Cause:
     """What one step does alone, and what is lost without it."""
     step = rung.outcome.step.removeprefix("+")
     facts: dict[str, Fact] = {"step": step, "gain": rung.gain, "alone": rung.alone, "without": rung.without}

@@ -382,12 +382,12 @@ def test_few_names_at_the_axes_and_each_blocks_first():
 
 
 def test_ended_counts_flows_and_bytes():
-    when, share = ended(np.array([3.0, 1.0, 2.0, 2.0]), np.array([4.0, 1.0, 2.0, 3.0]))
+    when, percent = ended(np.array([3.0, 1.0, 2.0, 2.0]), np.array([4.0, 1.0, 2.0, 3.0]))
     assert when.tolist() == [1.0, 2.0, 2.0, 3.0]
-    assert share.tolist() == [10.0, 30.0, 60.0, 100.0]
-    many, share = ended(np.arange(10_000.0), np.ones(10_000))
+    assert percent.tolist() == [10.0, 30.0, 60.0, 100.0]
+    many, percent = ended(np.arange(10_000.0), np.ones(10_000))
     assert len(many) <= 400
-    assert (many[-1], share[-1]) == (9999.0, 100.0)
+    assert (many[-1], percent[-1]) == (9999.0, 100.0)
 
 
 def test_slowest_flows_take_longest_not_end_last():

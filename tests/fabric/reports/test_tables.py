@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from fabric.reports.tables import Facts, Table, render, tab_separated
+from fabric.reports.tables import Facts, Table, screen_lines, tab_separated
 
 _NUMBER = st.integers(0, 10**9).map(str)
 _NAME = st.text("abcdefgh-0123456789", min_size=1, max_size=40)
@@ -33,6 +33,10 @@ def tables(draw):
         shorten=frozenset(of_kind["long"]),
         drop=tuple(drop),
     )
+
+
+def render(table, width):
+    return [line.text for line in screen_lines(table, width)]
 
 
 def split_up(table, width):

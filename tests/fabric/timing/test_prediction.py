@@ -161,7 +161,7 @@ def cluster():
 PLAIN = TimeModel(protocols=(Protocol("one", 10e-6, 1e-6, 5e-6, 0.5),))
 
 
-def cost(topology, collective, algorithm, model, size=2.0**30, group=64, **channels):
+def alpha_beta(topology, collective, algorithm, model, size=2.0**30, group=64, **channels):
     """Of a collective over the first ranks of a fabric, packed."""
     placement = packed(topology, group)
     domain, rail = topology.endpoint_domain[placement.endpoint], topology.endpoint_rail[placement.endpoint]
@@ -173,7 +173,7 @@ def cost(topology, collective, algorithm, model, size=2.0**30, group=64, **chann
 
 def test_ring_is_alpha_beta(cluster):
     """2 (n - 1) steps, one in 8 over the network; 2 (n - 1) / n of the size through each 400 Gb/s NIC at half efficiency."""
-    found = cost(cluster, "all-reduce", "ring", PLAIN)
+    found = alpha_beta(cluster, "all-reduce", "ring", PLAIN)
     assert found.network_steps == pytest.approx(126 * 8 / 64)
     assert found.scale_up_steps == pytest.approx(126 * 56 / 64)
     assert found.seconds_per_byte == pytest.approx(2 * 63 / 64 * 8 / 400e9)
@@ -184,36 +184,40 @@ def test_ring_is_alpha_beta(cluster):
 
 def test_wire_efficiency_hops_and_messages(cluster):
     model = replace(PLAIN, wire_efficiency=0.8, hop_s=1e-6, message_s=1e-7, peer_s=1e-8)
-    found = cost(cluster, "all-to-all", "direct", model)
+    found = alpha_beta(cluster, "all-to-all", "direct", model)
     assert found.seconds_per_byte == pytest.approx(56 / 64 * 8 / 400e9 / 0.8)
     # 7 of 56 far peers are on the same rail, two links away; the others four.  The step holds two of them.
     assert found.hops == pytest.approx((7 * 2 + 49 * 4) / 56 - 2)
     assert (found.messages, found.peers) == (55, 7)
     expected = 10e-6 + 5e-6 + found.hops * 1e-6 + 55 * 1e-7 + 7 * 1e-8
     assert predicted_s(found, 0.0, model)[0] == pytest.approx(expected)
-    gather = cost(cluster, "gather", "direct", model)
+    gather = alpha_beta(cluster, "gather", "direct", model)
     assert (gather.messages, gather.peers) == (55, 7)
     # Along the rails: one message to the GPU on one's own rail of each of 7 hosts, for all GPUs of the host.
-    aligned = cost(cluster, "all-to-all", "pxn", model)
+    aligned = alpha_beta(cluster, "all-to-all", "pxn", model)
     assert (aligned.messages, aligned.network_steps, aligned.scale_up_steps) == (6, 1, 1)
-    two_phase = cost(cluster, "all-to-all", "two-phase", model)
+    two_phase = alpha_beta(cluster, "all-to-all", "two-phase", model)
     assert (two_phase.messages, two_phase.peers) == (6, 7)
 
 
 def test_nvlink_and_its_switches_have_efficiencies_of_their_own(cluster):
     model = replace(PLAIN, scale_up_efficiency=0.8, nvls_efficiency=0.5)
     per_byte = 8 / 7200e9
-    assert cost(cluster, "all-reduce", "ring", model, group=8).seconds_per_byte == pytest.approx(1.75 * per_byte / 0.8)
-    assert cost(cluster, "all-reduce", "nvls", model, group=8).seconds_per_byte == pytest.approx(1.125 * per_byte / 0.4)
+    assert alpha_beta(cluster, "all-reduce", "ring", model, group=8).seconds_per_byte == pytest.approx(
+        1.75 * per_byte / 0.8
+    )
+    assert alpha_beta(cluster, "all-reduce", "nvls", model, group=8).seconds_per_byte == pytest.approx(
+        1.125 * per_byte / 0.4
+    )
     # 64 ranks: SHARP has the NICs' bandwidth as busbw, not as algbw (NCCL).
-    sharp = cost(cluster, "all-reduce", "sharp", model)
+    sharp = alpha_beta(cluster, "all-reduce", "sharp", model)
     assert sharp.seconds_per_byte == pytest.approx(2 * 63 / 64 / 8 * 8 / 400e9)
 
 
 @pytest.mark.parametrize(("cross_nic", "inside"), [(0, 126 * 56 / 64 + 126 * 8 / 64), (1, 126 * 56 / 64)])
 def test_hopping_to_the_rail_is_a_step_more(cluster, cross_nic, inside):
     """One send in 8 of a ring crosses; with NCCL_CROSS_NIC=0 it hops over NVLink first."""
-    found = cost(cluster, "all-reduce", "rings", PLAIN, cross_nic=cross_nic)
+    found = alpha_beta(cluster, "all-reduce", "rings", PLAIN, cross_nic=cross_nic)
     assert found.network_steps == pytest.approx(126 * 8 / 64)
     assert found.scale_up_steps == pytest.approx(inside)
 
@@ -221,15 +225,15 @@ def test_hopping_to_the_rail_is_a_step_more(cluster, cross_nic, inside):
 def test_latency_of_small_sizes_is_nccls_formula(cluster):
     """src/graph/tuning.cc, ncclTopoTuneModel: ring base + (steps - network steps) max(intra, posts) + network steps inter."""
     model, _ = model_for("infiniband", 7200.0, GivenTimes(hop_s=0.0))
-    ring = predicted_s(cost(cluster, "all-reduce", "rings", model), 0.0, model)
+    ring = predicted_s(alpha_beta(cluster, "all-reduce", "rings", model), 0.0, model)
     n_inter = 2 * 8 * 63 / 64
     assert ring[0] == pytest.approx(6.6e-6 + (126 - n_inter) * 1.0e-6 + n_inter * 2.7e-6)
-    alone = predicted_s(cost(cluster, "all-reduce", "ring", model, group=8), 0.0, model)
+    alone = predicted_s(alpha_beta(cluster, "all-reduce", "ring", model, group=8), 0.0, model)
     assert alone[0] == pytest.approx(6.6e-6 + 14 * 0.6e-6)
-    trees = predicted_s(cost(cluster, "all-reduce", "trees", model), 0.0, model)
+    trees = predicted_s(alpha_beta(cluster, "all-reduce", "trees", model), 0.0, model)
     # 2 ((8 - 1) intra + log2(8) inter).
     assert trees[0] == pytest.approx(6.8e-6 + 2 * (7 * 0.6e-6 + 3 * 5.0e-6))
-    nvls = predicted_s(cost(cluster, "all-reduce", "nvls", model, group=8), 0.0, model)
+    nvls = predicted_s(alpha_beta(cluster, "all-reduce", "nvls", model, group=8), 0.0, model)
     assert nvls[0] == pytest.approx(25e-6)
 
 
@@ -237,7 +241,7 @@ def test_latency_of_pat_is_nccls_formula():
     """One GPU a node: base + log2(nodes) inter / 3.5 + 2.8 us a rank."""
     tree = build(fat_tree(4))
     model, _ = model_for("infiniband", None, GivenTimes(hop_s=0.0))
-    found = cost(tree, "all-gather", "pat", model, group=16)
+    found = alpha_beta(tree, "all-gather", "pat", model, group=16)
     assert predicted_s(found, 0.0, model)[0] == pytest.approx(8e-6 + 4 * 14e-6 / 3.5 + 16 * 2.8e-6)
 
 
@@ -255,9 +259,9 @@ def test_latency_rules_small_sizes_and_bytes_large_ones(cluster):
         "nvls-tree",
     }
     small, large = predict("all-reduce", 64, (8.0, 2.0**33), found, TimeModel(), best_only=True)
-    steps = {name: cost.network_steps + cost.scale_up_steps for name, cost in found.items()}
+    steps = {name: alpha_beta.network_steps + alpha_beta.scale_up_steps for name, alpha_beta in found.items()}
     assert steps[small.algorithm] < steps["ring"]
-    assert found[large.algorithm].seconds_per_byte == min(cost.seconds_per_byte for cost in found.values())
+    assert found[large.algorithm].seconds_per_byte == min(alpha_beta.seconds_per_byte for alpha_beta in found.values())
     assert small.protocol == "LL"
     assert large.protocol == "Simple"
     every = predict("all-reduce", 64, (8.0,), found, TimeModel(), best_only=False)
@@ -537,9 +541,9 @@ def test_your_own_latencies(tmp_path, cluster):
 
 def test_a_chain_is_as_long_as_the_group(cluster):
     """A ring broadcast passes 63 sends one after the other, 7 of them between hosts."""
-    found = cost(cluster, "broadcast", "ring", PLAIN)
+    found = alpha_beta(cluster, "broadcast", "ring", PLAIN)
     assert (found.network_steps, found.scale_up_steps) == (pytest.approx(7), pytest.approx(56))
-    rings = cost(cluster, "broadcast", "rings", PLAIN)
+    rings = alpha_beta(cluster, "broadcast", "rings", PLAIN)
     assert rings.network_steps + rings.scale_up_steps == pytest.approx(63)
     assert rings.seconds_per_byte == pytest.approx(found.seconds_per_byte / 8)
 
