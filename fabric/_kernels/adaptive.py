@@ -257,7 +257,8 @@ def sweep_all_to_all(
                     if between_domains:
                         left_out = sent[0, domain, k] + (sent[1, block, k] - sent[2, joint, k])
                         rest = arriving[k] - left_out
-                        # What is only rounding is nothing: an idle link stays idle.  1e-12 is assumed, as in `member_classes`.
+                        # What is only rounding is nothing: an idle link stays idle.  The limit is assumed, as
+                        # `member_classes.ROUNDING` is.
                         class_down[member_class, k] = rest if rest > 1e-12 * arriving[k] else 0.0
                     else:
                         class_down[member_class, k] = sent[0, domain, k] - sent[2, joint, k]
