@@ -23,7 +23,7 @@ from fabric._kernels.arrays import (
 )
 from fabric._kernels.compile import kernel
 from fabric._kernels.dag import carry
-from fabric._kernels.endpoints import exchange, most_slots, split_over_nearest
+from fabric._kernels.endpoints import depart, exchange, most_slots, split_over_nearest
 
 
 @kernel
@@ -314,13 +314,7 @@ def sweep_flows(
         for flow in range(first, stop):
             src, dst = flows.src[flow], flows.dst[flow]
             source = endpoint_class[src]
-            reached = False
-            for slot in range(layer.slot_start[source], layer.slot_start[source + 1]):
-                if fraction[slot] > 0.0:
-                    reached = True
-                    amount = flows.bytes[flow] * fraction[slot]
-                    waiting[layer.slot_switch[slot]] += amount
-                    slot_up[endpoint_slot[src] + slot - layer.slot_start[source]] += amount
+            reached = depart(layer, source, endpoint_slot[src], flows.bytes[flow], fraction, waiting, slot_up)
             for k in range(n_slots):
                 slot_down[endpoint_slot[dst] + k] += flows.bytes[flow] * at_class[source, k]
             if not reached and flows.bytes[flow] > 0.0:

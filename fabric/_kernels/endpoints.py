@@ -59,3 +59,39 @@ def exchange(classes: MemberClassArrays, a: int, b: int, between_domains: bool) 
     same_domain = classes.label[0, a] > 0 and classes.label[0, a] == classes.label[0, b]
     same_block = classes.label[1, a] > 0 and classes.label[1, a] == classes.label[1, b]
     return same_domain != between_domains and not same_block
+
+
+@inlined
+def depart(
+    layer: LayerArrays,
+    source: int,
+    first_slot: int,
+    amount: float,
+    fraction: FloatVector,
+    waiting: FloatVector,
+    slot_up: FloatVector,
+) -> bool:
+    """Put bytes of one endpoint on its cables, and let them wait at the switches behind; whether they have a way.
+
+    Parameters
+    ----------
+    source, first_slot : int
+        Class of the endpoint, and where its own slots begin in `slot_up`.
+    amount : float
+        Bytes.
+    fraction : (A,) float64
+        How each class splits its bytes over its slots; all zero for one that cannot reach the destination.
+    waiting : (S,) float64
+        Accumulated: bytes by switch.
+    slot_up : (n_endpoint_slots,) float64
+        Accumulated: bytes by slot of the endpoints.
+    """
+    reached = False
+    first = layer.slot_start[source]
+    for slot in range(first, layer.slot_start[source + 1]):
+        if fraction[slot] > 0.0:
+            reached = True
+            part = amount * fraction[slot]
+            waiting[layer.slot_switch[slot]] += part
+            slot_up[first_slot + slot - first] += part
+    return reached

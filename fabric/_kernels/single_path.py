@@ -22,7 +22,7 @@ from fabric._kernels.arrays import (
     UInt64Vector,
 )
 from fabric._kernels.compile import kernel
-from fabric._kernels.endpoints import exchange, split_over_nearest
+from fabric._kernels.endpoints import depart, exchange, split_over_nearest
 
 
 @kernel
@@ -397,13 +397,7 @@ def dmodk_flows(
         for flow in range(first, stop):
             src, dst = flows.src[flow], flows.dst[flow]
             source = endpoint_class[src]
-            reached = False
-            for slot in range(layer.slot_start[source], layer.slot_start[source + 1]):
-                if fraction[slot] > 0.0:
-                    reached = True
-                    amount = flows.bytes[flow] * fraction[slot]
-                    waiting[layer.slot_switch[slot]] += amount
-                    slot_up[endpoint_slot[src] + slot - layer.slot_start[source]] += amount
+            reached = depart(layer, source, endpoint_slot[src], flows.bytes[flow], fraction, waiting, slot_up)
             if not reached and flows.bytes[flow] > 0.0:
                 unreachable[destination, 0] = src
                 unreachable[destination, 1] = dst

@@ -30,3 +30,9 @@ def naive_exchange(domains, blocks, between_domains):
         return False
     together = domain_a is not None and domain_a == domain_b
     return not together if between_domains else together
+
+
+def naive_departing(layer, source, amount, fraction):
+    """Bytes of an endpoint of class `source` by its slots: the switch behind each, and how much goes there."""
+    first, stop = slots_of(layer)[source]
+    return [(int(layer.slot_switch[slot]), amount * fraction[slot]) for slot in range(first, stop)]

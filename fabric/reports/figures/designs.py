@@ -9,10 +9,8 @@ from fabric.reports.figures.style import (
     QUIET,
     SERIES,
     blank,
-    check_format,
-    saved,
+    drawn,
     shortened,
-    styled,
     time_unit,
 )
 from fabric.reports.words import money_text, seconds_text
@@ -66,9 +64,7 @@ def designs_figure(bars: Sequence[Bar], currency: str, title: str, subtitle: str
     InputError
         A suffix that is not one of them.
     """
-    check_format(f"figure{suffix}")
-    with styled():
-        return saved(_figure(bars, currency, title, subtitle), suffix)
+    return drawn(lambda: _figure(bars, currency, title, subtitle), suffix)
 
 
 def _figure(bars: Sequence[Bar], currency: str, title: str, subtitle: str) -> "Figure":

@@ -5,12 +5,12 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from collectives import AllToAll, Groups
-from fabric._kernels.endpoints import exchange, most_slots, split_over_nearest
+from fabric._kernels.endpoints import depart, exchange, most_slots, split_over_nearest
 from fabric.jobs.placement import Placement
 from fabric.routing.layer import layer_of
 from fabric.routing.member_classes import member_classes_of
 from fabric.topology import SWITCH
-from tests.naive.endpoints import naive_exchange, naive_most_slots, naive_split
+from tests.naive.endpoints import naive_departing, naive_exchange, naive_most_slots, naive_split
 from tests.random_fabrics import fabrics
 
 
@@ -50,3 +50,26 @@ def test_who_exchanges_bytes(topology, data, between_domains):
         for b, end_b in zip(members.member_class.tolist(), members.endpoint.tolist(), strict=True):
             expected = naive_exchange((domain[end_a], domain[end_b]), (blocks[end_a], blocks[end_b]), between_domains)
             assert exchange(members.arrays, a, b, between_domains) == expected
+
+
+@pytest.mark.kernels
+@settings(deadline=None, max_examples=100)
+@given(fabrics(), st.data())
+def test_bytes_that_leave_an_endpoint(topology, data):
+    layer = layer_of(topology, SWITCH)
+    n_slots = len(layer.arrays.slot_switch)
+    fraction = data.draw(st.lists(st.sampled_from([0.0, 0.25, 1.0]), min_size=n_slots, max_size=n_slots))
+    endpoint = data.draw(st.integers(0, topology.n_endpoints - 1))
+    source, first_slot = int(layer.endpoint_class[endpoint]), int(layer.endpoint_slot[endpoint])
+    waiting, slot_up = np.full(layer.n_switches, 7.0), np.full(layer.n_slots, 7.0)
+    if source == layer.n_classes:  # not in this layer
+        return
+    reached = depart(layer.arrays, source, first_slot, 3e9, np.array(fraction), waiting, slot_up)
+    expected = naive_departing(layer.arrays, source, 3e9, fraction)
+    assert reached == any(part > 0 for _, part in expected)
+    by_switch, by_slot = np.full(layer.n_switches, 7.0), np.full(layer.n_slots, 7.0)
+    for slot, (switch, part) in enumerate(expected):
+        by_switch[switch] += part
+        by_slot[first_slot + slot] += part
+    np.testing.assert_array_equal(waiting, by_switch)
+    np.testing.assert_array_equal(slot_up, by_slot)

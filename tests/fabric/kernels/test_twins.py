@@ -10,7 +10,7 @@ from tests.naive import TWINS
 
 TESTS = Path(__file__).parents[2]
 KERNELS = TESTS.parent / "fabric" / "_kernels"
-DECORATORS = {"kernel", "borrowing_kernel", "inline_step"}
+DECORATORS = {"kernel", "borrowing_kernel", "inline_step", "inlined"}
 
 
 def functions(path):

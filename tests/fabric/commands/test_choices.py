@@ -1,0 +1,20 @@
+"""What the command line knows without loading anything equals what the library knows."""
+
+from typing import get_args
+
+from fabric.builders.description import Wiring
+from fabric.commands import choices
+from fabric.commands.loads import LoadsOutput
+from fabric.routing.registry import ready_policy_names
+from fabric.studies.hotspots import DEFAULT_THRESHOLD
+from fabric.studies.opensm import ENGINES
+
+
+def test_choices_are_the_library_s_own():
+    assert set(choices.POLICIES) == {*ready_policy_names(), "lft"}
+    assert get_args(Wiring) == choices.WIRINGS
+    assert choices.ENGINES == ENGINES
+
+
+def test_the_default_of_threshold_is_the_library_s():
+    assert LoadsOutput().threshold == DEFAULT_THRESHOLD
