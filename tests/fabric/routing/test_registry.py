@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 
 import railscope as rs
-from fabric.routing import pairs
+from fabric.routing import pairs, registry
 from fabric.routing.registry import needed_parameters, policy_options, ready_policy_names
 from tests.fabric.routing.test_sweep import cases, crossed_domains, sent_and_received, uniform
 from tests.naive.routing import assert_conserved
@@ -46,7 +46,14 @@ def random_paths(topology, src, dst, policy):
     return rs.RoutedFlows.whole(rs.FlowPaths.of([path(a, b) for a, b in zip(src.tolist(), dst.tolist(), strict=True)]))
 
 
-rs.register_policy(RandomPath, paths=random_paths)
+@pytest.fixture(scope="module", autouse=True)
+def registered():
+    """The policy, for these tests: others look at those that come with railscope."""
+    before = dict(registry._HANDLERS)
+    rs.register_policy(RandomPath, paths=random_paths)
+    yield
+    registry._HANDLERS.clear()
+    registry._HANDLERS.update(before)
 
 
 @pytest.mark.parametrize("demands", [flow_demands, all_to_all_demands])
