@@ -168,6 +168,8 @@ def gates_of(options: GateOptions) -> "Gates":
 
     if options.max_regression is not None and options.baseline is None:
         usage("--max-regression goes with --baseline")
+    if options.baseline is not None and not options.baseline.is_file():
+        usage(f"--baseline {options.baseline}: no such file; expected a JSON document of the same command")
     return Gates(
         options.max_time,
         options.max_over_bound,

@@ -69,6 +69,9 @@ def finish(report: "Report", output: Output, limits: "Gates | None" = None) -> N
     """Give a report out; exit 3 if the user's limits are crossed."""
     from fabric.reports.emit import emit, limits_crossed
 
+    lines = [] if limits is None else limits_crossed(report, limits)
     emit(report, json=output.json, verbose=output.verbose, force=output.force)
-    if limits is not None and limits_crossed(report, limits):
+    for line in lines:
+        print(f"railscope: limit crossed: {line}", file=sys.stderr)
+    if lines:
         raise typer.Exit(3)

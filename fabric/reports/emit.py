@@ -66,9 +66,6 @@ def emit(report: Report, *, json: bool, verbose: bool = False, force: bool = Fal
     print_report(sentences, report.tables, report.notes, report.assumptions, verbose)
 
 
-def limits_crossed(report: Report, gates: Gates) -> bool:
-    """Say on standard error which limits a report crosses; whether there are any."""
-    lines = crossed(gates, report.headlines, str(report.document["schema"])) if report.headlines else []
-    for line in lines:
-        print(f"railscope: limit crossed: {line}", file=sys.stderr)
-    return bool(lines)
+def limits_crossed(report: Report, gates: Gates) -> list[str]:
+    """A line for each limit that a report crosses; errors as for `fabric.reports.gates.crossed`."""
+    return crossed(gates, report.headlines, str(report.document["schema"])) if report.headlines else []

@@ -211,8 +211,9 @@ def why(rows: Sequence[Row], found: dict[str, AlphaBeta]) -> list[str]:
         if place < len(rows) and rows[place].algorithm == rows[first].algorithm:
             continue
         name = rows[first].algorithm
-        span = f"{format_bytes(rows[first].size)} to {format_bytes(rows[place - 1].size)}"
-        lines.append(f"{name} from {span}: {_shape(found[name])}")
+        ends = [format_bytes(rows[end].size) for end in (first, place - 1)]
+        span = f"at {ends[0]}" if ends[0] == ends[1] else f"from {ends[0]} to {ends[1]}"
+        lines.append(f"{name} {span}: {_shape(found[name])}")
         first = place
     return lines
 

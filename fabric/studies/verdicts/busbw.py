@@ -15,7 +15,7 @@ from fabric.studies.hotspots import links_in_job, schedule_bottleneck
 from fabric.studies.verdicts.evidence import evidence_of
 from fabric.studies.verdicts.thresholds import HALF, OFF
 from fabric.studies.verdicts.verdict import Cause, CauseKind, Fact, Limit, Verdict, sentences_of
-from fabric.studies.verdicts.words import busiest, links_of
+from fabric.studies.verdicts.words import busiest, links_of, seconds
 from fabric.timing.prediction import Comparison, Row
 from fabric.topology import Topology
 
@@ -64,10 +64,19 @@ def prediction_verdict(prediction: Prediction) -> Verdict:
         prediction.cross_nic,
         scenario.n_threads,
     )
-    return busbw_verdict(prediction.rows, limit, prediction.comparison)
+    alpha_beta = prediction.algorithms[row.algorithm]
+    protocols = scenario.model.protocols_of(alpha_beta.tuning)
+    protocol = next(one for one in protocols if one.name == row.protocol)
+    latency_s = alpha_beta.latency_s(protocol, scenario.model)
+    return busbw_verdict(prediction.rows, limit, prediction.comparison, latency_s)
 
 
-def busbw_verdict(rows: Sequence[Row], limit: Limit | None = None, comparison: Comparison | None = None) -> Verdict:
+def busbw_verdict(
+    rows: Sequence[Row],
+    limit: Limit | None = None,
+    comparison: Comparison | None = None,
+    latency_s: float = 0.0,
+) -> Verdict:
     """The best bandwidth and what limits it, the size that reaches half of it, and how measurements fit.
 
     Parameters
@@ -77,6 +86,8 @@ def busbw_verdict(rows: Sequence[Row], limit: Limit | None = None, comparison: C
     limit : Limit, optional
         `busbw_limit` of the row of the largest size.
     comparison : Comparison, optional
+    latency_s : float
+        Time of no bytes in the row of the largest size; where it is most of that row's time, it is what limits.
     """
     fastest: dict[float, Row] = {}
     for row in sorted(rows, key=lambda row: row.time_s):
@@ -93,13 +104,20 @@ def busbw_verdict(rows: Sequence[Row], limit: Limit | None = None, comparison: C
         "largest_algorithm": last.algorithm,
         "half_size": half.size,
     }
+    mostly_latency = latency_s > HALF * last.time_s
+    limit = None if mostly_latency else limit
     limits = "" if limit is None else f"; {links_of(limit.tier, limit.direction)} limit it, {busiest(limit)}"
+    if mostly_latency:
+        limits = f"; latency limits it, {seconds(latency_s)} of {seconds(last.time_s)}"
     parts = [
         f"busbw reaches {peak.busbw_GBps:.4g} GB/s at {format_bytes(peak.size)} with {peak.algorithm}{limits}",
-        _latency(best, half),
+        "" if mostly_latency else _latency(best, half),
     ]
     causes: list[Cause] = []
-    if half is not best[0]:
+    if mostly_latency:
+        text = f"latency is {seconds(latency_s)} of {seconds(last.time_s)} at {format_bytes(last.size)}"
+        causes.append(Cause(CauseKind.LATENCY, text, latency_s, {"latency_s": latency_s}))
+    elif half is not best[0]:
         causes.append(
             Cause(CauseKind.LATENCY, parts[1], 0.0, {"half_size": half.size, "smallest_time_s": best[0].time_s})
         )

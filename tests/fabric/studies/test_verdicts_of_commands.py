@@ -10,6 +10,7 @@ from fabric.builders.description import FabricDescription
 from fabric.formats.infiniband.lfts import NO_ENTRY, read_lfts
 from fabric.formats.opening import open_fabric
 from fabric.jobs.placement import packed
+from fabric.jobs.requests import Collective
 from fabric.routing.match_lfts import match_lfts
 from fabric.routing.policies import Adaptive, DModK, Ecmp
 from fabric.scenario import Scenario
@@ -269,3 +270,16 @@ def test_trace_says_what_is_missing_and_what_that_means():
 def test_fastest_of_several_algorithms_counts():
     rows = [Row(8.0, "ring", "LL", 2.0, 1.0, 1.0), Row(8.0, "tree", "LL", 1.0, 2.0, 2.0)]
     assert busbw_verdict(rows).facts["algorithm"] == "tree"
+
+
+def test_small_sizes_are_limited_by_latency_not_by_links():
+    scenario = Scenario.of("hgx-b200-64", Collective("all-reduce"))
+    small = prediction_verdict(predict_busbw(scenario, (8.0, 1024.0)))
+    assert small.cause == CauseKind.LATENCY
+    assert small.limit is None
+    assert "latency limits it" in small.text
+    assert small.time_s is not None
+    assert small.causes[0].explains_s > 0.5 * small.time_s
+    large = prediction_verdict(predict_busbw(scenario, (2.0**34,)))
+    assert large.limit is not None
+    assert "latency limits" not in large.text
