@@ -6,9 +6,9 @@ from .builders import (
     FabricDescription as FabricDescription,
     build as build,
     fat_tree as fat_tree,
-    load_description as load_description,
-    load_preset as load_preset,
     preset_names as preset_names,
+    read_description as read_description,
+    read_preset as read_preset,
 )
 from .builders.changes import changed_description as changed_description, description_keys as description_keys
 from .builders.idle import idle_parts as idle_parts

@@ -198,7 +198,7 @@ class FabricDescription(_Table):
         return self.model_copy(update={"fabric": self.fabric.model_copy(update={"wiring": wiring})})
 
 
-def load_description(path: str | Path) -> FabricDescription:
+def read_description(path: str | Path) -> FabricDescription:
     """Read and check a TOML file, plain, gzip or xz.
 
     Raises

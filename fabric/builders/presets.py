@@ -13,7 +13,7 @@ def preset_names() -> tuple[str, ...]:
     return tuple(sorted(file.name.removesuffix(".toml") for file in folder.iterdir() if file.name.endswith(".toml")))
 
 
-def load_preset(name: str) -> FabricDescription:
+def read_preset(name: str) -> FabricDescription:
     """The description of a preset.
 
     Raises

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 from collectives.errors import InputError
 from fabric.builders.clos import build
-from fabric.builders.description import FabricDescription, Wiring, load_description
+from fabric.builders.description import FabricDescription, Wiring, read_description
 from fabric.builders.idle import idle_parts
 from fabric.builders.nvlink import with_nvlink
-from fabric.builders.presets import load_preset, preset_names
+from fabric.builders.presets import preset_names, read_preset
 from fabric.formats.infiniband.subnet import Subnet, SubnetFabric, hosts_and_rails, subnet_fabric
 from fabric.formats.registry import Format, format_of, readable, readable_titles
 from fabric.topology import Topology
@@ -146,7 +146,7 @@ def open_lfts(path: str | Path) -> "LftDump":
 
 def open_description(path: str, wiring: Wiring | None = None) -> OpenedFabric:
     """The fabric of a TOML description, wired as it says or as asked."""
-    return described(path, _wired(load_description(path), wiring))
+    return described(path, _wired(read_description(path), wiring))
 
 
 def open_subnet(path: str, subnet: Subnet, host_pattern: str | None = None) -> OpenedFabric:
@@ -163,7 +163,7 @@ def _opened(source: str, options: dict[str, str]) -> OpenedFabric:
     if source in preset_names() or not Path(source).exists():
         _check_options(source, options, {"wiring"})
         wiring: Wiring | None = options.get("wiring")  # type: ignore[assignment]
-        return described(source, _wired(load_preset(source), wiring))
+        return described(source, _wired(read_preset(source), wiring))
     if Path(source).is_dir():
         raise InputError(f"{source}: is a folder; expected a file")
     found = format_of(source)

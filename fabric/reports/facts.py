@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from collectives.demand import Int32Vector
-from fabric.builders.presets import load_preset, preset_names
+from fabric.builders.presets import preset_names, read_preset
 from fabric.formats.opening import OpenedFabric
 from fabric.reports.documents.facts import (
     CablesPart,
@@ -135,7 +135,7 @@ def fabric_report(given: OpenedFabric) -> Report:
 
 def presets_report() -> Report:
     """What `fabric list` has to say."""
-    presets = [load_preset(name).fabric for name in preset_names()]
+    presets = [read_preset(name).fabric for name in preset_names()]
     rows: list[PresetPart] = [
         {"name": one.name, "technology": one.technology, "description": one.description} for one in presets
     ]

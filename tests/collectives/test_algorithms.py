@@ -24,7 +24,7 @@ from collectives import (
 from collectives.demand import Int32Vector
 from collectives.proof import prove
 from collectives.steps import NetworkStep, Program, Step, Sum, schedule_of, step_of
-from fabric.builders import build, load_preset
+from fabric.builders import build, read_preset
 from fabric.jobs.placement import packed
 from fabric.routing.link_loads import schedule_loads
 from fabric.topology import ISL, NIC, NVLINK
@@ -305,7 +305,7 @@ def test_no_member_is_inner_in_both_trees(n):
 
 def test_nvls_halves_what_the_scale_up_carries():
     """Buffers of S: NVLS takes S (1 + 1 / m) of a GPU's NVLink each way, reduce-scatter and all-gather 2 S (m - 1) / m."""
-    topology = build(load_preset("hgx-b200-64"))
+    topology = build(read_preset("hgx-b200-64"))
     placement = packed(topology)
     domain, rail = topology.endpoint_domain, topology.endpoint_rail
     groups = Groups.consecutive(64, 64)
@@ -324,7 +324,7 @@ def test_nvls_halves_what_the_scale_up_carries():
 
 def test_sharp_sends_each_buffer_once():
     """In-network reduction: the buffer once up and once down every host link, a ring 2 (n - 1) / n of it."""
-    topology = build(load_preset("hgx-b200-64").model_copy(update={"scale_up": None}))
+    topology = build(read_preset("hgx-b200-64").model_copy(update={"scale_up": None}))
     groups, placement = Groups.consecutive(64, 64), packed(topology)
     nic = topology.link_kind == NIC
     sharp, ring_ = (
@@ -337,7 +337,7 @@ def test_sharp_sends_each_buffer_once():
 
 def test_sharp_after_nvls_sends_a_shard_of_it():
     """8 GPUs in a domain: each NIC an eighth of the buffer, each NVLink (1 + 1 / 8) of it."""
-    topology = build(load_preset("hgx-b200-64"))
+    topology = build(read_preset("hgx-b200-64"))
     domain, rail = topology.endpoint_domain, topology.endpoint_rail
     schedule = collective_schedule("all-reduce", Groups.consecutive(64, 64), 8e6, "sharp", domain, rail)
     loads = schedule_loads(topology, schedule, packed(topology)).total
@@ -368,7 +368,7 @@ def test_channels_use_every_nic_once(cross_nic, rails_on):
 
     Rings of NCCL_CROSS_NIC 0 and 2 stay on their rails (8 hosts: an even number), those of 1 go one rail on.
     """
-    topology = build(load_preset("hgx-b200-64"))
+    topology = build(read_preset("hgx-b200-64"))
     placement, groups = packed(topology), Groups.consecutive(64, 64)
     domain, rail = topology.endpoint_domain, topology.endpoint_rail
     schedule = collective_schedule("all-reduce", groups, 8e6, "rings", domain, rail, cross_nic=cross_nic)

@@ -31,7 +31,7 @@ from fabric.bounds.cuts import (
     traffic_bound,
 )
 from fabric.bounds.linear_program import linear_program_bound
-from fabric.builders import build, fat_tree, load_preset
+from fabric.builders import build, fat_tree, read_preset
 from fabric.builders.description import Core, FabricDescription, Hosts, Leaf, ScaleUp, Spine
 from fabric.jobs.placement import Placement, domain_of_rank, packed, rail_of_rank, scattered
 from fabric.routing.link_loads import link_loads, schedule_loads
@@ -422,7 +422,7 @@ def test_nothing_beats_the_cuts(description, data):
 
 @pytest.fixture(scope="module")
 def cluster():
-    return build(load_preset("hgx-b200-64"))
+    return build(read_preset("hgx-b200-64"))
 
 
 @pytest.mark.parametrize(("collective", "algorithm"), EVERY_ALGORITHM)
@@ -588,7 +588,7 @@ def test_the_linear_program_finds_what_shortest_paths_miss():
 
 
 def test_too_large_and_in_network_are_refused(cluster):
-    large = build(load_preset("gb300-2048"))
+    large = build(read_preset("gb300-2048"))
     everyone, placement = all_to_all(Groups.consecutive(2048, 2048), 1e6), packed(large, 2048, 64)
     with pytest.raises(InputError, match="expected at most"):
         linear_program_bound(large, everyone, placement)

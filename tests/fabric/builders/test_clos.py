@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from collectives import InputError
-from fabric.builders import build, fat_tree, load_preset, preset_names
+from fabric.builders import build, fat_tree, preset_names, read_preset
 from fabric.builders.clos import shape_of
 from fabric.builders.description import Core, FabricDescription, Hosts, Leaf, ScaleUp, Spine, parse_description
 from fabric.topology import ISL, NIC, NVLINK, SWITCH
@@ -89,7 +89,7 @@ def test_two_and_three_tier_fat_trees():
 
 @pytest.mark.parametrize("name", preset_names())
 def test_presets_say_what_they_are(name):
-    description = load_preset(name)
+    description = read_preset(name)
     gpus = int(name.split("-")[-1])
     assert description.job.gpus == gpus
     assert description.scale_up is not None
@@ -102,7 +102,7 @@ def test_presets_say_what_they_are(name):
 
 @pytest.mark.parametrize("name", preset_names())
 def test_naive_and_rail_aware_have_the_same_parts(name):
-    description = load_preset(name)
+    description = read_preset(name)
     rail, host = (build(description.with_wiring(wiring)) for wiring in ("rail", "host"))
     assert counts(rail) == counts(host)
     assert sorted(np.diff(rail.out_start)) == sorted(np.diff(host.out_start))
@@ -247,11 +247,11 @@ def test_refuses_in_one_line(change, message):
 
 def test_unknown_preset_is_told_the_nearest():
     with pytest.raises(InputError, match="gb300-8129: neither a preset nor a file; did you mean gb300-8192"):
-        load_preset("gb300-8129")
+        read_preset("gb300-8129")
 
 
 def test_nvlink_domains_join_whole_hosts():
-    topology = build(load_preset("gb300-2048"))
+    topology = build(read_preset("gb300-2048"))
     domain, host = topology.endpoint_domain, topology.endpoint_host
     np.testing.assert_array_equal(domain, host // 18)
     assert set(topology.link_capacity_gbps[topology.link_kind == NVLINK]) == {7200.0}

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from fabric.builders import build, fat_tree, load_preset, preset_names
+from fabric.builders import build, fat_tree, preset_names, read_preset
 from fabric.builders.clos import shape_of
 from fabric.builders.description import Core, Spine
 from fabric.builders.idle import idle_parts, idle_switches
@@ -35,7 +35,7 @@ def test_as_defined_on_described_fabrics(description):
 @pytest.mark.parametrize("name", preset_names())
 @pytest.mark.parametrize("wiring", ["rail", "host"])
 def test_presets_have_none(name, wiring):
-    assert idle_parts(build(load_preset(name).with_wiring(wiring))) == ()
+    assert idle_parts(build(read_preset(name).with_wiring(wiring))) == ()
     assert not any("warning" in note for note in open_fabric(name, wiring).notes)
 
 

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from collectives import AllToAll, Groups, InputError
-from fabric.builders import build, load_preset
+from fabric.builders import build, read_preset
 from fabric.formats.exporting import exported
 from fabric.formats.infiniband.ibsim import ibsim_netlist
 from fabric.formats.infiniband.lfts import read_lfts
@@ -47,7 +47,7 @@ def test_infragraph_of_another_tool():
 
 @pytest.mark.parametrize("preset", ["hgx-b200-64"])
 def test_infragraph_written_and_read_is_the_same_fabric(tmp_path, preset):
-    fabric = build(load_preset(preset))
+    fabric = build(read_preset(preset))
     loads = link_loads(fabric, AllToAll(Groups.consecutive(64, 64), np.ones(64), np.ones(64)), packed(fabric))
     path = tmp_path / "x.infragraph.json"
     texts = annotated(fabric, loads.bytes, path)
@@ -104,7 +104,7 @@ def test_infragraph_is_refused_in_one_line(tmp_path, text, message):
 
 
 def test_a_cable_without_bandwidth_is_refused(tmp_path):
-    document, _ = infragraph_documents(build(load_preset("hgx-b200-64")))
+    document, _ = infragraph_documents(build(read_preset("hgx-b200-64")))
     del document["links"][0]["physical"]
     path = tmp_path / "x.infragraph.json"
     path.write_text(infragraph_text(document))
@@ -115,7 +115,7 @@ def test_a_cable_without_bandwidth_is_refused(tmp_path):
 @settings(deadline=None, max_examples=25)
 @given(st.data())
 def test_damaged_infragraph_is_read_or_refused(tmp_path_factory, data):
-    document = infragraph_text(infragraph_documents(build(load_preset("hgx-b200-64")))[0])
+    document = infragraph_text(infragraph_documents(build(read_preset("hgx-b200-64")))[0])
     lines = document.split("\n")
     for _ in range(data.draw(st.integers(1, 3))):
         place = data.draw(st.integers(0, len(lines) - 1))
@@ -184,7 +184,7 @@ def test_simai_is_refused(tmp_path, text, message):
 
 
 def test_graphml_is_what_networkx_reads(tmp_path):
-    given = OpenedFabric("x", build(load_preset("hgx-b200-64")))
+    given = OpenedFabric("x", build(read_preset("hgx-b200-64")))
     made = exported(given, tmp_path / "x.graphml")
     ((name, data),) = made.files.items()
     assert isinstance(data, bytes)
@@ -202,7 +202,7 @@ def test_graphml_is_what_networkx_reads(tmp_path):
 
 
 def test_a_netlist_reads_back_as_the_same_fabric(tmp_path):
-    fabric = build(load_preset("hgx-b200-64"))
+    fabric = build(read_preset("hgx-b200-64"))
     path = tmp_path / "x.net"
     path.write_text(ibsim_netlist(fabric).text)
     again = open_fabric(str(path)).topology
@@ -220,7 +220,7 @@ def test_a_netlist_reads_back_as_the_same_fabric(tmp_path):
 
 
 def test_speeds_that_ibsim_does_not_know_are_said():
-    fabric = build(load_preset("hgx-b200-64"))
+    fabric = build(read_preset("hgx-b200-64"))
     assert ibsim_netlist(fabric).notes == ()
     assert "8xHDR" in ibsim_netlist(fabric).text
     from dataclasses import replace

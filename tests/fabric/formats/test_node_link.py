@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 
 from collectives import InputError
-from fabric.builders import build, load_preset
+from fabric.builders import build, read_preset
 from fabric.formats.node_link import from_networkx, read_node_link, to_networkx, write_node_link
 from tests.random_fabrics import fabrics
 
@@ -54,7 +54,7 @@ def test_networkx_round_trip(topology):
 @pytest.mark.parametrize("suffix", [".json", ".json.gz"])
 def test_files_round_trip_and_networkx_reads_them(tmp_path, suffix):
     for name in ("hgx-b200-64", "gb300-2048"):
-        topology = build(load_preset(name))
+        topology = build(read_preset(name))
         path = tmp_path / f"{name}{suffix}"
         write_node_link(topology, path)
         assert_same(topology, read_node_link(path))

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 
 from collectives import InputError
-from fabric.builders import build, load_preset
+from fabric.builders import build, read_preset
 from fabric.jobs.placement import Placement, explicit, packed, read_placement, scattered
 
 
 @pytest.fixture(scope="module")
 def racks():
-    return build(load_preset("gb300-2048"))
+    return build(read_preset("gb300-2048"))
 
 
 def test_packed_takes_the_first_hosts_of_each_rack(racks):

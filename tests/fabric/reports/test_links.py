@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from collectives.demand import Flows
-from fabric import Adaptive, Ecmp, build, link_loads, links_csv, load_preset, packed
+from fabric import Adaptive, Ecmp, build, link_loads, links_csv, packed, read_preset
 from fabric.reports.csv_text import csv_text
 from fabric.reports.links import LINK_COLUMNS, link_text, tier_text
 from fabric.reports.loads import routing_text
@@ -27,7 +27,7 @@ def test_csv_reads_back_as_written(rows):
 
 
 def test_a_row_per_directed_link():
-    topology = build(load_preset("hgx-b200-64"))
+    topology = build(read_preset("hgx-b200-64"))
     loads = link_loads(topology, Flows(np.array([0]), np.array([9]), np.array([1e6])), packed(topology, 64), Adaptive())
     header, *rows = csv.reader(io.StringIO(links_csv(loads)))
     assert tuple(header) == LINK_COLUMNS

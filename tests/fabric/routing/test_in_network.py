@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from collectives import Groups, Reduction
-from fabric.builders import build, load_preset
+from fabric.builders import build, read_preset
 from fabric.jobs.placement import Placement, packed
 from fabric.routing.link_loads import link_loads
 from fabric.topology import ENDPOINT, NVSWITCH
@@ -85,7 +85,7 @@ def test_the_loaded_tree_computes_the_sum(topology, data):
 @pytest.mark.parametrize(("preset", "ranks"), [("gb300-2048", 64), ("hgx-b200-64", 64), ("gb300-2048", 128)])
 def test_presets_reduce_in_every_plane(preset, ranks):
     """Groups across racks: a tree in each of the four planes with a quarter of the bytes; in a rack: its NVSwitch."""
-    topology = build(load_preset(preset))
+    topology = build(read_preset(preset))
     endpoints = packed(topology, ranks, 4 if ranks == 128 else None).endpoint
     demand = Reduction(Groups.consecutive(ranks, ranks), np.array([1e9]))
     carried = link_loads(topology, demand, Placement(endpoints)).bytes

@@ -118,7 +118,7 @@ def test_all_to_all_follows_from_flows():
         return rs.link_loads(topology, some, placement, rs.DModK(), n_threads)
 
     rs.register_policy(FlowsOnly, flows=flows)
-    topology = rs.build(rs.load_preset("hgx-b200-64"))
+    topology = rs.build(rs.read_preset("hgx-b200-64"))
     demand = uniform(topology.n_endpoints)
     loads = rs.link_loads(topology, demand, rs.packed(topology), FlowsOnly())
     np.testing.assert_allclose(loads.bytes, rs.link_loads(topology, demand, rs.packed(topology), rs.DModK()).bytes)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from fabric.builders import build, load_preset
+from fabric.builders import build, read_preset
 from fabric.formats.infiniband.lfts import NO_ENTRY, read_lfts
 from fabric.formats.opening import open_fabric
 from fabric.routing.lft_walk import lft_arrays
@@ -187,7 +187,7 @@ def cut(fabric, *cables, slower=()):
 
 
 def test_cables_that_are_slow_or_missing():
-    fabric = build(load_preset("hgx-b200-64"))
+    fabric = build(read_preset("hgx-b200-64"))
     isl = np.flatnonzero((fabric.link_kind == ISL) & (np.arange(fabric.n_links) < fabric.link_reverse))
     found = {finding.kind: finding for finding in check_fabric(cut(fabric, isl[3], slower=isl[7:9])).findings}
     assert (found["slow cable"].count, found["slow cable"].severity) == (2, "warning")
@@ -201,7 +201,7 @@ def test_cables_that_are_slow_or_missing():
 
 
 def test_an_adapter_on_the_wrong_rail():
-    fabric = build(load_preset("hgx-b200-64"))
+    fabric = build(read_preset("hgx-b200-64"))
     rail = fabric.nodes.rail.copy()
     rail[[3, 4]] = rail[[4, 3]]
     swapped = Topology.from_cables(fabric.name, replace(fabric.nodes, rail=rail), cables_of(fabric))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from collectives.schedule import Overlap
-from fabric.builders import build, load_preset
+from fabric.builders import build, read_preset
 from fabric.jobs.placement import packed
 from fabric.routing.link_loads import LinkLoads, ScheduleLoads
 from fabric.studies.hotspots import (
@@ -20,7 +20,7 @@ from fabric.topology import DOWN, ISL, NIC, UP
 
 @pytest.fixture(scope="module")
 def fabric():
-    return build(load_preset("hgx-b200-64"))
+    return build(read_preset("hgx-b200-64"))
 
 
 def test_one_hot_cable_is_found_and_named(fabric):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from collectives import AllToAll, Groups, InputError
-from fabric.builders import build, load_preset
+from fabric.builders import build, read_preset
 from fabric.builders.description import FabricDescription, Hosts, Leaf, Spine
 from fabric.formats.infiniband.ibsim import ibsim_netlist
 from fabric.formats.infiniband.lfts import read_lfts
@@ -37,7 +37,7 @@ def cluster(hosts, wiring, removed=0):
     """8-GPU hosts on leaves of 64 ports; some leaf-spine cables taken out."""
     if hosts == 8:
         # NVLink is none of the subnet manager's business.
-        fabric = build(load_preset("hgx-b200-64").with_wiring(wiring).model_copy(update={"scale_up": None}))
+        fabric = build(read_preset("hgx-b200-64").with_wiring(wiring).model_copy(update={"scale_up": None}))
     else:
         description = FabricDescription(
             fabric=Hosts(name=f"live{8 * hosts}", hosts=hosts, gpus_per_host=8, gpu_gbps=400.0, wiring=wiring),

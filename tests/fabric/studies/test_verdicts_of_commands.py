@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from fabric.builders import build, load_preset
+from fabric.builders import build, read_preset
 from fabric.builders.description import FabricDescription
 from fabric.formats.infiniband.lfts import NO_ENTRY, read_lfts
 from fabric.formats.opening import open_fabric
@@ -61,7 +61,7 @@ def test_ladder_where_placement_alone_does_it():
 
 
 def test_ladder_of_one_ring_gains_nothing_and_says_why():
-    description = load_preset("hgx-b200-64")
+    description = read_preset("hgx-b200-64")
     job = collective_job("all-reduce", 64)
     verdict = ladder_verdict(rungs_of(description, job))
     assert "no faster than the naive one" in verdict.sentences[0]
@@ -97,7 +97,7 @@ def test_routings_name_the_tables_and_the_best_other():
 
 
 def test_routings_where_the_first_is_best():
-    topology = build(load_preset("hgx-b200-64"))
+    topology = build(read_preset("hgx-b200-64"))
     job = collective_job("all-to-all", 64)
     first = routed(topology, job, DModK())
     outcomes = compare_routings(first.scenario)
@@ -108,7 +108,7 @@ def test_routings_where_the_first_is_best():
 
 @pytest.fixture(scope="module")
 def predicted():
-    topology = build(load_preset("hgx-b200-64"))
+    topology = build(read_preset("hgx-b200-64"))
     where = packed(topology, 64)
     model = model_for("", topology.nvlink_gbps, None, None)[0]
     found = alpha_betas(topology, where, "all-reduce", ("ring",), Adaptive(), model)

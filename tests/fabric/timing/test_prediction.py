@@ -21,7 +21,7 @@ from collectives import (
 )
 from collectives.algorithm import AUTO, Tuning
 from collectives.programs import direct_all_to_all
-from fabric.builders import build, fat_tree, load_preset
+from fabric.builders import build, fat_tree, read_preset
 from fabric.jobs.placement import packed
 from fabric.routing.link_loads import schedule_loads
 from fabric.routing.policies import Adaptive
@@ -155,7 +155,7 @@ def test_all_that_nccl_tests_prints_is_read(tmp_path):
 
 @pytest.fixture(scope="module")
 def cluster():
-    return build(load_preset("hgx-b200-64"))
+    return build(read_preset("hgx-b200-64"))
 
 
 PLAIN = TimeModel(protocols=(Protocol("one", 10e-6, 1e-6, 5e-6, 0.5),))
@@ -274,7 +274,7 @@ def test_latency_rules_small_sizes_and_bytes_large_ones(cluster):
 
 def test_the_automatic_choice_asks_each_algorithm(cluster):
     """Pairwise up to 256 ranks; and what others register is asked too, with its facts."""
-    large = build(load_preset("gb300-2048"))
+    large = build(read_preset("gb300-2048"))
     asked = []
 
     def when(facts):
