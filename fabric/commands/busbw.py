@@ -10,11 +10,17 @@ from collectives.bandwidth import COLLECTIVES
 from fabric.commands.choices import choice
 from fabric.commands.grouping import OptionGroup
 from fabric.commands.options import (
+    Axis,
+    Channels,
+    CrossNic,
     FabricOptions,
     Force,
     GateOptions,
+    GroupSize,
     HashOptions,
     Json,
+    Order,
+    Parallel,
     PlacementOptions,
     RoutingOptions,
     Threads,
@@ -55,29 +61,15 @@ class TestOptions(OptionGroup):
         list[Path] | None,
         typer.Option(metavar="FILE", help="Operations of a trace instead; again for each file, or a pattern."),
     ] = None
-    group: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Ranks per group, consecutive [default: the whole job].")
-    ] = None
-    parallel: Annotated[
-        str | None, typer.Option(metavar="SIZES", help="Parallel layout, e.g. tp=4,pp=8,ep=64 (Megatron's meaning).")
-    ] = None
-    axis: Annotated[
-        str | None, typer.Option(metavar="AXES", help="Axes of --parallel that the groups run over, e.g. ep.")
-    ] = None
-    order: Annotated[
-        str | None, typer.Option(help="Order of the axes of --parallel, fastest first [default: tp-cp-ep-dp-pp].")
-    ] = None
+    group: GroupSize = None
+    parallel: Parallel = None
+    axis: Axis = None
+    order: Order = None
     algorithm: Annotated[
         str, typer.Option(metavar="A,B", help="Algorithms to list, or auto: the fastest for each size.")
     ] = "auto"
-    channels: Annotated[
-        int | None,
-        typer.Option(min=1, metavar="N", help="Rings or trees, or GPUs of a domain that talk across [default: all]."),
-    ] = None
-    cross_nic: Annotated[
-        int | None,
-        typer.Option(min=0, max=2, help="Rails of rings, as NCCL_CROSS_NIC: 0 one, 1 any, 2 in pairs [default: 2]."),
-    ] = None
+    channels: Channels = None
+    cross_nic: CrossNic = None
     measured: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Results of nccl-tests (table or JSON) to lay beside.")
     ] = None
@@ -163,8 +155,8 @@ def busbw(
     \b
     Examples:
       railscope busbw hgx-b200-64 --collective all-reduce --sizes 8B:16GiB
-      railscope busbw my.toml --gpus 8 --algorithm ring,trees,nvls --measured all_reduce_perf.txt
-      railscope busbw gb300-2048 --collective all-to-all --algorithm direct,pxn,two-phase --figure busbw.png
+      railscope busbw my.toml --gpus 8 --measured all_reduce_perf.txt
+      railscope busbw gb300-2048 --collective all-to-all --algorithm direct,pxn
     """
     policy = policy_name(routed, hashing, seed_used=job.placement == "scattered")
     time.check()
@@ -198,12 +190,12 @@ def busbw(
     results = read_nccl_tests(test.measured) if test.measured is not None else None
     check_outputs(output.figure, (), output.force)
     given = opened(fabric)
-    tables = lfts_of(given, [routed.lfts] if routed.lfts else [], skip_unrouted=False)
+    lfts = lfts_of(given, [routed.lfts] if routed.lfts else [], skip_unrouted=False)
     scenario = Scenario.of(
         given,
         request_of(traffic),
         rule=rule,
-        routing=routing_of(policy, hashing, tables[0] if tables else None),
+        routing=routing_of(policy, hashing, lfts[0] if lfts else None),
         times=time.given(),
         latency_factor=time.latency_factor,
         bandwidth_factor=time.bandwidth_factor,

@@ -57,10 +57,10 @@ def compare(
     \b
     Examples:
       railscope compare gb300-8192 --collective all-to-all --group 64
-      railscope compare hgx-b200-64 --collective all-reduce --algorithm hierarchical --size 256MiB
-      railscope compare hgx-b200-64 --vary wiring=rail,host --vary oversubscription=1,2 --vary routing=adaptive,ecmp
-      railscope compare small.toml large.toml --collective all-to-all --group 64 --prices prices.toml
-      railscope compare cluster.ibnetdiscover --lfts opensm-lfts.dump --hosts 'h00[00-15]'
+      railscope compare hgx-b200-64 --collective all-reduce --algorithm auto
+      railscope compare hgx-b200-64 --vary wiring=rail,host --vary routing=ecmp,dmodk
+      railscope compare small.toml large.toml --group 64 --prices prices.toml
+      railscope compare subnet.txt --lfts lfts.dump --hosts 'h00[00-15]'
     """
     check_traffic(traffic, usual=True)
     if output.no_figure and output.figure is not None:
@@ -97,14 +97,14 @@ def compare(
                 usage(f"{option}: naive to rail-aware places the job itself; --lfts compares routings")
     if isinstance(asked, Collective):
         asked = asked.usually_grouped([given], rule)
-    tables = lfts_of(given, lfts or (), skip_unrouted)
+    matched = lfts_of(given, lfts or (), skip_unrouted)
     with working("algorithms"):
         scenario = Scenario.of(given.wired("rail") if steps else given, asked, rule=rule, n_threads=threads)
     if steps:
         with working("naive to rail-aware"):
             report = ladder_report(ladder(scenario, ecmp_of(hashing)), picture, output.csv)
     else:
-        routings = usual_routings([table.routing for table in tables], ecmp_of(hashing))
+        routings = usual_routings([one.routing for one in matched], ecmp_of(hashing))
         with working("routing"):
             report = routings_report(compare_routings(scenario, routings), picture, output.csv)
     finish(report, output, limits)

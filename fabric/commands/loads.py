@@ -69,9 +69,9 @@ def loads(
 
     \b
     Examples:
-      railscope loads gb300-2048 --collective all-to-all --group 256 --routing ecmp
+      railscope loads gb300-2048 --collective all-to-all --routing ecmp
       railscope loads hgx-b200-64 --trace rank0.json.gz --csv links.csv
-      railscope loads cluster.ibnetdiscover --lfts opensm-lfts.dump --collective all-to-all --hosts 'h00[00-15]'
+      railscope loads subnet.txt --lfts lfts.dump --collective all-to-all
     """
     check_traffic(traffic)
     policy = policy_name(routed, hashing, seed_used=job.placement == "scattered")

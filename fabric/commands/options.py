@@ -42,6 +42,25 @@ Lfts = Annotated[
     Path | None,
     typer.Option("--lfts", metavar="FILE", help=f"Forwarding tables: {readable_titles('forwarding tables')}."),
 ]
+GroupSize = Annotated[
+    int | None,
+    typer.Option(min=1, metavar="N", help="Ranks per group, consecutive [default: the whole job; compare: 64]."),
+]
+Parallel = Annotated[
+    str | None, typer.Option(metavar="SIZES", help="Parallel layout, e.g. tp=4,pp=8,ep=64 (Megatron's meaning).")
+]
+Axis = Annotated[str | None, typer.Option(metavar="AXES", help="Axes of --parallel that the groups run over, e.g. ep.")]
+Order = Annotated[
+    str | None, typer.Option(help="Order of the axes of --parallel, fastest first [default: tp-cp-ep-dp-pp].")
+]
+Channels = Annotated[
+    int | None,
+    typer.Option(min=1, metavar="N", help="Rings or trees, or GPUs of a domain that talk across [default: all]."),
+]
+CrossNic = Annotated[
+    int | None,
+    typer.Option(min=0, max=2, help="Rails of rings, as NCCL_CROSS_NIC: 0 one, 1 any, 2 in pairs [default: 2]."),
+]
 Threads = Annotated[
     int | None, typer.Option(min=1, metavar="N", help="Threads [default: all]; the result does not depend on it.")
 ]
@@ -107,31 +126,16 @@ class TrafficOptions(OptionGroup):
     size: Annotated[
         str | None, typer.Option(metavar="BYTES", help="Size as nccl-tests counts it, with a unit [default: 1GiB].")
     ] = None
-    group: Annotated[
-        int | None,
-        typer.Option(min=1, metavar="N", help="Ranks per group, consecutive [default: the whole job; compare: 64]."),
-    ] = None
-    parallel: Annotated[
-        str | None, typer.Option(metavar="SIZES", help="Parallel layout, e.g. tp=4,pp=8,ep=64 (Megatron's meaning).")
-    ] = None
-    axis: Annotated[
-        str | None, typer.Option(metavar="AXES", help="Axes of --parallel that the groups run over, e.g. ep.")
-    ] = None
-    order: Annotated[
-        str | None, typer.Option(help="Order of the axes of --parallel, fastest first [default: tp-cp-ep-dp-pp].")
-    ] = None
+    group: GroupSize = None
+    parallel: Parallel = None
+    axis: Axis = None
+    order: Order = None
     algorithm: Annotated[
         str | None,
         typer.Option(metavar="NAME", help="ring, hierarchical, ... (a wrong name lists them); auto: the fastest."),
     ] = None
-    channels: Annotated[
-        int | None,
-        typer.Option(min=1, metavar="N", help="Rings or trees, or GPUs of a domain that talk across [default: all]."),
-    ] = None
-    cross_nic: Annotated[
-        int | None,
-        typer.Option(min=0, max=2, help="Rails of rings, as NCCL_CROSS_NIC: 0 one, 1 any, 2 in pairs [default: 2]."),
-    ] = None
+    channels: Channels = None
+    cross_nic: CrossNic = None
     trace: Annotated[
         list[Path] | None,
         typer.Option(metavar="FILE", help="A trace; again for each rank's file, or a pattern: 'rank*.json.gz'."),

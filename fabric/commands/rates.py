@@ -40,7 +40,7 @@ def rates(
 
     \b
     Example:
-      railscope rates hgx-b200-64 --demand flows.csv --routing ecmp --csv finish.csv
+      railscope rates hgx-b200-64 --demand flows.csv --csv finish.csv
     """
     refuse_given(gates, "a list of flows has none", "max_time", "baseline", "max_regression")
     limits = gates_of(gates)

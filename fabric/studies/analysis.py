@@ -127,6 +127,28 @@ class Analysis:
         return () if make is None else make(self.scenario.domain, self.scenario.rail)
 
 
+class Bounded:
+    """What one design gives: an analysis, with the bound that is compared with."""
+
+    analysis: Analysis
+    bound: Bound | None
+
+    @property
+    def time_s(self) -> float:
+        """Bottleneck time, seconds."""
+        return self.analysis.time_s
+
+    @property
+    def busbw_GBps(self) -> float | None:
+        """As nccl-tests defines it; None without a collective."""
+        return self.analysis.busbw_GBps
+
+    @property
+    def over_bound(self) -> float | None:
+        """Time over the bound; None without one."""
+        return None if self.bound is None else self.time_s / self.bound.time_s
+
+
 def analyse(scenario: Scenario, threshold: float = DEFAULT_THRESHOLD) -> Analysis:
     """Route a scenario and look at its loads.  Errors as for `fabric.routing.link_loads.link_loads`."""
     topology, placement = scenario.topology, scenario.placement

@@ -21,7 +21,7 @@ from fabric.jobs.rule import PLACEMENTS, SCATTERED, PlacementRule
 from fabric.routing.policies import Ecmp, Routing
 from fabric.routing.registry import make_policy, ready_policy_names
 from fabric.scenario import TRANSPORTS, Scenario, check_transport
-from fabric.studies.analysis import Analysis, analyse, scenario_bound
+from fabric.studies.analysis import Analysis, Bounded, analyse, scenario_bound
 from fabric.studies.parts import Parts, parts_of
 from fabric.studies.prices import PartsCost, Prices, price_parts
 from fabric.studies.verdicts.thresholds import SAME
@@ -68,7 +68,7 @@ class Variant:
 
 
 @dataclass(frozen=True, eq=False)
-class DesignOutcome:
+class DesignOutcome(Bounded):
     """What one design gives, and what it is made of.
 
     Attributes
@@ -92,21 +92,6 @@ class DesignOutcome:
     def name(self) -> str:
         """What tells it from the others."""
         return self.variant.name
-
-    @property
-    def time_s(self) -> float:
-        """Bottleneck time, seconds."""
-        return self.analysis.time_s
-
-    @property
-    def busbw_GBps(self) -> float | None:
-        """As nccl-tests defines it; None without a collective."""
-        return self.analysis.busbw_GBps
-
-    @property
-    def over_bound(self) -> float | None:
-        """Time over the bound; None without one."""
-        return None if self.bound is None else self.time_s / self.bound.time_s
 
 
 def vary_keys() -> tuple[str, ...]:

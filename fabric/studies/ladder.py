@@ -12,7 +12,7 @@ from fabric.jobs.rule import PACKED, SCATTERED
 from fabric.routing.link_loads import ScheduleLoads
 from fabric.routing.policies import Adaptive, Ecmp, Routing
 from fabric.scenario import DIRECT, PXN, Scenario
-from fabric.studies.analysis import Analysis, analyse, scenario_bound
+from fabric.studies.analysis import Analysis, Bounded, analyse, scenario_bound
 from fabric.studies.hotspots import Hotspot, TierSummary
 from fabric.topology import NVLINK, NVSWITCH, SWITCH, Topology
 
@@ -28,7 +28,7 @@ class Design:
 
 
 @dataclass(frozen=True, eq=False)
-class Outcome:
+class Outcome(Bounded):
     """What one design gives.
 
     Attributes
@@ -56,16 +56,6 @@ class Outcome:
         return self.analysis.placement
 
     @property
-    def time_s(self) -> float:
-        """Bottleneck time, seconds."""
-        return self.analysis.time_s
-
-    @property
-    def busbw_GBps(self) -> float | None:
-        """As nccl-tests defines it; None without a collective."""
-        return self.analysis.busbw_GBps
-
-    @property
     def tiers(self) -> tuple[TierSummary, ...]:
         """Loads by tier and direction."""
         return self.analysis.tiers
@@ -74,11 +64,6 @@ class Outcome:
     def hottest(self) -> Hotspot | None:
         """The link that sets the time (of the longest phase)."""
         return self.analysis.hottest
-
-    @property
-    def over_bound(self) -> float | None:
-        """Time over the bound; None without one."""
-        return None if self.bound is None else self.time_s / self.bound.time_s
 
 
 @dataclass(frozen=True, eq=False)

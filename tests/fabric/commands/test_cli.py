@@ -269,13 +269,14 @@ def test_a_crossed_threshold_is_exit_3(here):
 
 @pytest.mark.parametrize(
     "command",
-    [["loads"], ["compare"], ["busbw"], ["rates"], ["trace"]]
+    [["loads"], ["compare"], ["busbw"], ["rates"], ["trace"], ["schema"]]
     + [["fabric", name] for name in ("list", "show", "check", "export", "reroute")],
 )
 def test_every_command_shows_an_example(command):
     done = railscope(*command, "--help")
     assert done.returncode == 0
     assert f"railscope {' '.join(command)}" in done.stdout.split("Example")[1]
+    assert max(map(len, done.stdout.splitlines())) <= 80
 
 
 IB = ROOT / "tests" / "data" / "infiniband"
