@@ -58,7 +58,7 @@ def compare(
     Examples:
       railscope compare gb300-8192 --collective all-to-all --group 64
       railscope compare hgx-b200-64 --collective all-reduce --algorithm auto
-      railscope compare hgx-b200-64 --vary wiring=rail,host --vary routing=ecmp,dmodk
+      railscope compare hgx-b200-64 --vary wiring=rail,host --vary planes=1,2
       railscope compare small.toml large.toml --group 64 --prices prices.toml
       railscope compare subnet.txt --lfts lfts.dump --hosts 'h00[00-15]'
     """
