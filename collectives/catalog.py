@@ -54,6 +54,8 @@ def algorithm_of(collective: str, name: str | None = None) -> Algorithm:
         If there is none: names the nearest one.
     """
     own = _registered[known_collective(collective)]
+    if not own:
+        raise InputError(f"collective {collective}: it has no algorithm; expected one by `register_algorithm`")
     if name is None:
         return next(iter(own.values()))
     if name not in own:

@@ -123,6 +123,8 @@ def _program_of(
 
 
 def _prove(collective: str, program: Program) -> None:
+    if collective not in _CLAIMS:
+        raise InputError(f"proof of {collective}: what it computes is not said; expected a row in collectives/proof.py")
     n, everyone = program.n, (1 << program.n) - 1
     if program.n_blocks % n and collective in _OWN_BLOCKS:
         raise InputError(f"{collective} of {n}: {program.n_blocks} blocks; expected a multiple of {n}")

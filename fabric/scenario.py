@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
-from collectives.catalog import ALGORITHMS
+from collectives.catalog import algorithm_of
 from collectives.demand import Int32Vector
 from collectives.errors import InputError
 from collectives.schedule import Schedule
@@ -252,7 +252,7 @@ def decided(
         where = _placed(fabric, load, rule, placement)
         chosen, reason = fastest(fabric.topology, where, load, routing, model, switches_reduce(fabric), n_threads)
         return asked.decided(chosen), (reason,)
-    usual = ALGORITHMS.get(asked.name, ("",))[0]
+    usual = algorithm_of(asked.name).name
     if asked.algorithm is None and usual == "ring" and fabric.topology.nvlink_gbps is not None:
         return asked, ("algorithm: one ring, which uses one NIC of each domain; auto takes the fastest",)
     return asked, ()

@@ -23,7 +23,9 @@ from itertools import chain, product
 
 import numpy as np
 
+from collectives.bandwidth import known_collective
 from collectives.demand import AllToAll, Demand, FloatVector, Flows, Groups, Int32Vector, Int64Vector, Reduction
+from collectives.errors import InputError
 from collectives.schedule import Schedule
 from fabric.routing.layer import sums_of
 from fabric.topology import UNKNOWN, joined_by
@@ -73,7 +75,13 @@ def cut_demand(
         Bytes as nccl-tests counts them.
     in_network : bool
         Switches may reduce and multicast.
+
+    Raises
+    ------
+    InputError
+        If the collective is unknown, or nothing is said here of what it must move.
     """
+    known_collective(collective)
     nothing, apart = np.zeros(n_parts), np.arange(n_parts)
     if collective == "send-recv":
         return CutDemand(*_to_next(groups, label, n_parts, size), apart, nothing)
@@ -96,6 +104,10 @@ def cut_demand(
         "scatter": (others * has_root, own * ~has_root),
         "gather": (own * ~has_root, others * has_root),
     }
+    if collective not in out_and_into:
+        raise InputError(
+            f"bound of {collective}: what must cross a cut is unknown; expected a row in fabric/bounds/cut_demand.py"
+        )
     out, into = (sums_of(part, values, n_parts) for values in out_and_into[collective])
     if collective != "all-reduce" or in_network:
         return CutDemand(out, into, apart, nothing)

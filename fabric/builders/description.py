@@ -44,36 +44,54 @@ class _Table(BaseModel):
 class Hosts(_Table):
     """Hosts, their GPUs, and how they are wired to leaves."""
 
-    name: Annotated[str, MinLen(1), Field(description="What reports call the fabric.")]
-    description: Annotated[str, Field(description="A line for `railscope fabric list`.")] = ""
+    name: Annotated[str, MinLen(1), Field(description="What reports call the fabric.", examples=["my-cluster"])]
+    description: Annotated[
+        str, Field(description="A line for `railscope fabric list`.", examples=["288 GPUs in 4 racks, two planes"])
+    ] = ""
     technology: Annotated[
         Technology,
         _in_any_case(Technology),
-        Field(description="Decides default latencies and efficiencies, and whether switches can reduce (InfiniBand)."),
+        Field(
+            description="Decides default latencies and efficiencies, and whether switches can reduce (InfiniBand).",
+            examples=["spectrum-x"],
+        ),
         Default("unknown"),
     ] = ""
-    hosts: Annotated[Count, Field(description="Servers or compute trays.")]
-    gpus_per_host: Annotated[Count, Field(description="GPUs, each an endpoint, in a host.")]
+    hosts: Annotated[Count, Field(description="Servers or compute trays.", examples=[72])]
+    gpus_per_host: Annotated[Count, Field(description="GPUs, each an endpoint, in a host.", examples=[4])]
     rails: Annotated[
         Count | None,
-        Field(description="GPU g of a host is on rail g mod `rails`; divides `gpus_per_host`."),
+        Field(description="GPU g of a host is on rail g mod `rails`; divides `gpus_per_host`.", examples=[4]),
         Default("`gpus_per_host`"),
     ] = None
     planes: Annotated[
-        Count, Field(description="Disjoint copies of the switches; each takes `gpu_gbps` / `planes` of every GPU.")
+        Count,
+        Field(
+            description="Disjoint copies of the switches; each takes `gpu_gbps` / `planes` of every GPU.", examples=[2]
+        ),
     ] = 1
-    gpu_gbps: Annotated[Gbps, Field(description="NIC bandwidth of a GPU each way, all planes together.")]
+    gpu_gbps: Annotated[
+        Gbps, Field(description="NIC bandwidth of a GPU each way, all planes together.", examples=[800.0])
+    ]
     wiring: Annotated[
         Wiring,
         _in_any_case(Wiring),
-        Field(description="Each rail to leaves of its own, or whole hosts to one leaf (top of rack)."),
+        Field(
+            description="Each rail to leaves of its own, or whole hosts to one leaf (top of rack).", examples=["rail"]
+        ),
     ] = "rail"
     spines: Annotated[
         SpineSets,
         _in_any_case(SpineSets),
-        Field(description="One set of spines for all leaves (of a pod), or one for each rail."),
+        Field(description="One set of spines for all leaves (of a pod), or one for each rail.", examples=["shared"]),
     ] = "shared"
-    assumptions: Annotated[list[str], Field(description="What the figures rest on, shown with every result.")] = []
+    assumptions: Annotated[
+        list[str],
+        Field(
+            description="What the figures rest on, shown with every result.",
+            examples=[["cabling: two rails share a leaf (assumed)"]],
+        ),
+    ] = []
 
     @property
     def n_rails(self) -> int:
@@ -84,21 +102,23 @@ class Hosts(_Table):
 class ScaleUp(_Table):
     """NVLink domains; without the table there is no NVLink."""
 
-    hosts_per_domain: Annotated[int, Ge(0), Field(description="Hosts that NVLink joins; 0: none.")]
-    gpu_gbps: Annotated[Gbps, Field(description="NVLink bandwidth of a GPU each way.")]
+    hosts_per_domain: Annotated[int, Ge(0), Field(description="Hosts that NVLink joins; 0: none.", examples=[18])]
+    gpu_gbps: Annotated[Gbps, Field(description="NVLink bandwidth of a GPU each way.", examples=[7200.0])]
 
 
 class Leaf(_Table):
     """Leaf switches."""
 
-    radix: Annotated[Count, Field(description="Ports of the switch.")]
-    port_gbps: Annotated[Gbps, Field(description="Fastest speed of a port.")]
-    down_ports: Annotated[Count | None, Field(description="Ports to endpoints."), Default("half of `radix`")] = None
-    oversubscription: Annotated[Ratio, Field(description="Downward over upward capacity.")] = 1.0
-    uplink_gbps: Annotated[
-        Gbps | None, Field(description="Speed of the cables to the spines."), Default("`port_gbps`")
+    radix: Annotated[Count, Field(description="Ports of the switch.", examples=[128])]
+    port_gbps: Annotated[Gbps, Field(description="Fastest speed of a port.", examples=[800.0])]
+    down_ports: Annotated[
+        Count | None, Field(description="Ports to endpoints.", examples=[36]), Default("half of `radix`")
     ] = None
-    rails_per_leaf: Annotated[Count, Field(description="Rail wiring: how many rails share a leaf.")] = 1
+    oversubscription: Annotated[Ratio, Field(description="Downward over upward capacity.", examples=[2.0])] = 1.0
+    uplink_gbps: Annotated[
+        Gbps | None, Field(description="Speed of the cables to the spines.", examples=[800.0]), Default("`port_gbps`")
+    ] = None
+    rails_per_leaf: Annotated[Count, Field(description="Rail wiring: how many rails share a leaf.", examples=[2])] = 1
 
     @property
     def n_down(self) -> int:
@@ -118,19 +138,22 @@ class Spine(_Table):
     (``tests/fabric/builders/test_clos.py``).
     """
 
-    radix: Annotated[Count, Field(description="Ports of the switch.")]
-    port_gbps: Annotated[Gbps, Field(description="Fastest speed of a port.")]
+    radix: Annotated[Count, Field(description="Ports of the switch.", examples=[128])]
+    port_gbps: Annotated[Gbps, Field(description="Fastest speed of a port.", examples=[800.0])]
     count: Annotated[
         Count | None,
-        Field(description="Spines of a set, in each plane; divides a leaf's uplinks."),
+        Field(description="Spines of a set, in each plane; divides a leaf's uplinks.", examples=[9]),
         Default("the smallest divisor of a leaf's uplinks that gives enough ports"),
     ] = None
     pods: Annotated[
-        Count, Field(description="Groups of leaves with spines of their own, joined by cores; needs `[core]`.")
+        Count,
+        Field(description="Groups of leaves with spines of their own, joined by cores; needs `[core]`.", examples=[2]),
     ] = 1
-    oversubscription: Annotated[Ratio, Field(description="With cores: downward over upward capacity.")] = 1.0
+    oversubscription: Annotated[
+        Ratio, Field(description="With cores: downward over upward capacity.", examples=[2.0])
+    ] = 1.0
     uplink_gbps: Annotated[
-        Gbps | None, Field(description="Speed of the cables to the cores."), Default("`port_gbps`")
+        Gbps | None, Field(description="Speed of the cables to the cores.", examples=[800.0]), Default("`port_gbps`")
     ] = None
 
     @property
@@ -142,11 +165,11 @@ class Spine(_Table):
 class Core(_Table):
     """Core switches; without the table there are two tiers."""
 
-    radix: Annotated[Count, Field(description="Ports of the switch.")]
-    port_gbps: Annotated[Gbps, Field(description="Fastest speed of a port.")]
+    radix: Annotated[Count, Field(description="Ports of the switch.", examples=[128])]
+    port_gbps: Annotated[Gbps, Field(description="Fastest speed of a port.", examples=[800.0])]
     count: Annotated[
         Count | None,
-        Field(description="Cores in each plane; a multiple of a set's spines."),
+        Field(description="Cores in each plane; a multiple of a set's spines.", examples=[18]),
         Default("just enough ports"),
     ] = None
 
@@ -154,21 +177,27 @@ class Core(_Table):
 class Time(_Table):
     """Latency and efficiency for predictions with latency."""
 
-    hop_ns: Annotated[Nanoseconds | None, Field(description="For each link beyond two."), Default("by technology")] = (
-        None
-    )
+    hop_ns: Annotated[
+        Nanoseconds | None, Field(description="For each link beyond two.", examples=[1000.0]), Default("by technology")
+    ] = None
     message_ns: Annotated[
-        Nanoseconds | None, Field(description="For each further message that a rank posts."), Default("NCCL's")
+        Nanoseconds | None,
+        Field(description="For each further message that a rank posts.", examples=[1000.0]),
+        Default("NCCL's"),
     ] = None
     wire_efficiency: Annotated[
-        Fraction | None, Field(description="Payload over capacity of the network's links."), Default("by technology")
+        Fraction | None,
+        Field(description="Payload over capacity of the network's links.", examples=[0.98]),
+        Default("by technology"),
     ] = None
     scale_up_efficiency: Annotated[
-        Fraction | None, Field(description="Payload over capacity of NVLink."), Default("by NVLink generation")
+        Fraction | None,
+        Field(description="Payload over capacity of NVLink.", examples=[0.802]),
+        Default("by NVLink generation"),
     ] = None
     nvls_efficiency: Annotated[
         Fraction | None,
-        Field(description="On top of it where NVLink switches add."),
+        Field(description="On top of it where NVLink switches add.", examples=[0.74]),
         Default("by NVLink generation"),
     ] = None
 
@@ -176,9 +205,11 @@ class Time(_Table):
 class Job(_Table):
     """The job that the fabric is built for; what commands take unless told otherwise."""
 
-    gpus: Annotated[Count | None, Field(description="Ranks of the job."), Default("all endpoints")] = None
+    gpus: Annotated[Count | None, Field(description="Ranks of the job.", examples=[256]), Default("all endpoints")] = (
+        None
+    )
     gpus_per_domain: Annotated[
-        Count | None, Field(description="GPUs that the job takes of each NVLink domain."), Default("all")
+        Count | None, Field(description="GPUs that the job takes of each NVLink domain.", examples=[64]), Default("all")
     ] = None
 
 

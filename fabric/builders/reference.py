@@ -1,5 +1,6 @@
 """The TOML schema of descriptions for people and for editors, made from the models that check it."""
 
+import json
 from collections.abc import Iterator
 from importlib.resources import files
 from typing import Any
@@ -14,7 +15,7 @@ _EXAMPLE = "hgx-b200-64"
 
 
 def schema_reference() -> str:
-    """Markdown: every table and key with its type, unit, default, limits and meaning, and a whole example."""
+    """Markdown: every table and key with its type, unit, default, limits, an example and its meaning; a whole file."""
     example = files("fabric").joinpath("presets", f"{_EXAMPLE}.toml").read_text("utf-8")
     lines = [
         "A description is a TOML file.  Keys that are not listed here are refused.  Texts of a fixed choice may be "
@@ -26,7 +27,7 @@ def schema_reference() -> str:
         assert model is not None
         needed = "required" if FabricDescription.model_fields[name].is_required() else "optional"
         lines += [f"## `[{name}]`", "", f"{(model.__doc__ or '').strip().splitlines()[0]} ({needed})", ""]
-        lines += ["| key | value | unit | default | meaning |", "| --- | --- | --- | --- | --- |"]
+        lines += ["| key | value | unit | default | example | meaning |", "| --- | --- | --- | --- | --- | --- |"]
         lines += [f"| {' | '.join(row)} |" for row in _rows(model)]
         lines.append("")
     return "\n".join(
@@ -38,7 +39,8 @@ def _rows(model: type[BaseModel]) -> Iterator[tuple[str, ...]]:
     for key, annotation in annotations_of(model).items():
         field = model.model_fields[key]
         default = said_of(annotation, Default) or _default(field)
-        yield f"`{key}`", expected_of(annotation), said_of(annotation, Unit), default, field.description or ""
+        example = ", ".join(f"`{json.dumps(one)}`" for one in field.examples or ())
+        yield f"`{key}`", expected_of(annotation), said_of(annotation, Unit), default, example, field.description or ""
 
 
 def _default(field: FieldInfo) -> str:

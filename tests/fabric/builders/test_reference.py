@@ -5,18 +5,22 @@ import tomllib
 import pytest
 
 from collectives import InputError
-from fabric.builders.description import FabricDescription, parse_description
+from fabric.builders import build
+from fabric.builders.description import FabricDescription, checked_description, parse_description
+from fabric.builders.idle import idle_parts
 from fabric.builders.reference import description_json_schema, schema_reference
 from fabric.builders.schema import annotations_of, model_of
 
 PAGE = schema_reference()
 ROWS = {}
+EXAMPLES = {}
 for part in PAGE.split("\n## `[")[1:]:
     table = part.split("]")[0]
     for line in part.split("\n"):
         if line.startswith("| `"):
-            key, value, unit, default, meaning = (cell.strip() for cell in line.strip("|").split("|"))
+            key, value, unit, default, example, meaning = (cell.strip() for cell in line.strip("|").split("|"))
             ROWS[table, key.strip("`")] = (value, unit, default, meaning)
+            EXAMPLES[table, key.strip("`")] = example.strip("`")
 
 
 def test_every_key_has_a_row_with_its_meaning():
@@ -37,6 +41,30 @@ def test_every_key_has_a_row_with_its_meaning():
 def test_the_example_is_a_description():
     example = PAGE.split("```toml\n")[1].split("```")[0]
     assert parse_description(example, "page").fabric.name == "hgx-b200-64"
+
+
+def test_the_examples_of_all_keys_together_build_a_fabric():
+    tables = dict.fromkeys(table for table, _ in EXAMPLES)
+    lines = [
+        f"[{table}]\n" + "\n".join(f"{key} = {text}" for (of, key), text in EXAMPLES.items() if of == table)
+        for table in tables
+    ]
+    description = parse_description("\n".join(lines), "examples")
+    topology = build(description)
+    assert topology.n_endpoints == description.fabric.hosts * description.fabric.gpus_per_host
+    assert not idle_parts(topology)
+    assert description.model_fields_set == set(FabricDescription.model_fields)
+
+
+@pytest.mark.parametrize(("table", "key"), EXAMPLES)
+def test_each_example_is_a_value_of_its_key(table, key):
+    """Alone on a small fabric, the example is taken as it is, and stands in the JSON Schema."""
+    tables = tomllib.loads(PAGE.split("```toml\n")[1].split("```")[0])
+    value = tomllib.loads(f"value = {EXAMPLES[table, key]}")["value"]
+    tables.setdefault(table, {"radix": 64, "port_gbps": 400.0})[key] = value
+    assert getattr(getattr(checked_description(tables, "x.toml"), table), key) == value
+    model = model_of(annotations_of(FabricDescription)[table])
+    assert value in description_json_schema()["$defs"][model.__name__]["properties"][key]["examples"]
 
 
 @pytest.mark.parametrize(("table", "key"), [place for place in ROWS if ROWS[place][0] != "a text in quotes"])

@@ -42,7 +42,7 @@ def test_a_toy_format_is_added_from_outside(tmp_path):
     assert rs.export_fabric(given, again) == ()
     assert rs.load_fabric(again).topology.n_links == given.topology.n_links == 10
     path.write_text("nothing\n")
-    with pytest.raises(InputError, match=r"SimAI topology or list of cables$"):
+    with pytest.raises(InputError, match=r" or list of cables$"):
         rs.open_fabric(path)
     with pytest.raises(InputError, match=r"or \.cables \(list of cables\), and perhaps"):
         rs.export_fabric(given, tmp_path / "x.doc")
