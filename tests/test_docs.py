@@ -10,6 +10,7 @@ import typer.main
 import railscope
 from docs.pages.api import api_pages
 from docs.pages.commands import command_pages, help_text
+from docs.pages.documents import document_pages, meaning_of, unit_of
 from docs.pages.examples import example_pages
 from docs.pages.fabric_toml import fabric_toml_pages
 from docs.pages.links import bad_links
@@ -55,6 +56,40 @@ def test_every_key_of_a_fabric_file_is_explained():
         )
         for key in model.model_fields:
             assert f"| `{key}` |" in section
+
+
+def test_every_key_of_a_json_document_is_explained():
+    pages = {page.path: page.text for page in document_pages()}
+    assert set(pages) == {f"documents/{name}.md" for name in ("index", *railscope.schema_names())}
+    for name in railscope.schema_names():
+        schema = railscope.json_schema(name)
+        page = pages[f"documents/{name}.md"].split("\n## The schema")[0]
+        assert f"[{name}]({name}.md)" in pages["documents/index.md"]
+        for part, shape in (("", schema), *schema["$defs"].items()):
+            section = page.split(f"\n## {part}\n")[1] if "properties" in shape and part else page
+            for key, value in shape.get("properties", {}).items():
+                assert f"| `{key}` |" in section.split("\n## ")[0], (name, part, key)
+                assert key == "schema" or meaning_of(value, schema["$defs"]), (name, part, key)
+        assert "any value" not in page
+
+
+@pytest.mark.parametrize(
+    ("key", "unit"),
+    {
+        "time_s": "seconds",
+        "busbw_GBps": "1e9 bytes a second",
+        "capacity_gbps": "Gbit/s",
+        "total_tbps": "Tbit/s",
+        "size_bytes": "bytes",
+        "bytes_per_rank": "bytes",
+        "size": "bytes",
+        "group_size": "",
+        "imbalance": "",
+        "links": "",
+    }.items(),
+)
+def test_the_end_of_a_key_is_its_unit(key, unit):
+    assert unit_of(key) == unit
 
 
 def test_every_example_has_a_page():

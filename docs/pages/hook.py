@@ -11,6 +11,7 @@ from pygments.formatters import HtmlFormatter
 
 from docs.pages.api import api_pages
 from docs.pages.commands import command_pages
+from docs.pages.documents import document_pages
 from docs.pages.examples import example_pages
 from docs.pages.fabric_toml import fabric_toml_pages
 from docs.pages.front import front_pages
@@ -20,7 +21,7 @@ from docs.pages.page import Page
 log = logging.getLogger("mkdocs.plugins.railscope")
 
 PYGMENTS = str(HtmlFormatter(cssclass="highlight").get_style_defs())  # type: ignore[no-untyped-call]
-MAKERS = (front_pages, example_pages, command_pages, fabric_toml_pages, api_pages)
+MAKERS = (front_pages, example_pages, command_pages, fabric_toml_pages, document_pages, api_pages)
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:

@@ -19,7 +19,9 @@ class Headline:
     name : str
         What they are of: a design, a routing, a size; the same in two runs of one command.
     time_s : float or None
+        Seconds.
     busbw_GBps : float or None
+        As nccl-tests defines it, GB/s.
     over_bound : float or None
         Time over the bound.
     imbalance : float or None

@@ -24,6 +24,7 @@ class Unrouted:
     Attributes
     ----------
     pairs : int
+        Pairs of endpoints without a way.
     bytes : float
         That they would exchange.
     """

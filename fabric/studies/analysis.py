@@ -233,7 +233,17 @@ def over_hash_seeds(scenario: Scenario, n_seeds: int) -> HashSeeds:
 
 @dataclass(frozen=True)
 class Summary:
-    """The figures that every report leads with; algbw and busbw are None without a collective or without load."""
+    """The figures that every report leads with.
+
+    Attributes
+    ----------
+    bottleneck_time_s : float
+        Largest load over capacity, phases that follow one another added up; seconds.
+    algbw_GBps, busbw_GBps : float or None
+        As nccl-tests defines them, GB/s; None without a collective or without load.
+    total_bytes : float
+        That the job sends.
+    """
 
     bottleneck_time_s: float
     algbw_GBps: float | None

@@ -14,6 +14,7 @@ class Finding:
     Attributes
     ----------
     severity : {"error", "warning"}
+        Whether something is broken, or only odd.
     kind : str
         What it is, in a word or two.
     count : int

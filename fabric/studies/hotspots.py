@@ -31,6 +31,7 @@ class TierSummary:
     Attributes
     ----------
     name, kind, direction : str
+        Tier as in the tables, kind of its links (nic, isl, nvlink), up or down.
     tier : int
         Of the links' upper end.
     links, used : int
@@ -66,9 +67,11 @@ class Hotspot:
     Attributes
     ----------
     link : int
+        Number of the link in its fabric's list.
     name : str
         Both ends with their ports, as a person finds them.
     tier, direction : str
+        As in the tables.
     bytes, capacity_gbps, seconds : float
         Load, capacity, and the one over the other.
     over_mean : float

@@ -23,6 +23,7 @@ class Switches:
     name : str
         ``leaf``, ``spine``, ``core``, or ``tier 4`` and so on.
     tier, count : int
+        The tier, 1 next to the endpoints, and how many switches it has.
     model : str or None
         Ports and their speed as the description says, such as ``64x400``; None for a dump, which shows used ports only.
     """
@@ -42,6 +43,7 @@ class CableKind:
     name : str
         As `fabric.studies.hotspots.tier_name`: ``host``, ``leaf-spine``, ``spine-core``.
     count : int
+        How many; a cable is two links.
     gbps : float
         Of the faster direction.
     at_host : bool

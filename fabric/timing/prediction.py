@@ -34,6 +34,7 @@ class Row:
     size : float
         Bytes, as nccl-tests counts them.
     algorithm, protocol : str
+        Which of them the time is of.
     time_s, algbw_GBps, busbw_GBps : float
         Seconds and GB/s.
     """

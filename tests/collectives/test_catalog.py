@@ -14,6 +14,8 @@ from collectives import (
     Groups,
     InputError,
     Program,
+    bandwidth,
+    catalog,
     collective_schedule,
     prove,
 )
@@ -21,7 +23,7 @@ from collectives.algorithm import AUTO
 from collectives.catalog import algorithm_of, names_that_take, register_algorithm, unregister_algorithm
 from collectives.domain_programs import channel_rings as channel_rings_program
 from collectives.nccl_channels import channel_rings, channels
-from collectives.programs import ring_all_gather
+from collectives.programs import ring_all_gather, ring_broadcast
 from collectives.proof import _CLAIMS
 from collectives.shipped import SHIPPED
 from collectives.suggestion import hint
@@ -130,6 +132,36 @@ def plain(name="toy", collective="all-gather", **fields):
 def test_refuses(make, message):
     with pytest.raises(InputError, match=message):
         make()
+
+
+@pytest.fixture
+def scan(monkeypatch):
+    """A collective of which nothing is said but its bus factor."""
+    monkeypatch.setitem(bandwidth._FACTOR, "scan", lambda n: 1.0)
+    monkeypatch.setitem(catalog._registered, "scan", {})
+
+
+@pytest.mark.usefixtures("scan")
+def test_a_collective_that_is_half_added_is_refused_by_what_it_lacks():
+    job = rs.Collective("scan", "1MiB")
+    for lacking in (
+        lambda: algorithm_of("scan"),
+        lambda: algorithm_of("scan", "chain"),
+        lambda: rs.prove("scan", "chain", 4),
+        lambda: rs.Scenario.of("hgx-b200-64", job),
+        lambda: rs.Scenario.of("hgx-b200-64", rs.Collective("scan", "1MiB", algorithm="auto")),
+    ):
+        with pytest.raises(InputError, match="collective scan: it has no algorithm; expected one by"):
+            lacking()
+    with registered(Algorithm("scan", "chain", ring_broadcast)):
+        scenario = rs.Scenario.of("hgx-b200-64", job)
+        with pytest.raises(InputError, match=r"proof of scan: .*; expected a row in collectives/proof\.py"):
+            rs.prove("scan", "chain", 4)
+        groups, where = Groups.consecutive(8, 8), rs.packed(scenario.topology)
+        with pytest.raises(InputError, match=r"bound of scan: .*; expected a row in fabric/bounds/cut_demand\.py"):
+            rs.cut_bound(scenario.topology, where, "scan", groups, 1.0)
+        with pytest.raises(InputError, match="did you mean all-reduce"):
+            rs.cut_bound(scenario.topology, where, "all-reduc", groups, 1.0)
 
 
 def test_a_program_of_other_members_proves_nothing():

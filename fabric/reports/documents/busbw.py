@@ -71,6 +71,7 @@ class BusbwBody(TypedDict):
     Attributes
     ----------
     collective : str
+        Which one, as nccl-tests names them.
     ranks : int
         Of the job.
     rows : list of Row

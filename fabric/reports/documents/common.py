@@ -39,9 +39,11 @@ class FabricPart(TypedDict):
     Attributes
     ----------
     name : str
+        As its description or its file says.
     source : str
         What the user typed: a preset or a file.
     endpoints, nodes : int
+        Endpoints, and all nodes: endpoints, switches, NVLink switches.
     links : int
         Directed: a cable is two.
     technology : str
@@ -68,6 +70,7 @@ class TrafficPart(TypedDict):
     label : str
         For people.
     collective, algorithm : str
+        Of a collective: which one, and by which algorithm.
     size_bytes : float
         As nccl-tests counts it.
     groups, group_size : int
@@ -75,11 +78,13 @@ class TrafficPart(TypedDict):
     demand : str
         File of explicit flows.
     flows : int
+        How many explicit flows.
     trace : list of str
         Files of a trace.
     operations, ranks : int
         Of a trace.
     transport : {"direct", "pxn"}
+        Whether bytes for another rail go first over NVLink (PXN).
     """
 
     label: str

@@ -16,12 +16,17 @@ class DesignPart(TypedDict):
     Attributes
     ----------
     wiring : {"rail", "host"}
+        Each rail to leaves of its own, or whole hosts to one leaf.
     transport : {"direct", "pxn"}
+        Whether bytes for another rail go first over NVLink (PXN).
     placement : {"packed", "scattered"}
+        Hosts in order, or shuffled.
     endpoints : int
+        That the fabric has.
     switches : int
         Of the scale-out network.
     nvlink_domains : int
+        Sets of hosts that NVLink joins.
     cables, nvlink_cables : int
         All cables, and those of them that are NVLink's.
     """
@@ -43,6 +48,7 @@ class RungPart(TypedDict):
     Attributes
     ----------
     step : str
+        What it changes against the step before; `naive` is the first.
     time_s : float
         Seconds.
     busbw_GBps : float or None

@@ -17,6 +17,7 @@ class PartsPart(TypedDict):
     Attributes
     ----------
     switches, cables : int
+        In all tiers.
     host_cables : int
         Those of the cables that end at a NIC.
     optics : int
@@ -39,8 +40,11 @@ class CostPart(TypedDict):
     Attributes
     ----------
     currency : str
+        As the price file says.
     switches, cables, optics, nics : float
+        Cost of each kind of part.
     total : float
+        Their sum.
     per_gpu : float
         For each GPU that the fabric has room for.
     """
@@ -60,6 +64,7 @@ class VariantPart(TypedDict):
     Attributes
     ----------
     name : str
+        What was set, in one line.
     rank : int
         1 is the fastest; of those as fast the cheapest, without prices the one of fewest parts.
     settings : dict of str to value

@@ -13,6 +13,7 @@ class SwitchesPart(TypedDict):
     Attributes
     ----------
     tier, switches : int
+        The tier, 1 next to the endpoints, and how many switches it has.
     max_ports : int
         Cables of the switch that has most.
     """
@@ -30,6 +31,7 @@ class CablesPart(TypedDict):
     cables : str
         What joins what.
     count : int
+        How many; a cable is two links.
     gbps : str
         Gbit/s each way, all that occur, with ``/`` between.
     total_tbps : float
@@ -48,6 +50,7 @@ class OversubscriptionPart(TypedDict):
     Attributes
     ----------
     tier : int
+        1 next to the endpoints.
     down_tbps, up_tbps : float
         Tbit/s.
     oversubscription : float
@@ -66,6 +69,7 @@ class CountsPart(TypedDict):
     Attributes
     ----------
     endpoints, hosts, rails, planes, nvlink_domains : int
+        How many of each; 0 where it is not known.
     switches : list of SwitchesPart
         By tier.
     cables : list of CablesPart
@@ -99,7 +103,17 @@ class FabricDocument(CountsPart):
 
 
 class PresetPart(TypedDict):
-    """A fabric that ships with railscope."""
+    """A fabric that ships with railscope.
+
+    Attributes
+    ----------
+    name : str
+        What stands in the place of a file.
+    technology : str
+        ``infiniband``, ``spectrum-x``, or empty where its description does not say.
+    description : str
+        One line.
+    """
 
     name: str
     technology: str

@@ -14,6 +14,7 @@ class RoutesPart(TypedDict):
     Attributes
     ----------
     name, direction : str
+        Tier and direction, as in the tables.
     links, used : int
         Links, and those of them that have routes.
     routes : float

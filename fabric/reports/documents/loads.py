@@ -18,6 +18,7 @@ class PlacementPart(TypedDict):
     kind : str
         ``packed``, ``scattered``, a file's name, or ``given`` by the traffic.
     ranks : int
+        Of the job.
     """
 
     kind: str
@@ -66,6 +67,7 @@ class ChannelPart(TypedDict):
     Attributes
     ----------
     number : int
+        From 0.
     enters_rail, leaves_rail : int
         Of the first domain; -1 where rails are unknown.
     ranks : list of int

@@ -13,7 +13,9 @@ class RatesSummaryPart(TypedDict):
     Attributes
     ----------
     flows : int
+        How many.
     total_bytes : float
+        Of all flows.
     makespan_s : float
         When the last one ends, seconds.
     flow_time_s : dict

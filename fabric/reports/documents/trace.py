@@ -13,7 +13,9 @@ class TotalPart(TypedDict):
     Attributes
     ----------
     kind, dtype : str
+        The collective, and the type of its elements as the trace names it.
     group_size, operations : int
+        Ranks of each group, and how many operations there are.
     bytes_per_rank : float or None
         All of them together; None where one does not say.
     incomplete : int
@@ -34,12 +36,15 @@ class OperationPart(TypedDict):
     Attributes
     ----------
     kind : str
+        The collective.
     group : str
         The process group's name.
     group_size : int
+        Ranks of the group.
     bytes_per_rank : float or None
         None where the trace does not say.
     dtype : str
+        Type of the elements, as the trace names it.
     sequence : int or None
         Number within its group, from 0.
     start_s : float or None
@@ -73,6 +78,7 @@ class TraceBody(TypedDict):
     Attributes
     ----------
     files : list of str
+        What was read.
     ranks : int or None
         Size of the job, if the trace says.
     totals : list of TotalPart
@@ -81,6 +87,7 @@ class TraceBody(TypedDict):
     ignored : dict
         Records that are no operations on the network, counted by reason.
     warnings : list of str
+        What is odd in the files.
     """
 
     schema: Literal["railscope.trace/1"]

@@ -13,13 +13,17 @@ class PredictedOperationsPart(TypedDict):
     Attributes
     ----------
     kind : str
+        The collective.
     group_size : int
+        Ranks of the group.
     ranks : list of int
+        Of the group in its order.
     operations : int
         How many there are.
     size : float
         Bytes, as nccl-tests counts them.
     algorithm, protocol : str
+        The fastest, which the times are of.
     time_s, algbw_GBps, busbw_GBps : float
         Of one: seconds and GB/s.
     total_s : float

@@ -15,6 +15,7 @@ class VerdictPart(TypedDict):
     cause : CauseKind or None
         What explains most.
     sentences : list of str
+        What the report begins with, in order.
     time_s : float or None
         Seconds.
     limit : Limit or None

@@ -47,6 +47,7 @@ class Limit:
     tier, direction : str
         As in the tables.
     link : str
+        Both ends with their ports.
     seconds : float
         Load over capacity, in the longest phase.
     over_mean : float
@@ -71,6 +72,7 @@ class Remedy:
     Attributes
     ----------
     text : str
+        What to do, and what it gives.
     time_s : float or None
         The job's time with it, where it was tried.
     factor : float or None
