@@ -64,6 +64,7 @@ def test_each_example_is_a_value_of_its_key(table, key):
     tables.setdefault(table, {"radix": 64, "port_gbps": 400.0})[key] = value
     assert getattr(getattr(checked_description(tables, "x.toml"), table), key) == value
     model = model_of(annotations_of(FabricDescription)[table])
+    assert model is not None
     assert value in description_json_schema()["$defs"][model.__name__]["properties"][key]["examples"]
 
 
