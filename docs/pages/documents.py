@@ -45,7 +45,13 @@ def _page(name: str, schema: Mapping[str, Any]) -> str:
 def _keys(shape: Mapping[str, Any], parts: Mapping[str, Any]) -> str:
     always = shape.get("required", ())
     rows = [
-        (f"`{key}`", type_of(one, parts), unit_of(key), "" if key in always else "perhaps", meaning_of(one, parts))
+        (
+            f"`{key}`",
+            type_of(one, parts),
+            unit_of(key),
+            "always" if key in always else "perhaps",
+            meaning_of(one, parts),
+        )
         for key, one in shape["properties"].items()
     ]
     others = "\n\nOther keys may follow." if shape.get("additionalProperties") else ""
