@@ -127,7 +127,8 @@ class Scenario:
             Names what does not fit, and what was expected.
         """
         opened = opened_fabric(fabric)
-        chosen = routing or (lfts.routing if lfts is not None else Adaptive())
+        usual = Adaptive() if lfts is None else lfts.routing
+        chosen = usual if routing is None else routing
         rule = rule or PlacementRule()
         check_transport(opened, transport)
         if placement is not None and rule.gpus is None:
