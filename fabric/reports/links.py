@@ -27,6 +27,10 @@ LINK_COLUMNS = (
 )
 
 
+# A link that is busy for less of the busiest one's time slows nothing down (assumed).
+MATTERS = 0.1
+
+
 def tier_text(name: str, direction: str) -> str:
     """A tier and direction: ``leaf-spine up``, ``within tier 2``."""
     return name if direction == DIRECTIONS[PEER] else f"{name} {direction}"
@@ -63,8 +67,9 @@ def tier_table(tiers: tuple[TierSummary, ...], threshold: float) -> Table:
     return Table(title, columns, rows, frozenset(columns[1:]), drop=("p99", "used", "bytes", "links", hot, "mean"))
 
 
-def hotspot_table(hot: tuple[Hotspot, ...], total: int, threshold: float) -> Table:
-    """The ranked list."""
+def hotspot_table(hot: tuple[Hotspot, ...], threshold: float, top: int) -> Table:
+    """The first `top` links that stand out and matter: busy for `MATTERS` of the busiest link's time at least."""
+    mattering = [spot for spot in hot if spot.of_busiest >= MATTERS]
     rows = tuple(
         (
             str(rank),
@@ -76,13 +81,18 @@ def hotspot_table(hot: tuple[Hotspot, ...], total: int, threshold: float) -> Tab
             f"{spot.over_mean:.2f}",
             f"{spot.of_busiest:.1%}",
         )
-        for rank, spot in enumerate(hot, 1)
+        for rank, spot in enumerate(mattering[:top], 1)
     )
     columns = ("#", "link", "tier", "bytes", "Gb/s", "load / capacity", "x mean", "of busiest")
-    more = f", the first {len(hot)} of {total:,}" if total > len(hot) else ""
-    title = f"Hotspots: links above {threshold:g}x the mean of their tier and direction{more}"
+    title = f"Hotspots: links above {threshold:g}x the mean of their tier and direction"
+    if not hot:
+        title += ": none"
+    elif not mattering:
+        title += f": {len(hot):,}, none of them busy for {MATTERS:.0%} of the busiest link's time"
+    elif len(mattering) > len(rows):
+        title += f", the first {len(rows)} of {len(mattering):,}"
     return Table(
-        title if total else f"{title}: none",
+        title,
         columns,
         rows,
         frozenset({"#", *columns[3:]}),

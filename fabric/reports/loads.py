@@ -95,7 +95,7 @@ def loads_tables(
     tables: list[Table | Facts] = [
         Facts("Result", tuple(rows)),
         tier_table(analysis.tiers, analysis.threshold),
-        hotspot_table(analysis.hotspots[:top], len(analysis.hotspots), analysis.threshold),
+        hotspot_table(analysis.hotspots, analysis.threshold, top),
     ]
     tables += [] if seeds is None else [_seeds_table(seeds)]
     return [*tables, channels_table(analysis.channels)] if analysis.channels else tables

@@ -11,7 +11,7 @@ from hypothesis import given, strategies as st
 from collectives.demand import Flows
 from fabric import Adaptive, Ecmp, build, link_loads, links_csv, packed, read_preset
 from fabric.reports.csv_text import csv_text
-from fabric.reports.links import LINK_COLUMNS, link_text, tier_text
+from fabric.reports.links import LINK_COLUMNS, hotspot_table, link_text, tier_text
 from fabric.reports.loads import routing_text
 from fabric.studies.hotspots import Hotspot
 from fabric.topology import DIRECTIONS, LINK_KINDS, UNKNOWN
@@ -77,3 +77,17 @@ def test_tiers_and_routings_are_said_in_words():
     assert routing_text(Adaptive()) == "adaptive"
     assert routing_text(Ecmp()) == "ecmp, 1 queue pair, seed 0, a hash seed for each switch"
     assert routing_text(Ecmp(4, 3, True)) == "ecmp, 4 queue pairs, seed 3, one hash seed for all switches"
+
+
+def test_hotspots_that_slow_nothing_down_are_counted_not_listed():
+    def spot(number: int, of_busiest: float) -> Hotspot:
+        return Hotspot(number, f"a -> b{number}", "NVLink", "up", 1.0, 400.0, of_busiest, 2.0, of_busiest)
+
+    hot = (spot(0, 1.0), spot(1, 0.5), spot(2, 0.01))
+    table = hotspot_table(hot, 1.5, top=1)
+    assert [row[1] for row in table.rows] == ["a -> b0"]
+    assert table.title.endswith("the first 1 of 2")
+    table = hotspot_table(hot[2:], 1.5, top=20)
+    assert not table.rows
+    assert ": 1, none of them busy for 10% of" in table.title
+    assert hotspot_table((), 1.5, top=20).title.endswith(": none")
