@@ -137,10 +137,23 @@ def test_check_fails_on_what_is_asked(here):
     assert railscope("fabric", "check", hurt, "--fail-on", "NEVER").returncode == 0
 
 
-def test_version_and_completion(here):
+def test_the_version_alone(here):
     done = railscope("--version")
     assert done.returncode == 0
     assert done.stdout.startswith("railscope 0.")
-    done = railscope("--show-completion", "bash")
-    assert done.returncode == 0
-    assert "_RAILSCOPE" in done.stdout.upper()
+
+
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        ("loads hgx-b200-64 --routing ad", ["adaptive"]),
+        ("loads hgx-b200-64 --collective all-", ["all-reduce", "all-gather", "all-to-all"]),
+        ("fabric che", ["check"]),
+    ],
+)
+def test_the_shell_completes_commands_and_choices(here, monkeypatch, words, found):
+    """What bash asks of a program that completes itself: its words so far, and which of them is meant."""
+    monkeypatch.setenv("_RAILSCOPE.PY_COMPLETE", "complete_bash")
+    monkeypatch.setenv("COMP_WORDS", f"railscope {words}")
+    monkeypatch.setenv("COMP_CWORD", str(len(words.split())))
+    assert railscope().stdout.split() == found
