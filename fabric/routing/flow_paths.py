@@ -123,6 +123,12 @@ class RoutedFlows(Shown):
             raise InputError(f"flow, part: expected {self.paths.n_flows} values, one for each path")
         if len(self.flow) and not 0 <= self.flow.min() <= self.flow.max() < n_flows:
             raise InputError(f"flow: expected numbers from 0 to {n_flows - 1}")
+        if len(self.flow) == n_flows and self.part.min(initial=1.0) == self.part.max(initial=1.0) == 1.0:
+            # The common case, without an array of numbers for many flows: every flow is there once, whole.
+            routed = np.zeros(n_flows, bool)
+            routed[self.flow] = True
+            if routed.all():
+                return
         whole = np.bincount(self.flow, weights=self.part, minlength=n_flows)
         odd = np.flatnonzero(np.abs(whole - 1.0) > _ROUNDING)
         if odd.size:

@@ -47,9 +47,9 @@ def route_flows(topology: Topology, src: Int32Vector, dst: Int32Vector, routing:
         joined = (domain[src] != UNKNOWN) & (domain[src] == domain[dst])
         within = np.flatnonzero(joined & ~settled)
         settled |= joined
-    out = np.flatnonzero(~settled)
-    if out.size == src.size > 0:
+    if src.size and not settled.any():
         return _checked(paths(topology, src, dst, routing), src.size, topology)
+    out = np.flatnonzero(~settled)
     if out.size:
         parts.append(_checked(paths(topology, src[out], dst[out], routing), out.size, topology).of_flows(out))
     if within.size:
@@ -67,7 +67,7 @@ def _endpoints(topology: Topology, values: Int32Vector, what: str) -> Int32Vecto
     # Vectors of int32 as they are: copies of many flows cost memory, and kernels compile anew for read-only ones.
     fits = isinstance(values, np.ndarray) and values.dtype == np.int32 and values.ndim == 1
     endpoints: Int32Vector = values if fits else frozen_array(values, np.int32, what).copy()
-    bad = np.flatnonzero((endpoints < 0) | (endpoints >= topology.n_endpoints))
-    if bad.size:
+    if endpoints.min(initial=0) < 0 or endpoints.max(initial=-1) >= topology.n_endpoints:
+        bad = np.flatnonzero((endpoints < 0) | (endpoints >= topology.n_endpoints))
         raise InputError(f"{what}[{bad[0]}]: endpoint {endpoints[bad[0]]}; expected 0 to {topology.n_endpoints - 1}")
     return endpoints
