@@ -26,7 +26,7 @@ from fabric.studies.hotspots import (
     tier_summaries,
     worst_imbalance,
 )
-from fabric.topology import Topology
+from fabric.topology import BoolVector, Topology
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,19 +39,31 @@ class Analysis:
     loads : ScheduleLoads
     threshold : float
         A link is hot above this many times the mean of its tier and direction.
-    tiers : tuple of TierSummary
-    hotspots : tuple of Hotspot
-        Ranked, the longest busy first.
-    hottest : Hotspot or None
-        The link that sets the bottleneck time (of the longest phase); None where nothing is carried.
     """
 
     scenario: Scenario
     loads: ScheduleLoads
     threshold: float
-    tiers: tuple[TierSummary, ...]
-    hotspots: tuple[Hotspot, ...]
-    hottest: Hotspot | None
+
+    @cached_property
+    def counted(self) -> BoolVector:
+        """Links that the job could load, (n_links,) bool."""
+        return links_in_job(self.topology, self.placement)
+
+    @cached_property
+    def tiers(self) -> tuple[TierSummary, ...]:
+        """Loads by tier and direction."""
+        return tier_summaries(self.loads.total, self.counted, self.threshold)
+
+    @cached_property
+    def hotspots(self) -> tuple[Hotspot, ...]:
+        """Links that stand out, the longest busy first."""
+        return hotspots(self.loads.total, self.counted, self.threshold)
+
+    @cached_property
+    def hottest(self) -> Hotspot | None:
+        """The link that sets the bottleneck time (of the longest phase); None where nothing is carried."""
+        return schedule_bottleneck(self.loads, self.counted)
 
     @property
     def topology(self) -> Topology:
@@ -151,17 +163,10 @@ class Bounded:
 
 def analyse(scenario: Scenario, threshold: float = DEFAULT_THRESHOLD) -> Analysis:
     """Route a scenario and look at its loads.  Errors as for `fabric.routing.link_loads.link_loads`."""
-    topology, placement = scenario.topology, scenario.placement
-    loads = schedule_loads(topology, scenario.schedule, placement, scenario.routing, scenario.n_threads)
-    counted = links_in_job(topology, placement)
-    return Analysis(
-        scenario=scenario,
-        loads=loads,
-        threshold=threshold,
-        tiers=tier_summaries(loads.total, counted, threshold),
-        hotspots=hotspots(loads.total, counted, threshold),
-        hottest=schedule_bottleneck(loads, counted),
+    loads = schedule_loads(
+        scenario.topology, scenario.schedule, scenario.placement, scenario.routing, scenario.n_threads
     )
+    return Analysis(scenario, loads, threshold)
 
 
 def scenario_bound(scenario: Scenario) -> Bound | None:
