@@ -4,6 +4,20 @@
 class InputError(ValueError):
     """Input that railscope refuses.
 
-    The message is one line that names the file, line or key and says what was expected.  The command line
+    The message is one line that names the file, line, key or argument and says what was expected.  The command line
     prints it as it stands and exits 1; a library user catches it.
+
+    Parameters
+    ----------
+    text : str
+    option : str
+        What the command line says behind it: which of its options helps.
+
+    Attributes
+    ----------
+    option : str
     """
+
+    def __init__(self, text: str, option: str = "") -> None:
+        super().__init__(text)
+        self.option = option

@@ -25,7 +25,7 @@ def check_writable(path: str | Path, force: bool = False) -> None:
     if not os.access(folder, os.W_OK):
         raise InputError(f"{path}: folder {folder} is not writable")
     if target.exists() and not force:
-        raise InputError(f"{path}: exists already; --force overwrites it")
+        raise InputError(f"{path}: exists already", "--force overwrites it")
 
 
 def write_whole(path: str | Path, data: str | bytes, force: bool = False) -> None:

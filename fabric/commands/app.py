@@ -107,9 +107,7 @@ def run() -> None:
     try:
         raise SystemExit(app(standalone_mode=False))
     except InputError as error:
-        # Only errors of routing have tables; their classes are not imported here, as that takes long.
-        hint = "; `railscope fabric check` lists them, --skip-unrouted leaves them out"
-        fail(f"{error}{hint if getattr(error, 'lfts', None) else ''}")
+        fail(f"{error}; {error.option}" if error.option else str(error))
     except UsageError as error:
         _say_usage(error)
         raise SystemExit(2) from None

@@ -187,7 +187,7 @@ def _usable(
             used = f" on the {len(hosts)} hosts named"
         elif order.size < n:
             used = f" when a job takes {gpus_per_domain} of each of the {n_domains} scale-up domains"
-            hint = f"; --gpus-per-domain can raise it to {n}"
+            hint = f"; a larger gpus_per_domain can raise it to {n}"
         raise InputError(f"gpus: {wanted} asked, fabric {topology.name} has {order.size}{used}{hint}")
     chosen = order[:wanted]
     return chosen.astype(np.int32), host[chosen]

@@ -138,9 +138,7 @@ def _read_baseline(path: Path, schema: str) -> dict[str, dict[str, Any]]:
         raise InputError(f"{path}: not JSON ({error})") from None
     found = document.get("schema") if isinstance(document, dict) else None
     if not isinstance(found, str) or found.rpartition("/")[0] != schema.rpartition("/")[0]:
-        raise InputError(
-            f"{path}: {found or 'no railscope document'}; expected {schema}, as --json of this command prints"
-        )
+        raise InputError(f"{path}: {found or 'no railscope document'}; expected {schema}, the JSON of the same command")
     rows = document.get("headline")
     if not isinstance(rows, list) or not all(
         isinstance(row, dict) and isinstance(row.get("name"), str) for row in rows

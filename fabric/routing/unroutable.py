@@ -19,7 +19,8 @@ class Unroutable(InputError):
     """
 
     def __init__(self, text: str, src: str, dst: str, pairs: int | None = None, lfts: str | None = None) -> None:
-        super().__init__(text)
+        hint = "`railscope fabric check` lists them, --skip-unrouted leaves them out"
+        super().__init__(text, hint if lfts else "")
         self.src, self.dst, self.pairs, self.lfts = src, dst, pairs, lfts
 
 

@@ -225,14 +225,14 @@ def same_test(results: NcclTests, source: str, collective: str, n_ranks: int) ->
     Raises
     ------
     InputError
-        What the file has, and which option to change.
+        What the file has, and what was expected.
     """
     if results.collective is not None and results.collective != collective:
-        raise InputError(f"{source}: results of {results.collective}; expected --collective {results.collective}")
+        here = f"{source}: results of {results.collective}; expected those of {collective}"
+        raise InputError(here, f"--collective {results.collective} takes them")
     if results.n_ranks is not None and results.n_ranks != n_ranks:
-        raise InputError(
-            f"{source}: results of {results.n_ranks} ranks, the job has {n_ranks}; expected --gpus to match"
-        )
+        here = f"{source}: results of {results.n_ranks} ranks; expected those of {n_ranks}, as the job has"
+        raise InputError(here, f"--gpus {results.n_ranks} takes them")
 
 
 def compare_measured(

@@ -376,9 +376,11 @@ def test_results_of_another_test_are_refused(tmp_path):
     options = ("busbw", "hgx-b200-64", "--measured", "r.json", "--sizes", "1MiB")
     done = railscope(*options, "--collective", "all-gather", "--gpus", "8", cwd=tmp_path)
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == ("railscope: error: r.json: results of all-reduce; expected --collective all-reduce\n")
+    assert done.stderr == (
+        "railscope: error: r.json: results of all-reduce; expected those of all-gather; --collective all-reduce takes them\n"
+    )
     done = railscope(*options, cwd=tmp_path)
-    assert "r.json: results of 8 ranks, the job has 64; expected --gpus to match" in done.stderr
+    assert "r.json: results of 8 ranks; expected those of 64, as the job has; --gpus 8 takes them" in done.stderr
     assert railscope(*options, "--gpus", "8", cwd=tmp_path).returncode == 0
 
 
