@@ -17,8 +17,19 @@ from .builders.reference import (
     description_json_schema as description_json_schema,
     schema_reference as schema_reference,
 )
-from .commands.app import register_command as register_command
+from .commands.app import app as app, register_command as register_command
 from .commands.grouping import OptionGroup as OptionGroup
+from .commands.options import (
+    FabricOptions as FabricOptions,
+    GateOptions as GateOptions,
+    HashOptions as HashOptions,
+    OutputOptions as OutputOptions,
+    PlacementOptions as PlacementOptions,
+    RoutingOptions as RoutingOptions,
+    TrafficOptions as TrafficOptions,
+)
+from .commands.resolve import scenario_of as scenario_of
+from .commands.terminal import finish as finish
 from .formats.exporting import export_fabric as export_fabric
 from .formats.infiniband.lfts import LftDump as LftDump, read_lfts as read_lfts
 from .formats.node_link import (
@@ -51,11 +62,13 @@ from .reports.documents.registry import (
     schema_names as schema_names,
     unregister_document as unregister_document,
 )
+from .reports.emit import Report as Report, emit as emit
 from .reports.figures.busbw import busbw_figure as busbw_figure
 from .reports.figures.compare import Panel as Panel, compare_figure as compare_figure
 from .reports.figures.rates import rates_figure as rates_figure
 from .reports.figures.trace import trace_figure as trace_figure
 from .reports.links import links_csv as links_csv
+from .reports.tables import Table as Table
 from .routing.flow_paths import FlowPaths as FlowPaths, RoutedFlows as RoutedFlows
 from .routing.link_loads import link_loads as link_loads, schedule_loads as schedule_loads
 from .routing.loads import LinkLoads as LinkLoads, ScheduleLoads as ScheduleLoads, Unrouted as Unrouted

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from fabric.reports.gates import Gates
     from fabric.routing.match_lfts import MatchedLfts
     from fabric.routing.policies import Ecmp, Routing
+    from fabric.scenario import Scenario
 
 
 def usage(message: str) -> NoReturn:
@@ -150,6 +151,21 @@ def opened(options: FabricOptions) -> "OpenedFabric":
 
     wiring: Any = options.wiring
     return open_fabric(options.fabric, wiring, options.host_pattern, options.nvlink_gbps)
+
+
+def scenario_of(fabric: FabricOptions, traffic: TrafficOptions, job: PlacementOptions | None = None) -> "Scenario":
+    """The scenario that three groups of options mean, routed as by default: what most commands of one's own need.
+
+    Raises
+    ------
+    InputError
+        If the fabric cannot be opened or the job does not fit.
+    """
+    from fabric.scenario import Scenario
+
+    check_traffic(traffic)
+    rule = rule_of(job or PlacementOptions(), None, demand=traffic.demand is not None)
+    return Scenario.of(opened(fabric), request_of(traffic), rule=rule)
 
 
 def lfts_of(fabric: "OpenedFabric", files: Sequence[Path], skip_unrouted: bool) -> "tuple[MatchedLfts, ...]":
