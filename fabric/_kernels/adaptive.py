@@ -23,7 +23,7 @@ from fabric._kernels.arrays import (
 )
 from fabric._kernels.compile import kernel
 from fabric._kernels.dag import carry
-from fabric._kernels.endpoints import depart, exchange, most_slots, split_over_nearest
+from fabric._kernels.endpoints import exchange, most_slots, send_flows, split_over_nearest
 
 
 @kernel
@@ -304,22 +304,15 @@ def sweep_flows(
     at_class = np.zeros((n_classes, width))
     waiting = np.zeros(n_switches)
     for destination in range(chunk_number, n_classes, n_chunks):
-        first, stop = flows.class_flow_start[destination], flows.class_flow_start[destination + 1]
-        if first == stop:
+        if flows.class_flow_start[destination] == flows.class_flow_start[destination + 1]:
             continue
         n_dag = _find_dag(layer, destination, dag)
         _find_slot_fractions(layer, dag, fraction)
         _find_arrivals(layer, destination, dag, n_dag, fraction, at_switch, at_class)
-        n_slots = layer.slot_start[destination + 1] - layer.slot_start[destination]
-        for flow in range(first, stop):
-            src, dst = flows.src[flow], flows.dst[flow]
-            source = endpoint_class[src]
-            reached = depart(layer, source, endpoint_slot[src], flows.bytes[flow], fraction, waiting, slot_up)
-            for k in range(n_slots):
-                slot_down[endpoint_slot[dst] + k] += flows.bytes[flow] * at_class[source, k]
-            if not reached and flows.bytes[flow] > 0.0:
-                unreachable[destination, 0] = src
-                unreachable[destination, 1] = dst
+        send_flows(
+            layer, flows, destination, endpoint_class, endpoint_slot, fraction, at_class, waiting, slot_up, slot_down,
+            unreachable[destination],
+        )  # fmt: skip
         carry(dag, n_dag, waiting, isl_bytes)
 
 

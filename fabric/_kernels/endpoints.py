@@ -1,6 +1,14 @@
 """What all sweeps need at the endpoints' end: over which slots they send, and who exchanges bytes with whom."""
 
-from fabric._kernels.arrays import FloatVector, Int32Vector, LayerArrays, MemberClassArrays
+from fabric._kernels.arrays import (
+    FloatMatrix,
+    FloatVector,
+    FlowArrays,
+    Int32Vector,
+    Int64Vector,
+    LayerArrays,
+    MemberClassArrays,
+)
 from fabric._kernels.compile import inlined, kernel
 
 
@@ -95,3 +103,47 @@ def depart(
             waiting[layer.slot_switch[slot]] += part
             slot_up[first_slot + slot - first] += part
     return reached
+
+
+@kernel
+def send_flows(
+    layer: LayerArrays,
+    flows: FlowArrays,
+    destination: int,
+    endpoint_class: Int32Vector,
+    endpoint_slot: Int64Vector,
+    fraction: FloatVector,
+    at_class: FloatMatrix,
+    waiting: FloatVector,
+    slot_up: FloatVector,
+    slot_down: FloatVector,
+    unreachable: Int32Vector,
+) -> None:
+    """Put the flows to one class on the cables of their endpoints, and let them wait at the switches behind.
+
+    Parameters
+    ----------
+    endpoint_class : (N,) int32
+    endpoint_slot : (N + 1,) int64
+        Where each endpoint's slots begin in `slot_up` and `slot_down`.
+    fraction : (A,) float64
+        How each class splits its bytes over its slots; all zero for one that cannot reach the destination.
+    at_class : (K + 1, W) float64
+        Which part of each class's bytes comes in by each of the destination's slots.
+    waiting : (S,) float64
+        Accumulated: bytes by switch.
+    slot_up, slot_down : (n_endpoint_slots,) float64
+        Accumulated: bytes by slot of the endpoints, leaving and arriving.
+    unreachable : (2,) int32
+        A source and a destination endpoint with bytes and no way between them; written if there are any.
+    """
+    n_slots = layer.slot_start[destination + 1] - layer.slot_start[destination]
+    for flow in range(flows.class_flow_start[destination], flows.class_flow_start[destination + 1]):
+        src, dst = flows.src[flow], flows.dst[flow]
+        source = endpoint_class[src]
+        reached = depart(layer, source, endpoint_slot[src], flows.bytes[flow], fraction, waiting, slot_up)
+        for k in range(n_slots):
+            slot_down[endpoint_slot[dst] + k] += flows.bytes[flow] * at_class[source, k]
+        if not reached and flows.bytes[flow] > 0.0:
+            unreachable[0] = src
+            unreachable[1] = dst

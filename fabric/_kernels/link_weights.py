@@ -26,7 +26,7 @@ from fabric._kernels.arrays import (
 )
 from fabric._kernels.compile import kernel
 from fabric._kernels.dag import carry
-from fabric._kernels.endpoints import depart, exchange
+from fabric._kernels.endpoints import exchange, send_flows
 
 
 class WeightArrays(NamedTuple):
@@ -383,21 +383,15 @@ def weighted_flows(
     at_class = np.zeros((n_classes, width))
     waiting = np.zeros(n_switches)
     for destination in range(chunk_number, n_classes, n_chunks):
-        first, stop = flows.class_flow_start[destination], flows.class_flow_start[destination + 1]
-        if first == stop:
+        if flows.class_flow_start[destination] == flows.class_flow_start[destination + 1]:
             continue
         n_dag = _find_dag(layer, weights, destination, dag)
         _find_slot_fractions(layer, weights, dag, fraction)
         _find_arrivals(layer, destination, dag, n_dag, fraction, at_switch, at_class)
-        for flow in range(first, stop):
-            src, dst = flows.src[flow], flows.dst[flow]
-            source = endpoint_class[src]
-            reached = depart(layer, source, endpoint_slot[src], flows.bytes[flow], fraction, waiting, slot_up)
-            for k in range(layer.slot_start[destination + 1] - layer.slot_start[destination]):
-                slot_down[endpoint_slot[dst] + k] += flows.bytes[flow] * at_class[source, k]
-            if not reached and flows.bytes[flow] > 0.0:
-                unreachable[destination, 0] = src
-                unreachable[destination, 1] = dst
+        send_flows(
+            layer, flows, destination, endpoint_class, endpoint_slot, fraction, at_class, waiting, slot_up, slot_down,
+            unreachable[destination],
+        )  # fmt: skip
         carry(dag, n_dag, waiting, isl_bytes)
 
 

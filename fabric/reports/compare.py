@@ -8,13 +8,13 @@ from fabric.bounds.cuts import Bound
 from fabric.reports.documents.common import BoundPart
 from fabric.reports.documents.compare import CompareBody, RoutingsBody, RungPart
 from fabric.reports.emit import Report
-from fabric.reports.figures.compare import compare_figure
 from fabric.reports.gates import Headline
-from fabric.reports.links import link_text, links_csv, tier_text
+from fabric.reports.links import link_text, tier_text
 from fabric.reports.loads import (
     BOTTLENECK_TIME,
     bound_part,
     fabric_facts,
+    files_of,
     headline_of,
     panel_of,
     routing_facts,
@@ -222,12 +222,7 @@ def ladder_report(rungs: tuple[Rung, ...], figure: Path | None = None, csv: Path
         BOTTLENECK_TIME,
         f"naive placement: the same hosts as the packed one, shuffled with seed {seed}",
     )
-    files: dict[str, str | bytes] = {}
-    if figure is not None:
-        panels = (panel_of("naive", naive.analysis), panel_of("rail-aware", best.analysis))
-        files[str(figure)] = compare_figure(panels, title, figure.suffix)
-    if csv is not None:
-        files[str(csv)] = links_csv(best.loads.total)
+    panels = (panel_of("naive", naive.analysis), panel_of("rail-aware", best.analysis))
     written = None if figure is None else str(figure)
     return Report(
         compare_document(rungs, written, assumptions),
@@ -239,7 +234,7 @@ def ladder_report(rungs: tuple[Rung, ...], figure: Path | None = None, csv: Path
             Headline(name, one.time_s, one.busbw_GBps, one.over_bound, one.analysis.imbalance)
             for name, one in [("rail-aware", best), *((rung.outcome.step, rung.outcome) for rung in rungs)]
         ],
-        files=files,
+        files=files_of(panels, title, figure, best.loads.total, csv),
     )
 
 
@@ -251,12 +246,7 @@ def routings_report(
     fastest = min(outcomes, key=lambda outcome: outcome.analysis.time_s)
     title = f"{scenario.fabric.name}: {scenario.traffic.label}"
     assumptions = (*scenario.assumptions, BOTTLENECK_TIME)
-    files: dict[str, str | bytes] = {}
-    if figure is not None:
-        panels = tuple(panel_of(end.name, end.analysis) for end in dict.fromkeys((outcomes[0], fastest)))
-        files[str(figure)] = compare_figure(panels, title, figure.suffix)
-    if csv is not None:
-        files[str(csv)] = links_csv(fastest.analysis.loads.total)
+    panels = tuple(panel_of(end.name, end.analysis) for end in dict.fromkeys((outcomes[0], fastest)))
     written = None if figure is None else str(figure)
     return Report(
         routing_document(outcomes, written, assumptions),
@@ -265,5 +255,5 @@ def routings_report(
         notes=routing_notes(outcomes, written),
         assumptions=assumptions,
         headlines=[headline_of(one.name, one.analysis) for one in sorted(outcomes, key=lambda one: one is not fastest)],
-        files=files,
+        files=files_of(panels, title, figure, fastest.analysis.loads.total, csv),
     )

@@ -18,6 +18,7 @@ from fabric.reports.gates import Headline
 from fabric.reports.links import hotspot_table, link_text, links_csv, tier_table
 from fabric.reports.tables import Facts, Table
 from fabric.reports.words import bytes_text, number_text, seconds_text
+from fabric.routing.loads import LinkLoads
 from fabric.routing.policies import Routing
 from fabric.scenario import PXN, Scenario
 from fabric.studies.analysis import Analysis, HashSeeds, Sample, summarize
@@ -126,12 +127,8 @@ def loads_report(
     scenario, total = analysis.scenario, analysis.loads.total
     bounds = tuple(one for one in (analysis.bound, best_routing) if one is not None and one.time_s > 0)
     assumptions = (*scenario.assumptions, BOTTLENECK_TIME)
-    files: dict[str, str | bytes] = {}
-    if figure is not None:
-        panels = (panel_of(scenario.fabric.name, analysis),)
-        files[str(figure)] = compare_figure(panels, f"{scenario.fabric.name}: {analysis.traffic.label}", figure.suffix)
-    if csv is not None:
-        files[str(csv)] = links_csv(total)
+    title = f"{scenario.fabric.name}: {analysis.traffic.label}"
+    files = files_of((panel_of(scenario.fabric.name, analysis),), title, figure, total, csv)
     if infragraph is not None:
         files |= annotated(analysis.topology, total.bytes, infragraph)
     return Report(
@@ -142,6 +139,18 @@ def loads_report(
         headlines=(headline_of("loads", analysis),),
         files=files,
     )
+
+
+def files_of(
+    panels: Sequence[Panel], title: str, figure: Path | None, loads: LinkLoads, csv: Path | None
+) -> dict[str, str | bytes]:
+    """The files that are asked for, by path: a picture of designs, and a row for each link of one of them."""
+    files: dict[str, str | bytes] = {}
+    if figure is not None:
+        files[str(figure)] = compare_figure(panels, title, figure.suffix)
+    if csv is not None:
+        files[str(csv)] = links_csv(loads)
+    return files
 
 
 def headline_of(name: str, analysis: Analysis) -> Headline:

@@ -32,6 +32,7 @@ TWINS = {
     "endpoints.depart": Twin("endpoints.naive_departing", _ENDPOINTS + "test_bytes_that_leave_an_endpoint"),
     "endpoints.most_slots": Twin("endpoints.naive_most_slots", _ENDPOINTS + "test_the_most_slots_of_a_class"),
     "endpoints.split_over_nearest": Twin("endpoints.naive_split", _ENDPOINTS + "test_split_over_the_nearest_slots"),
+    "endpoints.send_flows": _SWEEP,
     "endpoints.exchange": Twin("endpoints.naive_exchange", _ENDPOINTS + "test_who_exchanges_bytes"),
     "link_weights.weighted_all_to_all": _WEIGHTS,
     "link_weights.weighted_flows": _WEIGHTS,
