@@ -9,8 +9,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from collectives.demand import Groups, Int64Vector
-from collectives.nccl_channels import Channel, channels
+from collectives.demand import Groups, Int32Vector, Int64Vector
+from collectives.nccl_channels import Channel, chains, channels
 from collectives.programs import (
     double_tree_all_reduce,
     ring_all_gather,
@@ -135,13 +135,15 @@ _RINGS = {
 }
 
 
-def _channels_of(sizes: Domains, n_channels: int | None, cross_nic: int) -> tuple[Channel, ...]:
-    """The channels of all members, a place being a rail; for a single member one that goes nowhere."""
-    n = sum(sizes)
+def _job_of(sizes: Domains) -> tuple[Groups, Int32Vector, Int32Vector]:
+    """All members as one group, the domain and rail of each, a place being a rail."""
     domain = np.repeat(np.arange(len(sizes), dtype=np.int32), sizes)
     rail = np.concatenate([np.arange(size, dtype=np.int32) for size in sizes])
-    alone = Channel(0, 0, (np.zeros(1, np.int32),), 0, 0)
-    return channels(Groups.consecutive(n, n), domain, rail, n_channels, cross_nic) or (alone,)
+    return Groups.consecutive(domain.size, domain.size), domain, rail
+
+
+# Of a single member: it goes nowhere.
+_ALONE = (Channel(0, 0, (np.zeros(1, np.int32),), 0, 0),)
 
 
 def channel_rings(collective: str, sizes: Domains, n_channels: int | None = None, cross_nic: int = 2) -> Program:
@@ -157,7 +159,7 @@ def channel_rings(collective: str, sizes: Domains, n_channels: int | None = None
     n_channels, cross_nic : int, optional
         As for `collectives.nccl_channels`.
     """
-    orders = [one.ranks.astype(np.int64) for one in _channels_of(sizes, n_channels, cross_nic)]
+    orders = [one.ranks.astype(np.int64) for one in channels(*_job_of(sizes), n_channels, cross_nic) or _ALONE]
     if collective in ("broadcast", "reduce"):
         orders = [np.roll(order, -int(np.flatnonzero(order == 0)[0])) for order in orders]
     ring, count = _RINGS[collective](sum(sizes)), len(orders)
@@ -168,7 +170,7 @@ def channel_rings(collective: str, sizes: Domains, n_channels: int | None = None
 
 def channel_trees(sizes: Domains, n_channels: int | None = None) -> Program:
     """For each channel a chain in each domain, and two binary trees over the chains' ends (NCCL's Tree)."""
-    every = [one.parts for one in _channels_of(sizes, n_channels, 1)]
+    every = [one.parts for one in chains(*_job_of(sizes), n_channels) or _ALONE]
     both = {channel: np.array([2 * channel, 2 * channel + 1]) for channel in range(len(every))}
     links = [
         (int(part[place + 1]), int(part[place]), place, both[channel])

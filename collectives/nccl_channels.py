@@ -9,8 +9,13 @@ uses is NCCL's variable NCCL_CROSS_NIC (NCCL user guide, environment variables; 
 - 2, NCCL's default: two channels share two places.  One enters at the first and leaves from the second, the other the
   other way round, and in odd domains they change roles: what leaves by a rail enters the next domain by the same rail.
   With an odd number of domains the way back to the first changes rails.  An odd number of channels is built as for 1.
+
+Behind a switch the order inside a domain does not matter; where direct links join its members, a mesh, it decides which
+links are used.  So rings of a group in one domain, and channels in pairs, pass through it in orders that together use
+all links alike (`collectives.mesh_orders`).
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +23,7 @@ import numpy as np
 from collectives.demand import FloatVector, Flows, Groups, Int32Vector
 from collectives.errors import InputError
 from collectives.hierarchical import levels
+from collectives.mesh_orders import even_paths, even_rings
 from collectives.ring import group_bytes
 from collectives.schedule import Phase, Schedule
 from collectives.transport import rail_aligned
@@ -65,6 +71,7 @@ def channels(
         Scale-up domain of each rank (-1: the rank is a domain of its own) and its rail.
     n_channels : int, optional
         Default one for each member of the group's smallest domain; fewer are spread over the places, more share them.
+        Default for a group in one domain as many as use all links of a mesh alike.
     cross_nic : {0, 1, 2}
 
     Raises
@@ -72,30 +79,57 @@ def channels(
     InputError
         If `n_channels` is not >= 1, or `cross_nic` is none of the three.
     """
-    if n_channels is not None and n_channels < 1:
-        raise InputError(f"channels: expected an integer >= 1, got {n_channels}")
     if cross_nic not in CROSS_NIC:
         raise InputError(f"cross-nic: expected 0, 1 or 2, got {cross_nic}")
-    level = levels(groups, 0.0, domain, rail)
-    parts: list[list[Int32Vector]] = [[] for _ in range(groups.n_groups)]
-    for group, part in zip(level.part_group.tolist(), level.inside, strict=True):
-        parts[group].append(part)
     result = []
-    for group, own in enumerate(parts):
-        if sum(map(len, own)) < 2:
-            continue
-        least = min(map(len, own))
-        count = n_channels or least
+    for group, parts, least in _parted(groups, domain, rail, n_channels):
+        rings = even_rings(least) if len(parts) == 1 else None
+        count = n_channels or (least if rings is None else len(rings))
         for number in range(count):
-            if cross_nic == 2 and count % 2 == 0 and least > 1:
-                orders = _in_pairs(own, number, count, least)
+            if rings is not None:
+                orders = [parts[0][rings[_spread(number, count, len(rings))]]]
+            elif cross_nic == 2 and count % 2 == 0 and least > 1:
+                orders = _in_pairs(parts, number, count, least)
             else:
-                place = _spread(number, count, least)
-                orders = [np.roll(part, -place) for part in own]
+                orders = [_all_round(part, _spread(number, count, least)) for part in parts]
             entry = int(rail[orders[0][0]])
             leave = entry if cross_nic == 0 else int(rail[orders[0][-1]])
             result.append(Channel(group, number, tuple(orders), entry, leave))
     return tuple(result)
+
+
+def chains(
+    groups: Groups, domain: Int32Vector, rail: Int32Vector, n_channels: int | None = None
+) -> tuple[Channel, ...]:
+    """The channels of a tree in every group: a chain in each domain, whose first member talks to other domains.
+
+    Chains that begin at all places of a domain use all links of a mesh alike where the places are an even number.
+    Arguments and errors as for `channels`, but for the default, always one for each member of the smallest domain.
+    """
+    result = []
+    for group, parts, least in _parted(groups, domain, rail, n_channels):
+        count = n_channels or least
+        for number in range(count):
+            place = _spread(number, count, least)
+            orders = [_to_neighbour(part, place) for part in parts]
+            rails = (int(rail[orders[0][end]]) for end in (0, -1))
+            result.append(Channel(group, number, tuple(orders), *rails))
+    return tuple(result)
+
+
+def _parted(
+    groups: Groups, domain: Int32Vector, rail: Int32Vector, n_channels: int | None
+) -> Iterator[tuple[int, list[Int32Vector], int]]:
+    """Groups of two members or more, their members in each domain, and how many the smallest domain has."""
+    if n_channels is not None and n_channels < 1:
+        raise InputError(f"channels: expected an integer >= 1, got {n_channels}")
+    level = levels(groups, 0.0, domain, rail)
+    parts: list[list[Int32Vector]] = [[] for _ in range(groups.n_groups)]
+    for group, part in zip(level.part_group.tolist(), level.inside, strict=True):
+        parts[group].append(part)
+    for group, own in enumerate(parts):
+        if sum(map(len, own)) > 1:
+            yield group, own, min(map(len, own))
 
 
 def _spread(number: int, count: int, n_places: int) -> int:
@@ -105,12 +139,21 @@ def _spread(number: int, count: int, n_places: int) -> int:
 def _in_pairs(parts: list[Int32Vector], number: int, count: int, least: int) -> list[Int32Vector]:
     """Orders of one of two channels over two places; in odd domains it takes the other one's."""
     first = 2 * _spread(number // 2, count // 2, least // 2)
-    orders = []
-    for index, part in enumerate(parts):
-        entry, leave = (first, first + 1) if (number + index) % 2 == 0 else (first + 1, first)
-        between = np.delete(np.roll(part, -first), [0, 1])
-        orders.append(np.concatenate([part[entry : entry + 1], between, part[leave : leave + 1]]))
-    return orders
+    return [_to_neighbour(part, first + (number + index) % 2) for index, part in enumerate(parts)]
+
+
+def _to_neighbour(part: Int32Vector, place: int) -> Int32Vector:
+    """The even path from a place to the other one of its pair: 0 and 1, 2 and 3, ...; 0 after an odd last place."""
+    n = len(part)
+    path = even_paths(n)[place - place % 2 if n % 2 else place // 2]
+    order: Int32Vector = part[path if path[0] == place else path[::-1]]
+    return order
+
+
+def _all_round(part: Int32Vector, place: int) -> Int32Vector:
+    """An order from a place to the one before it, by an even path where the places are an odd number."""
+    n = len(part)
+    return part[even_paths(n)[place - 1][::-1]] if n % 2 else np.roll(part, -place)
 
 
 def channel_rings(
@@ -204,16 +247,16 @@ def channel_trees(
         As `channels`.
     """
     volume = group_bytes(groups, bytes)
-    every = channels(groups, domain, rail, n_channels, 1)
+    every = chains(groups, domain, rail, n_channels)
     if not every:
         return _nothing("trees")
     per_group = np.bincount([one.group for one in every], minlength=groups.n_groups)
     parts = [float(volume[one.group] / per_group[one.group]) for one in every]
     inside = [(chain[1:], chain[:-1], part) for one, part in zip(every, parts, strict=True) for chain in one.parts]
     longest = max(len(chain) for one in every for chain in one.parts) - 1
-    chains = (Phase(both_ways(inside), 1, "trees, in the domain", 2 * longest),) if longest else ()
+    in_domain = (Phase(both_ways(inside), 1, "trees, in the domain", 2 * longest),) if longest else ()
     ends = [np.array([chain[0] for chain in one.parts], np.int32) for one in every]
-    return Schedule((*chains, *double_trees(ends, parts)), "pipelined")
+    return Schedule((*in_domain, *double_trees(ends, parts)), "pipelined")
 
 
 def _nothing(label: str) -> Schedule:

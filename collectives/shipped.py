@@ -15,7 +15,7 @@ from collectives.hierarchical import (
     sharp_all_reduce,
     two_phase_all_to_all,
 )
-from collectives.nccl_channels import channel_rings, channel_trees, channels
+from collectives.nccl_channels import chains, channel_rings, channel_trees, channels
 from collectives.ring import (
     bidirectional_ring_all_reduce,
     ring_all_gather,
@@ -72,7 +72,7 @@ SHIPPED: tuple[Algorithm, ...] = (
         channel_trees,
         domains="required",
         options=("n_channels",),
-        channels=partial(channels, cross_nic=1),
+        channels=chains,
         tuning="tree",
     ),
     Algorithm(

@@ -45,7 +45,8 @@ class Nodes:
         0 for endpoints, 1 for leaves and NVLink switches, 2 for spines, 3 for cores; `UNKNOWN` is inferred as the
         distance from the endpoints.
     host, rail, plane, domain : (n_nodes,) int32
-        `UNKNOWN` where it does not apply.  A domain is the set of endpoints joined by NVLink switches.
+        `UNKNOWN` where it does not apply.  A domain is the set of endpoints joined by NVLink switches or, where it is
+        given, by direct links (a mesh: NVLink without switches, xGMI).
     """
 
     name: tuple[str, ...]
@@ -123,9 +124,9 @@ class Topology(Shown):
         Raises
         ------
         InputError
-            Names that repeat; a cable to a node that does not exist, to itself, between two endpoints, or between an
-            NVLink switch and a switch; a capacity that is not finite and > 0; domains at odds with the NVLink
-            switches.
+            Names that repeat; a cable to a node that does not exist, to itself, between two endpoints that are not of
+            one domain, or between an NVLink switch and a switch; a capacity that is not finite and > 0; domains at odds
+            with the NVLink switches and direct links, or with both.
         """
         _check_nodes(nodes)
         _check_cables(nodes, cables)
@@ -214,15 +215,29 @@ class Topology(Shown):
 
     @cached_property
     def link_kind(self) -> Int8Vector:
-        """`NIC` (endpoint and switch), `ISL` (two switches) or `NVLINK`, (n_links,) int8."""
+        """`NIC` (endpoint and switch), `ISL` (two switches) or `NVLINK` (scale-up), (n_links,) int8."""
         tail, head = self.nodes.kind[self.link_tail], self.nodes.kind[self.link_head]
-        nvlink = (tail == NVSWITCH) | (head == NVSWITCH)
+        nvlink = _scale_up(self.nodes, self.link_tail, self.link_head)
         isl = (tail == SWITCH) & (head == SWITCH)
         return frozen_array(np.where(nvlink, NVLINK, np.where(isl, ISL, NIC)).astype(np.int8), np.int8, "link_kind")
 
     @cached_property
+    def in_mesh(self) -> BoolVector:
+        """Endpoints that direct links join with others of their domain, (n_endpoints,) bool."""
+        direct = _direct(self.nodes, self.link_tail, self.link_head)
+        joined = np.zeros(self.n_nodes, bool)
+        joined[self.link_tail[direct]] = True
+        return frozen_array(joined[self.endpoints], np.bool_, "in_mesh")
+
+    @cached_property
+    def n_domains(self) -> int:
+        """Scale-up domains."""
+        domain = self.endpoint_domain
+        return int(np.unique(domain[domain != UNKNOWN]).size)
+
+    @cached_property
     def link_tier(self) -> Int32Vector:
-        """Tier of a link's upper end, (n_links,) int32: 1 to the hosts, 2 leaf-spine, 3 spine-core."""
+        """Tier of a link's upper end, (n_links,) int32: 1 to the hosts, 2 leaf-spine, 3 spine-core; 0 in a mesh."""
         tier = self.nodes.tier
         return frozen_array(np.maximum(tier[self.link_tail], tier[self.link_head]), np.int32, "link_tier")
 
@@ -305,9 +320,15 @@ def _check_cables(nodes: Nodes, cables: Cables) -> None:
 
     a_kind, b_kind = nodes.kind[cables.a], nodes.kind[cables.b]
     refuse(cables.a == cables.b, "expected two different nodes")
-    refuse((a_kind == ENDPOINT) & (b_kind == ENDPOINT), "joins two endpoints; expected a switch at one end")
+    apart = (nodes.domain[cables.a] != nodes.domain[cables.b]) | (nodes.domain[cables.a] == UNKNOWN)
+    direct = _direct(nodes, cables.a, cables.b)
+    refuse(direct & apart, "joins two endpoints; expected a switch at one end, or two endpoints of one domain")
     mixed = ((a_kind == SWITCH) & (b_kind == NVSWITCH)) | ((a_kind == NVSWITCH) & (b_kind == SWITCH))
     refuse(mixed, "joins an NVLink switch and a switch; expected endpoints in between")
+    on_switch = np.zeros(n_nodes, bool)
+    on_switch[cables.a[b_kind == NVSWITCH]] = on_switch[cables.b[a_kind == NVSWITCH]] = True
+    both = direct & (on_switch[cables.a] | on_switch[cables.b])
+    refuse(both, "is a direct link in a domain with an NVLink switch; expected one or the other")
     for capacity in (cables.ab_gbps, cables.ba_gbps):
         refuse(~(np.isfinite(capacity) & (capacity > 0)), "expected capacity_gbps > 0 and finite")
 
@@ -357,26 +378,34 @@ def _inferred_tiers(nodes: Nodes, tail: Int32Vector, head: Int32Vector) -> Int32
     return tier
 
 
-def _nvlink_components(nodes: Nodes, tail: Int32Vector, head: Int32Vector) -> Int64Vector:
-    """The smallest node that each node is joined with by NVLinks, (n_nodes,) int64."""
-    n = len(nodes.name)
-    rising = nodes.kind[tail] == ENDPOINT
-    endpoint, switch = tail[rising], head[rising]
-    centre = np.arange(n)
-    centre[endpoint] = switch
-    if 2 * endpoint.size < tail.size or np.any(centre[endpoint] != switch):
-        return joined_by(n, tail, head)
-    # Stars, each endpoint on one NVLink switch, as builders make them: no search, and no time to load one.
-    least = np.arange(n)
-    np.minimum.at(least, switch, endpoint)
-    return least[centre]
+def _direct(nodes: Nodes, tail: Int32Vector, head: Int32Vector) -> BoolVector:
+    """Links that join two endpoints."""
+    return np.asarray((nodes.kind[tail] == ENDPOINT) & (nodes.kind[head] == ENDPOINT))
+
+
+def _scale_up(nodes: Nodes, tail: Int32Vector, head: Int32Vector) -> BoolVector:
+    """Links of an NVLink switch, and direct ones."""
+    switched = (nodes.kind[tail] == NVSWITCH) | (nodes.kind[head] == NVSWITCH)
+    return np.asarray(switched | _direct(nodes, tail, head))
+
+
+def _scale_up_components(nodes: Nodes, tail: Int32Vector, head: Int32Vector) -> Int64Vector:
+    """The smallest node that each node is joined with by scale-up links, (n_nodes,) int64."""
+    # In stars, each endpoint on one NVLink switch, and in meshes, as builders make them, the smallest node is two links
+    # away at most: no search, and no time to load one.
+    least = np.arange(len(nodes.name))
+    for _ in range(2):
+        np.minimum.at(least, tail, least[head])
+    if np.array_equal(least[tail], least[head]):
+        return least
+    return joined_by(len(nodes.name), tail, head)
 
 
 def _inferred_domains(nodes: Nodes, tail: Int32Vector, head: Int32Vector) -> Int32Vector:
-    """Endpoints joined by NVLink switches are one domain; domains that were given must say the same."""
-    nvlink = (nodes.kind[tail] == NVSWITCH) | (nodes.kind[head] == NVSWITCH)
-    tail, head = tail[nvlink], head[nvlink]
-    component = _nvlink_components(nodes, tail, head)
+    """Endpoints joined by scale-up links are one domain; domains that were given must say the same."""
+    scale_up = _scale_up(nodes, tail, head)
+    tail, head = tail[scale_up], head[scale_up]
+    component = _scale_up_components(nodes, tail, head)
     member = np.zeros(len(nodes.name), dtype=bool)
     member[tail] = True
     member |= nodes.kind == NVSWITCH
@@ -384,20 +413,21 @@ def _inferred_domains(nodes: Nodes, tail: Int32Vector, head: Int32Vector) -> Int
     lone = _first(given & ~member & (nodes.kind == ENDPOINT))
     if lone is not None:
         raise InputError(
-            f"node {nodes.name[lone]!r}: domain {nodes.domain[lone]} but no link to an NVLink switch (kind nvswitch)"
+            f"node {nodes.name[lone]!r}: domain {nodes.domain[lone]} but no link to an NVLink switch (kind nvswitch), "
+            "nor to an endpoint of the domain"
         )
     members = np.flatnonzero(member)
-    label, first, index = np.unique(component[members], return_index=True, return_inverse=True)
-    number = np.arange(label.size, dtype=np.int32)
-    if given[members].any():
-        number = nodes.domain[members[first]]
-        odd = _first(nodes.domain[members] != number[index])
-        if odd is not None or np.unique(number).size != number.size:
-            where = members[odd if odd is not None else 0]
-            raise InputError(
-                f"node {nodes.name[where]!r}: domain {nodes.domain[where]}; expected one domain, and another one for "
-                "each set of endpoints that NVLink switches join"
-            )
+    _, first, index = np.unique(component[members], return_index=True, return_inverse=True)
+    number = nodes.domain[members[first]].copy()
+    odd = _first(nodes.domain[members] != number[index])
+    # Sets without a number get the next ones.
+    number[number == UNKNOWN] = int(number.max(initial=UNKNOWN)) + 1 + np.arange(np.count_nonzero(number == UNKNOWN))
+    if odd is not None or np.unique(number).size != number.size:
+        where = members[odd if odd is not None else 0]
+        raise InputError(
+            f"node {nodes.name[where]!r}: domain {nodes.domain[where]}; expected one domain, and another one for "
+            "each set of endpoints that NVLink switches or direct links join"
+        )
     domain = np.full(len(nodes.name), UNKNOWN, dtype=np.int32)
     domain[members] = number[index]
     return domain

@@ -1,4 +1,6 @@
-"""Hypothesis strategies: small random fabrics and demands, with parallel cables, several ports and NVLink domains."""
+"""Hypothesis strategies: small random fabrics and demands, with parallel cables, several ports, NVLink and meshes."""
+
+from itertools import combinations
 
 import numpy as np
 from hypothesis import strategies as st
@@ -9,13 +11,14 @@ from fabric.topology import ENDPOINT, NVSWITCH, SWITCH, UNKNOWN, Cables, Nodes, 
 GBPS = st.sampled_from([100.0, 200.0, 400.0])
 
 
-def topology_of(kinds, cables, name="random"):
+def topology_of(kinds, cables, name="random", domain=None):
     """A topology from node kinds and (a, b, gbps ab, gbps ba) rows; ports are numbered as they are used."""
     n = len(kinds)
     unknown = np.full(n, UNKNOWN, np.int32)
+    domain = unknown if domain is None else np.array(domain, np.int32)
     letter = {ENDPOINT: "h", SWITCH: "s", NVSWITCH: "n"}
     names = tuple(f"{letter[kind]}{number}" for number, kind in enumerate(kinds))
-    nodes = Nodes(names, np.array(kinds, np.int8), unknown, unknown, unknown, unknown, unknown)
+    nodes = Nodes(names, np.array(kinds, np.int8), unknown, unknown, unknown, unknown, domain)
     used = [0] * n
     rows = []
     for a, b, ab, ba in cables:
@@ -30,7 +33,7 @@ def topology_of(kinds, cables, name="random"):
 
 @st.composite
 def fabrics(draw, max_switches=5, max_endpoints=6, nvlink=True):
-    """Connected switches with extra and parallel cables; endpoints on one to three of them; maybe NVLink domains."""
+    """Connected switches with extra and parallel cables; endpoints on one to three of them; maybe scale-up domains."""
     n_switches = draw(st.integers(1, max_switches))
     n_endpoints = draw(st.integers(2, max_endpoints))
     kinds = [ENDPOINT] * n_endpoints + [SWITCH] * n_switches
@@ -45,14 +48,23 @@ def fabrics(draw, max_switches=5, max_endpoints=6, nvlink=True):
     for endpoint in range(n_endpoints):
         for switch in draw(st.lists(st.integers(0, n_switches - 1), min_size=1, max_size=3)):
             cables.append((endpoint, n_endpoints + switch, draw(GBPS), draw(GBPS)))
+    domain = [UNKNOWN] * len(kinds)
     if nvlink and draw(st.booleans()):
-        n_nvswitches = draw(st.integers(1, 2))
-        kinds += [NVSWITCH] * n_nvswitches
-        for endpoint in range(n_endpoints):
-            home = draw(st.integers(-1, n_nvswitches - 1))
-            if home >= 0:
-                cables.append((endpoint, n_endpoints + n_switches + home, 7200.0, draw(GBPS)))
-    return topology_of(kinds, cables)
+        homes = [draw(st.integers(-1, 1)) for _ in range(n_endpoints)]
+        for home in range(draw(st.integers(1, 2))):
+            members = [endpoint for endpoint in range(n_endpoints) if homes[endpoint] == home]
+            if draw(st.booleans()):
+                kinds.append(NVSWITCH)
+                domain.append(home)
+                cables += [(endpoint, len(kinds) - 1, 7200.0, draw(GBPS)) for endpoint in members]
+            elif len(members) > 1:
+                for a, b in combinations(members, 2):
+                    cables += [(a, b, draw(GBPS), draw(GBPS)) for _ in range(draw(st.integers(1, 2)))]
+            else:
+                continue
+            for endpoint in members:
+                domain[endpoint] = home
+    return topology_of(kinds, cables, domain=domain)
 
 
 WEIGHTS = st.sampled_from([0.0, 1.0, 2.0, 3.5])

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from collectives.errors import InputError
 from fabric.builders.description import FabricDescription
+from fabric.builders.mesh import mesh_cables, mesh_domains
 from fabric.topology import ENDPOINT, NVSWITCH, SWITCH, UNKNOWN, Cables, Nodes, Topology
 
 Ints = npt.NDArray[np.int64]
@@ -111,6 +112,9 @@ def shape_of(description: FabricDescription) -> Shape:
 
     if fabric.gpus_per_host % n_rails:
         raise refuse(f"fabric.rails: {n_rails} rails do not divide {fabric.gpus_per_host} GPUs per host")
+    scale_up = description.scale_up
+    if scale_up is not None and scale_up.kind == "mesh" and scale_up.hosts_per_domain * fabric.gpus_per_host == 1:
+        raise refuse("scale_up.kind: a mesh of 1 GPU; expected domains of 2 or more")
     if n_rails % per_leaf:
         raise refuse(f"leaf.rails_per_leaf: {per_leaf} does not divide {n_rails} rails")
     down, rail_groups = leaf.n_down, n_rails // per_leaf
@@ -237,7 +241,7 @@ def build(description: FabricDescription) -> Topology:
     """Lay out nodes and cables.
 
     Endpoints are numbered host by host; then come leaves, spines, cores (plane by plane) and NVLink switches.  Ports
-    count from 1: downward ones first; port ``p + 1`` of an endpoint is in plane ``p``, its NVLink port comes last.
+    count from 1: downward ones first; port ``p + 1`` of an endpoint is in plane ``p``, its NVLink ports come last.
 
     Raises
     ------
@@ -253,9 +257,16 @@ def build(description: FabricDescription) -> Topology:
     cables = [_host_cables(description, shape, first_leaf), _leaf_cables(shape, first_leaf, first_spine)]
     if shape.cores:
         cables.append(_core_cables(shape, first_spine, first_core))
-    if description.scale_up is not None and description.scale_up.hosts_per_domain:
-        parts.append(_nvlink_switches(description))
-        cables.append(_nvlink_cables(description, shape, first_core + shape.total_cores))
+    domain = np.full(shape.endpoints, UNKNOWN, np.int32)
+    scale_up = description.scale_up
+    if scale_up is not None and scale_up.hosts_per_domain:
+        per_domain = scale_up.hosts_per_domain * description.fabric.gpus_per_host
+        if scale_up.kind == "mesh":
+            domain = mesh_domains(shape.endpoints, per_domain)
+            cables.append(mesh_cables(shape.endpoints, per_domain, scale_up.gpu_gbps, shape.planes + 1))
+        else:
+            parts.append(_nvlink_switches(description))
+            cables.append(_nvlink_cables(description, shape, first_core + shape.total_cores))
     names, kind, tier, host, rail, plane = zip(*parts, strict=True)
     nodes = Nodes(
         name=tuple(name for part in names for name in part),
@@ -264,7 +275,7 @@ def build(description: FabricDescription) -> Topology:
         host=np.concatenate(host).astype(np.int32),
         rail=np.concatenate(rail).astype(np.int32),
         plane=np.concatenate(plane).astype(np.int32),
-        domain=np.full(sum(map(len, names)), UNKNOWN, np.int32),
+        domain=np.concatenate([domain, np.full(sum(map(len, names[1:])), UNKNOWN, np.int32)]),
     )
     a, b, a_port, b_port, gbps = (np.concatenate(column) for column in zip(*cables, strict=True))
     a, b, a_port, b_port = (column.astype(np.int32) for column in (a, b, a_port, b_port))

@@ -35,6 +35,7 @@ Fraction = Annotated[float, Gt(0), Le(1), AllowInfNan(False)]
 Wiring = Literal["rail", "host"]
 SpineSets = Literal["shared", "per-rail"]
 Technology = Literal["infiniband", "spectrum-x", ""]
+ScaleUpKind = Literal["switch", "mesh"]
 
 
 class _Table(BaseModel):
@@ -100,10 +101,21 @@ class Hosts(_Table):
 
 
 class ScaleUp(_Table):
-    """NVLink domains; without the table there is no NVLink."""
+    """Scale-up domains: NVLink, or AMD's xGMI; without the table there are none."""
 
     hosts_per_domain: Annotated[int, Ge(0), Field(description="Hosts that NVLink joins; 0: none.", examples=[18])]
-    gpu_gbps: Annotated[Gbps, Field(description="NVLink bandwidth of a GPU each way.", examples=[7200.0])]
+    gpu_gbps: Annotated[
+        Gbps, Field(description="NVLink bandwidth of a GPU each way, all its links together.", examples=[7200.0])
+    ]
+    kind: Annotated[
+        ScaleUpKind,
+        _in_any_case(ScaleUpKind),
+        Field(
+            description="Through a switch, or a direct link between every two GPUs of a domain (xGMI, NVLink without "
+            "switches), over which alone the two can talk.",
+            examples=["mesh"],
+        ),
+    ] = "switch"
 
 
 class Leaf(_Table):

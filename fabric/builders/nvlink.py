@@ -12,12 +12,12 @@ def with_nvlink(topology: Topology, gbps: float) -> Topology:
     Raises
     ------
     InputError
-        If the fabric has NVLink switches or names no hosts, or `gbps` is not a number > 0.
+        If the fabric has scale-up domains or names no hosts, or `gbps` is not a number > 0.
     """
     if not 0 < gbps < float("inf"):
         raise InputError(f"NVLink: {gbps:g} Gb/s; expected a finite number > 0")
-    if (topology.nodes.kind == NVSWITCH).any():
-        raise InputError(f"{topology.name}: has NVLink switches already")
+    if topology.n_domains:
+        raise InputError(f"{topology.name}: has scale-up domains already")
     host = topology.endpoint_host
     hosts, size = np.unique(host[host != UNKNOWN], return_counts=True)
     hosts = hosts[size > 1]

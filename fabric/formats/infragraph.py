@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from collectives.demand import FloatVector
+from collectives.demand import FloatVector, Int32Vector
 from collectives.errors import InputError
 from fabric.formats.opening import OpenedFabric
 from fabric.formats.registry import Export
-from fabric.topology import ENDPOINT, NVSWITCH, SWITCH, UNKNOWN, Cables, Nodes, Topology
+from fabric.topology import ENDPOINT, NVSWITCH, SWITCH, UNKNOWN, Cables, Nodes, Topology, joined_by
 from traces.files import read_text
 
 _UNIT_GBPS = {"gigabits_per_second": 1.0, "gigabytes_per_second": 8.0}
@@ -159,10 +159,14 @@ def _topology(path: str | Path, graph: Any, gbps: dict[str, float | None]) -> tu
             f"links between GPUs without a bandwidth are left out ({', '.join(silent)}): "
             "GPUs of a host talk through their NICs unless NVLink is given"
         )
+    direct = [row[:2] for row in rows if kinds[row[0]] == kinds[row[1]] == ENDPOINT]
+    domain = _meshes(len(names), direct)
+    if direct:
+        notes.append("GPUs that are cabled to one another are a scale-up domain")
     unknown = np.full(len(names), UNKNOWN, np.int32)
     nodes = Nodes(
         tuple(names), np.array(kinds, np.int8), unknown, np.array(hosts, np.int32), np.array(rails, np.int32), unknown,
-        unknown,
+        domain,
     )  # fmt: skip
     ints = [np.array([row[column] for row in rows], np.int32) for column in range(4)]
     speeds = np.array([row[4] for row in rows], np.float64)
@@ -171,6 +175,17 @@ def _topology(path: str | Path, graph: Any, gbps: dict[str, float | None]) -> tu
         return Topology.from_cables(str(graph.graph.get("name") or Path(path).stem), nodes, cables), tuple(notes)
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
+
+
+def _meshes(n_nodes: int, direct: list[tuple[int, int]]) -> Int32Vector:
+    """A number for each set of nodes that direct links join, (n_nodes,) int32; `UNKNOWN` for others."""
+    domain = np.full(n_nodes, UNKNOWN, np.int32)
+    if direct:
+        ends = np.array(direct, np.int64)
+        members = np.unique(ends)
+        joined = joined_by(n_nodes, ends[:, 0], ends[:, 1])[members]
+        domain[members] = np.unique(joined, return_inverse=True)[1].ravel()
+    return domain
 
 
 def _inner_scale_up(

@@ -19,7 +19,7 @@ from fabric.reports.emit import Report
 from fabric.reports.loads import fabric_facts
 from fabric.reports.tables import Facts, Table
 from fabric.studies.hotspots import tier_name
-from fabric.topology import DOWN, NVLINK, NVSWITCH, SWITCH, UNKNOWN, UP, Topology
+from fabric.topology import DOWN, NVLINK, SWITCH, UNKNOWN, UP, Topology
 
 # Keys of the document, and what they are called on the screen.
 _COUNTS = {
@@ -51,7 +51,7 @@ def fabric_document(topology: Topology) -> CountsPart:
         "hosts": _distinct(topology.endpoint_host),
         "rails": _distinct(topology.endpoint_rail),
         "planes": max(1, _distinct(planes)),
-        "nvlink_domains": int(np.count_nonzero(nodes.kind == NVSWITCH)),
+        "nvlink_domains": topology.n_domains,
         "switches": [
             {"tier": int(tier), "switches": int(count), "max_ports": _max_ports(topology, int(tier))}
             for tier, count in zip(*np.unique(switch_tiers, return_counts=True), strict=True)

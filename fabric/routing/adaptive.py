@@ -11,6 +11,7 @@ from fabric.routing.flow_paths import RoutedFlows
 from fabric.routing.layer import Layer, layer_of
 from fabric.routing.layer_paths import split_paths
 from fabric.routing.loads import LinkLoads
+from fabric.routing.mesh import mesh_bytes, mesh_paths, outside_meshes
 from fabric.routing.policies import Adaptive
 from fabric.routing.sweep import swept_by_class, swept_flows
 from fabric.topology import NVSWITCH, SWITCH, Topology
@@ -40,18 +41,37 @@ def adaptive_paths(topology: Topology, src: Int32Vector, dst: Int32Vector, routi
 def nvlink_bytes(
     topology: Topology, demand: Flows | AllToAll, placement: Placement, n_threads: int | None
 ) -> FloatVector:
-    """What pairs inside the scale-up domains put on the links, (n_links,) float64: NVLink switches split evenly."""
+    """What pairs inside the scale-up domains put on the links, (n_links,) float64.
+
+    NVLink switches split evenly; in a mesh each pair has its direct link.
+    """
+    load = mesh_bytes(topology, demand, placement) if topology.in_mesh.any() else np.zeros(topology.n_links)
     layer = layer_of(topology, NVSWITCH)
     if layer.n_switches == 0:
-        return np.zeros(topology.n_links)
-    if isinstance(demand, Flows):
-        return _flow_bytes(topology, layer, demand, placement, False, n_threads)
-    return _all_to_all_bytes(topology, layer, demand, placement, False, n_threads)
+        return load
+    switched = outside_meshes(topology, demand, placement)
+    if isinstance(switched, Flows):
+        load += _flow_bytes(topology, layer, switched, placement, False, n_threads)
+    else:
+        load += _all_to_all_bytes(topology, layer, switched, placement, False, n_threads)
+    return load
 
 
 def nvlink_paths(topology: Topology, src: Int32Vector, dst: Int32Vector) -> RoutedFlows:
     """Paths of flows whose ends are in one scale-up domain."""
-    return _paths(topology, layer_of(topology, NVSWITCH), src, dst)
+    direct = topology.in_mesh[src]
+    if direct.all():
+        return mesh_paths(topology, src, dst)
+    layer = layer_of(topology, NVSWITCH)
+    if not direct.any():
+        return _paths(topology, layer, src, dst)
+    near, far = np.flatnonzero(direct), np.flatnonzero(~direct)
+    return RoutedFlows.joined(
+        [
+            mesh_paths(topology, src[near], dst[near]).of_flows(near),
+            _paths(topology, layer, src[far], dst[far]).of_flows(far),
+        ]
+    )
 
 
 def _flow_bytes(

@@ -28,7 +28,7 @@ def reduction_bytes(topology: Topology, demand: Reduction, placement: Placement)
     Raises
     ------
     InputError
-        If no plane joins all members of a group.
+        If no plane joins all members of a group, or they are in one mesh, without a switch.
     """
     load = np.zeros(topology.n_links)
     domain = topology.endpoint_domain
@@ -38,6 +38,10 @@ def reduction_bytes(topology: Topology, demand: Reduction, placement: Placement)
             continue
         endpoints = placement.endpoint[ranks]
         inside = domain[endpoints[0]] >= 0 and bool(np.all(domain[endpoints] == domain[endpoints[0]]))
+        if inside and topology.in_mesh[endpoints[0]]:
+            raise InputError(
+                f"reduction group {group}: direct links join its members; expected NVLink switches, which can add"
+            )
         kind = NVSWITCH if inside else SWITCH
         layer = layer_of(topology, kind)
         distance = distances.setdefault(kind, cache(_distances_in(layer)))

@@ -13,11 +13,17 @@ from fabric.topology import DIRECTIONS, ISL, LINK_KINDS, NIC, NVLINK, PEER, Bool
 # again is worth a look, and `--threshold` says otherwise.
 DEFAULT_THRESHOLD = 1.5
 
-_TIER_NAMES = {(NIC, 1): "host", (NVLINK, 1): "NVLink", (ISL, 2): "leaf-spine", (ISL, 3): "spine-core"}
+_TIER_NAMES = {
+    (NIC, 1): "host",
+    (NVLINK, 0): "GPU mesh",
+    (NVLINK, 1): "NVLink",
+    (ISL, 2): "leaf-spine",
+    (ISL, 3): "spine-core",
+}
 
 
 def tier_name(kind: int, tier: int, direction: int) -> str:
-    """What people call the links of a kind and tier: host, NVLink, leaf-spine, spine-core."""
+    """What people call the links of a kind and tier: host, NVLink, GPU mesh (direct links), leaf-spine, spine-core."""
     if kind == ISL and direction == PEER:
         return f"within tier {tier}"
     default = {NIC: f"host to tier {tier}", NVLINK: f"NVLink tier {tier}", ISL: f"tier {tier - 1}-{tier}"}

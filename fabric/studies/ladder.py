@@ -14,7 +14,7 @@ from fabric.routing.policies import Adaptive, Ecmp, Routing
 from fabric.scenario import DIRECT, PXN, Scenario
 from fabric.studies.analysis import Analysis, Bounded, analyse, scenario_bound
 from fabric.studies.hotspots import Hotspot, TierSummary
-from fabric.topology import NVLINK, NVSWITCH, SWITCH, Topology
+from fabric.topology import NVLINK, SWITCH, Topology
 
 
 @dataclass(frozen=True)
@@ -187,7 +187,7 @@ def counts_of(topology: Topology) -> Counts:
     return Counts(
         endpoints=topology.n_endpoints,
         switches=int(np.count_nonzero(topology.nodes.kind == SWITCH)),
-        nvlink_domains=int(np.count_nonzero(topology.nodes.kind == NVSWITCH)),
+        nvlink_domains=topology.n_domains,
         cables=topology.n_links // 2,
         nvlink_cables=int(np.count_nonzero(topology.link_kind == NVLINK)) // 2,
     )

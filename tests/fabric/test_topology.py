@@ -37,6 +37,17 @@ def cables_of(*rows):
         (nodes_of("ab", [H, S]), cables_of((0, 2, 1, 1)), "cable 0: node 2 does not exist; expected 0 to 1"),
         (nodes_of("ab", [H, S]), cables_of((1, 1, 1, 1)), "cable b - b: expected two different nodes"),
         (nodes_of("ab", [H, H]), cables_of((0, 1, 1, 1)), "cable a - b: joins two endpoints"),
+        (nodes_of("ab", [H, H], domain=[0, 1]), cables_of((0, 1, 1, 1)), "or two endpoints of one domain"),
+        (
+            nodes_of("abn", [H, H, N], domain=[0, 0, 0]),
+            cables_of((0, 2, 1, 1), (0, 1, 1, 1)),
+            "cable a - b: is a direct link in a domain with an NVLink switch",
+        ),
+        (
+            nodes_of("abcd", [H] * 4, domain=[0] * 4),
+            cables_of((0, 1, 1, 1), (2, 3, 1, 1)),
+            "node 'a': domain 0; expected one domain, and another one for each set of endpoints",
+        ),
         (nodes_of("ab", [N, S]), cables_of((0, 1, 1, 1)), "joins an NVLink switch and a switch"),
         (nodes_of("ab", [H, S]), cables_of((0, 1, 1, 0)), "cable a - b: expected capacity_gbps > 0 and finite"),
         (nodes_of("ab", [H, S]), cables_of((0, 1, np.nan, 1)), "cable a - b: expected capacity_gbps > 0 and finite"),

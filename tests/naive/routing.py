@@ -42,6 +42,11 @@ def route_pair(topology, src, dst, amount, routing, load):
     if layer == NVSWITCH:
         routing = Adaptive()
     source, sink = int(topology.endpoints[src]), int(topology.endpoints[dst])
+    if graph.has_edge(source, sink):
+        direct = graph[source][sink]
+        for link, cable in direct.items():
+            load[link] += amount * cable["gbps"] / sum(other["gbps"] for other in direct.values())
+        return
     distance = nx.single_source_shortest_path_length(graph.reverse(), sink)
     if source not in distance:
         raise nx.NetworkXNoPath

@@ -70,6 +70,8 @@ def links_of(tier: str, direction: str) -> str:
     """The links of a tier and direction: ``leaf-spine links up``."""
     if tier.startswith("within "):
         return f"links {tier}"
+    if tier == "GPU mesh":
+        return f"{tier} links"
     side = {"up": "sending", "down": "receiving"}.get(direction)
     said = f" ({side} NICs)" if tier.startswith("host") and side else ""
     return f"{tier} links {direction}{said}" if tier != "NVLink" else f"NVLinks {direction}"

@@ -147,9 +147,18 @@ def test_trace_says_what_is_in_it(here):
     assert len(Path("ops.csv").read_text().splitlines()) == 22
 
 
+@pytest.mark.parametrize(("preset", "gpus", "measured"), [("mi300x-64", 16, 358.37), ("mi355x-64", 16, 370.34)])
+def test_rings_over_meshes_are_about_as_fast_as_was_measured(preset, gpus, measured):
+    """Two hosts, 16 GiB all-reduce (oracle-quickstart: running rccl-tests on BM.GPU.MI300X.8 and on BM.GPU.MI355X)."""
+    document = answer(
+        "busbw", preset, "--collective", "all-reduce", "--gpus", gpus, "--algorithm", "rings", "--sizes", "16GiB"
+    )
+    assert 1.0 <= document["rows"][0]["busbw_GBps"] / measured <= 1.1
+
+
 def test_fabric_list_and_show(here):
     names = [preset["name"] for preset in answer("fabric", "list")["presets"]]
-    assert names == ["gb300-2048", "gb300-4096", "gb300-8192", "hgx-b200-64"]
+    assert names == ["gb300-2048", "gb300-4096", "gb300-8192", "hgx-b200-64", "mi300x-64", "mi355x-64"]
     document = answer("fabric", "show", "gb300-8192")
     assert (document["endpoints"], document["hosts"], document["nvlink_domains"]) == (9216, 2304, 128)
     assert document["oversubscription"][0]["oversubscription"] == pytest.approx(1.0)

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from collectives import Groups, Reduction
+from collectives.errors import InputError
 from fabric.builders import build, read_preset
 from fabric.jobs.placement import Placement, packed
 from fabric.routing.link_loads import link_loads
@@ -78,6 +79,10 @@ def test_the_loaded_tree_computes_the_sum(topology, data):
     n = topology.n_endpoints
     members = data.draw(st.lists(st.integers(0, n - 1), min_size=2, unique=True))
     demand = Reduction(Groups.of([members]), np.array([6.0]))
+    if topology.in_mesh[members[0]] and np.unique(topology.endpoint_domain[members]).size == 1:
+        with pytest.raises(InputError, match="group 0: direct links join its members; expected NVLink switches"):
+            link_loads(topology, demand, Placement(np.arange(n, dtype=np.int32)))
+        return
     carried = link_loads(topology, demand, Placement(np.arange(n, dtype=np.int32))).bytes
     assert_computes(topology, carried, members, 6.0)
 

@@ -123,7 +123,7 @@ def test_nvlink_takes_a_hosts_pairs_off_the_tables():
     by_kind = {kind: loads.bytes[fabric.link_kind == kind].sum() for kind in (0, 2)}
     assert by_kind == {0: 2 * 64 * 56, 2: 2 * 64 * 7}
     assert set(out[fabric.endpoints]) == {63.0}
-    with pytest.raises(InputError, match="has NVLink switches already"):
+    with pytest.raises(InputError, match="has scale-up domains already"):
         open_fabric("hgx-b200-64", nvlink_gbps=7200.0)
 
 

@@ -3,7 +3,7 @@
 import networkx as nx
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings, strategies as st
+from hypothesis import HealthCheck, assume, given, settings, strategies as st
 
 import railscope as rs
 from collectives import AllToAll, Flows, Groups, InputError
@@ -71,7 +71,7 @@ def test_paths_have_the_least_weight_and_add_up_to_the_loads(case):
     )
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.filter_too_much])
 @given(cases(all_to_all_demands))
 def test_equal_weights_are_adaptive_routing(case):
     topology, demand, placement = case
