@@ -18,7 +18,11 @@ AUTO = "auto"
 # Whether an algorithm looks at scale-up domains and rails, and what it does where they are not given.
 Domains = Literal["unused", "optional", "required"]
 # Rows of NCCL's tuning tables: what a step costs (`fabric.timing.protocols`).
-Tuning = Literal["ring", "tree", "pat", "nvls", "nvls-tree", "sharp"]
+Tuning = Literal["ring", "tree", "pat", "nvls", "nvls-tree", "sharp", "exchange", "gpu-exchange"]
+# Whose choice of algorithms the automatic one follows: a library's own, or all that there are.
+Library = Literal["nccl", "rccl", "any"]
+LIBRARIES: tuple[Library, ...] = get_args(Library)
+NCCL, RCCL, ANY = LIBRARIES
 # What an algorithm may be given beyond groups, size and domains: see `collective_schedule`.
 OPTIONS = ("n_channels", "cross_nic")
 
@@ -37,10 +41,16 @@ class JobFacts:
         Of the job.
     switches_reduce : bool
         Whether the network's switches add up (SHARP).
+    n_domains : int
+        Scale-up domains that its largest group is in.
+    nvlink_switches_reduce : bool
+        Whether the domains' NVLink switches add up (NVLS).
     """
 
     n_ranks: int
     switches_reduce: bool = False
+    n_domains: int = 1
+    nvlink_switches_reduce: bool = True
 
 
 def always(facts: JobFacts) -> bool:
@@ -77,14 +87,17 @@ class Algorithm:
         Whether switches add up and multicast, those of NVLink or the network's.
     automatic : callable
         Whether the automatic choice considers it, given the `JobFacts`.
-    tuning : {"ring", "tree", "pat", "nvls", "nvls-tree", "sharp"}
-        Row of NCCL's tuning tables that its steps are timed by.
+    tuning : {"ring", "tree", "pat", "nvls", "nvls-tree", "sharp", "exchange", "gpu-exchange"}
+        Row of NCCL's tuning tables that its steps are timed by; exchanges are sends and receives, posted by the host's
+        processor or by the GPUs themselves.
+    libraries : tuple of str
+        Those of `LIBRARIES` whose automatic choice considers it; default all.
 
     Raises
     ------
     InputError
-        If the collective, an option, `domains` or `tuning` is unknown, the name cannot be typed, or there is no
-        schedule where the program needs domains.
+        If the collective, an option, `domains`, `tuning` or a library is unknown, the name cannot be typed, or there is
+        no schedule where the program needs domains.
     """
 
     collective: str
@@ -98,6 +111,7 @@ class Algorithm:
     switches_reduce: bool = False
     automatic: Callable[[JobFacts], bool] = always
     tuning: Tuning = "ring"
+    libraries: tuple[Library, ...] = LIBRARIES
 
     def __post_init__(self) -> None:
         known_collective(self.collective)
@@ -108,6 +122,7 @@ class Algorithm:
             ("domains", (self.domains,), get_args(Domains)),
             ("options", self.options, OPTIONS),
             ("tuning", (self.tuning,), get_args(Tuning)),
+            ("libraries", self.libraries, LIBRARIES),
         ):
             for value in given:
                 if value not in known:
@@ -139,6 +154,10 @@ class Algorithm:
         if self.domains == "required" and (domain is None or rail is None):
             raise InputError(f"{self.name} {self.collective}: expected the domain and rail of every rank")
         return self.schedule(groups, bytes, domain, rail, **(options or {}))
+
+    def considered(self, library: Library, facts: JobFacts) -> bool:
+        """Whether the automatic choice of a library considers it for a job."""
+        return library in self.libraries and self.automatic(facts)
 
     def taken(self, **given: int | None) -> dict[str, int]:
         """Of the options that are given, not None, those that the algorithm takes."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
+from collectives.algorithm import AUTO, NCCL, Library
 from collectives.catalog import algorithm_of
 from collectives.demand import Int32Vector
 from collectives.errors import InputError
@@ -21,7 +22,7 @@ from fabric.jobs.rule import PlacementRule
 from fabric.jobs.traffic import Traffic, schedule_traffic
 from fabric.routing.match_lfts import MatchedLfts
 from fabric.routing.policies import Adaptive, Routing
-from fabric.timing.prediction import fastest
+from fabric.timing.prediction import fastest, known_library
 from fabric.timing.protocols import GivenTimes, TimeModel, model_for
 from fabric.topology import Topology
 
@@ -71,6 +72,8 @@ class Scenario:
         Where each parameter of the model comes from, in words.
     reasons : tuple of str
         Why the algorithm was chosen, where it was.
+    library : {"nccl", "rccl", "any"}
+        Whose algorithms are chosen from where none is named; any: all that there are.
     n_threads : int or None
         Threads; None: all processors.  No result depends on it.
     """
@@ -81,6 +84,7 @@ class Scenario:
     model: TimeModel
     sources: tuple[str, ...] = ()
     reasons: tuple[str, ...] = ()
+    library: Library = NCCL
     n_threads: int | None = field(default=None, repr=False)
 
     @classmethod
@@ -97,6 +101,7 @@ class Scenario:
         times: GivenTimes | None = None,
         latency_factor: float = 1.0,
         bandwidth_factor: float = 1.0,
+        library: str = NCCL,
         n_threads: int | None = None,
     ) -> "Scenario":
         """Put a scenario together, with a default for all that is not said.
@@ -119,6 +124,8 @@ class Scenario:
             Parameters of time that are known better than the defaults.
         latency_factor, bandwidth_factor : float
             What measurements say of the model: see `fabric.timing.fitting`.
+        library : {"nccl", "rccl", "any"}
+            Whose algorithms are chosen from where none is named; any: all that there are.
         n_threads : int, optional
 
         Raises
@@ -136,10 +143,12 @@ class Scenario:
         model, sources = time_model(opened, times, latency_factor, bandwidth_factor)
         reasons: tuple[str, ...] = ()
         if isinstance(traffic, Collective):
-            traffic, reasons = decided(opened, traffic, rule, placement, chosen, model, n_threads)
+            traffic, reasons = decided(
+                opened, traffic, rule, placement, chosen, model, n_threads, known_library(library)
+            )
         load = _traffic(opened, traffic, rule)
         job = Job(load, rule, _placed(opened, load, rule, placement), transport)
-        return cls(opened, (job,), chosen, model, tuple(sources), reasons, n_threads)
+        return cls(opened, (job,), chosen, model, tuple(sources), reasons, known_library(library), n_threads)
 
     @property
     def job(self) -> Job:
@@ -238,25 +247,27 @@ def decided(
     routing: Routing,
     model: TimeModel,
     n_threads: int | None = None,
+    library: Library = NCCL,
 ) -> tuple[Collective, tuple[str, ...]]:
     """A collective with its algorithm decided, and what to say of the choice.
 
-    ``auto`` becomes the fastest by the model with latency.
+    What is not named, or ``auto``, becomes what the library would choose: the fastest of its algorithms by the model
+    with latency.  Exchanges go directly unless ``auto`` is asked for: the transport says more of them.
 
     Raises
     ------
     InputError
         If no algorithm runs on this placement.
     """
-    if asked.undecided:
-        load = asked.traffic(fabric, rule)
-        where = _placed(fabric, load, rule, placement)
-        chosen, reason = fastest(fabric.topology, where, load, routing, model, switches_reduce(fabric), n_threads)
-        return asked.decided(chosen), (reason,)
-    usual = algorithm_of(asked.name).name
-    if asked.algorithm is None and usual == "ring" and fabric.topology.nvlink_gbps is not None:
-        return asked, ("algorithm: one ring, which uses one NIC of each domain; auto takes the fastest",)
-    return asked, ()
+    named = asked.algorithm is not None and not asked.undecided
+    direct = not asked.undecided and algorithm_of(asked.name).tuning == "exchange"
+    if named or direct or asked.n_channels is not None or asked.cross_nic is not None:
+        return asked, ()
+    asked = asked.decided(AUTO)
+    load = asked.traffic(fabric, rule)
+    where = _placed(fabric, load, rule, placement)
+    chosen, reason = fastest(fabric.topology, where, load, routing, model, switches_reduce(fabric), n_threads, library)
+    return asked.decided(chosen), (reason,)
 
 
 def _traffic(fabric: OpenedFabric, traffic: TrafficLike, rule: PlacementRule) -> Traffic:
@@ -302,10 +313,23 @@ def time_model(
         from_description = GivenTimes.in_ns(
             own.hop_ns, own.message_ns, own.wire_efficiency, own.scale_up_efficiency, own.nvls_efficiency
         )
-    nvlink = fabric.topology.nvlink_gbps
-    return model_for(fabric.technology, nvlink, times, from_description, latency_factor, bandwidth_factor)
+    scale_up = fabric.description.scale_up if fabric.description is not None else None
+    return model_for(
+        fabric.technology,
+        fabric.topology.nvlink_gbps,
+        times,
+        from_description,
+        latency_factor,
+        bandwidth_factor,
+        scale_up.generation if scale_up is not None else None,
+    )
 
 
 def switches_reduce(fabric: OpenedFabric) -> bool:
-    """Whether the automatic choice may take SHARP: only InfiniBand switches reduce."""
-    return fabric.technology == "infiniband"
+    """Whether the automatic choice may take SHARP: where InfiniBand switches reduce and the library uses it.
+
+    NCCL does so only where ``NCCL_COLLNET_ENABLE`` is set and the fabric runs an aggregation manager, so a description
+    has to say it.
+    """
+    own = fabric.description
+    return own is not None and own.fabric.sharp and fabric.technology == "infiniband"

@@ -34,7 +34,8 @@ Nanoseconds = Annotated[float, Ge(0), AllowInfNan(False), Unit("ns")]
 Fraction = Annotated[float, Gt(0), Le(1), AllowInfNan(False)]
 Wiring = Literal["rail", "host"]
 SpineSets = Literal["shared", "per-rail"]
-Technology = Literal["infiniband", "spectrum-x", ""]
+Technology = Literal["infiniband", "spectrum-x", "roce", "efa", "slingshot", ""]
+GpuGeneration = Literal["volta", "ampere", "hopper", "blackwell"]
 ScaleUpKind = Literal["switch", "mesh"]
 
 
@@ -53,11 +54,18 @@ class Hosts(_Table):
         Technology,
         _in_any_case(Technology),
         Field(
-            description="Decides default latencies and efficiencies, and whether switches can reduce (InfiniBand).",
+            description="Decides default latencies and efficiencies.",
             examples=["spectrum-x"],
         ),
         Default("unknown"),
     ] = ""
+    sharp: Annotated[
+        bool,
+        Field(
+            description="Whether InfiniBand switches reduce and the library uses it (NCCL: `NCCL_COLLNET_ENABLE=1`).",
+            examples=[True],
+        ),
+    ] = False
     hosts: Annotated[Count, Field(description="Servers or compute trays.", examples=[72])]
     gpus_per_host: Annotated[Count, Field(description="GPUs, each an endpoint, in a host.", examples=[4])]
     rails: Annotated[
@@ -116,6 +124,12 @@ class ScaleUp(_Table):
             examples=["mesh"],
         ),
     ] = "switch"
+    generation: Annotated[
+        GpuGeneration | None,
+        _in_any_case(GpuGeneration),
+        Field(description="Of the GPUs: decides what a library gets out of NVLink.", examples=["hopper"]),
+        Default("by `gpu_gbps`, the nearest"),
+    ] = None
 
 
 class Leaf(_Table):

@@ -82,7 +82,12 @@ def expected_of(annotation: Any) -> str:
     # A number with an upper limit is finite anyway.
     endless = not any(isinstance(one, Le) for one in said)
     finite = endless and any(isinstance(one, AllowInfNan) and not one.allow_inf_nan for one in said)
-    names = {int: "an integer", float: "a finite number" if finite else "a number", str: "a text in quotes"}
+    names = {
+        bool: "true or false",
+        int: "an integer",
+        float: "a finite number" if finite else "a number",
+        str: "a text in quotes",
+    }
     limits = [text for one in said for test, write in _LIMITS.items() if isinstance(one, test) for text in [write(one)]]
     return " ".join(filter(None, [names[kind], " and ".join(limits)]))
 

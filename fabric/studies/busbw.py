@@ -102,6 +102,7 @@ def predict_busbw(
         job.groups,
         n_channels,
         cross_nic,
+        scenario.library,
     )
     best_only = names == (AUTO,)
     rows = predict(job.collective, job.group_size, sizes, found, scenario.model, best_only)

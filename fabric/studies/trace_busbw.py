@@ -85,6 +85,7 @@ def predict_trace(scenario: Scenario, algorithms: Sequence[str] = (AUTO,)) -> Tr
                 switches_reduce(scenario.fabric),
                 scenario.n_threads,
                 Groups.of([list(one.ranks)]),
+                library=scenario.library,
             )
         (row,) = predict(one.kind, len(one.ranks), (one.size,), known[same], scenario.model, best_only=True)
         rows.append(PredictedOperations(one, row))

@@ -1,29 +1,48 @@
 """What a schedule costs apart from its size, and the time of a size: alpha from its steps, beta from its loads.
 
-    time = (base + members x m + steps in the domain x a + steps over the network x b
+    time = (base + members x m + steps in the domain x a + steps over the network x (b + s)
             + hops x h + messages x o + peers x p) x F
-           + size x bottleneck seconds per byte / (protocol efficiency x G)
+           + (size + fill) x bottleneck seconds per byte / (protocol efficiency x G)
 
-`fabric.timing.protocols` has the parameters and their sources; F and G are 1 unless measurements say otherwise.
-
-SHARP halves the bytes of a ring, not the time: NCCL (src/graph/tuning.cc) gives what switches reduce over several nodes
-the NICs' bandwidth as busbw, ``n / (2 (n - 1))`` of it as algbw, and that is what is measured (64 H100: 387 GB/s of
-400, coreweave/nccl-tests).
+`fabric.timing.protocols` has the parameters and their sources; F and G are 1 unless measurements say otherwise.  Beta
+is there twice: for what well-tuned clusters reach of the links, and for what clusters are often found at
+(`fabric.timing.networks`).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import log2
 
 import numpy as np
 
 from collectives.algorithm import Algorithm, Tuning
 from collectives.bandwidth import bus_factor
-from collectives.demand import AllToAll, BoolVector, Demand, FloatVector, Flows, Int32Vector
+from collectives.demand import AllToAll, BoolVector, Demand, FloatVector, Flows, Groups, Int32Vector
 from collectives.schedule import Phase, Schedule
 from fabric.bounds.cut_demand import joint, lone_apart
 from fabric.jobs.placement import Placement
 from fabric.routing.link_loads import ScheduleLoads
+from fabric.timing.generations import HOST_GPUS, MOST_HEADS
+from fabric.timing.networks import RACK_NICS, WHOLE, Reach, nics_used, reach_of
 from fabric.timing.protocols import Protocol, TimeModel
+from fabric.timing.span import NOBODY, Span, span_of
 from fabric.topology import NIC, NVLINK
+
+# How many times the latency of NCCL's tables small messages are found to take (assumed: the rows of two p5 and two DGX
+# A100 below 1 MiB are 1.0 to 2.0 times).
+FOUND_LATENCY = 2.0
+# NVLink in NVLS trees over that in one domain: two p5 487 and 471 GB/s busbw, one H100 host 480 (x 1.875 / 1.75 = 514).
+_NVLS_TREE = 0.93
+# Switches that reduce, over the bytes that they save: 4 hosts of B200 reach 546 to 554 GB/s busbw where 4 x 400 Gb/s x
+# 1.94 would be 740 (Together); NCCL's own table takes the NICs' speed as busbw, 400.
+_SHARP = 0.75
+# Trees over several NICs and more than two domains: half of what rings reach on the same cluster (Together's B200).
+_TREES = 0.55
+# NVLink in trees over several domains: NCCL's factor of trees of pattern NCCL_TOPO_PATTERN_TREE (src/graph/tuning.cc).
+_TREE_NVLINK = 0.85
+# NVLink in dispatch and combine: GB200 NVL72, 4 to 64 GPUs, 4,096 tokens (ai-dynamo/aiconfigurator).
+_GPU_EXCHANGE = 0.68
+# Channels of a tree for each NIC of a domain (NCCL logs of HGX H100 and A100: 16 over 8 NICs).
+_CHANNELS_PER_NIC = 2
 
 
 @dataclass(frozen=True)
@@ -43,10 +62,18 @@ class AlphaBeta:
         Messages after the first that the busiest rank has over the network in a step, summed over the steps.
     peers : float
         Members of its domain that the busiest rank talks to in a step with several of them, summed over the steps.
-    members : int
-        Of the largest group.
     tuning : str
         Which protocols the algorithm chooses from: `Algorithm.tuning`.
+    span : Span
+        Of its groups.
+    found_seconds_per_byte : float
+        As `seconds_per_byte`, at what clusters are often found to reach; 0: the same.
+    fill_bytes : float
+        Added to every size.
+    collective : str
+        Which one it is an algorithm of; empty where its busbw is its algbw.
+    reach : Reach
+        What part of the network's payload is reached, and who says so.
     """
 
     algorithm: str
@@ -56,36 +83,73 @@ class AlphaBeta:
     hops: float = 0.0
     messages: float = 0.0
     peers: float = 0.0
-    members: int = 0
     tuning: Tuning = "ring"
+    span: Span = NOBODY
+    found_seconds_per_byte: float = 0.0
+    fill_bytes: float = 0.0
+    collective: str = ""
+    reach: Reach = WHOLE
 
     def latency_s(self, protocol: Protocol, model: TimeModel) -> float:
         """Time of no bytes."""
         # NCCL: a ring over several nodes posts every step to the network, also those that stay inside.
         posted = protocol.posts * model.message_s if self.network_steps > 0 else 0.0
+        message_s = model.exchange_message_s if self.tuning == "exchange" else model.message_s
+        if self.tuning == "gpu-exchange":
+            message_s = 0.0
         return model.latency_factor * (
             protocol.base_s
-            + self.members * protocol.member_s
+            + self.span.n_ranks * protocol.member_s
             + self.scale_up_steps * max(protocol.scale_up_step_s, posted)
-            + self.network_steps * protocol.network_step_s
+            + self.network_steps * (protocol.network_step_s + model.step_s)
             + self.hops * model.hop_s
-            + self.messages * model.message_s
+            + self.messages * message_s
             + self.peers * model.peer_s
         )
+
+    def slowest(self, protocol: Protocol) -> float:
+        """Seconds per byte that a protocol's own limits allow at best."""
+        by_domains = min(self.span.n_domains, 3) - 1
+        if by_domains < 0:
+            return 0.0
+        channels = _CHANNELS_PER_NIC * min(self.span.per_domain, MOST_HEADS)
+        limit = min(protocol.limit_GBps[by_domains], channels * protocol.channel_GBps[by_domains])
+        return self.bus_factor / (limit * 1e9)
+
+    @property
+    def bus_factor(self) -> float:
+        """Busbw over algbw."""
+        return bus_factor(self.collective, self.span.n_ranks) if self.collective and self.span.n_ranks else 1.0
 
 
 def predicted_s(alpha_beta: AlphaBeta, size: float, model: TimeModel) -> tuple[float, Protocol]:
     """Time of a size by the fastest protocol that the algorithm has, and that protocol; the first of equals."""
-    times = [
-        (
-            alpha_beta.latency_s(one, model)
-            + alpha_beta.seconds_per_byte * size / (one.efficiency * model.bandwidth_factor),
-            number,
-        )
-        for number, one in enumerate(model.protocols_of(alpha_beta.tuning))
-    ]
+    protocols = model.protocols_of(alpha_beta.tuning)
+    times = [(_time_s(alpha_beta, one, size, model), number) for number, one in enumerate(protocols)]
     time_s, number = min(times)
-    return time_s, model.protocols_of(alpha_beta.tuning)[number]
+    return time_s, protocols[number]
+
+
+def found_s(alpha_beta: AlphaBeta, protocol: Protocol, size: float, model: TimeModel) -> float:
+    """Time that a size is often found to take by a protocol: longer latency, and less of the links."""
+    if not model.reached:
+        return _time_s(alpha_beta, protocol, size, model)
+    slower = replace(alpha_beta, seconds_per_byte=alpha_beta.found_seconds_per_byte)
+    return _time_s(slower, protocol, size, replace(model, latency_factor=model.latency_factor * FOUND_LATENCY))
+
+
+def _time_s(alpha_beta: AlphaBeta, protocol: Protocol, size: float, model: TimeModel) -> float:
+    per_byte = max(alpha_beta.seconds_per_byte / protocol.efficiency, alpha_beta.slowest(protocol))
+    latency_s = alpha_beta.latency_s(protocol, model)
+    span = alpha_beta.span
+    if (
+        alpha_beta.collective == "all-reduce"
+        and span.n_domains > 1
+        and size >= 64 * span.n_ranks * _CHANNELS_PER_NIC * span.per_domain
+    ):
+        latency_s *= protocol.plateau
+    moved = size + (alpha_beta.fill_bytes if size > 0 else 0.0)
+    return latency_s + moved * per_byte / (protocol.correction(size) * model.bandwidth_factor)
 
 
 def alpha_beta_of(
@@ -95,7 +159,7 @@ def alpha_beta_of(
     placement: Placement,
     size: float,
     model: TimeModel,
-    members: int = 0,
+    groups: Groups | None = None,
 ) -> AlphaBeta:
     """Take a schedule's loads apart.
 
@@ -109,8 +173,8 @@ def alpha_beta_of(
     size : float
         The size for which the schedule was made.
     model : TimeModel
-    members : int
-        Of the largest group.
+    groups : Groups, optional
+        Default the whole job as one.
     """
     topology = loads.topology
     domain = topology.endpoint_domain[placement.endpoint]
@@ -131,12 +195,63 @@ def alpha_beta_of(
         injected = float(carried.bytes[nic].sum()) / 2
         if injected > 0 and across > 0:
             hops += across * max(0.0, float(carried.bytes[network].sum()) / injected - 2.0)
-    nvlink = model.scale_up_efficiency * (model.nvls_efficiency if algorithm.switches_reduce else 1.0)
-    at_nic_speed = algorithm.tuning == "sharp" and members > 1
-    wire = model.wire_efficiency / (bus_factor("all-reduce", members) if at_nic_speed else 1.0)
-    efficiency = np.where(network, wire, nvlink)
-    beta = _busy_s(loads, efficiency) / size
-    return AlphaBeta(algorithm.name, beta, inside, outside, hops, messages, peers, members, algorithm.tuning)
+    n = placement.n_ranks
+    span = span_of(groups or Groups.consecutive(n, n), domain)
+    if algorithm.collective == "all-to-all" and algorithm.tuning == "exchange":
+        # Hops to the rail (PXN) put messages together on the way, and save a rank none of its sends and receives.
+        messages = max(messages, span.n_ranks - span.per_domain - 1)
+    reach = reach_of(algorithm.collective, algorithm.tuning, span) if model.reached else WHOLE
+    nvlink, wire = _efficiencies(algorithm.tuning, span, model)
+    beta, found = (
+        _busy_s(loads, np.where(network, wire * part, nvlink * of_nvlink)) / size
+        for part, of_nvlink in (
+            (reach.tuned, 1.0),
+            (reach.found, reach.nvlink_found),
+        )
+    )
+    heads = min(span.per_domain, MOST_HEADS)
+    levels = log2(max(span.n_domains, 1))
+    fill = 0.0
+    if algorithm.tuning in ("nvls", "nvls-tree"):
+        fill = model.fill_bytes * heads + model.level_bytes * min(span.per_domain, RACK_NICS) * levels
+    return AlphaBeta(
+        algorithm.name,
+        beta,
+        inside,
+        outside,
+        hops,
+        messages,
+        peers,
+        algorithm.tuning,
+        span,
+        found,
+        fill,
+        algorithm.collective,
+        reach,
+    )
+
+
+def _efficiencies(tuning: Tuning, span: Span, model: TimeModel) -> tuple[float, float]:
+    """Payload over capacity of NVLink and of the network, but for what patterns reach of it."""
+    nvlink, wire = model.scale_up_efficiency, model.wire_efficiency
+    if tuning in ("nvls", "nvls-tree", "sharp"):
+        rack = span.per_domain > HOST_GPUS
+        # What cannot add at all is refused by the automatic choice; who asks for it by name gets it at full speed.
+        nvlink *= (model.rack_nvls_efficiency if rack else model.nvls_efficiency) or 1.0
+    if not model.reached:
+        return nvlink, wire
+    if tuning in ("nvls-tree", "sharp") and span.n_domains > 1:
+        nvlink *= _NVLS_TREE
+    if tuning == "sharp":
+        wire *= _SHARP
+    if tuning == "tree" and span.n_domains > 1:
+        nvlink *= _TREE_NVLINK
+        wire *= _TREES if span.n_domains > 2 and span.per_domain > 1 else 1.0
+    if tuning == "gpu-exchange":
+        nvlink *= _GPU_EXCHANGE
+    if tuning in ("exchange", "gpu-exchange"):
+        wire *= model.exchange_reach
+    return nvlink, wire * nics_used(tuning, span)
 
 
 def _busy_s(loads: ScheduleLoads, efficiency: FloatVector) -> float:

@@ -5,20 +5,22 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from collectives.algorithm import AUTO, JobFacts
+from collectives.algorithm import AUTO, LIBRARIES, NCCL, JobFacts, Library
 from collectives.bandwidth import algbw_GBps, busbw_GBps, known_collective
 from collectives.catalog import ALGORITHMS, algorithm_of
 from collectives.demand import FloatVector, Groups
 from collectives.errors import InputError
 from collectives.sizes import format_bytes
+from collectives.suggestion import hint
 from fabric.jobs.placement import Placement, domain_of_rank, rail_of_rank
 from fabric.jobs.traffic import Traffic
 from fabric.routing.link_loads import schedule_loads
 from fabric.routing.policies import Routing
-from fabric.timing.alpha_beta import AlphaBeta, alpha_beta_of, predicted_s
+from fabric.timing.alpha_beta import AlphaBeta, alpha_beta_of, found_s, predicted_s
 from fabric.timing.fitting import Fit, fit
 from fabric.timing.protocols import TimeModel
-from fabric.topology import Topology
+from fabric.timing.span import span_of
+from fabric.topology import NVSWITCH, Topology
 from traces.nccl_tests import Measurement, NcclTests
 
 # Schedules are made for this size; loads are in proportion to it.
@@ -36,7 +38,9 @@ class Row:
     algorithm, protocol : str
         Which of them the time is of.
     time_s, algbw_GBps, busbw_GBps : float
-        Seconds and GB/s.
+        Seconds and GB/s of well-tuned clusters.
+    found_time_s, busbw_low_GBps : float
+        What clusters are often found at: `Reach.found`.
     """
 
     size: float
@@ -45,6 +49,8 @@ class Row:
     time_s: float
     algbw_GBps: float
     busbw_GBps: float
+    found_time_s: float
+    busbw_low_GBps: float
 
 
 @dataclass(frozen=True)
@@ -95,6 +101,7 @@ def alpha_betas(
     groups: Groups | None = None,
     n_channels: int | None = None,
     cross_nic: int | None = None,
+    library: Library = NCCL,
 ) -> dict[str, AlphaBeta]:
     """What each algorithm costs.
 
@@ -108,24 +115,30 @@ def alpha_betas(
         Default the whole job as one.
     n_channels, cross_nic : int, optional
         Of the algorithms that have channels: see `collectives.nccl_channels`.
+    library : {"nccl", "rccl", "any"}
+        Whose algorithms the automatic choice considers; any: all.
 
     Raises
     ------
     InputError
-        An unknown algorithm, or one that cannot run here; groups of one rank.
+        An unknown library or algorithm, or one that cannot run here; groups of one rank.
     """
     automatic = tuple(algorithms) == (AUTO,)
     known_collective(collective)
-    facts = JobFacts(placement.n_ranks, in_network)
+    known_library(library)
     wanted = [algorithm_of(collective, name) for name in (ALGORITHMS[collective] if automatic else algorithms)]
     groups = groups or Groups.consecutive(placement.n_ranks, placement.n_ranks)
     if groups.sizes.max(initial=0) < 2:
         raise InputError(f"{collective}: every group has one rank, which sends nothing; expected groups of 2 or more")
     domain, rail = domain_of_rank(topology, placement), rail_of_rank(topology, placement)
+    span = span_of(groups, domain)
+    # NCCL, ncclNvlsInit: more than two GPUs of a node.
+    nvls = model.nvls_efficiency > 0 and span.per_domain > 2 and bool((topology.nodes.kind == NVSWITCH).any())
+    facts = JobFacts(placement.n_ranks, in_network, span.n_domains, nvls)
     found: dict[str, AlphaBeta] = {}
     refused = ""
     for algorithm in wanted:
-        if automatic and not algorithm.automatic(facts):
+        if automatic and not algorithm.considered(library, facts):
             continue
         try:
             options = algorithm.taken(n_channels=n_channels, cross_nic=cross_nic)
@@ -136,12 +149,25 @@ def alpha_betas(
                 raise
             refused = str(error)
             continue
-        found[algorithm.name] = alpha_beta_of(
-            algorithm, schedule, loads, placement, _UNIT, model, int(groups.sizes.max())
-        )
+        found[algorithm.name] = alpha_beta_of(algorithm, schedule, loads, placement, _UNIT, model, groups)
     if not found:
-        raise InputError(f"{collective}: no algorithm runs on this placement; the last one: {refused}")
+        last = f"; the last one: {refused}" if refused else ""
+        raise InputError(f"{collective}: {library} has no algorithm that runs on this placement{last}")
     return found
+
+
+def known_library(name: str) -> Library:
+    """`name`, if it is one of `LIBRARIES`.
+
+    Raises
+    ------
+    InputError
+        Names the nearest one.
+    """
+    for one in LIBRARIES:
+        if one == name:
+            return one
+    raise InputError(f"library {name!r}: unknown; {hint(name, LIBRARIES)}")
 
 
 def predict(
@@ -159,7 +185,9 @@ def predict(
         for name, alpha_beta in found.items():
             time_s, protocol = predicted_s(alpha_beta, size, model)
             bandwidths = (algbw_GBps(size, time_s), busbw_GBps(collective, n_ranks, size, time_s))
-            of_size.append(Row(size, name, protocol.name, time_s, *bandwidths))
+            found_time_s = found_s(alpha_beta, protocol, size, model)
+            low = busbw_GBps(collective, n_ranks, size, found_time_s)
+            of_size.append(Row(size, name, protocol.name, time_s, *bandwidths, found_time_s, low))
         rows += [min(of_size, key=lambda row: row.time_s)] if best_only else of_size
     return tuple(rows)
 
@@ -172,6 +200,7 @@ def fastest(
     model: TimeModel,
     in_network: bool = False,
     n_threads: int | None = None,
+    library: Library = NCCL,
 ) -> tuple[str, str]:
     """The algorithm that the model finds fastest for a job's collective, groups and size, and why, in words.
 
@@ -183,7 +212,18 @@ def fastest(
         If no algorithm runs on this placement.
     """
     assert job.collective is not None
-    found = alpha_betas(topology, placement, job.collective, (AUTO,), routing, model, in_network, n_threads, job.groups)
+    found = alpha_betas(
+        topology,
+        placement,
+        job.collective,
+        (AUTO,),
+        routing,
+        model,
+        in_network,
+        n_threads,
+        job.groups,
+        library=library,
+    )
     rows = predict(job.collective, job.group_size, (job.bytes,), found, model, best_only=False)
     best, *others = sorted(rows, key=lambda row: row.time_s)
     reason = f"algorithm: {best.algorithm}, the fastest by the model with latency ({_explained(best, found)}"
