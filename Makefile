@@ -39,6 +39,7 @@ bench: .venv/bench
 	$(BIN)/python -m benchmarks.link_loads
 	$(BIN)/python -m benchmarks.real_tables
 	$(BIN)/python -m benchmarks.completions
+	$(BIN)/python -m benchmarks.validation
 
 clean:
 	rm -rf .venv demo build

@@ -150,15 +150,23 @@ from .studies.verdicts.verdict import (
     Remedy as Remedy,
     Verdict as Verdict,
 )
-from .timing.alpha_beta import AlphaBeta as AlphaBeta, alpha_beta_of as alpha_beta_of, predicted_s as predicted_s
+from .timing.alpha_beta import (
+    AlphaBeta as AlphaBeta,
+    alpha_beta_of as alpha_beta_of,
+    found_s as found_s,
+    predicted_s as predicted_s,
+)
+from .timing.generations import Generation as Generation, generation_of as generation_of
 from .timing.max_min import Completions as Completions, completions as completions, max_min_rates as max_min_rates
-from .timing.prediction import alpha_betas as alpha_betas, predict as predict
+from .timing.networks import Network as Network, Reach as Reach, reach_of as reach_of
+from .timing.prediction import Row as Row, alpha_betas as alpha_betas, predict as predict
 from .timing.protocols import (
     GivenTimes as GivenTimes,
     Protocol as Protocol,
     TimeModel as TimeModel,
     model_for as model_for,
 )
+from .timing.span import Span as Span, span_of as span_of
 from .topology import Cables as Cables, Nodes as Nodes, Topology as Topology
 
 DISTRIBUTION: str

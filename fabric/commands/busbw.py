@@ -19,6 +19,7 @@ from fabric.commands.options import (
     GroupSize,
     HashOptions,
     Json,
+    LibraryName,
     Order,
     Parallel,
     PlacementOptions,
@@ -32,6 +33,7 @@ from fabric.commands.resolve import (
     check_traffic,
     gates_of,
     lfts_of,
+    library_of,
     opened,
     policy_name,
     refuse_given,
@@ -66,8 +68,9 @@ class TestOptions(OptionGroup):
     axis: Axis = None
     order: Order = None
     algorithm: Annotated[
-        str, typer.Option(metavar="A,B", help="Algorithms to list, or auto: the fastest for each size.")
+        str, typer.Option(metavar="A,B", help="Algorithms to list, or auto: the library's fastest for each size.")
     ] = "auto"
+    library: LibraryName = None
     channels: Channels = None
     cross_nic: CrossNic = None
     measured: Annotated[
@@ -161,7 +164,7 @@ def busbw(
     policy = policy_name(routed, hashing, seed_used=job.placement == "scattered")
     time.check()
     if test.trace:
-        refuse_given(test, "goes with a collective, not with --trace", "trace", "algorithm")
+        refuse_given(test, "goes with a collective, not with --trace", "trace", "algorithm", "library")
         traffic = TrafficOptions(trace=test.trace)
     else:
         parallel = (test.parallel, test.axis, test.order)
@@ -171,7 +174,9 @@ def busbw(
     names = tuple(name.strip() for name in test.algorithm.split(","))
 
     from collectives.algorithm import AUTO
+    from collectives.catalog import algorithm_of
     from collectives.sizes import parse_sizes
+    from fabric.jobs.requests import Collective
     from fabric.reports.busbw import busbw_report
     from fabric.reports.files import check_outputs
     from fabric.reports.trace_busbw import trace_busbw_report
@@ -191,14 +196,18 @@ def busbw(
     check_outputs(output.figure, (), output.force)
     given = opened(fabric)
     lfts = lfts_of(given, [routed.lfts] if routed.lfts else [], skip_unrouted=False)
+    # The table chooses for each size, so that the scenario need not.
+    usual = "" if traffic.collective is None else algorithm_of(traffic.collective).name
+    asked = request_of(traffic)
     scenario = Scenario.of(
         given,
-        request_of(traffic),
+        asked.decided(usual) if isinstance(asked, Collective) else asked,
         rule=rule,
         routing=routing_of(policy, hashing, lfts[0] if lfts else None),
         times=time.given(),
         latency_factor=time.latency_factor,
         bandwidth_factor=time.bandwidth_factor,
+        library=library_of(test),
         n_threads=threads,
     )
     with working("routing"):

@@ -11,6 +11,7 @@ from collectives.suggestion import hint
 POLICIES = ("adaptive", "ecmp", "dmodk", "lft")
 WIRINGS = ("rail", "host")
 TRANSPORTS = ("direct", "pxn")
+LIBRARIES = ("nccl", "rccl", "any")
 HASH_SEEDS = ("per-switch", "shared")
 ENGINES = ("ftree", "updn", "minhop", "dfsssp")
 SEVERITIES = ("error", "warning", "never")

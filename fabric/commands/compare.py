@@ -22,6 +22,7 @@ from fabric.commands.resolve import (
     ecmp_of,
     gates_of,
     lfts_of,
+    library_of,
     opened,
     refuse_given,
     request_of,
@@ -71,7 +72,11 @@ def compare(
     if designs.vary or len(fabric.fabrics) > 1:
         if lfts or skip_unrouted:
             usage(f"{'--lfts' if lfts else '--skip-unrouted'}: goes with one fabric and no --vary")
-        finish(side_by_side(fabric, designs, asked, rule, job, hashing, output, threads), output, limits)
+        finish(
+            side_by_side(fabric, designs, asked, rule, job, hashing, output, threads, library_of(traffic)),
+            output,
+            limits,
+        )
         return
     refuse_given(designs, "goes with several fabrics, or with --vary")
 
@@ -99,7 +104,8 @@ def compare(
         asked = asked.usually_grouped([given], rule)
     matched = lfts_of(given, lfts or (), skip_unrouted)
     with working("algorithms"):
-        scenario = Scenario.of(given.wired("rail") if steps else given, asked, rule=rule, n_threads=threads)
+        wired, library = given.wired("rail") if steps else given, library_of(traffic)
+        scenario = Scenario.of(wired, asked, rule=rule, library=library, n_threads=threads)
     if steps:
         with working("naive to rail-aware"):
             report = ladder_report(ladder(scenario, ecmp_of(hashing)), picture, output.csv)

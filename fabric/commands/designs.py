@@ -22,6 +22,7 @@ def side_by_side(
     hashing: HashOptions,
     output: CompareOutput,
     threads: int | None,
+    library: str,
 ) -> "Report":
     """Run the job on every design that is meant; options that none of them looks at are refused."""
     varied = axes(designs.vary or ())
@@ -50,7 +51,7 @@ def side_by_side(
         given = [opened(one) for one in fabrics.each()]
         if isinstance(asked, Collective):
             asked = asked.usually_grouped(given, rule)
-        scenarios = [Scenario.of(one, asked, rule=rule, n_threads=threads) for one in given]
+        scenarios = [Scenario.of(one, asked, rule=rule, library=library, n_threads=threads) for one in given]
         variants = vary(scenarios, varied, ecmp_of(hashing))
         if all(one.scenario.routing.name != "ecmp" for one in variants):
             drawn = any(one.scenario.job.rule.kind == SCATTERED for one in variants)

@@ -22,6 +22,7 @@ from fabric.commands.resolve import (
     check_traffic,
     gates_of,
     lfts_of,
+    library_of,
     opened,
     policy_name,
     request_of,
@@ -97,6 +98,7 @@ def loads(
             rule=rule,
             transport=transport or DIRECT,
             routing=routing_of(policy, hashing, matched[0] if matched else None),
+            library=library_of(traffic),
             n_threads=threads,
         )
     with working("routing"):

@@ -9,6 +9,7 @@ import typer
 from collectives.bandwidth import COLLECTIVES
 from fabric.commands.choices import (
     HASH_SEEDS,
+    LIBRARIES,
     POLICIES,
     WIRINGS,
     choice,
@@ -52,6 +53,9 @@ Parallel = Annotated[
 Axis = Annotated[str | None, typer.Option(metavar="AXES", help="Axes of --parallel that the groups run over, e.g. ep.")]
 Order = Annotated[
     str | None, typer.Option(help="Order of the axes of --parallel, fastest first [default: tp-cp-ep-dp-pp].")
+]
+LibraryName = Annotated[
+    str | None, choice("Whose algorithms to choose from, any: all that there are [default: nccl]", LIBRARIES)
 ]
 Channels = Annotated[
     int | None,
@@ -132,8 +136,13 @@ class TrafficOptions(OptionGroup):
     order: Order = None
     algorithm: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="ring, hierarchical, ... (a wrong name lists them); auto: the fastest."),
+        typer.Option(
+            metavar="NAME",
+            help="rings, hierarchical, ... (a wrong name lists them); auto: the library's fastest, also for exchanges "
+            "[default: the library's; exchanges: direct].",
+        ),
     ] = None
+    library: LibraryName = None
     channels: Channels = None
     cross_nic: CrossNic = None
     trace: Annotated[

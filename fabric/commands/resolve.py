@@ -100,6 +100,13 @@ def check_channels(
             usage(f"{option} goes with --algorithm {' or '.join(known or names_that_take(key))}")
 
 
+def library_of(options: Any) -> str:
+    """Whose algorithms are chosen from."""
+    from collectives.algorithm import NCCL
+
+    return options.library or NCCL
+
+
 def rule_of(options: PlacementOptions, seed: int | None, demand: bool = False) -> "PlacementRule":
     """How the job is placed."""
     from fabric.jobs.rule import PACKED, PLACEMENTS, PlacementRule
@@ -165,7 +172,7 @@ def scenario_of(fabric: FabricOptions, traffic: TrafficOptions, job: PlacementOp
 
     check_traffic(traffic)
     rule = rule_of(job or PlacementOptions(), None, demand=traffic.demand is not None)
-    return Scenario.of(opened(fabric), request_of(traffic), rule=rule)
+    return Scenario.of(opened(fabric), request_of(traffic), rule=rule, library=library_of(traffic))
 
 
 def lfts_of(fabric: "OpenedFabric", files: Sequence[Path], skip_unrouted: bool) -> "tuple[MatchedLfts, ...]":

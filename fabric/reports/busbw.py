@@ -24,9 +24,9 @@ _IN_PARTS = {"all-gather", "reduce-scatter", "all-to-all", "gather", "scatter"}
 
 
 def busbw_table(collective: str, n_ranks: int, rows: Sequence[Row], title: str) -> Table:
-    """As nccl-tests prints: size, count, type, redop, root, time, algbw, busbw; and algorithm and protocol."""
+    """As nccl-tests prints: size, count, type, redop, root, time, algbw, busbw; the low end of busbw, and algorithm."""
     columns = ("size (B)", "count", "type", "redop", "root", "time (us)", "algbw (GB/s)", "busbw (GB/s)",
-               "algorithm", "protocol")  # fmt: skip
+               "low (GB/s)", "algorithm", "protocol")  # fmt: skip
     redop = "sum" if collective in _REDUCES else "none"
     per_element = _ELEMENT_BYTES * (n_ranks if collective in _IN_PARTS else 1)
     lines = tuple(
@@ -39,6 +39,7 @@ def busbw_table(collective: str, n_ranks: int, rows: Sequence[Row], title: str) 
             f"{row.time_s * 1e6:.2f}",
             f"{row.algbw_GBps:.2f}",
             f"{row.busbw_GBps:.2f}",
+            f"{row.busbw_low_GBps:.2f}",
             row.algorithm,
             row.protocol,
         )
@@ -48,7 +49,7 @@ def busbw_table(collective: str, n_ranks: int, rows: Sequence[Row], title: str) 
         title,
         columns,
         lines,
-        frozenset((*columns[:2], *columns[4:8])),
+        frozenset((*columns[:2], *columns[4:9])),
         drop=("protocol", "root", "type", "redop", "count"),
     )
 
@@ -137,6 +138,8 @@ def _measured_row(one: Compared) -> MeasuredRowPart:
         "time_s": row.time_s,
         "algbw_GBps": row.algbw_GBps,
         "busbw_GBps": row.busbw_GBps,
+        "found_time_s": row.found_time_s,
+        "busbw_low_GBps": row.busbw_low_GBps,
         "measured_time_s": one.measured.time_s,
         "measured_busbw_GBps": one.measured.busbw_GBps,
         "ratio": one.ratio,
@@ -160,9 +163,12 @@ def busbw_report(predicted: Prediction, source: str = "", figure: Path | None = 
     groups = 1 if scenario.traffic.groups is None else scenario.traffic.groups.n_groups
     who = f"on {n_ranks:,} ranks" if groups == 1 else f"in {groups:,} groups of {n_ranks:,} ranks at once"
     title = f"{scenario.fabric.name}: {predicted.collective} {who}, predicted"
-    assumptions = (*scenario.setting, *scenario.sources)
+    reaches = dict.fromkeys(one.reach.source for one in predicted.algorithms.values() if scenario.model.reached)
+    assumptions = (*scenario.setting, *scenario.sources, *(f"range: {source}" for source in reaches))
     tables = [busbw_table(predicted.collective, n_ranks, rows, title)]
     notes = [f"auto: {line}" for line in predicted.reasons]
+    if scenario.model.reached:
+        notes.insert(0, "busbw: what well-tuned clusters reach; low: what clusters are often found at")
     if comparison is not None:
         tables.append(measured_table(comparison, source))
         notes += fit_notes(comparison)

@@ -28,8 +28,11 @@ from fabric.timing.span import NOBODY, Span, span_of
 from fabric.topology import NIC, NVLINK
 
 # How many times the latency of NCCL's tables small messages are found to take (assumed: the rows of two p5 and two DGX
-# A100 below 1 MiB are 1.0 to 2.0 times).
-FOUND_LATENCY = 2.0
+# A100 below 1 MiB are 1.0 to 2.0 times; half of them are below this).
+FOUND_LATENCY = 1.5
+# Times that a step of a tree over the network pays the message overhead beyond NCCL's tables: fitted to 8 to 1,024
+# bytes on two DGX A100 (argonne-lcf/alcf-nccl-tests, Sophia), 35 us where the tables say 25.
+_TREE_POSTS = 2
 # NVLink in NVLS trees over that in one domain: two p5 487 and 471 GB/s busbw, one H100 host 480 (x 1.875 / 1.75 = 514).
 _NVLS_TREE = 0.93
 # Switches that reduce, over the bytes that they save: 4 hosts of B200 reach 546 to 554 GB/s busbw where 4 x 400 Gb/s x
@@ -94,17 +97,19 @@ class AlphaBeta:
         """Time of no bytes."""
         # NCCL: a ring over several nodes posts every step to the network, also those that stay inside.
         posted = protocol.posts * model.message_s if self.network_steps > 0 else 0.0
+        both_ends = _TREE_POSTS * model.message_s if self.tuning == "tree" else 0.0
         message_s = model.exchange_message_s if self.tuning == "exchange" else model.message_s
+        peer_s = model.peer_s
         if self.tuning == "gpu-exchange":
-            message_s = 0.0
+            message_s = peer_s = 0.0
         return model.latency_factor * (
             protocol.base_s
             + self.span.n_ranks * protocol.member_s
             + self.scale_up_steps * max(protocol.scale_up_step_s, posted)
-            + self.network_steps * (protocol.network_step_s + model.step_s)
+            + self.network_steps * (protocol.network_step_s + model.step_s + both_ends)
             + self.hops * model.hop_s
             + self.messages * message_s
-            + self.peers * model.peer_s
+            + self.peers * peer_s
         )
 
     def slowest(self, protocol: Protocol) -> float:

@@ -57,8 +57,8 @@ class Generation:
 
 
 # NVIDIA/nccl 5067397.  efficiency: src/graph/topo.h, SM70, SM80, SM90 and SM100_NVLINK_BW times a GPU's links over
-# their nominal speed; nvls_efficiency: src/graph/tuning.cc, nvlsEfficiency; ll_GBps: llMaxBws, of Intel hosts but for Ampere
-# (DGX A100 has AMD processors); tree_GBps: perChMaxTreeBws; post_s: getNetOverhead.
+# their nominal speed; nvls_efficiency: src/graph/tuning.cc, nvlsEfficiency; ll_GBps: llMaxBws, of Intel hosts but for
+# Ampere (DGX A100 has AMD processors); tree_GBps: perChMaxTreeBws; post_s: getNetOverhead.
 # H800 and A800 have 8 of 18 and of 12 links (400 GB/s both ways); by speed alone the former is taken.
 #
 # Fitted, to rows of published measurements: fill_bytes to 8 H100 (NVIDIA/dgxc-benchmarking, 1 MiB to 16 GiB: 325 us at

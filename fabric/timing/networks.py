@@ -50,7 +50,7 @@ NETWORKS: Mapping[str, Network] = {
     "infiniband": Network(_INFINIBAND, 0.45e-6, 0.0, True, 1.0, _DEEPSEEK),
     "spectrum-x": Network(_ETHERNET, 1.0e-6, 0.0, True, 1.0, _DEEPSEEK),
     "roce": Network(_ETHERNET, 1.0e-6, 0.0, True, 1.0, _DEEPSEEK),
-    "efa": Network(_ETHERNET, 1.0e-6, 18e-6, False, 1.0, "as RoCE, assumed"),
+    "efa": Network(_ETHERNET, 1.0e-6, 16e-6, False, 1.0, "as RoCE, assumed"),
     "slingshot": Network(_ETHERNET, 1.0e-6, 10e-6, False, 0.6, "as RoCE, assumed"),
 }
 # Hosts of A100 have an earlier EFA: 161 us for 8 bytes on two p4de (aws-samples/awsome-distributed-training).

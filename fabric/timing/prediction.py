@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from collectives.algorithm import AUTO, LIBRARIES, NCCL, JobFacts, Library
+from collectives.algorithm import ANY, AUTO, LIBRARIES, NCCL, JobFacts, Library
 from collectives.bandwidth import algbw_GBps, busbw_GBps, known_collective
 from collectives.catalog import ALGORITHMS, algorithm_of
 from collectives.demand import FloatVector, Groups
@@ -226,7 +226,8 @@ def fastest(
     )
     rows = predict(job.collective, job.group_size, (job.bytes,), found, model, best_only=False)
     best, *others = sorted(rows, key=lambda row: row.time_s)
-    reason = f"algorithm: {best.algorithm}, the fastest by the model with latency ({_explained(best, found)}"
+    whose = "of all" if library == ANY else f"of {library.upper()}'s"
+    reason = f"algorithm: {best.algorithm}, the fastest {whose} by the model with latency ({_explained(best, found)}"
     if others:
         reason += f"; next {others[0].algorithm}, {_explained(others[0], found)}"
     return best.algorithm, reason + ")"

@@ -356,7 +356,7 @@ def model_for(
         fill_bytes if own is None else 0.0,
         level_bytes if own is None else 0.0,
         1.0 if network is None else network.exchange_reach,
-        # What a user says of the wire is all of it.
-        reached=said[0].wire_efficiency is None,
+        # What a user says of the wire or of the protocol is all of it.
+        reached=own is None and said[0].wire_efficiency is None,
     )
     return model, notes

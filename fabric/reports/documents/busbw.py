@@ -18,7 +18,9 @@ class MeasuredRowPart(TypedDict):
     algorithm, protocol : str
         Predicted.
     time_s, algbw_GBps, busbw_GBps : float
-        Predicted: seconds and GB/s.
+        Predicted for well-tuned clusters: seconds and GB/s.
+    found_time_s, busbw_low_GBps : float
+        Predicted for what clusters are often found at: seconds and GB/s.
     measured_time_s, measured_busbw_GBps : float
         Seconds and GB/s.
     ratio : float
@@ -35,6 +37,8 @@ class MeasuredRowPart(TypedDict):
     time_s: float
     algbw_GBps: float
     busbw_GBps: float
+    found_time_s: float
+    busbw_low_GBps: float
     measured_time_s: float
     measured_busbw_GBps: float
     ratio: float

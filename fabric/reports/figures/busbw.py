@@ -34,15 +34,19 @@ ALGORITHM_COLOURS = {
     for name in names
 }
 
-_COLUMNS = (("busbw [GB/s]", "busbw_GBps", 1.0), ("time [us]", "time_s", 1e6))
+# Axis, column, the same as clusters are often found, and factor.
+_COLUMNS = (
+    ("busbw [GB/s]", "busbw_GBps", "busbw_low_GBps", 1.0),
+    ("time [us]", "time_s", "found_time_s", 1e6),
+)
 
 
 def busbw_figure(rows: Sequence[Row], comparison: Comparison | None, title: str, suffix: str = ".png") -> bytes:
     """Draw busbw and time over the sizes of `rows`.
 
     Several rows of a size: a line per algorithm.  One row of each (the fastest algorithm): one line, in the colour of
-    the algorithm that each size takes.  Measurements of other sizes than those from the first to the last are left out,
-    and the legend says so.
+    the algorithm that each size takes.  The band reaches to what clusters are often found at.  Measurements of other
+    sizes than those from the first to the last are left out, and the legend says so.
 
     Parameters
     ----------
@@ -88,12 +92,15 @@ def _figure(rows: Sequence[Row], comparison: Comparison | None, title: str) -> "
     shown = [one for one in measured if sizes.min() <= one.size <= sizes.max()]
     colours = colours_of([row.algorithm for row in rows], ALGORITHM_COLOURS)
     panels = figure.subplots(1, 2)
-    for axes, (label, column, factor) in zip(panels, _COLUMNS, strict=True):
+    for axes, (label, column, low, factor) in zip(panels, _COLUMNS, strict=True):
         open_frame(axes)
         named: set[str] = set()
         for name, own in lines_of(rows):
             points = ([row.size for row in own], [getattr(row, column) * factor for row in own])
             axes.plot(*points, color=colours[name], label="" if name in named else name)
+            if any(row.found_time_s > row.time_s for row in own):
+                often = [getattr(row, low) * factor for row in own]
+                axes.fill_between(points[0], often, points[1], color=colours[name], alpha=0.15, linewidth=0)
             named.add(name)
         for name, colour in colours.items():
             own = [row for row in rows if row.algorithm == name]

@@ -16,6 +16,7 @@ from fabric.studies.verdicts.evidence import evidence_of
 from fabric.studies.verdicts.thresholds import HALF, OFF
 from fabric.studies.verdicts.verdict import Cause, CauseKind, Fact, Limit, Verdict, sentences_of
 from fabric.studies.verdicts.words import busiest, links_of, seconds
+from fabric.timing.networks import Reach
 from fabric.timing.prediction import Comparison, Row
 from fabric.topology import Topology
 
@@ -68,7 +69,8 @@ def prediction_verdict(prediction: Prediction) -> Verdict:
     protocols = scenario.model.protocols_of(alpha_beta.tuning)
     protocol = next(one for one in protocols if one.name == row.protocol)
     latency_s = alpha_beta.latency_s(protocol, scenario.model)
-    return busbw_verdict(prediction.rows, limit, prediction.comparison, latency_s)
+    reach = alpha_beta.reach if scenario.model.reached else None
+    return busbw_verdict(prediction.rows, limit, prediction.comparison, latency_s, reach)
 
 
 def busbw_verdict(
@@ -76,6 +78,7 @@ def busbw_verdict(
     limit: Limit | None = None,
     comparison: Comparison | None = None,
     latency_s: float = 0.0,
+    reach: Reach | None = None,
 ) -> Verdict:
     """The best bandwidth and what limits it, the size that reaches half of it, and how measurements fit.
 
@@ -88,6 +91,8 @@ def busbw_verdict(
     comparison : Comparison, optional
     latency_s : float
         Time of no bytes in the row of the largest size; where it is most of that row's time, it is what limits.
+    reach : Reach, optional
+        What part of the network is reached in that row; None: all of it, and a bandwidth is no range.
     """
     fastest: dict[float, Row] = {}
     for row in sorted(rows, key=lambda row: row.time_s):
@@ -98,6 +103,7 @@ def busbw_verdict(
     last = best[-1]
     facts: dict[str, Fact] = {
         "peak_busbw_GBps": peak.busbw_GBps,
+        "peak_busbw_low_GBps": peak.busbw_low_GBps,
         "peak_size": peak.size,
         "algorithm": peak.algorithm,
         "largest_size": last.size,
@@ -110,7 +116,8 @@ def busbw_verdict(
     if mostly_latency:
         limits = f"; latency limits it, {seconds(latency_s)} of {seconds(last.time_s)}"
     parts = [
-        f"busbw reaches {peak.busbw_GBps:.4g} GB/s at {format_bytes(peak.size)} with {peak.algorithm}{limits}",
+        f"busbw reaches {_range(peak, reach)} at {format_bytes(peak.size)} with {peak.algorithm}{limits}",
+        _bound_only(reach),
         "" if mostly_latency else _latency(best, half),
     ]
     causes: list[Cause] = []
@@ -126,6 +133,19 @@ def busbw_verdict(
         parts.append(text)
         facts |= measured
     return Verdict(sentences_of(parts), last.time_s, limit, causes=tuple(causes), facts=facts)
+
+
+def _range(row: Row, reach: Reach | None) -> str:
+    most, least = f"{row.busbw_GBps:.4g} GB/s", f"{row.busbw_low_GBps:.4g}"
+    if reach is None or row.found_time_s <= row.time_s:
+        return most
+    return f"at most {most}" if reach.upper_bound else f"{most} ({least} as clusters are often found)"
+
+
+def _bound_only(reach: Reach | None) -> str:
+    if reach is None or not reach.upper_bound:
+        return ""
+    return f"this is an upper bound: what was measured of such exchanges is {reach.found / reach.tuned:.0%} of it"
 
 
 def _latency(best: Sequence[Row], half: Row) -> str:

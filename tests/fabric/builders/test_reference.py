@@ -101,6 +101,6 @@ def test_the_json_schema_has_limits_units_and_choices():
     }
     assert tables["fabric"]["hosts"]["minimum"] == 1
     assert tables["fabric"]["gpu_gbps"]["unit"] == "Gbit/s"
-    assert tables["fabric"]["technology"]["enum"] == ["infiniband", "spectrum-x", ""]
+    assert tables["fabric"]["technology"]["enum"] == ["infiniband", "spectrum-x", "roce", "efa", "slingshot", ""]
     assert tables["leaf"]["radix"]["description"] == ROWS["leaf", "radix"][3]
     assert schema["required"] == ["fabric", "leaf", "spine"]

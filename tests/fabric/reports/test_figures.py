@@ -475,7 +475,10 @@ def test_the_real_traces_have_pictures():
 
 
 def rows_of(algorithm_of_size):
-    return [Row(float(size), name, "simple", size * 1e-9, 1.0, 2.0) for size, name in algorithm_of_size.items()]
+    return [
+        Row(float(size), name, "simple", size * 1e-9, 1.0, 2.0, size * 2e-9, 1.0)
+        for size, name in algorithm_of_size.items()
+    ]
 
 
 def test_the_line_of_the_fastest_has_no_breaks():

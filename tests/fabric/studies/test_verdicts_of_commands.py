@@ -140,7 +140,8 @@ def test_a_prediction_is_judged_as_its_rows_are(predicted):
     verdict = prediction_verdict(table)
     row = min((row for row in table.rows if row.size == 2.0**33), key=lambda row: row.time_s)
     assert row.algorithm == "rings"
-    assert verdict == busbw_verdict(table.rows, busbw_limit(topology, where, "all-reduce", row, Adaptive()))
+    limit = busbw_limit(topology, where, "all-reduce", row, Adaptive())
+    assert verdict == busbw_verdict(table.rows, limit, reach=table.algorithms["rings"].reach)
     assert verdict.limit is not None
     assert verdict.limit.as_busy == 64
 
@@ -268,7 +269,7 @@ def test_trace_says_what_is_missing_and_what_that_means():
 
 
 def test_fastest_of_several_algorithms_counts():
-    rows = [Row(8.0, "ring", "LL", 2.0, 1.0, 1.0), Row(8.0, "tree", "LL", 1.0, 2.0, 2.0)]
+    rows = [Row(8.0, "ring", "LL", 2.0, 1.0, 1.0, 4.0, 0.5), Row(8.0, "tree", "LL", 1.0, 2.0, 2.0, 2.0, 1.0)]
     assert busbw_verdict(rows).facts["algorithm"] == "tree"
 
 
