@@ -132,6 +132,9 @@ def main() -> None:
     parser.add_argument("--rows", action="store_true", help="every row too, the worst first")
     parser.add_argument("--figure", type=Path, help="draw predicted over measured")
     given = parser.parse_args()
+    if given.points == POINTS and not POINTS.is_file():
+        print(f"validation: left out, the published measurements are not here ({POINTS.parent.name}/{POINTS.name})")
+        return
     if not given.points.is_file():
         sys.exit(f"{given.points}: no such file; expected published measurements, a CSV file with a row a point")
     points, refused = read_points(given.points)
