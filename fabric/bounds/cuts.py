@@ -3,7 +3,8 @@
 **Cuts.**  Bytes that must come out of (or into) a set of endpoints, over the capacity of the links that leave it.  The
 sets are each endpoint, each scale-up domain, the endpoints of each leaf (with the leaf; where NVLink joins several
 leaves, of all of them), of each pod, and each half of the job.  `fabric.bounds.cut_demand` says what must cross: of a
-collective, whatever the algorithm; of given traffic, whatever the routing, in each of its two layers.
+collective, whatever the algorithm; of given traffic, whatever the routing, in each of its two layers.  What two GPUs of
+one mesh send each other, their direct link must carry, whatever the routing.
 
 `fabric.bounds.linear_program` has the best that any routing of given traffic can reach, for small fabrics.
 """
@@ -12,11 +13,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from collectives.demand import FloatVector, Groups, Int32Vector, Int64Vector
+from collectives.demand import FloatVector, Groups, Int32Vector, Int64Vector, Reduction
 from collectives.schedule import Schedule
 from fabric.bounds.cut_demand import (
     ROUNDING,
     CutDemand,
+    Together,
     cut_demand,
     leaving_bytes,
     lone_apart,
@@ -26,6 +28,7 @@ from fabric.bounds.cut_demand import (
 )
 from fabric.jobs.placement import Placement
 from fabric.routing.layer import sums_of
+from fabric.routing.mesh import mesh_bytes
 from fabric.topology import ENDPOINT, NVLINK, NVSWITCH, SWITCH, BoolVector, Topology, joined_by
 
 ANY_ALGORITHM = "any algorithm and routing"
@@ -43,8 +46,8 @@ class Bound:
     ----------
     time_s : float
     cut : str
-        Where it comes from: endpoint, domain, leaf, pod, half, or linear program.  Of phases that follow one another,
-        that of the longest.
+        Where it comes from: endpoint, domain, leaf, pod, half, pair (of GPUs with a direct link), or linear program.
+        Of phases that follow one another, that of the longest.
     holds_for : str
         What cannot beat it: `ANY_ALGORITHM`, `NO_REDUCING_SWITCHES` or `ANY_ROUTING`.
     """
@@ -102,10 +105,24 @@ def traffic_bound(topology: Topology, schedule: Schedule, placement: Placement) 
             seconds = cut.seconds(out, into)
             if seconds > time_s * (1 + ROUNDING):
                 time_s, where = seconds, cut.name
+        seconds = _direct_s(topology, step, placement)
+        if seconds > time_s * (1 + ROUNDING):
+            time_s, where = seconds, "pair"
         total += time_s
         if time_s > longest:
             longest, name = time_s, where
     return Bound(total, name, ANY_ROUTING)
+
+
+def _direct_s(topology: Topology, step: Together, placement: Placement) -> float:
+    """The longest time that a direct link of a mesh needs for what its two ends send each other."""
+    if not topology.in_mesh.any():
+        return 0.0
+    load = np.zeros(topology.n_links)
+    for times, demand in step:
+        if not isinstance(demand, Reduction):
+            load += times * mesh_bytes(topology, demand, placement)
+    return float((load / topology.link_capacity_gbps).max(initial=0.0)) * 8e-9
 
 
 def job_bound(

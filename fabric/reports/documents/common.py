@@ -147,7 +147,7 @@ class BoundPart(TypedDict):
     time_s : float
         Seconds.
     cut : str
-        Where it comes from: endpoint, domain, leaf, pod, half, or linear program.
+        Where it comes from: endpoint, domain, leaf, pod, half, pair (of GPUs with a direct link), or linear program.
     holds_for : str
         What cannot beat it.
     time_over_bound : float

@@ -94,6 +94,7 @@ _WHERE = {
     "leaf": " through the leaves",
     "pod": " through the pods",
     "half": " between two halves of the job",
+    "pair": " over the direct links of a GPU mesh",
 }
 _WHO = {
     ANY_ALGORITHM: ("any algorithm", "no algorithm", ""),

@@ -496,6 +496,7 @@ def test_bounds_without_pairs_equal_those_with_pairs(topology, data):
     # Every byte leaves its endpoint and enters the other, in its own layer.
     nvlink = np.isin(topology.nodes.kind[topology.link_tail], [NVSWITCH])
     nvlink |= np.isin(topology.nodes.kind[topology.link_head], [NVSWITCH])
+    nvlink |= topology.nodes.kind[topology.link_tail] + topology.nodes.kind[topology.link_head] == 2 * ENDPOINT
     domain, ends = topology.endpoint_domain, placement.endpoint
     least = 0.0
     for phase in written_out(Schedule(schedule.phases)).phases:

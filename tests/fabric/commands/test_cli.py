@@ -148,10 +148,10 @@ def test_trace_says_what_is_in_it(here):
 
 
 @pytest.mark.parametrize(("preset", "gpus", "measured"), [("mi300x-64", 16, 358.37), ("mi355x-64", 16, 370.34)])
-def test_rings_over_meshes_are_about_as_fast_as_was_measured(preset, gpus, measured):
-    """Two hosts, 16 GiB all-reduce (oracle-quickstart: running rccl-tests on BM.GPU.MI300X.8 and on BM.GPU.MI355X)."""
+def test_all_reduce_over_meshes_is_about_as_fast_as_was_measured(preset, gpus, measured):
+    """Two hosts, rccl-tests on BM.GPU.MI300X.8 and BM.GPU.MI355X (oracle-quickstart); a switch would predict 1.43 x."""
     document = answer(
-        "busbw", preset, "--collective", "all-reduce", "--gpus", gpus, "--algorithm", "rings", "--sizes", "16GiB"
+        "busbw", preset, "--collective", "all-reduce", "--gpus", gpus, "--algorithm", "auto", "--sizes", "16GiB"
     )
     assert 1.0 <= document["rows"][0]["busbw_GBps"] / measured <= 1.1
 

@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
-from collectives import AllToAll, Flows, Groups, InputError, collective_schedule
+from collectives import AllToAll, Flows, Groups, InputError, Phase, Schedule, collective_schedule
+from fabric.bounds.cuts import traffic_bound
+from fabric.bounds.linear_program import linear_program_bound
 from fabric.builders import build, read_preset
 from fabric.builders.changes import changed_description
 from fabric.builders.description import FabricDescription, Hosts, Leaf, ScaleUp, Spine
@@ -75,7 +77,7 @@ def test_rings_of_part_of_a_domain_get_n_minus_1_links(collective, rounds, n):
 
 
 def test_four_gh200_are_a_mesh_too():
-    """6 NVLink 4 links of 25 GB/s between every two of 4 GPUs: 150 GB/s (Fusco et al., arXiv 2408.11556)."""
+    """18 NVLink 4 links of 25 GB/s over 3 others: 150 GB/s to each (nodes of Alps, arXiv 2408.11556)."""
     topology = build(mesh_fabric(gpus=4, link_gbps=1200.0))
     assert busbw_GBps(topology, "all-reduce", packed(topology, 4), "rings", 2, 4) == pytest.approx(450.0)
     assert busbw_GBps(topology, "all-gather", packed(topology, 2), "rings", 1, 2) == pytest.approx(150.0)
@@ -150,6 +152,15 @@ def test_parallel_links_share_by_capacity_and_missing_ones_are_refused():
             link_loads(topology, demand, place)
     with pytest.raises(Unroutable, match="no path from h2 to h0"):
         route_flows(topology, np.array([2], np.int32), np.array([0], np.int32))
+
+
+def test_no_routing_beats_the_direct_link_of_two_gpus():
+    topology, placement = build(mesh_fabric()), packed(build(mesh_fabric()))
+    schedule = Schedule((Phase(Flows(np.array([0, 0]), np.array([1, 2]), np.array([GB, GB / 4]))),))
+    bound = traffic_bound(topology, schedule, placement)
+    assert bound.time_s == pytest.approx(8 * GB / 512e9)
+    assert bound.cut == "pair"
+    assert linear_program_bound(topology, schedule, placement).time_s == pytest.approx(bound.time_s)
 
 
 @pytest.mark.parametrize("algorithm", ["nvls", "nvls-tree"])
