@@ -13,6 +13,8 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
+from collectives.demand import Int64Vector
+
 Int64Matrix = npt.NDArray[np.int64]
 
 
@@ -35,6 +37,23 @@ def even_paths(n: int) -> Int64Matrix:
 
 
 @lru_cache(maxsize=64)
+def path_all_round(n: int) -> Int64Vector:
+    """A path through n places from 0 to n - 1, to be turned: no pair is used more than twice, but where n is 4.
+
+    Returns
+    -------
+    (n,) int64
+        For odd n a path of `even_paths`; for even n the zigzag 0, 1, -2, 2, -3, 3, ..., -1 modulo n.
+    """
+    if n % 2:
+        path: Int64Vector = even_paths(n)[-1][::-1]
+        return path
+    step = np.arange(1, n - 1)
+    zigzag = np.where(step % 2, (step + 1) // 2, -(step // 2) - 1)
+    return _kept(np.concatenate([[0], zigzag, [n - 1]]) % n)
+
+
+@lru_cache(maxsize=64)
 def even_rings(n: int) -> Int64Matrix:
     """Rings through n >= 2 places that together join every two both ways once (odd n) or twice (even n).
 
@@ -49,5 +68,6 @@ def even_rings(n: int) -> Int64Matrix:
 
 
 def _kept(orders: Int64Matrix) -> Int64Matrix:
+    # One array for all that ask.
     orders.flags.writeable = False
     return orders

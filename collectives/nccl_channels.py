@@ -23,7 +23,7 @@ import numpy as np
 from collectives.demand import FloatVector, Flows, Groups, Int32Vector
 from collectives.errors import InputError
 from collectives.hierarchical import levels
-from collectives.mesh_orders import even_paths, even_rings
+from collectives.mesh_orders import even_paths, even_rings, path_all_round
 from collectives.ring import group_bytes
 from collectives.schedule import Phase, Schedule
 from collectives.transport import rail_aligned
@@ -151,9 +151,8 @@ def _to_neighbour(part: Int32Vector, place: int) -> Int32Vector:
 
 
 def _all_round(part: Int32Vector, place: int) -> Int32Vector:
-    """An order from a place to the one before it, by an even path where the places are an odd number."""
-    n = len(part)
-    return part[even_paths(n)[place - 1][::-1]] if n % 2 else np.roll(part, -place)
+    """An order from a place to the one before it; of all places together they use no link of a mesh much more."""
+    return part[(path_all_round(len(part)) + place) % len(part)]
 
 
 def channel_rings(

@@ -39,6 +39,10 @@ NvlinkGbps = Annotated[
     float | None,
     typer.Option("--nvlink-gbps", metavar="GBPS", help="Join each host's GPUs by NVLink, which no dump shows."),
 ]
+MeshGbps = Annotated[
+    float | None,
+    typer.Option("--mesh-gbps", metavar="GBPS", help="The same by direct links, without a switch (AMD's xGMI)."),
+]
 Lfts = Annotated[
     Path | None,
     typer.Option("--lfts", metavar="FILE", help=f"Forwarding tables: {readable_titles('forwarding tables')}."),
@@ -83,6 +87,7 @@ class FabricOptions(OptionGroup):
     wiring: Wire = None
     host_pattern: HostPattern = None
     nvlink_gbps: NvlinkGbps = None
+    mesh_gbps: MeshGbps = None
 
 
 @dataclass(frozen=True)
@@ -95,10 +100,13 @@ class FabricsOptions(OptionGroup):
     wiring: Wire = None
     host_pattern: HostPattern = None
     nvlink_gbps: NvlinkGbps = None
+    mesh_gbps: MeshGbps = None
 
     def each(self) -> list[FabricOptions]:
         """The options of one fabric after the other."""
-        return [FabricOptions(one, self.wiring, self.host_pattern, self.nvlink_gbps) for one in self.fabrics]
+        return [
+            FabricOptions(one, self.wiring, self.host_pattern, self.nvlink_gbps, self.mesh_gbps) for one in self.fabrics
+        ]
 
 
 @dataclass(frozen=True)

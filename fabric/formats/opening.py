@@ -8,7 +8,7 @@ from collectives.errors import InputError
 from fabric.builders.clos import build
 from fabric.builders.description import FabricDescription, Wiring, read_description
 from fabric.builders.idle import idle_parts
-from fabric.builders.nvlink import with_nvlink
+from fabric.builders.nvlink import with_mesh, with_nvlink
 from fabric.builders.presets import preset_names, read_preset
 from fabric.formats.infiniband.subnet import Subnet, SubnetFabric, hosts_and_rails, subnet_fabric
 from fabric.formats.registry import Format, format_of, readable, readable_titles
@@ -95,7 +95,11 @@ def _warned(given: OpenedFabric) -> OpenedFabric:
 
 
 def open_fabric(
-    source: str | Path, wiring: Wiring | None = None, host_pattern: str | None = None, nvlink_gbps: float | None = None
+    source: str | Path,
+    wiring: Wiring | None = None,
+    host_pattern: str | None = None,
+    nvlink_gbps: float | None = None,
+    mesh_gbps: float | None = None,
 ) -> OpenedFabric:
     """Open a preset or a file; the format of a file is told by what is in it.
 
@@ -110,6 +114,8 @@ def open_fabric(
         For InfiniBand dumps: see `fabric.formats.infiniband.subnet.subnet_fabric`.
     nvlink_gbps : float, optional
         Join the endpoints of each host by an NVLink switch, so much per endpoint each way: dumps do not show NVLink.
+    mesh_gbps : float, optional
+        Join every two endpoints of each host by a direct link, so much per endpoint each way, all its links together.
 
     Raises
     ------
@@ -118,11 +124,15 @@ def open_fabric(
     """
     options = {name: value for name, value in (("wiring", wiring), ("host_pattern", host_pattern)) if value is not None}
     given = _opened(str(source), options)
-    if nvlink_gbps is None:
-        return given
-    note = f"NVLink: {nvlink_gbps:g} Gb/s each way per endpoint, one non-blocking switch a host"
-    topology = with_nvlink(given.topology, nvlink_gbps)
-    return replace(given, topology=topology, description=None, notes=(*given.notes, note))
+    joins = (
+        (nvlink_gbps, with_nvlink, "one non-blocking switch a host"),
+        (mesh_gbps, with_mesh, "a direct link between every two of a host"),
+    )
+    for gbps, join, how in joins:
+        if gbps is not None:
+            note = f"NVLink: {gbps:g} Gb/s each way per endpoint, {how}"
+            given = replace(given, topology=join(given.topology, gbps), description=None, notes=(*given.notes, note))
+    return given
 
 
 load_fabric = open_fabric

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from collectives.demand import Flows, Groups
-from collectives.mesh_orders import even_paths, even_rings
+from collectives.mesh_orders import even_paths, even_rings, path_all_round
 from collectives.nccl_channels import chains, channel_rings, channel_trees, channels
 
 
@@ -41,6 +41,15 @@ def test_even_paths_are_hamiltonian_paths_that_join_every_pair_equally_often(n):
     assert [(int(path[0]), int(path[-1])) for path in paths] == ends
     for path in paths:
         assert sorted(path.tolist()) == list(range(n))
+
+
+@pytest.mark.parametrize("n", [*range(1, 4), *range(5, 33)])
+def test_paths_all_round_use_no_link_more_than_twice(n):
+    path = path_all_round(n)
+    assert sorted(path.tolist()) == list(range(n))
+    assert (path[0], path[-1]) == (0, n - 1)
+    turned = [(path + place) % n for place in range(n)]
+    assert max(arcs_of(turned, closed=False).values(), default=0) <= 2
 
 
 def test_no_ring_uses_a_link_that_only_its_reverse_should():

@@ -310,6 +310,9 @@ def test_loads_over_real_tables(here):
     assert answer("loads", *HURT, "--demand", "flows.csv")["summary"]["bottleneck_time_s"] == pytest.approx(0.8)
     trace = answer("loads", *HURT, "--trace", RESNET, "--nvlink-gbps", "7200")
     assert sum(tier["bytes"] for tier in trace["tiers"] if tier["kind"] == "isl") == 0
+    meshed = answer("loads", *HURT, "--trace", RESNET, "--mesh-gbps", "3584")
+    assert (meshed["tiers"][0]["name"], meshed["tiers"][0]["direction"]) == ("GPU mesh", "peer")
+    assert sum(tier["bytes"] for tier in meshed["tiers"] if tier["kind"] == "isl") == 0
 
 
 def broken_tables():

@@ -1,5 +1,7 @@
 """Scale-up domains without a switch: every pair has its own link, rings use all of them alike."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -9,6 +11,7 @@ from fabric.bounds.linear_program import linear_program_bound
 from fabric.builders import build, read_preset
 from fabric.builders.changes import changed_description
 from fabric.builders.description import FabricDescription, Hosts, Leaf, ScaleUp, Spine
+from fabric.builders.nvlink import with_mesh
 from fabric.formats.node_link import read_node_link, write_node_link
 from fabric.jobs.placement import Placement, packed
 from fabric.routing.link_loads import link_loads, schedule_loads
@@ -171,6 +174,33 @@ def test_nothing_adds_in_a_mesh(algorithm):
     )
     with pytest.raises(InputError, match="direct links join its members; expected NVLink switches, which can add"):
         schedule_loads(topology, schedule, packed(topology))
+
+
+def test_a_mesh_put_into_a_dump_is_the_built_one():
+    """The same links where hosts come mixed, and lone endpoints stay alone."""
+    bare = build(mesh_fabric(hosts=3).model_copy(update={"scale_up": None}))
+    again, built = with_mesh(bare, 3584.0), build(mesh_fabric(hosts=3))
+    for column in ("link_tail", "link_head", "link_kind", "link_capacity_gbps", "endpoint_domain"):
+        np.testing.assert_array_equal(getattr(again, column), getattr(built, column))
+    host = np.array([1, 0, 1, 4, 0, 1, -1], np.int32)
+    mixed = with_mesh(hosts_of(host), 100.0)
+    links = np.flatnonzero(mixed.link_kind == NVLINK)
+    pairs = zip(mixed.link_tail[links].tolist(), mixed.link_head[links].tolist(), strict=True)
+    assert set(pairs) == {(0, 2), (2, 0), (0, 5), (5, 0), (2, 5), (5, 2), (1, 4), (4, 1)}
+    assert mixed.endpoint_domain.tolist() == [1, 0, 1, -1, 0, 1, -1]
+    assert mixed.link_capacity_gbps[links].tolist() == [
+        100.0 if link in (1, 4) else 50.0 for link in mixed.link_tail[links]
+    ]
+    for gbps, message in ((0.0, "0 Gb/s; expected a finite number > 0"), (1.0, "mesh: has scale-up domains already")):
+        with pytest.raises(InputError, match=message):
+            with_mesh(built, gbps)
+
+
+def hosts_of(host):
+    """Endpoints of these hosts on one switch."""
+    n = host.size
+    star = topology_of([ENDPOINT] * n + [SWITCH], [(endpoint, n, 400.0, 400.0) for endpoint in range(n)])
+    return replace(star, nodes=replace(star.nodes, host=np.append(host, np.int32(-1))))
 
 
 def test_node_link_keeps_a_mesh(tmp_path):
