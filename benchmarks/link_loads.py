@@ -10,18 +10,20 @@ import resource
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import igraph
+import networkx as nx
 import numpy as np
 
 from collectives import AllToAll, Groups
 from fabric.builders import build, fat_tree
-from fabric.jobs.placement import Placement
+from fabric.formats.node_link import from_networkx
+from fabric.jobs.placement import Placement, packed
 from fabric.routing.layer import layer_of
 from fabric.routing.link_loads import LinkLoads, link_loads
 from fabric.routing.policies import Adaptive, DModK, Ecmp, Routing
-from fabric.topology import SWITCH, Topology
+from fabric.topology import ISL, SWITCH, Topology
 
 RADIX = 32
 
@@ -39,6 +41,25 @@ def best_of(runs: int, work: Callable[[], object]) -> float:
 def uniform(n: int) -> AllToAll:
     """One byte from each of `n` ranks to each other."""
     return AllToAll(Groups.consecutive(n, n), np.ones(n), np.ones(n))
+
+
+def parallel_cables(speeds: Sequence[float], leaves: int = 16, spines: int = 8, per_leaf: int = 8) -> Topology:
+    """Two tiers with cables of several speeds between every leaf and spine."""
+    graph = nx.MultiGraph(name="parallel cables")
+    for leaf in range(leaves):
+        graph.add_edges_from((f"h{leaf}-{host}", f"l{leaf}", {"gbps": 800.0}) for host in range(per_leaf))
+        graph.add_edges_from((f"l{leaf}", f"s{spine}", {"gbps": speed}) for spine in range(spines) for speed in speeds)
+    return from_networkx(graph, capacity="gbps")
+
+
+def igraph_loads_of_parallel_cables(topology: Topology, unit_gbps: float) -> np.ndarray:
+    """The same for cables of unequal speed, each drawn as so many edges of the unit between switches."""
+    times = np.where(topology.link_kind == ISL, topology.link_capacity_gbps / unit_gbps, 1).astype(int)
+    link = np.repeat(np.arange(topology.n_links), times)
+    edges = list(zip(topology.link_tail[link].tolist(), topology.link_head[link].tolist(), strict=True))
+    hosts = topology.endpoints.tolist()
+    values = igraph.Graph(topology.n_nodes, edges, directed=True).edge_betweenness(sources=hosts, targets=hosts)
+    return np.bincount(link, values)
 
 
 def igraph_loads(topology: Topology) -> tuple[float, np.ndarray]:
@@ -94,6 +115,9 @@ def main() -> None:
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
     peer, betweenness = igraph_loads(topology)
     np.testing.assert_allclose(betweenness, even.bytes, rtol=1e-9)
+    unequal = parallel_cables((100.0, 200.0, 400.0))
+    own = link_loads(unequal, uniform(unequal.n_endpoints), packed(unequal))
+    np.testing.assert_allclose(igraph_loads_of_parallel_cables(unequal, 100.0), own.bytes, rtol=1e-9)
     rows.append(("igraph edge_betweenness", peer))
     network = layer_of(topology, SWITCH)
     # An ISL's tail, link number and capacity: 4 + 4 + 8 bytes, once for each destination leaf.
@@ -103,7 +127,8 @@ def main() -> None:
         print(f"{name:32} {seconds:9.3f} {peer / seconds:12.1f} {seconds / bound:11.1f}")
     walked = dict(rows)["railscope ecmp"]
     print(f"ecmp walks {n * (n - 1) / walked / 1e6:.0f} million flows a second")
-    print(f"igraph's numbers and railscope's agree to 1e-9; lower bound {bound:.4f} s; peak memory {peak:.0f} MB\n")
+    print("igraph's numbers and railscope's agree to 1e-9, also on parallel cables of unequal speed")
+    print(f"lower bound {bound:.4f} s; peak memory {peak:.0f} MB\n")
     for arguments in (["--help"], ["compare", "gb300-8192", "--no-figure"]):
         seconds, memory = warm_wall_s(arguments)
         print(f"railscope {' '.join(arguments):40} {seconds:6.2f} s wall, warm; peak memory {memory:.0f} MB")

@@ -2,10 +2,10 @@
 
 For a destination attached to the switches L, a breadth-first search from L over incoming links gives the DAG of
 shortest next hops.  With C(l) = infinity at a lone destination leaf (an endpoint on several leaves: the capacity of
-its cables to each), C(u) = sum over next hops v of min(capacity(u, v), C(v)), and switch u sends the
-fraction min(capacity(u, v), C(v)) / C(u) over each next hop.  A switch leaves the search's queue after all its next
-hops, so one pass over the links fills C and lists the DAG; the list read backwards carries the bytes.  O(T) for a
-destination class, whatever the number of sources.
+its cables to each), C(u) = sum over next switches v of min(capacity of all cables u to v, C(v)), and switch u sends the
+fraction min(..., C(v)) / C(u) towards v, over the parallel cables in proportion to their capacity.  A switch leaves
+the search's queue after all its next hops, so one pass over the links fills C and lists the DAG; the list read
+backwards carries the bytes.  O(T) for a destination class, whatever the number of sources.
 """
 
 import numpy as np
@@ -60,19 +60,29 @@ def _find_dag(layer: LayerArrays, destination: int, dag: Dag) -> int:
         position += 1
         onward = dag.capacity[head]
         farther = dag.distance[head] + 1
-        for entry in range(layer.in_start[head], layer.in_start[head + 1]):
+        entry, last = layer.in_start[head], layer.in_start[head + 1]
+        while entry < last:
+            # The parallel cables from one tail stand together.
             tail = layer.in_tail[entry]
+            first_cable = entry
+            together = layer.in_gbps[entry]
+            entry += 1
+            while entry < last and layer.in_tail[entry] == tail:
+                together += layer.in_gbps[entry]
+                entry += 1
             if dag.distance[tail] < 0:
                 dag.distance[tail] = farther
                 dag.queue[n_queued] = tail
                 n_queued += 1
-            if dag.distance[tail] == farther:
-                gbps = min(layer.in_gbps[entry], onward)
-                dag.capacity[tail] += gbps
-                dag.link[n_dag] = layer.in_link[entry]
+            if dag.distance[tail] != farther:
+                continue
+            part = onward / together if together > onward else 1.0
+            dag.capacity[tail] += together * part
+            for cable in range(first_cable, entry):
+                dag.link[n_dag] = layer.in_link[cable]
                 dag.tail[n_dag] = tail
                 dag.head[n_dag] = head
-                dag.gbps[n_dag] = gbps
+                dag.gbps[n_dag] = layer.in_gbps[cable] * part
                 n_dag += 1
     return n_dag
 

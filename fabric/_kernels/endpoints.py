@@ -25,7 +25,7 @@ def most_slots(layer: LayerArrays) -> int:
 def split_over_nearest(layer: LayerArrays, distance: Int32Vector, fraction: FloatVector) -> None:
     """Split the bytes of each attachment class over those of its slots that are nearest to a destination.  O(A).
 
-    An endpoint is no switch: its NIC balances its ports under every policy.
+    An endpoint is no switch: its NIC balances its ports under every policy, by the weights that the policy gives.
 
     Parameters
     ----------

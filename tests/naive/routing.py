@@ -69,7 +69,14 @@ def route_pair(topology, src, dst, amount, routing, load):
                 if len(leaves) == 1
                 else sum(d["gbps"] for _, h, d in graph.out_edges(node, data=True) if h == sink)
             )
-        return sum(min(float(topology.link_capacity_gbps[link]), onward(head)) for link, head in hops(node))
+        return sum(towards(node, head) for head in {head for _, head in hops(node)})
+
+    def cables(tail, head):
+        return sum(cable["gbps"] for cable in graph[tail][head].values())
+
+    def towards(node, head):
+        """What the parallel cables to a next switch carry together, if it leads on."""
+        return min(cables(node, head), onward(head))
 
     def spread_over_cables(tail, head, part):
         links = list(graph[tail][head])
@@ -89,7 +96,7 @@ def route_pair(topology, src, dst, amount, routing, load):
         part = amount * weight[leaf] / sum(weight.values())
         spread_over_cables(source, leaf, part)
         if isinstance(routing, Adaptive):
-            split(leaf, part, hops, onward, topology, load, distance, spread_over_cables, sink)
+            split(leaf, part, hops, onward, towards, load, distance, spread_over_cables, sink)
         elif isinstance(routing, Ecmp):
             network = layer_of(topology, layer)
             seeds, keys = routing.switch_seeds(network), routing.port_keys(network)
@@ -115,15 +122,15 @@ def route_pair(topology, src, dst, amount, routing, load):
     assert on_shortest
 
 
-def split(node, part, hops, onward, topology, load, distance, spread_over_cables, sink):
+def split(node, part, hops, onward, towards, load, distance, spread_over_cables, sink):
     if distance[node] == 1:
         spread_over_cables(node, sink, part)
         return
     whole = onward(node)
-    for link, head in hops(node):
-        carried = part * min(float(topology.link_capacity_gbps[link]), onward(head)) / whole
-        load[link] += carried
-        split(head, carried, hops, onward, topology, load, distance, spread_over_cables, sink)
+    for head in sorted({head for _, head in hops(node)}):
+        carried = part * towards(node, head) / whole
+        spread_over_cables(node, head, carried)
+        split(head, carried, hops, onward, towards, load, distance, spread_over_cables, sink)
 
 
 def cable_number(topology, link):

@@ -1,12 +1,28 @@
 """Link loads against slow reference walks, on random fabrics."""
 
+from pathlib import Path
+
 import networkx as nx
 import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from collectives import AllToAll, Demand, Flows, Groups, InputError, Reduction, ring_all_reduce
+from collectives import (
+    AllToAll,
+    Demand,
+    Flows,
+    Groups,
+    InputError,
+    Phase,
+    Reduction,
+    Schedule,
+    all_to_all,
+    ring_all_reduce,
+)
+from fabric.bounds.cuts import cut_bound
+from fabric.bounds.linear_program import linear_program_bound
 from fabric.builders import build, fat_tree
+from fabric.formats.opening import open_fabric
 from fabric.jobs.placement import Placement, packed
 from fabric.routing.link_loads import link_loads, schedule_loads
 from fabric.routing.policies import Adaptive, DModK, Ecmp, Routing
@@ -14,6 +30,7 @@ from fabric.topology import ENDPOINT, NIC, NVSWITCH, SWITCH, UP
 from tests.naive.routing import assert_conserved, naive_link_bytes, pairs_of
 from tests.random_fabrics import all_to_all_demands, fabrics, flow_demands, topology_of
 
+DATA = Path(__file__).parents[2] / "data" / "infiniband"
 POLICIES: list[Routing] = [Adaptive(), DModK(), Ecmp(), Ecmp(queue_pairs=3, seed=5), Ecmp(shared_seed=True)]
 
 
@@ -246,3 +263,91 @@ def test_idle_links_stay_idle(routing):
     alone = np.array([0.0, 3.5])
     demand = AllToAll(Groups.of([[1, 0]]), alone, alone)
     assert (link_loads(fabric, demand, packed(fabric), routing).bytes == 0).all()
+
+
+def two_leaves(up, down, gbps=100.0, nic=1e6):
+    """Two endpoints on two leaves below spines; `up` and `down` list the cables of each leaf to each spine, in units."""
+    n_spines = len(up)
+    kinds = [ENDPOINT] * 2 + [SWITCH] * (2 + n_spines)
+    cables = [(0, 2, nic, nic), (1, 3, nic, nic)]
+    for spine, (left, right) in enumerate(zip(up, down, strict=True)):
+        cables += [(2, 4 + spine, gbps * speed, gbps * speed) for speed in left]
+        cables += [(3, 4 + spine, gbps * speed, gbps * speed) for speed in right]
+    return topology_of(kinds, cables)
+
+
+def test_parallel_cables_are_counted_together():
+    """2 + 2 cables up, 2 + 1 down: the spine that lost one gets a third of the bytes, not half."""
+    topology = two_leaves([(1, 1), (1, 1)], [(1, 1), (1,)])
+    loads = link_loads(topology, Flows([0], [1], [1200e9]), packed(topology), Adaptive())
+    assert loads.bottleneck_time_s == pytest.approx(32.0)
+
+
+def test_a_real_fabric_that_has_lost_cables():
+    """512 endpoints, 24 of 1,024 cables gone: 1.02 s, where counting each cable by itself gave 1.694 s."""
+    fabric = open_fabric(str(DATA / "hurt512-updn.ibnetdiscover.gz")).topology
+    everyone = Groups.consecutive(512, 512)
+    loads = schedule_loads(fabric, all_to_all(everyone, 2.0**30), packed(fabric))
+    bound = cut_bound(fabric, packed(fabric), "all-to-all", everyone, 2.0**30)
+    assert loads.bottleneck_time_s == pytest.approx(1.02, rel=0.01)
+    assert bound.time_s <= loads.bottleneck_time_s
+
+
+SPEEDS = st.lists(st.sampled_from([0.5, 1.0, 2.0, 4.0]), min_size=0, max_size=3)
+
+
+@settings(deadline=None, max_examples=150)
+@given(st.lists(st.tuples(SPEEDS, SPEEDS), min_size=1, max_size=4))
+def test_two_tiers_reach_the_maximum_flow(spines):
+    """Between two leaves the ways over different spines share nothing, so that the split by capacity is the best."""
+    up, down = zip(*spines, strict=True)
+    graph = nx.DiGraph()
+    graph.add_nodes_from(["a", "b"])
+    for spine, (left, right) in enumerate(spines):
+        graph.add_edge("a", spine, capacity=sum(left))
+        graph.add_edge(spine, "b", capacity=sum(right))
+    most = nx.maximum_flow_value(graph, "a", "b")
+    topology = two_leaves(up, down)
+    demand = Flows([0], [1], [1e9])
+    if most == 0:
+        with pytest.raises(InputError, match="no path from"):
+            link_loads(topology, demand, packed(topology), Adaptive())
+        return
+    loads = link_loads(topology, demand, packed(topology), Adaptive())
+    assert loads.bottleneck_time_s == pytest.approx(1e9 * 8 / (most * 100e9))
+    least = linear_program_bound(topology, Schedule((Phase(demand, 1, "one"),)), packed(topology))
+    assert loads.bottleneck_time_s == pytest.approx(least.time_s, rel=1e-6)
+
+
+def two_planes(slow):
+    """Two endpoints with a port of 100 Gb/s in each of two planes; the leaves of the second lead on at `slow`."""
+    kinds = [ENDPOINT] * 2 + [SWITCH] * 6
+    cables = [(end, 2 + plane * 2 + end, 100.0, 100.0) for end in range(2) for plane in range(2)]
+    cables += [
+        (2 + plane * 2 + leaf, 6 + plane, gbps, gbps) for plane, gbps in ((0, 100.0), (1, slow)) for leaf in range(2)
+    ]
+    return topology_of(kinds, cables)
+
+
+@pytest.mark.parametrize(
+    ("routing", "expected"),
+    # Adaptive gives each plane what it can take: 125 of 200 Gb/s; an equal split is held up by the slow one, at 50.
+    [(Adaptive(), 125.0), (Ecmp(), 50.0), (DModK(), 50.0)],
+    ids=policy_name,
+)
+def test_a_nic_sees_slow_planes_under_adaptive_routing_only(routing, expected):
+    topology = two_planes(25.0)
+    loads = link_loads(topology, Flows([0], [1], [1e9]), packed(topology), routing)
+    assert 8 / loads.bottleneck_time_s == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("routing", [Adaptive(), Ecmp(), DModK()], ids=policy_name)
+def test_planes_that_differ_in_speed_at_the_nic(routing):
+    """Ports of 100 and 300 Gb/s: each takes its part, under every policy."""
+    kinds = [ENDPOINT] * 2 + [SWITCH] * 2
+    topology = topology_of(
+        kinds,
+        [(end, 2 + plane, 100.0 + 200.0 * plane, 100.0 + 200.0 * plane) for end in range(2) for plane in range(2)],
+    )
+    loads = link_loads(topology, Flows([0], [1], [1e9]), packed(topology), routing)
+    assert 8 / loads.bottleneck_time_s == pytest.approx(400.0)
