@@ -83,7 +83,8 @@ def packed(
     n_ranks : int, optional
         Size of the job; default all that fit.
     gpus_per_domain : int, optional
-        How many GPUs of each scale-up domain the job takes (whole hosts, the first ones); default all.
+        How many GPUs of each scale-up domain the job takes: the first ones, host by host, so that of a host that it
+        takes in part the last rails stay idle; default all.
     hosts : sequence of int, optional
         Take these hosts, in this order, instead of all.
 
@@ -176,7 +177,7 @@ def _usable(
     if gpus_per_domain is not None:
         if gpus_per_domain < 1:
             raise InputError(f"gpus per domain: expected an integer >= 1, got {gpus_per_domain}")
-        order = order[_whole_hosts_within(domain[order], host[order], gpus_per_domain)]
+        order = order[_first_of_each(domain[order], gpus_per_domain)]
     wanted = n_ranks if n_ranks is not None else order.size
     if wanted < 1:
         raise InputError(f"gpus: expected an integer >= 1, got {wanted}")
@@ -193,12 +194,8 @@ def _usable(
     return chosen.astype(np.int32), host[chosen]
 
 
-def _whole_hosts_within(domain: Int64Vector, host: Int64Vector, limit: int) -> BoolVector:
-    """Mask of endpoints (sorted by domain, host) whose host ends within the first `limit` of its domain."""
+def _first_of_each(domain: Int64Vector, limit: int) -> BoolVector:
+    """Mask of endpoints, sorted by domain, that are among the first `limit` of theirs."""
     position = np.arange(domain.size)
     first = np.concatenate([[True], domain[1:] != domain[:-1]])
-    rank_in_domain = position - np.maximum.accumulate(np.where(first, position, 0))
-    last_of_host = np.concatenate([(host[1:] != host[:-1]) | (domain[1:] != domain[:-1]), [True]])
-    ends = np.flatnonzero(last_of_host)
-    end_rank = rank_in_domain[ends[np.searchsorted(ends, position)]]
-    return end_rank < limit
+    return position - np.maximum.accumulate(np.where(first, position, 0)) < limit
