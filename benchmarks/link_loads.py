@@ -45,7 +45,7 @@ def uniform(n: int) -> AllToAll:
 
 def parallel_cables(speeds: Sequence[float], leaves: int = 16, spines: int = 8, per_leaf: int = 8) -> Topology:
     """Two tiers with cables of several speeds between every leaf and spine."""
-    graph = nx.MultiGraph(name="parallel cables")
+    graph: nx.MultiGraph[str] = nx.MultiGraph(name="parallel cables")
     for leaf in range(leaves):
         graph.add_edges_from((f"h{leaf}-{host}", f"l{leaf}", {"gbps": 800.0}) for host in range(per_leaf))
         graph.add_edges_from((f"l{leaf}", f"s{spine}", {"gbps": speed}) for spine in range(spines) for speed in speeds)

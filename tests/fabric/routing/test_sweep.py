@@ -301,7 +301,7 @@ SPEEDS = st.lists(st.sampled_from([0.5, 1.0, 2.0, 4.0]), min_size=0, max_size=3)
 def test_two_tiers_reach_the_maximum_flow(spines):
     """Between two leaves the ways over different spines share nothing, so that the split by capacity is the best."""
     up, down = zip(*spines, strict=True)
-    graph = nx.DiGraph()
+    graph: nx.DiGraph[object] = nx.DiGraph()
     graph.add_nodes_from(["a", "b"])
     for spine, (left, right) in enumerate(spines):
         graph.add_edge("a", spine, capacity=sum(left))
