@@ -7,7 +7,7 @@ BIN := .venv/bin
 
 demo: .venv/installed
 	mkdir -p demo
-	$(BIN)/railscope compare gb300-8192 --collective all-to-all --group 64 --figure demo/gb300-8192.png --force
+	$(BIN)/railscope compare gb300-8192 --collective all-to-all --group 256 --figure demo/gb300-8192.png --force
 	$(BIN)/railscope compare hgx-b200-64 --collective all-to-all --group 64 --figure demo/hgx-b200-64.png --force
 	@echo "pictures: demo/gb300-8192.png demo/hgx-b200-64.png"
 

@@ -45,6 +45,7 @@ from .formats.opening import (
     open_lfts as open_lfts,
 )
 from .formats.registry import Export as Export, Format as Format, register_format as register_format
+from .jobs.opened_flows import OpenedFlows as OpenedFlows, opened_flows as opened_flows
 from .jobs.placement import (
     Placement as Placement,
     domain_of_rank as domain_of_rank,
@@ -55,6 +56,7 @@ from .jobs.placement import (
 )
 from .jobs.requests import Collective as Collective, DemandFile as DemandFile, TraceFiles as TraceFiles
 from .jobs.rule import PlacementRule as PlacementRule
+from .jobs.span import Span as Span, span_of as span_of
 from .jobs.traffic import Traffic as Traffic
 from .reports.documents.registry import (
     json_schema as json_schema,
@@ -105,6 +107,7 @@ from .studies.designs import (
     vary as vary,
     vary_keys as vary_keys,
 )
+from .studies.flow_sensitivity import FlowPoint as FlowPoint, flow_sensitivity as flow_sensitivity
 from .studies.health import Health as Health, check_fabric as check_fabric
 from .studies.health_findings import Finding as Finding
 from .studies.hotspots import (
@@ -166,7 +169,6 @@ from .timing.protocols import (
     TimeModel as TimeModel,
     model_for as model_for,
 )
-from .timing.span import Span as Span, span_of as span_of
 from .topology import Cables as Cables, Nodes as Nodes, Topology as Topology
 
 DISTRIBUTION: str

@@ -12,16 +12,18 @@ from collectives.algorithm import AUTO, NCCL, Library
 from collectives.catalog import algorithm_of
 from collectives.demand import Int32Vector
 from collectives.errors import InputError
+from collectives.nccl_peers import USUAL_VERSION
 from collectives.schedule import Schedule
 from collectives.transport import rail_aligned
 from fabric.builders.description import FabricDescription
 from fabric.formats.opening import OpenedFabric, described, open_fabric
+from fabric.jobs.opened_flows import OpenedFlows, opened_flows
 from fabric.jobs.placement import Placement, domain_of_rank, rail_of_rank
 from fabric.jobs.requests import Collective, Request
 from fabric.jobs.rule import PlacementRule
 from fabric.jobs.traffic import Traffic, schedule_traffic
 from fabric.routing.match_lfts import MatchedLfts
-from fabric.routing.policies import Adaptive, Routing
+from fabric.routing.policies import Adaptive, Ecmp, Routing
 from fabric.timing.prediction import fastest, known_library
 from fabric.timing.protocols import GivenTimes, TimeModel, model_for
 from fabric.topology import Topology
@@ -74,6 +76,8 @@ class Scenario:
         Why the algorithm was chosen, where it was.
     library : {"nccl", "rccl", "any"}
         Whose algorithms are chosen from where none is named; any: all that there are.
+    nccl_version : str
+        Whose rule says how many flows a pair has.
     n_threads : int or None
         Threads; None: all processors.  No result depends on it.
     """
@@ -85,6 +89,7 @@ class Scenario:
     sources: tuple[str, ...] = ()
     reasons: tuple[str, ...] = ()
     library: Library = NCCL
+    nccl_version: str = USUAL_VERSION
     n_threads: int | None = field(default=None, repr=False)
 
     @classmethod
@@ -102,6 +107,7 @@ class Scenario:
         latency_factor: float = 1.0,
         bandwidth_factor: float = 1.0,
         library: str = NCCL,
+        nccl_version: str = USUAL_VERSION,
         n_threads: int | None = None,
     ) -> "Scenario":
         """Put a scenario together, with a default for all that is not said.
@@ -126,6 +132,8 @@ class Scenario:
             What measurements say of the model: see `fabric.timing.fitting`.
         library : {"nccl", "rccl", "any"}
             Whose algorithms are chosen from where none is named; any: all that there are.
+        nccl_version : str
+            Whose rule says how many hashed flows a pair of endpoints has, where the routing does not say it.
         n_threads : int, optional
 
         Raises
@@ -148,7 +156,9 @@ class Scenario:
             )
         load = _traffic(opened, traffic, rule)
         job = Job(load, rule, _placed(opened, load, rule, placement), transport)
-        return cls(opened, (job,), chosen, model, tuple(sources), reasons, known_library(library), n_threads)
+        known = known_library(library)
+        made = cls(opened, (job,), chosen, model, tuple(sources), reasons, known, nccl_version, n_threads)
+        return made.routed(chosen)
 
     @property
     def job(self) -> Job:
@@ -199,21 +209,35 @@ class Scenario:
         """What was assumed of fabric, traffic and placement, in words."""
         job = self.job
         ruled = () if job.traffic.placement is not None else job.rule.assumptions(self.fabric)
-        return (*self.fabric.assumptions, *job.traffic.assumptions, *ruled)
+        return (*self.fabric.assumptions, *job.traffic.assumptions, *ruled, *self.flows)
 
     @property
     def assumptions(self) -> tuple[str, ...]:
         """What was assumed, the algorithm's choice first."""
         return (*self.reasons, *self.setting)
 
+    @property
+    def flows(self) -> tuple[str, ...]:
+        """Why a pair of endpoints has so many hashed flows, where the job's library decides it."""
+        if not isinstance(self.routing, Ecmp):
+            return ()
+        opened = self._opened()
+        same = self.routing.queue_pairs == opened.number
+        return (opened.reason,) if same else (f"hashed flows: {self.routing.flows_a_pair} a pair, as given",)
+
+    def _opened(self) -> OpenedFlows:
+        return opened_flows(self.topology, self.placement, self.traffic, self.library, self.nccl_version)
+
     def routed(self, routing: Routing) -> "Scenario":
-        """The same job, in the same place, under another routing."""
+        """The same job, in the same place, under another routing; hashing with as many flows as its library opens."""
+        if isinstance(routing, Ecmp) and routing.queue_pairs is None:
+            routing = replace(routing, queue_pairs=self._opened().number)
         return replace(self, routing=routing)
 
     def variant(self, fabric: OpenedFabric, rule: PlacementRule, transport: str, routing: Routing) -> "Scenario":
         """The same traffic on another wiring of the fabric, placed, sent and routed in another way."""
         job = Job(self.traffic, rule, _placed(fabric, self.traffic, rule, None), transport)
-        return replace(self, fabric=fabric, jobs=(job,), routing=routing)
+        return replace(self, fabric=fabric, jobs=(job,)).routed(routing)
 
 
 def check_transport(fabric: OpenedFabric, transport: str) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from collectives.bandwidth import COLLECTIVES
-from fabric.commands.choices import choice
+from fabric.commands.choices import DRAWN_PLACEMENTS, choice
 from fabric.commands.grouping import OptionGroup
 from fabric.commands.options import (
     Axis,
@@ -41,6 +41,7 @@ from fabric.commands.resolve import (
     routing_of,
     rule_of,
     usage,
+    version_of,
 )
 from fabric.commands.terminal import finish, working
 
@@ -161,7 +162,7 @@ def busbw(
       railscope busbw my.toml --gpus 8 --measured all_reduce_perf.txt
       railscope busbw gb300-2048 --collective all-to-all --algorithm direct,pxn
     """
-    policy = policy_name(routed, hashing, seed_used=job.placement == "scattered")
+    policy = policy_name(routed, hashing, seed_used=job.placement in DRAWN_PLACEMENTS)
     time.check()
     if test.trace:
         refuse_given(test, "goes with a collective, not with --trace", "trace", "algorithm", "library")
@@ -208,6 +209,7 @@ def busbw(
         latency_factor=time.latency_factor,
         bandwidth_factor=time.bandwidth_factor,
         library=library_of(test),
+        nccl_version=version_of(hashing),
         n_threads=threads,
     )
     with working("routing"):

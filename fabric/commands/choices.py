@@ -11,6 +11,8 @@ from collectives.suggestion import hint
 POLICIES = ("adaptive", "ecmp", "dmodk", "lft")
 WIRINGS = ("rail", "host")
 TRANSPORTS = ("direct", "pxn")
+NAIVE_PLACEMENTS = ("unaligned", "fragmented", "scattered")
+DRAWN_PLACEMENTS = ("fragmented", "scattered")
 LIBRARIES = ("nccl", "rccl", "any")
 HASH_SEEDS = ("per-switch", "shared")
 ENGINES = ("ftree", "updn", "minhop", "dfsssp")

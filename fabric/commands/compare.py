@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from fabric.commands.choices import NAIVE_PLACEMENTS, choice
 from fabric.commands.designs import side_by_side
 from fabric.commands.options import (
     CompareOutput,
@@ -28,6 +29,7 @@ from fabric.commands.resolve import (
     request_of,
     rule_of,
     usage,
+    version_of,
 )
 from fabric.commands.terminal import finish, working
 
@@ -45,6 +47,12 @@ def compare(
         typer.Option(metavar="FILE", help="Forwarding tables in force; give it again for more of them."),
     ] = None,
     skip_unrouted: SkipUnrouted = False,
+    naive_placement: Annotated[
+        str | None, choice("How naive the naive design's placement is [default: unaligned]", NAIVE_PLACEMENTS)
+    ] = None,
+    seeds: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Seeds of hashes and drawn hosts to try [default: 5].")
+    ] = None,
     threads: Threads = None,
 ) -> None:
     """Naive to rail-aware, one step at a time, on the same switches and cables; heatmaps side by side.
@@ -69,7 +77,11 @@ def compare(
     rule = rule_of(job, hashing.seed, demand=traffic.demand is not None)
     asked, limits = request_of(traffic, "all-to-all"), gates_of(gates)
 
-    if designs.vary or len(fabric.fabrics) > 1:
+    several = bool(designs.vary) or len(fabric.fabrics) > 1
+    for name, said in (("--naive-placement", naive_placement), ("--seeds", seeds)):
+        if said is not None and (several or lfts):
+            usage(f"{name}: goes with naive to rail-aware, not with {'designs' if several else '--lfts'}")
+    if several:
         if lfts or skip_unrouted:
             usage(f"{'--lfts' if lfts else '--skip-unrouted'}: goes with one fabric and no --vary")
         finish(
@@ -81,13 +93,17 @@ def compare(
     refuse_given(designs, "goes with several fabrics, or with --vary")
 
     from fabric.jobs.requests import Collective
+    from fabric.jobs.rule import UNALIGNED
     from fabric.reports.compare import ladder_report, routings_report
     from fabric.reports.files import check_outputs, compare_figure_path
     from fabric.scenario import Scenario
-    from fabric.studies.ladder import ladder
+    from fabric.studies.flow_sensitivity import flow_sensitivity
+    from fabric.studies.ladder import USUAL_SEEDS, ladder
     from fabric.studies.routings import compare_routings, usual_routings
 
     (given,) = map(opened, fabric.each())
+    if given.description is None and (naive_placement is not None or seeds is not None):
+        usage("--naive-placement, --seeds: go with a described fabric, which can be wired both ways")
     picture = None if output.no_figure else compare_figure_path(output.figure, given.name, asked)
     check_outputs(picture, (output.csv,), output.force)
     steps = given.description is not None and not lfts
@@ -105,10 +121,13 @@ def compare(
     matched = lfts_of(given, lfts or (), skip_unrouted)
     with working("algorithms"):
         wired, library = given.wired("rail") if steps else given, library_of(traffic)
-        scenario = Scenario.of(wired, asked, rule=rule, library=library, n_threads=threads)
+        version = version_of(hashing)
+        scenario = Scenario.of(wired, asked, rule=rule, library=library, nccl_version=version, n_threads=threads)
     if steps:
         with working("naive to rail-aware"):
-            report = ladder_report(ladder(scenario, ecmp_of(hashing)), picture, output.csv)
+            rungs = ladder(scenario, ecmp_of(hashing), naive_placement or UNALIGNED, seeds or USUAL_SEEDS)
+            flows = flow_sensitivity(rungs[0].outcome.analysis.scenario)
+            report = ladder_report(rungs, picture, output.csv, flows)
     else:
         routings = usual_routings([one.routing for one in matched], ecmp_of(hashing))
         with working("routing"):

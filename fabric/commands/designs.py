@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from fabric.commands.options import CompareOutput, DesignOptions, FabricsOptions, HashOptions, PlacementOptions
-from fabric.commands.resolve import ecmp_of, opened, refuse_given, usage
+from fabric.commands.resolve import ecmp_of, opened, refuse_given, usage, version_of
 from fabric.commands.terminal import working
 from fabric.commands.values import axes
 
@@ -37,7 +37,7 @@ def side_by_side(
             usage(f"expected {option} or --vary {key}, not both")
 
     from fabric.jobs.requests import Collective
-    from fabric.jobs.rule import SCATTERED
+    from fabric.jobs.rule import DRAWN
     from fabric.reports.designs import designs_report
     from fabric.reports.files import check_outputs, compare_figure_path
     from fabric.scenario import Scenario
@@ -51,9 +51,12 @@ def side_by_side(
         given = [opened(one) for one in fabrics.each()]
         if isinstance(asked, Collective):
             asked = asked.usually_grouped(given, rule)
-        scenarios = [Scenario.of(one, asked, rule=rule, library=library, n_threads=threads) for one in given]
+        scenarios = [
+            Scenario.of(one, asked, rule=rule, library=library, nccl_version=version_of(hashing), n_threads=threads)
+            for one in given
+        ]
         variants = vary(scenarios, varied, ecmp_of(hashing))
         if all(one.scenario.routing.name != "ecmp" for one in variants):
-            drawn = any(one.scenario.job.rule.kind == SCATTERED for one in variants)
+            drawn = any(one.scenario.job.rule.kind in DRAWN for one in variants)
             refuse_given(hashing, "no design hashes; --vary routing=ecmp does", *(("seed",) if drawn else ()))
         return designs_report(compare_designs(variants, prices), prices, picture, output.csv)

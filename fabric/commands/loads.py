@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from fabric.commands.choices import TRANSPORTS, choice
+from fabric.commands.choices import DRAWN_PLACEMENTS, TRANSPORTS, choice
 from fabric.commands.options import (
     FabricOptions,
     GateOptions,
@@ -29,6 +29,7 @@ from fabric.commands.resolve import (
     routing_of,
     rule_of,
     usage,
+    version_of,
 )
 from fabric.commands.terminal import finish, working
 
@@ -75,7 +76,7 @@ def loads(
       railscope loads subnet.txt --lfts lfts.dump --collective all-to-all
     """
     check_traffic(traffic)
-    policy = policy_name(routed, hashing, seed_used=job.placement == "scattered")
+    policy = policy_name(routed, hashing, seed_used=job.placement in DRAWN_PLACEMENTS)
     if seeds is not None and policy != "ecmp":
         usage("--seeds: only --routing ecmp hashes")
     rule = rule_of(job, hashing.seed, demand=traffic.demand is not None)
@@ -86,6 +87,7 @@ def loads(
     from fabric.reports.loads import loads_report
     from fabric.scenario import DIRECT, Scenario
     from fabric.studies.analysis import analyse, optimum as best_routing, over_hash_seeds
+    from fabric.studies.flow_sensitivity import flow_sensitivity
 
     beside = annotations_path(output.infragraph) if output.infragraph else None
     check_outputs(output.figure, (output.csv, output.infragraph, beside), output.force)
@@ -99,16 +101,19 @@ def loads(
             transport=transport or DIRECT,
             routing=routing_of(policy, hashing, matched[0] if matched else None),
             library=library_of(traffic),
+            nccl_version=version_of(hashing),
             n_threads=threads,
         )
     with working("routing"):
         analysis = analyse(scenario, output.threshold)
     with working("hash seeds"):
         distribution = None if seeds is None else over_hash_seeds(scenario, seeds)
+    with working("numbers of flows"):
+        others = flow_sensitivity(scenario) if hashing.queue_pairs is None else ()
     with working("linear program"):
         best = best_routing(scenario) if optimum and not analysis.loads.total.unrouted.pairs else None
     finish(
-        loads_report(analysis, distribution, best, output.top, output.figure, output.csv, output.infragraph),
+        loads_report(analysis, distribution, best, output.top, output.figure, output.csv, output.infragraph, others),
         output,
         limits,
     )

@@ -174,7 +174,10 @@ class PlacementOptions(OptionGroup):
     ] = None
     placement: Annotated[
         str | None,
-        typer.Option(metavar="KIND", help="packed, scattered, or a file with an endpoint per line [default: packed]."),
+        typer.Option(
+            metavar="KIND",
+            help="packed, unaligned, fragmented, scattered, or a file with an endpoint per line [default: packed].",
+        ),
     ] = None
     hosts: Annotated[
         str | None, typer.Option(metavar="LIST", help="Hosts of the job, Slurm syntax: 'h00[00-15],h0020'.")
@@ -191,13 +194,21 @@ class HashOptions(OptionGroup):
     panel = "Routing"
 
     queue_pairs: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="ecmp: hashed flows of a pair of endpoints [default: 1].")
+        int | None,
+        typer.Option(
+            min=1, metavar="N", help="ecmp: hashed flows of a pair of endpoints [default: as the library opens]."
+        ),
     ] = None
     hash_seeds: Annotated[
         str | None, choice("ecmp: seeds of the switches; shared ones show polarization", HASH_SEEDS, metavar="KIND")
     ] = None
     seed: Annotated[
-        int | None, typer.Option(min=0, metavar="N", help="Of hashes and of scattered placement [default: 0].")
+        int | None, typer.Option(min=0, metavar="N", help="Of hashes and of drawn placements [default: 0].")
+    ] = None
+
+    nccl_version: Annotated[
+        str | None,
+        typer.Option(metavar="X.Y.Z", help="ecmp: whose rule opens flows; it changed with 2.29.2 [default: 2.30.7]."),
     ] = None
 
 

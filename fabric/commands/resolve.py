@@ -107,6 +107,13 @@ def library_of(options: Any) -> str:
     return options.library or NCCL
 
 
+def version_of(hashing: HashOptions) -> str:
+    """NCCL's version, whose rule opens hashed flows."""
+    from collectives.nccl_peers import USUAL_VERSION
+
+    return hashing.nccl_version or USUAL_VERSION
+
+
 def rule_of(options: PlacementOptions, seed: int | None, demand: bool = False) -> "PlacementRule":
     """How the job is placed."""
     from fabric.jobs.rule import PACKED, PLACEMENTS, PlacementRule
@@ -118,7 +125,7 @@ def rule_of(options: PlacementOptions, seed: int | None, demand: bool = False) -
     kind = options.placement or PACKED
     kind = kind.lower() if kind.lower() in PLACEMENTS else kind
     if kind not in PLACEMENTS and (options.hosts or options.topology_conf):
-        usage(f"--placement {kind}: --hosts and --topology-conf go with packed and scattered")
+        usage(f"--placement {kind}: --hosts and --topology-conf go with {', '.join(PLACEMENTS)}")
     return PlacementRule(kind, options.gpus, options.gpus_per_domain, options.hosts, options.topology_conf, seed or 0)
 
 
@@ -139,7 +146,7 @@ def ecmp_of(hashing: HashOptions) -> "Ecmp":
     """Static hashing with its options."""
     from fabric.routing.policies import Ecmp
 
-    return Ecmp(hashing.queue_pairs or 1, hashing.seed or 0, hashing.hash_seeds == "shared")
+    return Ecmp(hashing.queue_pairs, hashing.seed or 0, hashing.hash_seeds == "shared")
 
 
 def routing_of(name: str, hashing: HashOptions, lfts: "MatchedLfts | None") -> "Routing":

@@ -119,6 +119,44 @@ def scattered(
     return Placement(np.concatenate([parts[number] for number in order]))
 
 
+def unaligned(topology: Topology, n_ranks: int | None = None, hosts: Sequence[int] | None = None) -> Placement:
+    """Hosts in order, all GPUs of each domain, whatever the groups: they straddle domains where their sizes differ.
+
+    Parameters
+    ----------
+    topology, n_ranks, hosts
+        As for `packed`.
+    """
+    return packed(topology, n_ranks, None, hosts)
+
+
+def fragmented(
+    topology: Topology, n_ranks: int | None = None, seed: int = 0, hosts: Sequence[int] | None = None
+) -> Placement:
+    """The hosts that other jobs leave, in order, on a cluster without a host to spare: all but so many are taken.
+
+    Which hosts other jobs hold is drawn; that they hold all others, and whole hosts, is assumed.
+
+    Parameters
+    ----------
+    topology, n_ranks, hosts
+        As for `packed`.
+    seed : int
+        Of NumPy's PCG64 generator.
+    """
+    endpoint, host = _usable(topology, None, None, hosts)
+    fresh = np.flatnonzero(np.concatenate([[True], host[1:] != host[:-1]]))
+    parts = np.split(endpoint, fresh[1:])
+    wanted = endpoint.size if n_ranks is None else n_ranks
+    order = np.random.Generator(np.random.PCG64(seed)).permutation(len(parts))
+    room = np.cumsum([len(parts[number]) for number in order])
+    free = np.sort(order[: int(np.searchsorted(room, wanted)) + 1])
+    left = np.concatenate([parts[number] for number in free])
+    if wanted > left.size or wanted < 1:
+        return packed(topology, n_ranks, None, hosts)
+    return Placement(left[:wanted])
+
+
 def explicit(topology: Topology, entries: Sequence[str]) -> Placement:
     """Rank ``i`` on the endpoint that entry ``i`` names, or numbers.
 

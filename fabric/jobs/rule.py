@@ -1,4 +1,4 @@
-"""How a job is placed, as a rule that any fabric can be asked: so many GPUs, of these hosts, packed or scattered."""
+"""How a job is placed, as a rule that any fabric can be asked: so many GPUs, of these hosts, in which order."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -6,10 +6,12 @@ from pathlib import Path
 from collectives.errors import InputError
 from fabric.formats.opening import OpenedFabric
 from fabric.jobs.hosts import choose_hosts
-from fabric.jobs.placement import Placement, packed, read_placement, scattered
+from fabric.jobs.placement import Placement, fragmented, packed, read_placement, scattered, unaligned
 
-PACKED, SCATTERED = "packed", "scattered"
-PLACEMENTS = (PACKED, SCATTERED)
+PACKED, UNALIGNED, FRAGMENTED, SCATTERED = PLACEMENTS = ("packed", "unaligned", "fragmented", "scattered")
+# What a scheduler that does not look at groups does, from the mildest to the worst; the last two are drawn.
+NAIVE = (UNALIGNED, FRAGMENTED, SCATTERED)
+DRAWN = (FRAGMENTED, SCATTERED)
 
 
 @dataclass(frozen=True)
@@ -19,7 +21,8 @@ class PlacementRule:
     Attributes
     ----------
     kind : str
-        ``packed``, ``scattered``, or the name of a file with an endpoint per line.
+        ``packed``; ``unaligned``, hosts in order with all GPUs of each domain, whatever the groups; ``fragmented``,
+        the hosts that other jobs leave; ``scattered``, shuffled; or the name of a file with an endpoint per line.
     gpus : int or None
         Ranks of the job; None: what the fabric's description says, or all that there is room for.
     gpus_per_domain : int or None
@@ -29,7 +32,7 @@ class PlacementRule:
     topology_conf : path or None
         Slurm's ``topology.conf``, which orders the hosts by leaf.
     seed : int
-        Of ``scattered``.
+        Of ``fragmented`` and ``scattered``.
 
     Raises
     ------
@@ -48,7 +51,7 @@ class PlacementRule:
         if self.gpus_per_domain is not None and self.names_hosts:
             raise InputError("gpus per domain: expected none where a hostlist or topology.conf names the hosts")
         if self.names_hosts and self.kind not in PLACEMENTS:
-            raise InputError(f"placement {self.kind}: a hostlist and topology.conf go with packed and scattered")
+            raise InputError(f"placement {self.kind}: a hostlist and topology.conf go with {', '.join(PLACEMENTS)}")
 
     @property
     def names_hosts(self) -> bool:
@@ -99,11 +102,15 @@ class PlacementRule:
             return packed(*where, self.chosen_hosts(fabric))
         if self.kind == SCATTERED:
             return scattered(*where, self.seed, self.chosen_hosts(fabric))
+        if self.kind == UNALIGNED:
+            return unaligned(fabric.topology, n_ranks, self.chosen_hosts(fabric))
+        if self.kind == FRAGMENTED:
+            return fragmented(fabric.topology, n_ranks, self.seed, self.chosen_hosts(fabric))
         return read_placement(self.kind, fabric.topology).for_ranks(n_ranks, self.kind)
 
     def assumptions(self, fabric: OpenedFabric) -> tuple[str, ...]:
         """What the rule takes from the fabric's description unasked."""
         usual = fabric.description.job.gpus_per_domain if fabric.description else None
-        if usual is None or usual != self.per_domain(fabric) or self.kind not in PLACEMENTS:
+        if usual is None or usual != self.per_domain(fabric) or self.kind not in (PACKED, SCATTERED):
             return ()
         return (f"the job takes {usual} GPUs of each NVLink domain, as its description says",)

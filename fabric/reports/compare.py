@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import get_args
 
 from collectives.sizes import counted
 from fabric.bounds.cuts import Bound
 from fabric.reports.documents.common import BoundPart
-from fabric.reports.documents.compare import CompareBody, RoutingsBody, RungPart
+from fabric.reports.documents.compare import CompareBody, PlacementKind, RoutingsBody, RungPart
 from fabric.reports.emit import Report
 from fabric.reports.gates import Headline
 from fabric.reports.links import link_text, tier_text
@@ -15,6 +16,7 @@ from fabric.reports.loads import (
     bound_part,
     fabric_facts,
     files_of,
+    flow_notes,
     headline_of,
     panel_of,
     routing_facts,
@@ -22,13 +24,22 @@ from fabric.reports.loads import (
 )
 from fabric.reports.tables import Table
 from fabric.reports.words import number_text, ratio_text, seconds_text
+from fabric.routing.policies import Ecmp
 from fabric.studies.analysis import Analysis, summarize
+from fabric.studies.flow_sensitivity import FlowPoint
 from fabric.studies.hotspots import TierSummary, worst_imbalance
 from fabric.studies.ladder import Counts, Rung, counts_of
 from fabric.studies.routings import RoutingOutcome
 from fabric.studies.verdicts.ladder import ladder_verdict
 from fabric.studies.verdicts.routings import routings_verdict
 
+# What a naive placement is, in words.
+NAIVE_PLACEMENTS = {
+    "unaligned": "naive placement: unaligned, hosts in order with all GPUs of each domain, so that groups may straddle "
+    "domains",
+    "fragmented": "naive placement: fragmented, the hosts that other jobs leave; they hold all others (assumed; drawn)",
+    "scattered": "naive placement: scattered, the packed job's hosts shuffled, the worst",
+}
 _BETWEEN = "max/mean between switches"
 _BY_TIER = "max/mean by tier"
 _BOUND = "times the bound"
@@ -57,7 +68,9 @@ def ladder_table(rungs: tuple[Rung, ...], title: str) -> Table:
     rows = tuple(
         (
             rung.outcome.step,
-            *_speed(rung.outcome.analysis),
+            seconds_text(rung.outcome.time_s),
+            range_text(rung.outcome.times_s),
+            number_text(rung.outcome.busbw_GBps, ".4g"),
             ratio_text(rung.gain),
             ratio_text(rung.alone),
             ratio_text(rung.without),
@@ -66,9 +79,18 @@ def ladder_table(rungs: tuple[Rung, ...], title: str) -> Table:
         for rung in rungs
     )
     gains = ("faster than before", "this step alone", "slower if left out")
-    columns = ("step", *_SPEED, *gains, *_LIMITS)
-    drop = (_BY_TIER, _BETWEEN, "this step alone")
-    return Table(title, columns, rows, frozenset(columns[1:8]), below=(_HOTTEST,), drop=drop)
+    columns = ("step", "time", "range", "busbw GB/s", *gains, *_LIMITS)
+    drop = (_BY_TIER, _BETWEEN, "busbw GB/s", "this step alone")
+    return Table(title, columns, rows, frozenset(columns[1:9]), below=(_HOTTEST,), drop=drop)
+
+
+def range_text(times_s: Sequence[float]) -> str:
+    """From the fastest seed to the slowest, the unit once where it is the same; nothing where the times are."""
+    least, most = seconds_text(min(times_s)), seconds_text(max(times_s))
+    if least == most:
+        return "-"
+    unit = most[most.index(" ") :] if " " in most else ""
+    return f"{least.removesuffix(unit)}-{most}"
 
 
 def over_bound_text(time_s: float, bound: Bound | None) -> str:
@@ -89,6 +111,11 @@ def ladder_notes(rungs: tuple[Rung, ...], figure: str | None) -> list[str]:
     """What stands under the table."""
     parts = sorted({counts_of(rung.outcome.loads.topology) for rung in rungs})
     notes = [f"every step: {_counts_text(one)}" for one in parts]
+    n_seeds = max(len(rung.outcome.times_s) for rung in rungs)
+    if n_seeds > 1:
+        notes.append(
+            f"time: the median of {n_seeds} seeds where hashes or hosts are drawn; range: from fastest to slowest"
+        )
     bound = rungs[-1].outcome.bound
     if bound is not None:
         notes.append(f"bound: what {bound.holds_for} needs at least on a step's own wiring and placement")
@@ -107,7 +134,9 @@ def _counts_text(counts: Counts) -> str:
     return ", ".join(parts)
 
 
-def compare_document(rungs: tuple[Rung, ...], figure: str | None, assumptions: Sequence[str]) -> CompareBody:
+def compare_document(
+    rungs: tuple[Rung, ...], figure: str | None, assumptions: Sequence[str], flows: Sequence[FlowPoint] = ()
+) -> CompareBody:
     """Everything for JSON."""
     scenario = rungs[-1].outcome.analysis.scenario
     given, job = scenario.fabric, scenario.traffic
@@ -116,6 +145,7 @@ def compare_document(rungs: tuple[Rung, ...], figure: str | None, assumptions: S
         "fabric": fabric_facts(given),
         "traffic": traffic_facts(job),
         "ladder": [_rung_document(rung) for rung in rungs],
+        "flows": list(flows),
         "figure": figure,
         "assumptions": list(assumptions),
     }
@@ -192,8 +222,8 @@ def _rung_document(rung: Rung) -> RungPart:
         "design": {
             "wiring": design.wiring,
             "transport": "pxn" if design.pxn else "direct",
-            "placement": "scattered" if design.scattered else "packed",
-            "routing": routing_facts(design.routing),
+            "placement": _kind(design.placement),
+            "routing": routing_facts(outcome.analysis.routing),
             "endpoints": counts.endpoints,
             "switches": counts.switches,
             "nvlink_domains": counts.nvlink_domains,
@@ -201,6 +231,7 @@ def _rung_document(rung: Rung) -> RungPart:
             "nvlink_cables": counts.nvlink_cables,
         },
         "time_s": outcome.time_s,
+        "times_s": list(outcome.times_s),
         "busbw_GBps": outcome.busbw_GBps,
         "gain": rung.gain,
         "alone": rung.alone,
@@ -211,24 +242,39 @@ def _rung_document(rung: Rung) -> RungPart:
     }
 
 
-def ladder_report(rungs: tuple[Rung, ...], figure: Path | None = None, csv: Path | None = None) -> Report:
-    """What `compare` has to say of naive to rail-aware, with the files that are asked for."""
+def _kind(placement: str) -> PlacementKind:
+    """One of the kinds that a ladder has."""
+    return next(kind for kind in get_args(PlacementKind) if kind == placement)
+
+
+def ladder_report(
+    rungs: tuple[Rung, ...],
+    figure: Path | None = None,
+    csv: Path | None = None,
+    flows: tuple[FlowPoint, ...] = (),
+) -> Report:
+    """What `compare` has to say of naive to rail-aware, with the files that are asked for.
+
+    `flows` is the naive design's `flow_sensitivity`.
+    """
     naive, best = rungs[0].outcome, rungs[-1].outcome
     scenario = best.analysis.scenario
     title = f"{scenario.fabric.name}: {scenario.traffic.label}"
-    seed = scenario.job.rule.seed
     assumptions = (
         *scenario.assumptions,
         BOTTLENECK_TIME,
-        f"naive placement: the same hosts as the packed one, shuffled with seed {seed}",
+        NAIVE_PLACEMENTS[naive.design.placement],
+        *naive.analysis.scenario.flows,
     )
+    routing = naive.analysis.routing
+    opened = routing.flows_a_pair if isinstance(routing, Ecmp) else 1
     panels = (panel_of("naive", naive.analysis), panel_of("rail-aware", best.analysis))
     written = None if figure is None else str(figure)
     return Report(
-        compare_document(rungs, written, assumptions),
+        compare_document(rungs, written, assumptions, flows),
         [ladder_table(rungs, title)],
         ladder_verdict(rungs),
-        notes=ladder_notes(rungs, written),
+        notes=[*ladder_notes(rungs, written), *flow_notes(flows, "the naive design's time", opened)],
         assumptions=assumptions,
         headlines=[
             Headline(name, one.time_s, one.busbw_GBps, one.over_bound, one.analysis.imbalance)

@@ -19,18 +19,21 @@ from fabric.reports.links import hotspot_table, link_text, links_csv, tier_table
 from fabric.reports.tables import Facts, Table
 from fabric.reports.words import bytes_text, number_text, seconds_text
 from fabric.routing.loads import LinkLoads
-from fabric.routing.policies import Routing
+from fabric.routing.policies import Ecmp, Routing
 from fabric.scenario import PXN, Scenario
 from fabric.studies.analysis import Analysis, HashSeeds, Sample, summarize
+from fabric.studies.flow_sensitivity import FlowPoint
 from fabric.studies.verdicts.loads import loads_verdict
 
 # Hot links that a JSON document lists at most: assumed to be more than anybody reads; a CSV file has all.
 LISTED = 1000
+# Times that differ by less are the same to a reader (assumed).
+FLOWS_DECIDE = 1.05
 BOTTLENECK_TIME = "time is the bottleneck's: the largest load over capacity; no latency, no protocol overhead"
 
 # Parameters of routing policies as a person says them; empty where there is nothing to say.
 _PARAMETER_TEXTS: dict[str, Callable[[Any], str]] = {
-    "queue_pairs": lambda number: counted(number, "queue pair"),
+    "queue_pairs": lambda number: f"{counted(number, 'flow')} a pair",
     "shared_seed": lambda shared: "one hash seed for all switches" if shared else "a hash seed for each switch",
     "skip_unrouted": lambda skip: "pairs without a route left out" if skip else "",
     "tables": str,
@@ -38,7 +41,11 @@ _PARAMETER_TEXTS: dict[str, Callable[[Any], str]] = {
 
 
 def loads_document(
-    analysis: Analysis, seeds: HashSeeds | None, bounds: tuple[Bound, ...], assumptions: Sequence[str]
+    analysis: Analysis,
+    seeds: HashSeeds | None,
+    bounds: tuple[Bound, ...],
+    assumptions: Sequence[str],
+    flows: Sequence[FlowPoint] = (),
 ) -> LoadsBody:
     """Everything for JSON; the first `LISTED` hotspots."""
     scenario, job = analysis.scenario, analysis.traffic
@@ -57,6 +64,7 @@ def loads_document(
         "unrouted": analysis.loads.total.unrouted,
         "hash_seeds": None if seeds is None else _seeds_document(seeds),
         "assumptions": list(assumptions),
+        "flows": list(flows),
     }
     if analysis.channels:
         document["channels"] = channels_document(analysis.channels)
@@ -110,6 +118,7 @@ def loads_report(
     figure: Path | None = None,
     csv: Path | None = None,
     infragraph: Path | None = None,
+    flows: tuple[FlowPoint, ...] = (),
 ) -> Report:
     """What `loads` has to say, with the files that are asked for.
 
@@ -123,6 +132,8 @@ def loads_report(
         Hotspots in the table.
     figure, csv, infragraph : path, optional
         Files to write.
+    flows : tuple of FlowPoint
+        As `flow_sensitivity` returns them.
     """
     scenario, total = analysis.scenario, analysis.loads.total
     bounds = tuple(one for one in (analysis.bound, best_routing) if one is not None and one.time_s > 0)
@@ -132,13 +143,23 @@ def loads_report(
     if infragraph is not None:
         files |= annotated(analysis.topology, total.bytes, infragraph)
     return Report(
-        loads_document(analysis, seeds, bounds, assumptions),
+        loads_document(analysis, seeds, bounds, assumptions, flows),
         loads_tables(analysis, seeds, bounds, top),
         loads_verdict(analysis, seeds),
+        notes=flow_notes(flows, "the time", analysis.routing.flows_a_pair if isinstance(analysis.routing, Ecmp) else 1),
         assumptions=assumptions,
         headlines=(headline_of("loads", analysis),),
         files=files,
     )
+
+
+def flow_notes(points: Sequence[FlowPoint], what: str, own: int) -> list[str]:
+    """What other numbers of flows a pair would give, where they decide; `own`: the number that was studied."""
+    times = [point.time_s for point in points]
+    if not times or max(times) < FLOWS_DECIDE * min(times):
+        return []
+    each = [f"{seconds_text(one.time_s)} with {one.flows}{' (here)' if one.flows == own else ''}" for one in points]
+    return [f"flows a pair decide {what}: {', '.join(each)}; --queue-pairs sets them"]
 
 
 def files_of(

@@ -58,25 +58,35 @@ class Ecmp(Routing):
 
     Attributes
     ----------
-    queue_pairs : int
-        Queue pairs over which a pair of endpoints spreads its bytes evenly; each has a path of its own.  NCCL's
-        default (NCCL_IB_QPS_PER_CONNECTION) is 1.
+    queue_pairs : int or None
+        Flows over which a pair of endpoints spreads its bytes evenly (channels times queue pairs); each has a path of
+        its own.  None: as many as the job's library opens (`Scenario` asks `opened_flows`); 1 where no job is known.
     seed : int
         Chooses the seeds of the switches.
     shared_seed : bool
         All switches hash alike, so that a switch repeats the choice of the one before it (polarization).
     """
 
-    queue_pairs: int = 1
+    queue_pairs: int | None = None
     seed: int = 0
     shared_seed: bool = False
     name: ClassVar[str] = "ecmp"
 
     def __post_init__(self) -> None:
-        if self.queue_pairs < 1:
+        if self.queue_pairs is not None and self.queue_pairs < 1:
             raise InputError(f"queue_pairs: expected an integer >= 1, got {self.queue_pairs}")
         if self.seed < 0:
             raise InputError(f"seed: expected an integer >= 0, got {self.seed}")
+
+    @property
+    def flows_a_pair(self) -> int:
+        """Flows of a pair of endpoints."""
+        return self.queue_pairs or 1
+
+    @property
+    def parameters(self) -> dict[str, object]:
+        """What it hashes."""
+        return {**super().parameters, "queue_pairs": self.flows_a_pair}
 
     def switch_seeds(self, layer: Layer) -> UInt64Vector:
         """Hash seed of each switch, (S,) uint64: depends on `seed` and the switch's node only."""
@@ -88,7 +98,7 @@ class Ecmp(Routing):
     def port_keys(self, layer: Layer) -> UInt64Matrix:
         """What queue pair and port add to the hash, (queue_pairs, W) uint64."""
         generator = np.random.Generator(np.random.PCG64(2))
-        return generator.integers(0, 2**64, size=(self.queue_pairs, layer.width), dtype=np.uint64)
+        return generator.integers(0, 2**64, size=(self.flows_a_pair, layer.width), dtype=np.uint64)
 
 
 @dataclass(frozen=True)

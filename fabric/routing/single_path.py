@@ -113,7 +113,7 @@ def ecmp_flow_paths(topology: Topology, src: Int32Vector, dst: Int32Vector, rout
 
     layer = layer_of(topology, SWITCH)
     choice = (routing.switch_seeds(layer), routing.port_keys(layer))
-    return _paths(topology, layer, src, dst, routing.queue_pairs, ecmp_paths, choice)
+    return _paths(topology, layer, src, dst, routing.flows_a_pair, ecmp_paths, choice)
 
 
 def dmodk_flow_paths(topology: Topology, src: Int32Vector, dst: Int32Vector, routing: DModK) -> RoutedFlows:

@@ -17,7 +17,7 @@ from collectives.suggestion import hint
 from fabric.bounds.cuts import Bound
 from fabric.builders.changes import changed_description, description_keys
 from fabric.formats.opening import OpenedFabric, described
-from fabric.jobs.rule import PLACEMENTS, SCATTERED, PlacementRule
+from fabric.jobs.rule import DRAWN, PLACEMENTS, PlacementRule
 from fabric.routing.policies import Ecmp, Routing
 from fabric.routing.registry import make_policy, ready_policy_names
 from fabric.scenario import TRANSPORTS, Scenario, check_transport
@@ -114,7 +114,7 @@ def vary(
     ----------
     scenarios : Scenario or sequence of Scenario
     axes : mapping of str to sequence, optional
-        Values by key: ``routing`` (a policy's name or a policy), ``placement`` (packed, scattered), ``transport``
+        Values by key: ``routing`` (a policy's name or a policy), ``placement`` (`PLACEMENTS`), ``transport``
         (direct, pxn), ``queue_pairs``, ``seed`` (of hashing and of scattered placement); of described fabrics also
         ``wiring``, ``spines``, ``planes``, ``oversubscription`` (of the leaves), ``pods``, and any key of the
         description by its path, such as ``spine.count``.
@@ -271,7 +271,7 @@ _OF_JOB: dict[str, Check] = {
 }
 _NEEDS = {
     "queue_pairs": "only ecmp hashes",
-    "seed": "nothing is hashed by ecmp or scattered",
+    "seed": "nothing is hashed by ecmp or drawn",
 }
 
 
@@ -373,7 +373,7 @@ def _job(base: Scenario, settings: Mapping[str, Any], hashing: Ecmp) -> tuple[Pl
 def _matters(key: str, rule: PlacementRule, routing: Routing) -> bool:
     """Whether a key has an effect in a design."""
     hashes = isinstance(routing, Ecmp)
-    return {"queue_pairs": hashes, "seed": hashes or rule.kind == SCATTERED}.get(key, True)
+    return {"queue_pairs": hashes, "seed": hashes or rule.kind in DRAWN}.get(key, True)
 
 
 def _changed_fabric(fabric: OpenedFabric, changes: tuple[tuple[str, object], ...]) -> OpenedFabric:

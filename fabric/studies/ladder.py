@@ -5,10 +5,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from collectives.errors import InputError
+from collectives.suggestion import hint
 from fabric.bounds.cuts import Bound
 from fabric.builders.description import Wiring
 from fabric.jobs.placement import Placement
-from fabric.jobs.rule import PACKED, SCATTERED
+from fabric.jobs.rule import DRAWN, NAIVE, PACKED, UNALIGNED
 from fabric.routing.link_loads import ScheduleLoads
 from fabric.routing.policies import Adaptive, Ecmp, Routing
 from fabric.scenario import DIRECT, PXN, Scenario
@@ -23,8 +24,19 @@ class Design:
 
     wiring: Wiring
     pxn: bool
-    scattered: bool
+    placement: str
     routing: Routing
+
+    @property
+    def drawn(self) -> bool:
+        """Whether a seed decides what it gives: of hashes, or of the placement."""
+        return isinstance(self.routing, Ecmp) or self.placement in DRAWN
+
+    def seeded(self, seed: int) -> "Design":
+        """The same design with another seed of its hashes."""
+        if not isinstance(self.routing, Ecmp):
+            return self
+        return replace(self, routing=replace(self.routing, seed=seed))
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,14 +48,18 @@ class Outcome(Bounded):
     step : str
     design : Design
     analysis : Analysis
+        Of the seed whose time is the median, the lower one of two.
     bound : Bound or None
         What cannot be beaten with this wiring and placement: `Bound.holds_for` says by what.
+    times_s : tuple of float
+        Of every seed, seconds, in the order of the seeds; one where no seed decides.
     """
 
     step: str
     design: Design
     analysis: Analysis
     bound: Bound | None
+    times_s: tuple[float, ...]
 
     @property
     def loads(self) -> ScheduleLoads:
@@ -88,21 +104,30 @@ class Rung:
     without: float | None
 
 
-def naive_design(routing: Ecmp) -> Design:
-    """Top-of-rack wiring, no PXN, hosts scattered, static hashing."""
-    return Design(wiring="host", pxn=False, scattered=True, routing=routing)
+# Seeds of hashes and of drawn placements that are tried: enough to see a range, few enough to wait for.
+USUAL_SEEDS = 5
+
+
+def naive_design(routing: Ecmp, placement: str = UNALIGNED) -> Design:
+    """Top-of-rack wiring, no PXN, a placement that does not look at groups, static hashing."""
+    return Design(wiring="host", pxn=False, placement=placement, routing=routing)
 
 
 WIRINGS: tuple[Wiring, ...] = ("host", "rail")
 STEPS: tuple[tuple[str, dict[str, object]], ...] = (
     ("wiring", {"wiring": "rail"}),
     ("transport", {"pxn": True}),
-    ("placement", {"scattered": False}),
+    ("placement", {"placement": PACKED}),
     ("routing", {"routing": Adaptive()}),
 )
 
 
-def ladder(scenario: Scenario, hashing: Ecmp | None = None) -> tuple[Rung, ...]:
+def ladder(
+    scenario: Scenario,
+    hashing: Ecmp | None = None,
+    naive_placement: str = UNALIGNED,
+    n_seeds: int = USUAL_SEEDS,
+) -> tuple[Rung, ...]:
     """Run naive, +wiring, +transport, +placement, +routing; each step also alone, and left out.
 
     The order of steps decides how a joint effect is shared among them; `alone` and `without` do not depend on it.
@@ -111,9 +136,13 @@ def ladder(scenario: Scenario, hashing: Ecmp | None = None) -> tuple[Rung, ...]:
     ----------
     scenario : Scenario
         On a described fabric, which is wired both ways in turn: the same number of switches and cables.  The steps set
-        placement, transport and routing; the seed of the scattered placement is that of the job's rule.
+        placement, transport and routing; the first seed of a drawn placement is that of the job's rule.
     hashing : Ecmp, optional
-        The static hashing of the naive design.
+        The static hashing of the naive design, with its first seed.
+    naive_placement : {"unaligned", "fragmented", "scattered"}
+        How the naive design places the job.
+    n_seeds : int
+        Seeds of hashes and drawn placements; a design that no seed decides is run once.
 
     Raises
     ------
@@ -124,22 +153,34 @@ def ladder(scenario: Scenario, hashing: Ecmp | None = None) -> tuple[Rung, ...]:
     if undescribed or scenario.traffic.placement is not None:
         what = "a fabric without a description" if undescribed else "traffic that names its endpoints"
         raise InputError(f"naive to rail-aware: {what}; expected a preset or TOML description and a job to place")
+    if naive_placement not in NAIVE:
+        raise InputError(f"naive placement {naive_placement!r}: unknown; {hint(naive_placement, NAIVE)}")
+    if n_seeds < 1:
+        raise InputError(f"seeds: expected an integer >= 1, got {n_seeds}")
     wired = {wiring: scenario.fabric.wired(wiring) for wiring in WIRINGS}
-    naive = naive_design(hashing or Ecmp())
+    naive = naive_design(hashing or Ecmp(), naive_placement)
     done: dict[Design, Outcome] = {}
     # A collective's bound depends on wiring and placement alone.
-    bounds: dict[tuple[Wiring, bool], Bound | None] = {}
+    bounds: dict[tuple[Wiring, str], Bound | None] = {}
+
+    def scenario_of(design: Design, number: int) -> Scenario:
+        """A design with the seeds that are so many after the first ones."""
+        rule = replace(scenario.job.rule.as_kind(design.placement), seed=scenario.job.rule.seed + number)
+        routing = (
+            design.seeded(naive.routing.seed + number).routing if isinstance(naive.routing, Ecmp) else design.routing
+        )
+        return scenario.variant(wired[design.wiring], rule, PXN if design.pxn else DIRECT, routing)
 
     def outcome(step: str, design: Design) -> Outcome:
         if design not in done:
-            rule = scenario.job.rule.as_kind(SCATTERED if design.scattered else PACKED)
-            transport = PXN if design.pxn else DIRECT
-            studied = scenario.variant(wired[design.wiring], rule, transport, design.routing)
-            same = (design.wiring, design.scattered)
-            bound = bounds[same] if same in bounds else scenario_bound(studied)
+            runs = [analyse(scenario_of(design, number)) for number in range(n_seeds if design.drawn else 1)]
+            times = tuple(run.time_s for run in runs)
+            median = sorted(range(len(runs)), key=times.__getitem__)[(len(runs) - 1) // 2]
+            same = (design.wiring, design.placement)
+            bound = bounds[same] if same in bounds else scenario_bound(runs[median].scenario)
             if scenario.traffic.collective is not None:
                 bounds[same] = bound
-            done[design] = Outcome(step, design, analyse(studied), bound)
+            done[design] = Outcome(step, design, runs[median], bound, times)
         return replace(done[design], step=step)
 
     designs = [naive]

@@ -20,11 +20,11 @@ from collectives.demand import AllToAll, BoolVector, Demand, FloatVector, Flows,
 from collectives.schedule import Phase, Schedule
 from fabric.bounds.cut_demand import joint, lone_apart
 from fabric.jobs.placement import Placement
+from fabric.jobs.span import NOBODY, Span, span_of
 from fabric.routing.link_loads import ScheduleLoads
 from fabric.timing.generations import HOST_GPUS, MOST_HEADS
 from fabric.timing.networks import RACK_NICS, WHOLE, Reach, nics_used, reach_of
 from fabric.timing.protocols import Protocol, TimeModel
-from fabric.timing.span import NOBODY, Span, span_of
 from fabric.topology import NIC, NVLINK
 
 # How many times the latency of NCCL's tables small messages are found to take (assumed: the rows of two p5 and two DGX

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from collectives.algorithm import Tuning
+from fabric.jobs.span import Span
 from fabric.timing.generations import HOST_GPUS
-from fabric.timing.span import Span
 
 
 @dataclass(frozen=True)

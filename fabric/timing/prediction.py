@@ -13,13 +13,13 @@ from collectives.errors import InputError
 from collectives.sizes import format_bytes
 from collectives.suggestion import hint
 from fabric.jobs.placement import Placement, domain_of_rank, rail_of_rank
+from fabric.jobs.span import span_of
 from fabric.jobs.traffic import Traffic
 from fabric.routing.link_loads import schedule_loads
 from fabric.routing.policies import Routing
 from fabric.timing.alpha_beta import AlphaBeta, alpha_beta_of, found_s, predicted_s
 from fabric.timing.fitting import Fit, fit
 from fabric.timing.protocols import TimeModel
-from fabric.timing.span import span_of
 from fabric.topology import NVSWITCH, Topology
 from traces.nccl_tests import Measurement, NcclTests
 

@@ -100,16 +100,16 @@ def route_pair(topology, src, dst, amount, routing, load):
         elif isinstance(routing, Ecmp):
             network = layer_of(topology, layer)
             seeds, keys = routing.switch_seeds(network), routing.port_keys(network)
-            for queue_pair in range(routing.queue_pairs):
+            for queue_pair in range(routing.flows_a_pair):
                 key = mix((src << 32) | dst) ^ int(keys[queue_pair, all_ports.index(leaf)])
                 node = leaf
                 while distance[node] > 1:
                     choices = ordered(topology, hops(node))
                     number = int(np.flatnonzero(network.switch_node == node)[0])
                     link, head = choices[((mix(key ^ int(seeds[number])) >> 32) * len(choices)) >> 32]
-                    load[link] += part / routing.queue_pairs
+                    load[link] += part / routing.flows_a_pair
                     node = head
-                spread_over_cables(node, sink, part / routing.queue_pairs)
+                spread_over_cables(node, sink, part / routing.flows_a_pair)
         else:
             assert isinstance(routing, DModK)
             node = leaf

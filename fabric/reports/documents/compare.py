@@ -7,7 +7,10 @@ from typing_extensions import TypedDict
 from fabric.reports.documents.common import BoundPart, FabricPart, Limited, RoutingPart, TrafficPart
 from fabric.routing.loads import Unrouted
 from fabric.studies.analysis import Summary
+from fabric.studies.flow_sensitivity import FlowPoint
 from fabric.studies.hotspots import Hotspot, TierSummary
+
+PlacementKind = Literal["packed", "unaligned", "fragmented", "scattered"]
 
 
 class DesignPart(TypedDict):
@@ -19,8 +22,8 @@ class DesignPart(TypedDict):
         Each rail to leaves of its own, or whole hosts to one leaf.
     transport : {"direct", "pxn"}
         Whether bytes for another rail go first over NVLink (PXN).
-    placement : {"packed", "scattered"}
-        Hosts in order, or shuffled.
+    placement : {"packed", "unaligned", "fragmented", "scattered"}
+        Groups in domains; hosts in order; what other jobs leave; shuffled.
     endpoints : int
         That the fabric has.
     switches : int
@@ -33,7 +36,7 @@ class DesignPart(TypedDict):
 
     wiring: Literal["rail", "host"]
     transport: Literal["direct", "pxn"]
-    placement: Literal["packed", "scattered"]
+    placement: PlacementKind
     routing: RoutingPart
     endpoints: int
     switches: int
@@ -50,7 +53,9 @@ class RungPart(TypedDict):
     step : str
         What it changes against the step before; `naive` is the first.
     time_s : float
-        Seconds.
+        Seconds; the median over the seeds.
+    times_s : list of float
+        Of every seed, seconds; one where no seed decides.
     busbw_GBps : float or None
         As nccl-tests defines it, GB/s.
     gain : float or None
@@ -68,6 +73,7 @@ class RungPart(TypedDict):
     step: str
     design: DesignPart
     time_s: float
+    times_s: list[float]
     busbw_GBps: float | None
     gain: float | None
     alone: float | None
@@ -84,6 +90,8 @@ class CompareBody(TypedDict):
     ----------
     ladder : list of RungPart
         The naive design first.
+    flows : list of FlowPoint
+        Times of the naive design over numbers of hashed flows a pair; empty where that is too much.
     figure : str or None
         Where the picture is.
     assumptions : list of str
@@ -94,6 +102,7 @@ class CompareBody(TypedDict):
     fabric: FabricPart
     traffic: TrafficPart
     ladder: list[RungPart]
+    flows: list[FlowPoint]
     figure: str | None
     assumptions: list[str]
 

@@ -7,6 +7,7 @@ from typing_extensions import TypedDict
 from fabric.reports.documents.common import BoundPart, FabricPart, Limited, RoutingPart, TrafficPart
 from fabric.routing.loads import Unrouted
 from fabric.studies.analysis import Summary
+from fabric.studies.flow_sensitivity import FlowPoint
 from fabric.studies.hotspots import Hotspot, TierSummary
 
 
@@ -16,7 +17,7 @@ class PlacementPart(TypedDict):
     Attributes
     ----------
     kind : str
-        ``packed``, ``scattered``, a file's name, or ``given`` by the traffic.
+        ``packed``, ``unaligned``, ``fragmented``, ``scattered``, a file's name, or ``given`` by the traffic.
     ranks : int
         Of the job.
     """
@@ -102,6 +103,8 @@ class LoadsBody(TypedDict):
         The most important first.
     channels : list of ChannelPart
         Of algorithms that have some.
+    flows : list of FlowPoint
+        Times over numbers of hashed flows a pair; empty where nothing is hashed, or too much.
     """
 
     schema: Literal["railscope.loads/2"]
@@ -119,6 +122,7 @@ class LoadsBody(TypedDict):
     hash_seeds: HashSeedsPart | None
     assumptions: list[str]
     channels: NotRequired[list[ChannelPart]]
+    flows: list[FlowPoint]
 
 
 class LoadsDocument(LoadsBody, Limited):

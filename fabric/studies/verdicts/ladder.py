@@ -58,6 +58,9 @@ def _what_is_left(case: Evidence, causes: tuple[Cause, ...]) -> tuple[str, ...]:
 
 def _overall(naive: Outcome, aware: Outcome) -> str:
     took = f"{seconds(aware.time_s)} against {seconds(naive.time_s)}"
+    low, high = min(naive.times_s), max(naive.times_s)
+    if seconds(low) != seconds(high):
+        took += f" ({seconds(low)} to {seconds(high)} by seed)"
     if naive.time_s >= SAME * aware.time_s:
         return f"the rail-aware design is {times(naive.time_s / aware.time_s)} times faster than the naive one, {took}"
     if aware.time_s >= SAME * naive.time_s:

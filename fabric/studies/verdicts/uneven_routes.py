@@ -52,9 +52,9 @@ def uneven_routes(case: Evidence) -> Cause | None:
 
 
 def _more_queue_pairs(case: Evidence) -> list[Remedy]:
-    if not isinstance(case.routing, Ecmp) or _pairs(case) * case.routing.queue_pairs > MOST_PAIRS:
+    if not isinstance(case.routing, Ecmp) or _pairs(case) * case.routing.flows_a_pair > MOST_PAIRS:
         return []
-    more = QUEUE_PAIRS * case.routing.queue_pairs
+    more = QUEUE_PAIRS * case.routing.flows_a_pair
     time_s = case.trial_s(routing=replace(case.routing, queue_pairs=more))
     if not time_s or case.time_s < GAIN * time_s:
         return []

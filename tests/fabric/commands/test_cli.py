@@ -113,7 +113,7 @@ def test_compare_prints_the_ladder_and_draws_one_figure(here):
     done = railscope("compare", "hgx-b200-64", "--size", "1GiB")
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
-    assert lines[0].startswith("# The rail-aware design is 1.34 times faster than the naive one")
+    assert lines[0].startswith("# The rail-aware design is 1.26 times faster than the naive one")
     assert lines[1] == "# hgx-b200-64: all-to-all of 1 GiB, 1 group of 64"
     assert [line.split("\t")[0] for line in lines[2:8]] == [
         "step",

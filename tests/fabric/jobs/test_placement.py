@@ -6,7 +6,7 @@ from hypothesis import given, settings, strategies as st
 
 from collectives import InputError
 from fabric.builders import build, read_preset
-from fabric.jobs.placement import Placement, explicit, packed, read_placement, scattered
+from fabric.jobs.placement import Placement, explicit, fragmented, packed, read_placement, scattered, unaligned
 from tests.fabric.commands.test_cli import answer
 
 
@@ -45,6 +45,32 @@ def test_a_job_may_take_a_part_of_each_host(tmp_path):
     (whole,) = answer(*options, cwd=tmp_path)["rows"]
     (half,) = answer(*options, "--gpus-per-domain", "4", cwd=tmp_path)["rows"]
     assert half["busbw_GBps"] == pytest.approx(whole["busbw_GBps"] / 2, rel=0.02)
+
+
+def test_unaligned_takes_hosts_in_order_with_all_gpus(racks):
+    np.testing.assert_array_equal(unaligned(racks, 2048).endpoint, np.arange(2048))
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.integers(1, 2304), st.integers(0, 5))
+def test_fragmented_takes_free_hosts_in_order(racks, n_ranks, seed):
+    """Whole hosts but the last, drawn, in name order; nobody twice; the same seed the same bytes."""
+    placement = fragmented(racks, n_ranks, seed)
+    endpoint = placement.endpoint
+    assert endpoint.size == n_ranks
+    assert (np.diff(endpoint) > 0).all()
+    hosts, taken = np.unique(racks.endpoint_host[endpoint], return_counts=True)
+    assert hosts.size == -(-n_ranks // 4)
+    assert (taken[:-1] == 4).all()
+    np.testing.assert_array_equal(endpoint, fragmented(racks, n_ranks, seed).endpoint)
+
+
+def test_fragmented_jobs_are_not_in_one_piece(racks):
+    one, two = fragmented(racks, 1024, 1).endpoint, fragmented(racks, 1024, 2).endpoint
+    assert not np.array_equal(one, two)
+    assert (np.diff(np.unique(racks.endpoint_host[one])) > 1).mean() > 0.3
+    with pytest.raises(InputError, match="gpus: 2305 asked"):
+        fragmented(racks, 2305)
 
 
 def test_scattered_shuffles_the_same_hosts_and_keeps_them_whole(racks):

@@ -75,8 +75,8 @@ def test_a_hot_link_in_one_line(spot, expected):
 def test_tiers_and_routings_are_said_in_words():
     assert tier_text("leaf-spine", "down") == "leaf-spine down"
     assert routing_text(Adaptive()) == "adaptive"
-    assert routing_text(Ecmp()) == "ecmp, 1 queue pair, seed 0, a hash seed for each switch"
-    assert routing_text(Ecmp(4, 3, True)) == "ecmp, 4 queue pairs, seed 3, one hash seed for all switches"
+    assert routing_text(Ecmp()) == "ecmp, 1 flow a pair, seed 0, a hash seed for each switch"
+    assert routing_text(Ecmp(4, 3, True)) == "ecmp, 4 flows a pair, seed 3, one hash seed for all switches"
 
 
 def test_hotspots_that_slow_nothing_down_are_counted_not_listed():

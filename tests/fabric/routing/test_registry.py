@@ -171,7 +171,7 @@ def test_names_and_makers():
     assert not {"lft", "link-weights", "given-paths"} & set(ready_policy_names())
     assert rs.make_policy("ecmp", queue_pairs=4) == rs.Ecmp(queue_pairs=4)
     assert rs.make_policy("random-path", seed=7) == RandomPath(7)
-    assert policy_options("ecmp") == {"queue_pairs": 1, "seed": 0, "shared_seed": False}
+    assert policy_options("ecmp") == {"queue_pairs": None, "seed": 0, "shared_seed": False}
     assert needed_parameters("link-weights") == ("weight",)
     with pytest.raises(rs.InputError, match=r"routing 'ecpm' is unknown; did you mean ecmp\?"):
         rs.make_policy("ecpm")

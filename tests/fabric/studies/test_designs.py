@@ -146,7 +146,7 @@ def test_fabrics_side_by_side_and_varied():
         ({"oversubscription": [3]}, "expected a whole number of cables .with leaf.oversubscription=3"),
         ({"spine.count": [0]}, "spine.count: expected an integer >= 1, got 0"),
         ({"routing": ["ecpm"]}, "routing=ecpm: did you mean ecmp?"),
-        ({"placement": ["tight"]}, "placement=tight: expected one of packed, scattered"),
+        ({"placement": ["tight"]}, "placement=tight: expected one of packed, unaligned, fragmented, scattered"),
         ({"seed": [-1]}, "seed=-1: expected an integer >= 0"),
         ({"queue_pairs": [True]}, "queue_pairs=True: expected an integer >= 1"),
         ({"queue_pairs": [1, 4]}, "queue_pairs: has no effect in any design: only ecmp hashes"),

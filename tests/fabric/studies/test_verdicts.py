@@ -43,7 +43,7 @@ def hgx():
 
 def test_hash_collisions_say_max_over_mean_and_what_adaptive_routing_would_take(hgx):
     job = collective_job("all-to-all", 64)
-    verdict, analysis, bound = judged(hgx, job, Ecmp())
+    verdict, analysis, bound = judged(hgx, job, Ecmp(queue_pairs=1))
     cause = cause_of(verdict, CauseKind.HASH_COLLISIONS)
     even_s = routed(hgx, job, Adaptive()).time_s
     assert verdict.cause == CauseKind.HASH_COLLISIONS

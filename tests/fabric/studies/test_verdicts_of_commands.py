@@ -37,8 +37,8 @@ from traces.operation import Operation, Trace
 DATA = Path(__file__).parents[3] / "tests" / "data"
 
 
-def rungs_of(description: FabricDescription, job):
-    return ladder(Scenario.of(description, job))
+def rungs_of(description: FabricDescription, job, naive_placement="scattered"):
+    return ladder(Scenario.of(description, job), naive_placement=naive_placement)
 
 
 def test_ladder_where_placement_alone_does_it():

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from collectives.demand import Groups, Int32Vector
-from fabric.bounds.cut_demand import joint, lone_apart
 
 
 @dataclass(frozen=True)
@@ -34,8 +33,10 @@ def span_of(groups: Groups, domain: Int32Vector) -> Span:
     """The span of groups whose ranks are in `domain`, (n_ranks,) int32, -1 where there is none."""
     if groups.n_members == 0:
         return NOBODY
-    place = joint(groups.member_group(), lone_apart(domain)[groups.rank])
-    per_place = np.bincount(place)
-    group_of_place = np.zeros(per_place.size, np.int64)
-    group_of_place[place] = groups.member_group()
-    return Span(int(groups.sizes.max()), int(np.bincount(group_of_place).max()), int(per_place.max()))
+    own = domain[groups.rank].astype(np.int64)
+    lone = int(own.max(initial=-1)) + 1 + groups.rank
+    own = np.where(own >= 0, own, lone)
+    place = groups.member_group() * (int(own.max()) + 1) + own
+    places, members = np.unique(place, return_counts=True)
+    domains = np.bincount(places // (int(own.max()) + 1))
+    return Span(int(groups.sizes.max()), int(domains.max()), int(members.max()))
