@@ -9,7 +9,7 @@ import pytest
 
 from collectives import Flows, Groups, all_to_all, collective_schedule, rail_aligned
 from fabric.bounds.cuts import cut_bound
-from fabric.builders import build, fat_tree, read_preset
+from fabric.builders import build, fat_tree
 from fabric.builders.description import Core, FabricDescription, Hosts, Leaf, ScaleUp, Spine
 from fabric.formats.node_link import from_networkx, to_networkx
 from fabric.jobs.placement import Placement, domain_of_rank, packed, rail_of_rank
@@ -243,7 +243,7 @@ def test_rail_aligned_is_faster_than_cross_rail():
     The order is the model's too where static hashing finds other jobs in the spines.  The factor belongs to AWS's network,
     whose routing we do not know.
     """
-    fabric = build(read_preset("hgx-b200-64"))
+    fabric = hosts_of_eight(8, 8)
     placement, direct = packed(fabric), all_to_all(Groups.consecutive(64, 16), 2.0**20)
     for seed in range(10):
         times = [

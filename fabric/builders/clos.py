@@ -133,11 +133,21 @@ def shape_of(description: FabricDescription) -> Shape:
         )
     leaf_groups = math.ceil(fabric.hosts * on_leaf / down)
     leaves = leaf_groups * rail_groups
-    uplinks = _whole(
-        refuse,
-        down * down_gbps / (leaf.oversubscription * leaf.up_gbps),
-        f"leaf.oversubscription: {down} ports x {down_gbps:g} Gb/s / "
-        f"({leaf.oversubscription:g} x {leaf.up_gbps:g} Gb/s)",
+    alone = spine.count == 0
+    if alone and (leaf_groups > 1 or core is not None or spine.pods > 1):
+        raise refuse(
+            f"spine.count: no spines join {leaf_groups} groups of leaves in {spine.pods} pods; expected hosts that fit "
+            "on one leaf of each rail, one pod and no table [core]"
+        )
+    uplinks = (
+        0
+        if alone
+        else _whole(
+            refuse,
+            down * down_gbps / (leaf.oversubscription * leaf.up_gbps),
+            f"leaf.oversubscription: {down} ports x {down_gbps:g} Gb/s / "
+            f"({leaf.oversubscription:g} x {leaf.up_gbps:g} Gb/s)",
+        )
     )
     if down + uplinks > leaf.radix:
         raise refuse(f"leaf.radix: {down} ports down + {uplinks} up = {down + uplinks}, the switch has {leaf.radix}")
@@ -151,8 +161,9 @@ def shape_of(description: FabricDescription) -> Shape:
         raise refuse(f"spine.pods: {spine.pods} pods without a table [core] are not joined")
     sets = spine.pods * (rail_groups if fabric.spines == "per-rail" else 1)
     up_ratio = leaf.up_gbps / (spine.oversubscription * spine.up_gbps) if core is not None else 0.0
-    spines = _spines(refuse, description, leaves // sets, uplinks, up_ratio)
-    spine_down = leaves // sets * (uplinks // spines)
+    spines = 0 if alone else _spines(refuse, description, leaves // sets, uplinks, up_ratio)
+    leaf_cables = 0 if alone else uplinks // spines
+    spine_down = leaves // sets * leaf_cables
     spine_uplinks = _whole(
         refuse,
         spine_down * up_ratio,
@@ -171,7 +182,7 @@ def shape_of(description: FabricDescription) -> Shape:
         uplinks=uplinks,
         sets=sets,
         spines=spines,
-        leaf_cables=uplinks // spines,
+        leaf_cables=leaf_cables,
         spine_down=spine_down,
         spine_uplinks=spine_uplinks,
         cores=cores,

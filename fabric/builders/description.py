@@ -167,8 +167,11 @@ class Spine(_Table):
     radix: Annotated[Count, Field(description="Ports of the switch.", examples=[128])]
     port_gbps: Annotated[Gbps, Field(description="Fastest speed of a port.", examples=[800.0])]
     count: Annotated[
-        Count | None,
-        Field(description="Spines of a set, in each plane; divides a leaf's uplinks.", examples=[9]),
+        Annotated[int, Ge(0)] | None,
+        Field(
+            description="Spines of a set, in each plane; divides a leaf's uplinks; 0: none, one leaf for each rail.",
+            examples=[9],
+        ),
         Default("the smallest divisor of a leaf's uplinks that gives enough ports"),
     ] = None
     pods: Annotated[

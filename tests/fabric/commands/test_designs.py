@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from tests.fabric.commands.test_cli import HURT, answer, railscope
+from tests.fabric.commands.test_cli import HURT, TIGHT, answer, railscope
 from tests.fabric.studies.test_designs import PRICES
 
 VARY = ("--vary", "oversubscription=1,2", "--no-figure")
@@ -21,7 +21,7 @@ def here(tmp_path, monkeypatch):
 def test_a_matrix_with_costs(here):
     varied = ("--vary", "wiring=host", "--vary", "oversubscription=1,2", "--csv", "d.csv", "--prices", "prices.toml")
     (here / "prices.toml").write_text(PRICES.replace("32x400", "64x400"))
-    done = railscope("compare", "hgx-b200-64", *varied, "--json")
+    done = railscope("compare", TIGHT, *varied, "--json")
     assert done.returncode == 0, done.stderr
     document = json.loads(done.stdout)
     assert document["schema"] == "railscope.designs/1"

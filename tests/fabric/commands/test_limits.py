@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.fabric.commands.test_cli import railscope
+from tests.fabric.commands.test_cli import TIGHT, railscope
 
-LOADS = ("loads", "hgx-b200-64", "--collective", "all-to-all", "--group", "16", "--routing", "ecmp")
+LOADS = ("loads", TIGHT, "--collective", "all-to-all", "--group", "16", "--routing", "ecmp")
 BUSBW = ("busbw", "hgx-b200-64", "--sizes", "1M,64M")
 
 

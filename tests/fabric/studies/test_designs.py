@@ -144,7 +144,7 @@ def test_fabrics_side_by_side_and_varied():
         ({"wiring": ["rial"]}, "fabric.wiring: 'rial' is not known; did you mean rail?"),
         ({"oversubscription": ["x"]}, "leaf.oversubscription: expected a finite number > 0, got 'x'"),
         ({"oversubscription": [3]}, "expected a whole number of cables .with leaf.oversubscription=3"),
-        ({"spine.count": [0]}, "spine.count: expected an integer >= 1, got 0"),
+        ({"spine.count": [-1]}, "spine.count: expected an integer >= 0, got -1"),
         ({"routing": ["ecpm"]}, "routing=ecpm: did you mean ecmp?"),
         ({"placement": ["tight"]}, "placement=tight: expected one of packed, unaligned, fragmented, scattered"),
         ({"seed": [-1]}, "seed=-1: expected an integer >= 0"),

@@ -1,10 +1,13 @@
 """Summaries and hotspots of loads that are known by hand."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from collectives.schedule import Overlap
-from fabric.builders import build, read_preset
+from fabric.builders import build
+from fabric.builders.description import parse_description
 from fabric.jobs.placement import packed
 from fabric.routing.link_loads import LinkLoads, ScheduleLoads
 from fabric.studies.hotspots import (
@@ -20,7 +23,8 @@ from fabric.topology import DOWN, ISL, NIC, UP
 
 @pytest.fixture(scope="module")
 def fabric():
-    return build(read_preset("hgx-b200-64"))
+    path = Path(__file__).parents[3] / "examples" / "tight-64.toml"
+    return build(parse_description(path.read_text(), path.name))
 
 
 def test_one_hot_cable_is_found_and_named(fabric):

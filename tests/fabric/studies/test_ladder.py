@@ -1,5 +1,7 @@
 """The ladder on fabrics small enough to know what must come out."""
 
+from pathlib import Path
+
 import pytest
 
 from collectives import Groups, InputError, all_to_all, rail_aligned
@@ -117,7 +119,8 @@ def test_a_ladder_refuses_what_it_does_not_know():
 
 
 def test_flows_a_pair_decide_where_hashes_collide():
-    scenario = Scenario.of("hgx-b200-64", Collective("all-to-all"), routing=Ecmp())
+    tight = Path(__file__).parents[3] / "examples" / "tight-64.toml"
+    scenario = Scenario.of(tight, Collective("all-to-all"), routing=Ecmp())
     points = flow_sensitivity(scenario)
     assert [point.flows for point in points] == [1, 2, 4, 8, 16]
     assert points[1].time_s == analyse(scenario).time_s

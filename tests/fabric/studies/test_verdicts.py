@@ -8,7 +8,8 @@ import pytest
 
 from collectives.schedule import Schedule
 from collectives.transport import rail_aligned
-from fabric.builders import build, read_preset
+from fabric.builders import build
+from fabric.builders.description import parse_description
 from fabric.formats.infiniband.lfts import NO_ENTRY, read_lfts
 from fabric.formats.opening import open_fabric
 from fabric.jobs.placement import Placement, domain_of_rank, packed, rail_of_rank
@@ -38,7 +39,7 @@ DATA = Path(__file__).parents[3] / "tests" / "data" / "infiniband"
 
 @pytest.fixture(scope="module")
 def hgx():
-    return build(read_preset("hgx-b200-64"))
+    return build(parse_description((DATA.parents[2] / "examples" / "tight-64.toml").read_text(), "tight-64.toml"))
 
 
 def test_hash_collisions_say_max_over_mean_and_what_adaptive_routing_would_take(hgx):
