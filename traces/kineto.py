@@ -47,6 +47,7 @@ _KINDS = {
     "send": "send-recv",
     "recv": "send-recv",
 }
+_ROOTED = frozenset({"broadcast", "reduce", "gather", "scatter"})
 # Records of the same event that move nothing.
 _NO_TRAFFIC = {"wait": "wait records", "barrier": "barriers", "monitored_barrier": "barriers", "init": "init records"}
 
@@ -124,7 +125,7 @@ def read_kineto(paths: Sequence[str | Path] | str | Path) -> Trace:
             f"{bare} communication events have no sizes (recorded without parameters by this PyTorch version): "
             "they are not in the result"
         )
-    operations = _joined(files, warnings)
+    operations, orders = _joined(files, warnings)
     lacking = Counter(reason for operation in operations for reason in operation.missing)
     warnings += [f"{count} of {len(operations)} operations: {reason} missing" for reason, count in lacking.items()]
     sizes = {file.world_size for file in files if file.world_size is not None}
@@ -134,7 +135,13 @@ def read_kineto(paths: Sequence[str | Path] | str | Path) -> Trace:
     if bare:
         ignored["communication events without sizes"] = bare
     return Trace(
-        tuple(map(str, listed)), tuple(operations), next(iter(sizes), None), tuple(ignored.items()), tuple(warnings)
+        tuple(map(str, listed)),
+        tuple(operations),
+        next(iter(sizes), None),
+        tuple(ignored.items()),
+        tuple(warnings),
+        tuple(sorted(by_rank)),
+        orders,
     )
 
 
@@ -271,9 +278,17 @@ def _record(
         dtype=str(args.get("dtype", "")),
         source=source,
         missing=tuple(dict.fromkeys(missing)),
+        root=_root(args, size) if kind in _ROOTED else None,
     )
     scaled = tuple(part * scale for part in row) if row is not None and volume is not None else None
     return _Record(operation, rank, name, scaled, peer)
+
+
+def _root(args: dict[str, Any], size: int) -> int | None:
+    """Place of the root in its group: the fourth concrete input of newer records (PyTorch, RECORD_PARAM_COMMS_DATA)."""
+    inputs = args.get("Concrete Inputs")
+    root = _whole(inputs[3]) if isinstance(inputs, list) and len(inputs) > 3 else None
+    return root if root is not None and root < size else None
 
 
 def _members(args: dict[str, Any], group: str, size: int | None, groups: dict[str, tuple[int, ...]]) -> tuple[int, ...]:
@@ -325,10 +340,16 @@ def _pair(name: str, rank: int | None, peer: int | None, members: tuple[int, ...
     return (rank, other) if name == "send" else (other, rank)
 
 
-def _joined(files: list[_File], warnings: list[str]) -> list[Operation]:
-    """One operation for what several members reported: the n-th operation of a group is the same for all of them."""
+def _joined(files: list[_File], warnings: list[str]) -> tuple[list[Operation], tuple[tuple[int, ...], ...]]:
+    """One operation for what several members reported, and each file's order of them.
+
+    The n-th operation of a group is the same for all of its members.
+    """
     together: dict[tuple[Any, ...], list[_Record]] = {}
+    place: dict[tuple[Any, ...], int] = {}
+    orders: list[tuple[int, ...]] = []
     for file in files:
+        own: list[int] = []
         counted: Counter[tuple[Any, ...]] = Counter()
         for record in file.records:
             operation = record.operation
@@ -339,6 +360,8 @@ def _joined(files: list[_File], warnings: list[str]) -> list[Operation]:
             key = (*group, counted[group])
             counted[group] += 1
             together.setdefault(key, []).append(record)
+            own.append(place.setdefault(key, len(place)))
+        orders.append(tuple(own))
     operations = []
     for key, records in together.items():
         kinds = {record.operation.kind for record in records}
@@ -350,7 +373,7 @@ def _joined(files: list[_File], warnings: list[str]) -> list[Operation]:
                 f"expected the members of group {key[0]!r} to agree on their operations"
             )
         operations.append(_one(records, int(key[-1]), warnings))
-    return operations
+    return operations, tuple(orders)
 
 
 def _one(records: list[_Record], sequence: int, warnings: list[str]) -> Operation:

@@ -50,6 +50,8 @@ class Operation:
         Where it was read: file and event.
     missing : tuple of str
         What the trace does not say.
+    root : int or None
+        Place in the group of the rank that sends to all, or gets from all; None where there is none or it is not said.
     """
 
     kind: str
@@ -63,6 +65,7 @@ class Operation:
     dtype: str = ""
     source: str = ""
     missing: tuple[str, ...] = ()
+    root: int | None = None
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
@@ -90,6 +93,11 @@ class Trace:
     ignored : tuple of (str, int)
         Records that are no operations on the network, by reason.
     warnings : tuple of str
+    traced : tuple of int
+        Ranks whose own records there are; empty where that is not known.
+    orders : tuple of tuple of int
+        For each file the places of its operations in `operations`, in the order in which its rank issued them; empty:
+        every rank issued its operations in the order of `operations`.
     """
 
     files: tuple[str, ...]
@@ -97,3 +105,5 @@ class Trace:
     n_ranks: int | None
     ignored: tuple[tuple[str, int], ...] = ()
     warnings: tuple[str, ...] = ()
+    traced: tuple[int, ...] = ()
+    orders: tuple[tuple[int, ...], ...] = ()

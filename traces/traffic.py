@@ -12,8 +12,10 @@ from collectives.demand import AllToAll, Demand, Flows, Groups, Int32Vector, Red
 from collectives.errors import InputError
 from collectives.schedule import Phase, Schedule
 from collectives.suggestion import hint
+from traces.filling import untraced
 from traces.naming import listed
 from traces.operation import KINDS, Operation, Trace
+from traces.order import rounds
 
 # Of these a trace gives one member's part, and nccl-tests' sizes are those of all members together.
 _PER_MEMBER = frozenset({"all-gather", "gather", "scatter"})
@@ -64,7 +66,7 @@ def trace_schedule(
     domain: Int32Vector | None = None,
     rail: Int32Vector | None = None,
 ) -> tuple[Schedule, tuple[str, ...]]:
-    """All complete operations, one after the other.
+    """All complete operations, those of disjoint groups together: see `traces.order.rounds`.
 
     Parameters
     ----------
@@ -80,7 +82,7 @@ def trace_schedule(
     Returns
     -------
     schedule : Schedule
-        Sequential; equal operations (kind, ranks, size) are one phase with `repeat`.
+        Sequential; equal rounds are one, with `repeat`.
     assumptions : tuple of str
         What is left out, and what was assumed.
 
@@ -91,18 +93,36 @@ def trace_schedule(
     """
     usable = _usable(trace, n_ranks)
     chosen = _chosen(algorithm, usable)
-    alike: dict[tuple[object, ...], list[Operation]] = {}
-    for operation in usable:
-        splits = operation.splits.tobytes() if operation.splits is not None else None
-        alike.setdefault((operation.kind, operation.ranks, operation.bytes, splits), []).append(operation)
-    phases = [phase for same in alike.values() for phase in _phases(same[0], len(same), chosen, domain, rail)]
-    return Schedule(tuple(phases)), _assumptions(trace, usable, chosen)
+    alike: dict[tuple[object, ...], list[tuple[Operation, ...]]] = {}
+    for together in rounds(trace):
+        alike.setdefault(tuple(sorted(map(_signature, together), key=repr)), []).append(together)
+    phases: list[Phase] = []
+    for same in alike.values():
+        of_each = [_phases(operation, len(same), chosen, domain, rail) for operation in same[0]]
+        phases += of_each[0] if len(of_each) == 1 else [_at_once(of_each, len(same), same[0])]
+    return Schedule(tuple(phases)), _assumptions(trace, usable, chosen, n_ranks)
 
 
 def trace_assumptions(trace: Trace, n_ranks: int, algorithm: str | Mapping[str, str] | None = None) -> tuple[str, ...]:
     """What `trace_schedule` leaves out and assumes, wherever the ranks are; errors as there."""
     usable = _usable(trace, n_ranks)
-    return _assumptions(trace, usable, _chosen(algorithm, usable))
+    return _assumptions(trace, usable, _chosen(algorithm, usable), n_ranks)
+
+
+def _signature(operation: Operation) -> tuple[object, ...]:
+    """What makes two operations the same traffic."""
+    splits = operation.splits.tobytes() if operation.splits is not None else None
+    return operation.kind, operation.ranks, operation.bytes, splits, operation.root
+
+
+def _at_once(of_each: list[list[Phase]], count: int, together: tuple[Operation, ...]) -> Phase:
+    """Operations of disjoint groups in one phase: the loads of all their steps add up, and the busiest link decides."""
+    demands = tuple(
+        _times(demand, phase.repeat // count) for phases in of_each for phase in phases for demand in phase.demands
+    )
+    depth = max(sum(phase.repeat // count * phase.depth for phase in phases) for phases in of_each)
+    kinds = Counter(f"{operation.kind} of {operation.group_size}" for operation in together)
+    return Phase(demands, count, ", ".join(f"{n} x {kind}" for kind, n in kinds.items()), depth)
 
 
 def _usable(trace: Trace, n_ranks: int) -> list[Operation]:
@@ -160,7 +180,8 @@ def _phases(
     if flows is not None:
         return [Phase(flows, count, label)]
     assert operation.bytes is not None
-    groups = Groups.of([list(operation.ranks)])
+    root = operation.root or 0
+    groups = Groups.of([[*operation.ranks[root:], *operation.ranks[:root]]])
     schedule = collective_schedule(
         operation.kind, groups, nccl_size(operation), chosen.get(operation.kind), domain, rail
     )
@@ -193,8 +214,14 @@ def _explicit(operation: Operation) -> Flows | None:
     return None
 
 
-def _assumptions(trace: Trace, usable: list[Operation], chosen: Mapping[str, str]) -> tuple[str, ...]:
+def _assumptions(trace: Trace, usable: list[Operation], chosen: Mapping[str, str], n_ranks: int) -> tuple[str, ...]:
     lines = []
+    lacking = untraced(trace, n_ranks)
+    if lacking:
+        lines.append(
+            f"{lacking:,} of {n_ranks:,} ranks were not traced: operations that only they take part in are missing, "
+            "unless they are filled in by symmetry"
+        )
     left_out = len(trace.operations) - len(usable)
     if left_out:
         lines.append(f"{left_out} of {len(trace.operations)} operations left out: the trace does not say all of them")
@@ -205,8 +232,8 @@ def _assumptions(trace: Trace, usable: list[Operation], chosen: Mapping[str, str
     lines += [f"{kind} runs as {name}" for kind, name in chosen.items() if kind in kinds]
     if "all-to-all" in chosen and any(operation.splits is not None for operation in usable):
         lines.append("all-to-all with uneven splits runs as direct sends, whatever the algorithm")
-    rooted = [kind for kind in _ROOTED if kind in kinds]
+    rooted = [kind for kind in _ROOTED if any(one.kind == kind and one.root is None for one in usable)]
     if rooted:
         lines.append(f"{', '.join(rooted)}: the trace does not name the root; the group's first rank is taken")
-    lines.append("operations run one after the other, whatever overlaps in the trace")
+    lines.append("a rank's operations run one after the other as it issued them, those of disjoint groups together")
     return tuple(lines)

@@ -14,6 +14,7 @@ from fabric.commands.options import (
     Channels,
     CrossNic,
     FabricOptions,
+    FillRanks,
     Force,
     GateOptions,
     GroupSize,
@@ -64,6 +65,7 @@ class TestOptions(OptionGroup):
         list[Path] | None,
         typer.Option(metavar="FILE", help="Operations of a trace instead; again for each file, or a pattern."),
     ] = None
+    fill_ranks: FillRanks = False
     group: GroupSize = None
     parallel: Parallel = None
     axis: Axis = None
@@ -165,8 +167,8 @@ def busbw(
     policy = policy_name(routed, hashing, seed_used=job.placement in DRAWN_PLACEMENTS)
     time.check()
     if test.trace:
-        refuse_given(test, "goes with a collective, not with --trace", "trace", "algorithm", "library")
-        traffic = TrafficOptions(trace=test.trace)
+        refuse_given(test, "goes with a collective, not with --trace", "trace", "algorithm", "library", "fill_ranks")
+        traffic = TrafficOptions(trace=test.trace, fill_ranks=test.fill_ranks)
     else:
         parallel = (test.parallel, test.axis, test.order)
         traffic = TrafficOptions(test.collective or "all-reduce", None, test.group, *parallel)

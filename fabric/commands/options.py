@@ -61,6 +61,9 @@ Order = Annotated[
 LibraryName = Annotated[
     str | None, choice("Whose algorithms to choose from, any: all that there are [default: nccl]", LIBRARIES)
 ]
+FillRanks = Annotated[
+    bool, typer.Option("--fill-ranks", help="--trace: fill in the operations of untraced ranks by symmetry.")
+]
 Channels = Annotated[
     int | None,
     typer.Option(min=1, metavar="N", help="Rings or trees, or GPUs of a domain that talk across [default: all]."),
@@ -157,6 +160,7 @@ class TrafficOptions(OptionGroup):
         list[Path] | None,
         typer.Option(metavar="FILE", help="A trace; again for each rank's file, or a pattern: 'rank*.json.gz'."),
     ] = None
+    fill_ranks: FillRanks = False
     demand: Annotated[Path | None, typer.Option(metavar="FILE", help="Flows as CSV: src,dst,bytes.")] = None
 
 

@@ -52,8 +52,10 @@ def check_traffic(options: TrafficOptions, usual: bool = False) -> None:
         usage("expected one of --collective, --trace and --demand")
     if options.trace or options.demand is not None:
         said = "--trace" if options.trace else "--demand"
-        allowed = ("trace", "demand", "algorithm") if options.trace else ("trace", "demand")
+        allowed = ("trace", "demand", "algorithm", "fill_ranks") if options.trace else ("trace", "demand")
         refuse_given(options, f"goes with --collective, not with {said}", *allowed)
+    if options.fill_ranks and not options.trace:
+        usage("--fill-ranks goes with --trace")
     if options.group is not None and options.parallel is not None:
         usage("expected --group or --parallel, not both")
     if (options.parallel is None) != (options.axis is None):
@@ -70,7 +72,7 @@ def request_of(options: TrafficOptions, collective: str | None = None) -> "Reque
     if options.demand is not None:
         return DemandFile(options.demand)
     if options.trace:
-        return TraceFiles(expanded(options.trace), options.algorithm)
+        return TraceFiles(expanded(options.trace), options.algorithm, options.fill_ranks)
     check_channels(options.channels, options.cross_nic, (options.algorithm,))
     return Collective(
         options.collective or collective or "",

@@ -109,15 +109,18 @@ class TraceFiles:
         A file per rank, any subset of the job's ranks.
     algorithm : str or None
         For the kinds that have it; None: rings.
+    fill_ranks : bool
+        Whether operations of ranks that were not traced are filled in by symmetry.
     """
 
     paths: Sequence[str | Path]
     algorithm: str | None = None
+    fill_ranks: bool = False
     undecided: ClassVar[bool] = False
 
     def traffic(self, fabric: OpenedFabric, rule: PlacementRule) -> Traffic:
         """The trace's operations; errors as for `fabric.jobs.traffic.trace_traffic`."""
-        return trace_traffic(self.paths, rule.gpus, self.algorithm)
+        return trace_traffic(self.paths, rule.gpus, self.algorithm, self.fill_ranks)
 
 
 @dataclass(frozen=True)

@@ -170,8 +170,10 @@ def demand_traffic(path: str | Path, topology: Topology) -> Traffic:
     )
 
 
-def trace_traffic(paths: Sequence[str | Path], n_ranks: int | None = None, algorithm: str | None = None) -> Traffic:
-    """The collectives of a real trace, one after the other.
+def trace_traffic(
+    paths: Sequence[str | Path], n_ranks: int | None = None, algorithm: str | None = None, fill_ranks: bool = False
+) -> Traffic:
+    """The collectives of a real trace, those of disjoint groups together.
 
     Parameters
     ----------
@@ -180,7 +182,10 @@ def trace_traffic(paths: Sequence[str | Path], n_ranks: int | None = None, algor
         Size of the job; default what the trace says.
     algorithm : str, optional
         For every kind of operation that has it: see `traces.trace_schedule`.
+    fill_ranks : bool
+        Whether the operations of ranks that were not traced are filled in by symmetry: see `traces.filling`.
     """
+    from traces.filling import filled, untraced
     from traces.registry import read_trace
     from traces.traffic import trace_assumptions, trace_schedule
 
@@ -188,13 +193,28 @@ def trace_traffic(paths: Sequence[str | Path], n_ranks: int | None = None, algor
     size = n_ranks or trace.n_ranks
     if size is None:
         raise InputError(f"{paths[0]}: the trace does not say how many ranks the job had; expected n_ranks")
+    lacking = untraced(trace, size)
+    added = 0
+    if fill_ranks:
+        trace, added = filled(trace, size)
     assumptions = trace_assumptions(trace, size, algorithm)
+    if fill_ranks:
+        said = (
+            f"{lacking:,} of {size:,} ranks were not traced: {added:,} operations of theirs are filled in by symmetry"
+        )
+        assumptions = (said, *assumptions)
     return Traffic(
         label=f"trace of {counted(len(trace.operations), 'operation')} on {counted(size, 'rank')} "
         f"({', '.join(map(str, paths))})",
         n_ranks=size,
         schedule=lambda domain, rail: trace_schedule(trace, size, algorithm, domain, rail)[0],
-        facts={"trace": [str(path) for path in paths], "operations": len(trace.operations), "ranks": size},
+        facts={
+            "trace": [str(path) for path in paths],
+            "operations": len(trace.operations),
+            "ranks": size,
+            "ranks_not_traced": lacking,
+            "operations_filled_in": added,
+        },
         assumptions=(*trace.warnings, *assumptions),
         trace=trace,
     )

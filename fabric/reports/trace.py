@@ -13,6 +13,7 @@ from fabric.reports.figures.trace import trace_figure
 from fabric.reports.tables import Table
 from fabric.reports.words import bytes_text
 from fabric.studies.verdicts.trace import trace_verdict
+from traces.filling import untraced
 from traces.operation import Operation, Trace
 
 _COLUMNS = (
@@ -139,6 +140,16 @@ def _ranks(ranks: tuple[int, ...]) -> str:
     return text if len(ranks) <= 8 else f"{text} ... {ranks[-1]}"
 
 
+def _untraced(trace: Trace) -> list[str]:
+    lacking = untraced(trace, trace.n_ranks or 0)
+    if not lacking:
+        return []
+    return [
+        f"{lacking:,} of {trace.n_ranks:,} ranks were not traced: operations that only they take part in are missing; "
+        "--fill-ranks of other commands adds them by symmetry"
+    ]
+
+
 def trace_report(trace: Trace, top: int = 20, figure: Path | None = None, csv: Path | None = None) -> Report:
     """What `trace` has to say, with the files that are asked for."""
     files: dict[str, str | bytes] = {}
@@ -151,6 +162,6 @@ def trace_report(trace: Trace, top: int = 20, figure: Path | None = None, csv: P
         trace_document(trace),
         trace_tables(trace, top),
         trace_verdict(trace),
-        notes=[f"warning: {line}" for line in trace.warnings],
+        notes=[*(f"warning: {line}" for line in trace.warnings), *_untraced(trace)],
         files=files,
     )

@@ -25,7 +25,9 @@ def trace_busbw_report(predicted: TracePrediction, top: int = 20) -> Report:
     """
     scenario, trace = predicted.scenario, predicted.scenario.traffic.trace
     assert trace is not None
-    said = tuple(line for line in scenario.setting if not line.startswith("operations run one after the other"))
+    said = tuple(
+        line for line in scenario.setting if not line.startswith("a rank's operations run one after the other")
+    )
     assumptions = (APART, *said, *scenario.sources)
     return Report(
         _document(predicted, trace.files, assumptions),

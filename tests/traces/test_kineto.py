@@ -209,3 +209,22 @@ def test_no_mutation_makes_it_crash(data):
         path = write(folder, 0, events, data.draw(st.sampled_from([2, None, "x", -1])), **info)
         with contextlib.suppress(InputError):
             trace_schedule(read_kineto(path), 4)
+
+
+def test_the_root_of_newer_traces_is_the_fourth_concrete_input(tmp_path):
+    """`record_param_comms`: tensors, sequence number, group, then the root's place in the group."""
+    one = comms("broadcast", 100, ranks=(0, 2, 4, 6))
+    one["args"]["Concrete Inputs"] = ["", "(7, False)", "('0', 'default_pg')", "2", "broadcast", "[]", "[]"]
+    trace = read_kineto(write(tmp_path, 0, [one], 8))
+    (operation,) = trace.operations
+    assert operation.root == 2
+    schedule, assumptions = trace_schedule(trace, 8)
+    (flows,) = schedule.phases[0].demands
+    assert isinstance(flows, Flows)
+    # The ring is cut open before rank 4.
+    assert (flows.src.tolist(), flows.dst.tolist()) == ([4, 6, 0], [6, 0, 2])
+    assert not any("root" in line for line in assumptions)
+    del one["args"]["Concrete Inputs"]
+    unsaid = read_kineto(write(tmp_path, 1, [one], 8))
+    assert unsaid.operations[0].root is None
+    assert any("the trace does not name the root" in line for line in trace_schedule(unsaid, 8)[1])

@@ -83,6 +83,8 @@ class TrafficPart(TypedDict):
         Files of a trace.
     operations, ranks : int
         Of a trace.
+    ranks_not_traced, operations_filled_in : int
+        Ranks that left no records, and what was added for them by symmetry.
     transport : {"direct", "pxn"}
         Whether bytes for another rail go first over NVLink (PXN).
     """
@@ -98,6 +100,8 @@ class TrafficPart(TypedDict):
     trace: NotRequired[list[str]]
     operations: NotRequired[int]
     ranks: NotRequired[int]
+    ranks_not_traced: NotRequired[int]
+    operations_filled_in: NotRequired[int]
     transport: NotRequired[str]
 
 
