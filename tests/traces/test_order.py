@@ -15,9 +15,12 @@ from traces.traffic import trace_assumptions, trace_schedule
 
 def job(n, programs):
     """A trace of the ranks in `programs`: lists of (kind, ranks, bytes), one for each traced rank."""
-    operations, places, orders = [], {}, []
+    operations: list[Operation] = []
+    places: dict[object, int] = {}
+    orders: list[tuple[int, ...]] = []
     for rank in programs:
-        counted, order = {}, []
+        counted: dict[object, int] = {}
+        order: list[int] = []
         for kind, ranks, size in programs[rank]:
             number = counted[ranks] = counted.get(ranks, -1) + 1
             if (ranks, number) not in places:
