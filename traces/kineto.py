@@ -1,8 +1,8 @@
 """PyTorch profiler (Kineto) traces: the ``record_param_comms`` events of one or several ranks' files.
 
 Each collective stands in a trace several times: as the CPU operator ``record_param_comms`` with its parameters, as
-annotations, and as the kernel.  Only the operator counts.  Argument names: PyTorch,
-torch/csrc/distributed/c10d/ParamCommsUtils.hpp and torch/csrc/profiler/util.h.
+annotations, and as the kernel.  The operator counts, once; what has none is in `traces.kineto_evidence`.  Names of
+arguments: PyTorch, torch/csrc/distributed/c10d/ParamCommsUtils.hpp and torch/csrc/profiler/util.h.
 """
 
 import json
@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from collectives.errors import InputError
 from traces.files import read_text
+from traces.kineto_evidence import Seen, annotated_of, kernel_key, kernel_of, named_of, symmetric_of, unnamed_kernels
 from traces.operation import Operation, Trace
 
 _KINDS = {
@@ -74,6 +75,7 @@ class _Record:
     collective: str
     row: tuple[float, ...] | None
     peer: int | None
+    kernel: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,9 +165,24 @@ def _read_file(path: str) -> _File:
     ignored: Counter[str] = Counter()
     unknown: Counter[str] = Counter()
     bare = 0
+    named: Counter[str] = Counter()
+    lasted: dict[tuple[str, ...], list[tuple[float, float]]] = {}
+    unknown_splits: tuple[str, ...] = ()
+    symmetric: list[_Record] = []
+    annotated: list[_Record] = []
+    known: set[tuple[Any, ...]] = set()
     for number, event in enumerate(document["traceEvents"]):
         if not isinstance(event, dict):
             raise InputError(f"{path}: traceEvents[{number}]: expected an object")
+        for seen, where in ((symmetric_of(event), symmetric), (annotated_of(event), annotated)):
+            if seen is not None:
+                where.append(_evident(seen, f"{path}: traceEvents[{number}]", event, rank, world, groups))
+        kernel = kernel_of(event)
+        if kernel is not None:
+            lasted.setdefault(kernel[0], []).append(kernel[1:])
+        what = named_of(event)
+        if what:
+            named[what] += 1
         if event.get("name") != "record_param_comms" or event.get("cat", "cpu_op") != "cpu_op":
             continue
         args = event.get("args")
@@ -181,19 +198,76 @@ def _read_file(path: str) -> _File:
         elif plain not in _KINDS:
             unknown[plain] += 1
         else:
-            record = _record(path, number, plain, event, args, rank, groups)
+            record = replace(_record(path, number, plain, event, args, rank, groups), kernel=kernel_key(args))
+            same = (record.operation.group, _whole(args.get("Seq")), record.operation.kind, record.operation.bytes)
+            if same[1] and same in known:
+                ignored["further records of an operation"] += 1
+                continue
+            known.add(same)
             if record.operation.group_size == 1:
                 ignored["collectives of a group of one"] += 1
             else:
                 records.append(record)
+    # Annotations repeat the operators of newer versions; of older ones they say what those left out.
+    if not records and any("size" not in record.operation.missing for record in annotated):
+        records += annotated
+        even = sum(record.operation.kind == "all-to-all" for record in annotated)
+        if even:
+            without = f"{path}: {even} all-to-alls: annotations do not say their splits, which are taken as even"
+            unknown_splits = (without,)
+        bare = max(0, bare - len(annotated))
+    records += symmetric
+    # Several threads issue operations; the file lists one thread after the other, on one clock.
+    records.sort(key=lambda record: record.operation.start_s or 0.0)
+    records = _timed(records, lasted)
+    unnamed_kernels(named, len(records) + bare)
+    ignored += named
     if not records and not bare and not ignored and not unknown:
         raise InputError(
             f"{path}: no communication events (record_param_comms) in {len(document['traceEvents'])} events"
         )
-    warnings = tuple(
-        f"{path}: {count} events of unknown collective {name!r} left out" for name, count in unknown.items()
+    warnings = (
+        *(f"{path}: {count} events of unknown collective {name!r} left out" for name, count in unknown.items()),
+        *unknown_splits,
     )
     return _File(path, rank, world, tuple(records), ignored, bare, warnings)
+
+
+def _evident(
+    seen: Seen,
+    source: str,
+    event: dict[str, Any],
+    rank: int | None,
+    world: int | None,
+    groups: dict[str, tuple[int, ...]],
+) -> _Record:
+    """What other events say, as a record; an only group is the one that is meant where none is named."""
+    members = groups.get(seen.group, ())
+    if not members and not seen.group and len(groups) <= 1:
+        members = next(iter(groups.values()), tuple(range(world)) if world else ())
+    missing = ([] if members else ["ranks"]) + ([] if seen.bytes is not None else ["size"])
+    start = event.get("ts")
+    operation = Operation(
+        kind=seen.kind,
+        ranks=members,
+        group_size=len(members),
+        group=seen.group,
+        bytes=seen.bytes,
+        start_s=float(start) / 1e6 if isinstance(start, (int, float)) and math.isfinite(start) else None,
+        dtype=seen.dtype,
+        source=source,
+        missing=tuple(missing),
+    )
+    return _Record(operation, rank, str(event.get("name")), None, None)
+
+
+def _timed(records: list[_Record], lasted: dict[tuple[str, ...], list[tuple[float, float]]]) -> list[_Record]:
+    """Records with how long their kernels ran: the n-th kernel of a kind is the n-th record's."""
+    left = {key: iter([seconds for _, seconds in sorted(times)]) for key, times in lasted.items()}
+    return [
+        replace(record, operation=replace(record.operation, measured_s=next(left.get(record.kernel, iter(())), None)))
+        for record in records
+    ]
 
 
 def _whole(value: Any) -> int | None:
@@ -378,6 +452,8 @@ def _joined(files: list[_File], warnings: list[str]) -> tuple[list[Operation], t
 
 def _one(records: list[_Record], sequence: int, warnings: list[str]) -> Operation:
     first = records[0].operation
+    # Who comes early waits in the kernel for the others: the shortest is nearest to what the bytes took.
+    lasted = [record.operation.measured_s for record in records]
     sizes = [record.operation.bytes for record in records if record.operation.bytes is not None]
     missing = tuple(dict.fromkeys(part for record in records for part in record.operation.missing))
     volume = float(np.mean(sizes)) if sizes and "size" not in missing else None
@@ -394,6 +470,7 @@ def _one(records: list[_Record], sequence: int, warnings: list[str]) -> Operatio
         splits=splits,
         sequence=first.sequence if first.sequence is not None else sequence,
         missing=missing,
+        measured_s=min((one for one in lasted if one is not None), default=None),
     )
 
 

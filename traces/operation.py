@@ -52,6 +52,8 @@ class Operation:
         What the trace does not say.
     root : int or None
         Place in the group of the rank that sends to all, or gets from all; None where there is none or it is not said.
+    measured_s : float or None
+        How long it took, seconds: its shortest kernel among the ranks that were traced; None where that is not said.
     """
 
     kind: str
@@ -66,6 +68,7 @@ class Operation:
     source: str = ""
     missing: tuple[str, ...] = ()
     root: int | None = None
+    measured_s: float | None = None
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:

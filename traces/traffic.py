@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from statistics import median
 from typing import assert_never
 
 import numpy as np
@@ -34,12 +35,15 @@ class AlikeOperations:
     size : float
         Bytes, as nccl-tests counts them.
     count : int
+    measured_s : float or None
+        Median of how long they took, of those of which the trace says it.
     """
 
     kind: str
     ranks: tuple[int, ...]
     size: float
     count: int
+    measured_s: float | None = None
 
 
 def nccl_size(operation: Operation) -> float:
@@ -55,8 +59,14 @@ def alike_operations(trace: Trace, n_ranks: int) -> tuple[AlikeOperations, ...]:
     InputError
         If no operation is complete, or one is of a rank that the job does not have.
     """
-    found = Counter((one.kind, one.ranks, nccl_size(one)) for one in _usable(trace, n_ranks))
-    return tuple(AlikeOperations(*key, count) for key, count in found.items())
+    found: dict[tuple[str, tuple[int, ...], float], list[float | None]] = {}
+    for one in _usable(trace, n_ranks):
+        found.setdefault((one.kind, one.ranks, nccl_size(one)), []).append(one.measured_s)
+    result = []
+    for key, lasted in found.items():
+        known = [one for one in lasted if one is not None]
+        result.append(AlikeOperations(*key, len(lasted), median(known) if known else None))
+    return tuple(result)
 
 
 def trace_schedule(

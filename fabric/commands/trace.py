@@ -23,7 +23,7 @@ def trace(
     files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Kineto traces, one file per rank.")],
     output: TraceOutput,
 ) -> None:
-    """What a trace contains: its collectives, their sizes and groups, and what is missing.
+    """What a trace contains: its collectives, their sizes and groups, and what is missing; exit 1 if no size is there.
 
     \b
     Example:
@@ -39,3 +39,6 @@ def trace(
     with working("reading"):
         contents = read_trace(named)
     finish(trace_report(contents, output.top, output.figure, output.csv), output)
+    if not any(operation.bytes is not None for operation in contents.operations):
+        # The report says what is there instead; a script must not take it for success.
+        raise typer.Exit(1)

@@ -7,7 +7,7 @@ from fabric.reports.emit import Report
 from fabric.reports.gates import Headline
 from fabric.reports.loads import fabric_facts
 from fabric.reports.tables import Table
-from fabric.reports.words import bytes_text, seconds_text
+from fabric.reports.words import bytes_text, number_text, seconds_text
 from fabric.studies.trace_busbw import PredictedOperations, TracePrediction
 from fabric.studies.verdicts.trace_busbw import trace_busbw_verdict
 
@@ -33,6 +33,7 @@ def trace_busbw_report(predicted: TracePrediction, top: int = 20) -> Report:
         _document(predicted, trace.files, assumptions),
         [_table(predicted, top)],
         trace_busbw_verdict(predicted),
+        notes=_kernels(predicted),
         assumptions=assumptions,
         headlines=[Headline("all operations", predicted.total_s), *map(_headline, predicted.rows)],
     )
@@ -41,6 +42,8 @@ def trace_busbw_report(predicted: TracePrediction, top: int = 20) -> Report:
 def _table(predicted: TracePrediction, top: int) -> Table:
     """A row for each kind, group and size, what takes longest in all first."""
     columns = ("kind", "ranks", "size", "times", "time", "in all", "busbw GB/s", "algorithm", "protocol")
+    if any(one.ratio is not None for one in predicted.rows):
+        return _measured_table(predicted, top)
     rows = tuple(
         (
             one.operations.kind,
@@ -58,6 +61,41 @@ def _table(predicted: TracePrediction, top: int) -> Table:
     n = len(predicted.rows)
     first = f", the first {top} of {n:,}" if n > top else ""
     return Table(f"Predicted operations{first}", columns, rows, frozenset(columns[1:7]), drop=("protocol", "ranks"))
+
+
+def _measured_table(predicted: TracePrediction, top: int) -> Table:
+    """Predicted beside what the trace's kernels took."""
+    columns = ("kind", "ranks", "size", "times", "time", "measured", "ratio", "busbw", "low", "measured busbw",
+               "algorithm")  # fmt: skip
+    rows = tuple(
+        (
+            one.operations.kind,
+            f"{len(one.operations.ranks):,}",
+            bytes_text(one.operations.size),
+            f"{one.operations.count:,}",
+            seconds_text(one.row.time_s),
+            "-" if one.operations.measured_s is None else seconds_text(one.operations.measured_s),
+            number_text(one.ratio, ".2f"),
+            f"{one.row.busbw_GBps:.4g}",
+            f"{one.row.busbw_low_GBps:.4g}",
+            number_text(one.measured_busbw_GBps, ".4g"),
+            one.row.algorithm,
+        )
+        for one in predicted.rows[:top]
+    )
+    n = len(predicted.rows)
+    first = f", the first {top} of {n:,}" if n > top else ""
+    title = f"Predicted operations beside their kernels{first}"
+    return Table(title, columns, rows, frozenset(columns[1:10]), drop=("ranks", "low", "times"))
+
+
+def _kernels(predicted: TracePrediction) -> list[str]:
+    if all(one.ratio is None for one in predicted.rows):
+        return []
+    return [
+        "measured: the median of the kernels, of each the shortest among the traced ranks (others wait in it); busbw "
+        "in GB/s; ratio: predicted over measured time"
+    ]
 
 
 def _headline(one: PredictedOperations) -> Headline:
@@ -90,4 +128,8 @@ def _row(one: PredictedOperations) -> PredictedOperationsPart:
         "algbw_GBps": one.row.algbw_GBps,
         "busbw_GBps": one.row.busbw_GBps,
         "total_s": one.total_s,
+        "busbw_low_GBps": one.row.busbw_low_GBps,
+        "measured_s": one.operations.measured_s,
+        "measured_busbw_GBps": one.measured_busbw_GBps,
+        "ratio": one.ratio,
     }

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from collectives.algorithm import AUTO
+from collectives.bandwidth import busbw_GBps
 from collectives.demand import Groups
 from collectives.errors import InputError
 from fabric.scenario import Scenario, switches_reduce
@@ -30,6 +31,18 @@ class PredictedOperations:
     def total_s(self) -> float:
         """Time of all of them, one after the other."""
         return self.operations.count * self.row.time_s
+
+    @property
+    def measured_busbw_GBps(self) -> float | None:
+        """Of the median kernel; None where the trace has none."""
+        lasted, alike = self.operations.measured_s, self.operations
+        return None if lasted is None else busbw_GBps(alike.kind, len(alike.ranks), alike.size, lasted)
+
+    @property
+    def ratio(self) -> float | None:
+        """Predicted over measured time."""
+        lasted = self.operations.measured_s
+        return None if lasted is None else self.row.time_s / lasted
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,13 +1,13 @@
 """Published measurements beside predictions: what is promised of rows that nothing was fitted to."""
 
 import csv
-import os
 import statistics
 
 import pytest
 
-from benchmarks.points import POINTS, Point, point_of, read_points
+from benchmarks.points import Point, point_of, read_points
 from benchmarks.validation import draw, each_row, quantile, size_class, summary
+from tests.shared_data import shared
 
 # As the published rows are written, with figures of our own that nobody measured.
 HEAD = (
@@ -84,10 +84,7 @@ def test_a_point_is_in_its_range_or_not():
 
 @pytest.fixture(scope="module")
 def published():
-    if not POINTS.is_file():
-        assert os.environ.get("CI") != "true", f"{POINTS}: no such file, which CI has"
-        pytest.skip("the published measurements are not here")
-    return read_points()[0]
+    return read_points(shared("measured", "points.csv"))[0]
 
 
 def tuned(points, *collectives):

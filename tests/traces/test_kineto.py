@@ -12,11 +12,11 @@ from hypothesis import given, settings, strategies as st
 
 from collectives import AllToAll, Flows, InputError
 from tests.naive.routing import pairs_of
+from tests.shared_data import TWINS, shared
 from traces import read_kineto, trace_schedule
 
-DATA = Path(__file__).parents[2] / "tests" / "data" / "kineto"
-RESNET = DATA / "hta_resnet_2rank_rank0.json.gz"
-DLRM = sorted((DATA / "param_dlrm_8rank_nometa").glob("*.gz"))
+RESNET = TWINS / "resnet_2rank_rank0.json.gz"
+DLRM = sorted((TWINS / "dlrm").glob("*.gz"))
 
 
 def comms(name="allreduce", n=1000, dtype="Float", ranks=(0, 1, 2, 3), **more):
@@ -35,7 +35,7 @@ def write(folder, rank, events, world=4, **info):
 
 def test_resnet_has_21_collectives():
     """Counted by an independent parser; kernels and annotations repeat each of them."""
-    trace = read_kineto(RESNET)
+    trace = read_kineto(shared("traces", "kineto", "hta_resnet_2rank_rank0.json.gz"))
     found: dict[tuple[str, str], tuple[int, float]] = {}
     for operation in trace.operations:
         assert operation.bytes is not None
@@ -52,7 +52,7 @@ def test_resnet_has_21_collectives():
 
 
 def test_resnet_sends_its_bytes_both_ways():
-    schedule, assumptions = trace_schedule(read_kineto(RESNET), 2)
+    schedule, assumptions = trace_schedule(read_kineto(shared("traces", "kineto", "hta_resnet_2rank_rank0.json.gz")), 2)
     sent = np.zeros((2, 2))
     for phase in schedule.phases:
         for demand in phase.demands:
@@ -63,6 +63,15 @@ def test_resnet_sends_its_bytes_both_ways():
     assert any("root" in line for line in assumptions)
 
 
+def test_a_twin_of_resnet_has_as_many():
+    trace = read_kineto(RESNET)
+    assert len(trace.operations) == 21
+    kinds = [(operation.kind, operation.dtype) for operation in trace.operations]
+    assert (kinds.count(("all-reduce", "Float")), kinds.count(("broadcast", "Float"))) == (15, 3)
+    assert sum(operation.bytes or 0 for operation in trace.operations if operation.kind == "all-reduce") == 306e6
+    assert dict(trace.ignored) == {"wait records": 6}
+
+
 def test_dlrm_has_104_events_without_sizes():
     trace = read_kineto(DLRM)
     assert trace.operations == ()
@@ -70,6 +79,17 @@ def test_dlrm_has_104_events_without_sizes():
     assert any(line.startswith("104 communication events have no sizes") for line in trace.warnings)
     with pytest.raises(InputError, match="no operation with a size: found 104 communication events without sizes"):
         trace_schedule(trace, 8)
+
+
+def test_annotations_of_the_real_one_say_8_operations():
+    """5 all-to-alls and 3 all-reduces on each of 8 ranks, whose operators have no parameters."""
+    trace = read_kineto(sorted(shared("traces", "kineto", "param_dlrm_8rank_nometa").glob("*.gz")))
+    found = [(operation.kind, operation.bytes, operation.group_size) for operation in trace.operations]
+    assert sorted(kind for kind, _, _ in found) == ["all-reduce"] * 3 + ["all-to-all"] * 5
+    assert sum(size for kind, size, _ in found if kind == "all-reduce" and size is not None) == 2_485_252
+    assert {size for _, _, size in found} == {8}
+    assert dict(trace.ignored) == {"communication events without sizes": 40}
+    assert any("annotations do not say their splits, which are taken as even" in line for line in trace.warnings)
 
 
 def test_members_files_join_to_one_operation(tmp_path):

@@ -28,6 +28,12 @@ class PredictedOperationsPart(TypedDict):
         Of one: seconds and GB/s.
     total_s : float
         Of all of them, one after the other, seconds.
+    busbw_low_GBps : float
+        What clusters are often found at.
+    measured_s, measured_busbw_GBps : float or None
+        Of the median kernel; None where the trace has none.
+    ratio : float or None
+        Predicted over measured time.
     """
 
     kind: str
@@ -41,6 +47,10 @@ class PredictedOperationsPart(TypedDict):
     algbw_GBps: float
     busbw_GBps: float
     total_s: float
+    busbw_low_GBps: float
+    measured_s: float | None
+    measured_busbw_GBps: float | None
+    ratio: float | None
 
 
 class TraceBusbwBody(TypedDict):

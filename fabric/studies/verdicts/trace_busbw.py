@@ -22,7 +22,9 @@ def trace_busbw_verdict(prediction: TracePrediction) -> Verdict:
         f"takes {percent(fraction or 0.0)} of it at {first.row.busbw_GBps:.4g} GB/s busbw ({first.row.algorithm})"
     )
     return Verdict(
-        sentences=sentences_of((f"{count(n, 'operation')} take {seconds(total)} one after the other", main)),
+        sentences=sentences_of(
+            (f"{count(n, 'operation')} take {seconds(total)} one after the other", main, _measured(prediction))
+        ),
         time_s=total,
         facts={
             "operations": n,
@@ -33,3 +35,13 @@ def trace_busbw_verdict(prediction: TracePrediction) -> Verdict:
             "main_busbw_GBps": first.row.busbw_GBps,
         },
     )
+
+
+def _measured(prediction: TracePrediction) -> str:
+    """How the kernels of the trace compare."""
+    known = [row for row in prediction.rows if row.operations.measured_s is not None]
+    lasted = sum(row.operations.count * (row.operations.measured_s or 0.0) for row in known)
+    if lasted <= 0:
+        return ""
+    predicted = sum(row.total_s for row in known)
+    return f"their kernels took {seconds(lasted)}, {lasted / predicted:.2f} times as long"

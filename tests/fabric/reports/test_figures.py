@@ -3,7 +3,6 @@
 import itertools
 import re
 import warnings
-from pathlib import Path
 
 import networkx as nx
 import numpy as np
@@ -40,6 +39,7 @@ from fabric.timing.fitting import Fit
 from fabric.timing.prediction import Compared, Comparison, Row
 from fabric.topology import DOWN, ISL, NIC, NVLINK, PEER, SWITCH, UP
 from tests.random_fabrics import fabrics
+from tests.shared_data import TWINS
 from traces.nccl_tests import Measurement
 from traces.operation import Operation, Trace
 
@@ -466,11 +466,10 @@ def test_any_trace_has_a_picture(operations):
         assert len(picture) < LARGEST
 
 
-def test_the_real_traces_have_pictures():
+def test_traces_have_pictures():
     from traces.kineto import read_kineto
 
-    folder = Path(__file__).parents[2] / "data" / "kineto"
-    for files in ([folder / "hta_resnet_2rank_rank0.json.gz"], sorted((folder / "param_dlrm_8rank_nometa").iterdir())):
+    for files in ([TWINS / "resnet_2rank_rank0.json.gz"], sorted((TWINS / "dlrm").iterdir())):
         assert len(trace_figure(read_kineto(files), "trace")) < LARGEST
 
 

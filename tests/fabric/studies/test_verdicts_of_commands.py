@@ -30,6 +30,7 @@ from fabric.timing.prediction import Row, alpha_betas, compare_measured, predict
 from fabric.timing.protocols import model_for
 from fabric.topology import NVLINK
 from tests.fabric.studies.verdict_cases import changed_cables, clos, collective_job, routed, shared_flows
+from tests.shared_data import TWINS
 from traces import read_kineto
 from traces.nccl_tests import Measurement
 from traces.operation import Operation, Trace
@@ -242,7 +243,7 @@ def test_every_finding_has_advice():
 
 
 def test_trace_names_what_dominates():
-    trace = read_kineto(DATA / "kineto" / "hta_resnet_2rank_rank0.json.gz")
+    trace = read_kineto(TWINS / "resnet_2rank_rank0.json.gz")
     verdict = trace_verdict(trace)
     carried = {one: (one.bytes or 0.0) * one.group_size for one in trace.operations}
     total = sum(carried.values())
@@ -251,7 +252,7 @@ def test_trace_names_what_dominates():
     assert verdict.facts["main_fraction"] == main / total
     assert (verdict.facts["main_kind"], verdict.facts["main_operations"]) == ("all-reduce", 15)
     assert verdict.text.startswith(
-        "21 operations on 2 ranks, 614.6 MB in all ranks' buffers; all-reduce in groups of 2"
+        "21 operations on 2 ranks, 613.3 MB in all ranks' buffers; all-reduce in groups of 2"
     )
 
 
