@@ -263,7 +263,9 @@ def _evident(
 
 def _timed(records: list[_Record], lasted: dict[tuple[str, ...], list[tuple[float, float]]]) -> list[_Record]:
     """Records with how long their kernels ran: the n-th kernel of a kind is the n-th record's."""
-    left = {key: iter([seconds for _, seconds in sorted(times)]) for key, times in lasted.items()}
+    left = {
+        key: iter([seconds for _, seconds in sorted(times, key=lambda one: one[0])]) for key, times in lasted.items()
+    }
     return [
         replace(record, operation=replace(record.operation, measured_s=next(left.get(record.kernel, iter(())), None)))
         for record in records
