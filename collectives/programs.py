@@ -7,6 +7,8 @@ in multiport message-passing systems, IEEE Trans. Parallel Distrib. Syst. 8 (199
 Two-tree algorithms for full bandwidth broadcast, reduction and scan, Parallel Comput. 35 (2009): double binary trees.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 
 from collectives.demand import Int64Vector
@@ -79,30 +81,40 @@ def bidirectional_ring_all_reduce(n: int) -> Program:
 
 
 class _Fold:
-    """Members folded to a power of two: of the first ``2 r``, each odd one stands for the even one before it."""
+    """Members folded to a power of two: of the first ``2 r``, each odd one stands for the even one before it.
+
+    Attributes
+    ----------
+    n, core, rest : int
+        Members, places that are left, and members that are folded away.
+    member : (core,) int64
+        Who stands in each place.
+    edge : (core + 1,) int64
+        Where the blocks of each place begin: a block for each member that it stands for.
+    """
 
     def __init__(self, n: int) -> None:
         self.n = n
         self.core = 1 << (n.bit_length() - 1)
         self.rest = n - self.core
         self.member = np.array([2 * p + 1 if p < self.rest else p + self.rest for p in range(self.core)], np.int64)
+        self.edge = np.array([2 * p if p < self.rest else p + self.rest for p in range(self.core + 1)], np.int64)
 
     def in_step(self, everything: bool, combine: bool) -> list[Step]:
         """Even members hand their block (or all) to the odd one behind."""
-        whole = np.arange(self.n, dtype=np.int64)
+        whole = np.arange(self.edge[-1], dtype=np.int64)
         rows = [(2 * i, 2 * i + 1, whole if everything else whole[2 * i : 2 * i + 1]) for i in range(self.rest)]
         return [step_of(rows, combine)] if rows else []
 
-    def out_step(self, everything: bool) -> list[Step]:
-        """Odd members hand back the even one's block, or all but it."""
-        whole = np.arange(self.n, dtype=np.int64)
-        rows = [(2 * i + 1, 2 * i, whole if everything else whole[2 * i : 2 * i + 1]) for i in range(self.rest)]
+    def out_step(self, blocks: Callable[[int], Int64Vector]) -> list[Step]:
+        """Odd members hand back to the even one those blocks that are given for it."""
+        rows = [(2 * i + 1, 2 * i, blocks(2 * i)) for i in range(self.rest)]
         return [step_of(rows)] if rows else []
 
     def _exchange(self, width: int, first: Int64Vector, combine: bool) -> Step:
         """Each core place sends the blocks of places ``first .. first + width - 1`` to the one `width` away."""
         place = np.arange(self.core, dtype=np.int64)
-        begin, end = (np.where(p < self.rest, 2 * p, p + self.rest) for p in (first, first + width))
+        begin, end = self.edge[first], self.edge[first + width]
         return Step(
             self.member[place],
             self.member[place ^ width],
@@ -127,20 +139,31 @@ class _Fold:
 def halving_reduce_scatter(n: int) -> Program:
     """Recursive halving."""
     fold = _Fold(n)
-    return Program(n, n, (*fold.in_step(True, True), *fold.halving(), *fold.out_step(False)))
+    return Program(
+        n, n, (*fold.in_step(True, True), *fold.halving(), *fold.out_step(lambda member: np.array([member])))
+    )
 
 
 def doubling_all_gather(n: int) -> Program:
     """Recursive doubling."""
     fold = _Fold(n)
-    return Program(n, n, (*fold.in_step(False, False), *fold.doubling(), *fold.out_step(True)))
+    others = np.arange(n, dtype=np.int64)
+    # Its own block a member has.
+    out = fold.out_step(lambda member: np.delete(others, member))
+    return Program(n, n, (*fold.in_step(False, False), *fold.doubling(), *out))
 
 
 def halving_doubling_all_reduce(n: int) -> Program:
-    """Recursive halving, then doubling (Rabenseifner)."""
+    """Recursive halving, then doubling, of as many blocks as there are places.
+
+    R. Rabenseifner: Optimization of collective reduction operations, ICCS 2004: the buffer is cut in 2^k blocks
+    whatever the number of members; those that are folded away hand in all of it and get all of it back.
+    """
     fold = _Fold(n)
-    steps = (*fold.in_step(True, True), *fold.halving(), *fold.doubling(), *fold.out_step(True))
-    return Program(n, n, steps)
+    fold.edge = np.arange(fold.core + 1, dtype=np.int64)
+    everything = fold.edge[:-1]
+    steps = (*fold.in_step(True, True), *fold.halving(), *fold.doubling(), *fold.out_step(lambda member: everything))
+    return Program(n, fold.core, steps)
 
 
 def pat_all_gather(n: int) -> Program:

@@ -5,9 +5,10 @@ as nccl-tests counts it, is
 
 - all-to-all: ``s (n - s) B / n`` out and in;
 - all-gather: ``s B / n`` out, ``(n - s) B / n`` in; reduce-scatter the other way round;
-- all-reduce: ``B`` out and in, and ``2 (k - 1) B`` over the ``k`` parts that have members together, where members alone
-  add up, not switches (P. Patarasuk, X. Yuan: Bandwidth optimal all-reduce algorithms, J. Parallel Distrib. Comput. 69,
-  2009);
+- all-reduce: ``B`` out and in, and ``2 (k - 1) B`` of each group over the ``k`` parts that have its members, where
+  members alone add up, not switches (P. Patarasuk, X. Yuan: Bandwidth optimal all-reduce algorithms, J. Parallel
+  Distrib. Comput. 69, 2009): together for all groups and all parts of the job, as members of one group may add up and
+  pass on what is another's;
 - broadcast: ``B`` out of the root's part, into each other one; reduce the other way round;
 - scatter: ``(n - s) B / n`` out of the root's part, ``s B / n`` into each other one; gather the other way round;
 - send-recv: ``B`` from each member to the next, where they are in different parts.
@@ -28,7 +29,7 @@ from collectives.demand import AllToAll, Demand, FloatVector, Flows, Groups, Int
 from collectives.errors import InputError
 from collectives.schedule import Schedule
 from fabric.routing.layer import sums_of
-from fabric.topology import UNKNOWN, joined_by
+from fabric.topology import UNKNOWN
 
 # Differences of sums below this part of them are rounding: a sum of a thousand terms is off by 1e-13 of itself at most
 # (each addition by 2**-53).  Assumed to hold for larger ones too, whose errors cancel.
@@ -47,7 +48,7 @@ class CutDemand:
     out, into : (n_parts,) float64
         What must leave, and enter, each part.
     cluster : (n_parts,) int64
-        Parts that groups join, directly or through others, have one number: that of the first of them.
+        Parts that can help one another have one number: that of the first of them.
     in_all : (n_parts,) float64
         What must cross between the parts of a cluster in all, at its number; 0 where `out` and `into` say as much.
     """
@@ -111,7 +112,8 @@ def cut_demand(
     out, into = (sums_of(part, values, n_parts) for values in out_and_into[collective])
     if collective != "all-reduce" or in_network:
         return CutDemand(out, into, apart, nothing)
-    cluster = joined_by(n_parts + groups.n_groups, part, n_parts + of_group)[:n_parts]
+    cluster = apart.copy()
+    cluster[part] = part.min(initial=n_parts)
     # 2 (k - 1) B of each group: 2 B for each of its parts but one.
     first = np.diff(of_group, prepend=-1) > 0
     return CutDemand(out, into, cluster, sums_of(cluster[part], np.where(first, 0.0, 2.0 * size), n_parts))
