@@ -54,7 +54,7 @@ def check_tables(given: OpenedFabric, health: Health, top: int) -> list[Table]:
         names = ("tier", "links", "used", "mean", "max", "max/mean")
         lines = []
         for tier in health.routes:
-            mean = tier.bytes / tier.links
+            mean = tier.bytes / tier.used if tier.used else 0.0
             most = number_text(None if tier.imbalance is None else tier.imbalance * mean, ",.6g")
             lines.append(
                 (

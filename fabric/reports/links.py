@@ -84,7 +84,7 @@ def hotspot_table(hot: tuple[Hotspot, ...], threshold: float, top: int) -> Table
         for rank, spot in enumerate(mattering[:top], 1)
     )
     columns = ("#", "link", "tier", "bytes", "Gb/s", "load / capacity", "x mean", "of busiest")
-    title = f"Hotspots: links above {threshold:g}x the mean of their tier and direction"
+    title = f"Hotspots: links above {threshold:g}x the mean of those in use of their tier and direction"
     if not hot:
         title += ": none"
     elif not mattering:

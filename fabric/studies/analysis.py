@@ -58,12 +58,12 @@ class Analysis:
     @cached_property
     def hotspots(self) -> tuple[Hotspot, ...]:
         """Links that stand out, the longest busy first."""
-        return hotspots(self.loads.total, self.counted, self.threshold)
+        return hotspots(self.loads.total, self.threshold)
 
     @cached_property
     def hottest(self) -> Hotspot | None:
         """The link that sets the bottleneck time (of the longest phase); None where nothing is carried."""
-        return schedule_bottleneck(self.loads, self.counted)
+        return schedule_bottleneck(self.loads)
 
     @property
     def topology(self) -> Topology:

@@ -1,10 +1,14 @@
-"""Which links stand out: a summary of every tier and direction, and a ranked list of hot links."""
+"""Which links stand out: a summary of every tier and direction, and a ranked list of hot links.
+
+There is one mean: of load over capacity, over the links of a tier and direction that carry anything, all phases
+together.  Idle links do not count in it, whether the job could have used them or not; `used` beside `links` shows them.
+"""
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from collectives.demand import Int64Vector
+from collectives.demand import FloatVector, Int64Vector
 from fabric.jobs.placement import Placement
 from fabric.routing.link_loads import LinkLoads, ScheduleLoads
 from fabric.topology import DIRECTIONS, ISL, LINK_KINDS, NIC, NVLINK, PEER, BoolVector, Topology
@@ -45,11 +49,11 @@ class TierSummary:
     bytes : float
         Sum over the links.
     max_s, mean_s, p99_s : float
-        Load over capacity, seconds.
+        Load over capacity of the links that carry anything, seconds; 0 where none does.
     imbalance : float or None
         max over mean; 1 is perfectly even; None where nothing is carried.
     hot_share : float
-        Fraction of the links whose load over capacity is above `threshold` times the mean.
+        Fraction of the links that carry anything whose load over capacity is above `threshold` times the mean.
     """
 
     name: str
@@ -79,9 +83,10 @@ class Hotspot:
     tier, direction : str
         As in the tables.
     bytes, capacity_gbps, seconds : float
-        Load, capacity, and the one over the other.
+        Load, capacity, and the one over the other: of the longest phase, where it is one that limits.
     over_mean : float
-        `seconds` over the mean of its tier and direction.
+        Its load over capacity over the mean of the links of its tier and direction that carry anything, all phases
+        together.
     of_busiest : float
         `seconds` over those of the busiest link of the fabric: how much it matters.
     """
@@ -100,7 +105,7 @@ class Hotspot:
 def links_in_job(topology: Topology, placement: Placement) -> BoolVector:
     """Links that the job could load, (n_links,) bool: all ISLs, and the cables of its own endpoints.
 
-    The cables of endpoints outside the job are idle by definition; counting them would make an even load look uneven.
+    The cables of endpoints outside the job are idle by definition; `links` does not count them.
     """
     node_in_job = np.ones(topology.n_nodes, dtype=bool)
     node_in_job[topology.endpoints] = False
@@ -144,7 +149,8 @@ def tier_summaries(
     rows = []
     for links in _tiers(topology, counted):
         seconds = loads.seconds[links]
-        mean = float(seconds.mean())
+        busy = seconds[seconds > 0]
+        mean = mean_s(seconds)
         kind, tier = int(topology.link_kind[links[0]]), int(topology.link_tier[links[0]])
         direction = int(topology.link_direction[links[0]])
         rows.append(
@@ -154,65 +160,77 @@ def tier_summaries(
                 tier=tier,
                 direction=DIRECTIONS[direction],
                 links=links.size,
-                used=int(np.count_nonzero(seconds)),
+                used=busy.size,
                 bytes=float(loads.bytes[links].sum()),
                 max_s=float(seconds.max()),
                 mean_s=mean,
-                p99_s=float(np.percentile(seconds, 99)),
+                p99_s=float(np.percentile(busy, 99)) if busy.size else 0.0,
                 imbalance=float(seconds.max()) / mean if mean > 0 else None,
-                hot_share=float(np.mean(seconds > threshold * mean)) if mean > 0 else 0.0,
+                hot_share=float(np.mean(busy > threshold * mean)) if busy.size else 0.0,
             )
         )
     return tuple(rows)
 
 
-def hotspots(
-    loads: LinkLoads, counted: BoolVector | None = None, threshold: float = DEFAULT_THRESHOLD, top: int | None = None
-) -> tuple[Hotspot, ...]:
+def hotspots(loads: LinkLoads, threshold: float = DEFAULT_THRESHOLD, top: int | None = None) -> tuple[Hotspot, ...]:
     """Links above `threshold` times the mean of their tier and direction, the longest busy first.
 
     Parameters
     ----------
     loads : LinkLoads
-    counted : (n_links,) bool, optional
-        Links to count; default all.
     threshold : float
     top : int, optional
         At most so many.
     """
-    mean = np.full(loads.topology.n_links, np.inf)
-    for links in _tiers(loads.topology, counted):
+    mean = np.zeros(loads.topology.n_links)
+    for links in _tiers(loads.topology, loads.bytes > 0):
         mean[links] = loads.seconds[links].mean()
     hot = np.flatnonzero((loads.seconds > threshold * mean) & (mean > 0))
     hot = hot[np.lexsort((hot, -loads.seconds[hot]))]
-    return tuple(_hotspot(loads, int(link), float(mean[link])) for link in hot[:top])
+    return tuple(_hotspot(loads, int(link), float(loads.seconds[link] / mean[link])) for link in hot[:top])
 
 
-def schedule_bottleneck(loads: ScheduleLoads, counted: BoolVector | None = None) -> Hotspot | None:
+def schedule_bottleneck(loads: ScheduleLoads) -> Hotspot | None:
     """The link that sets the bottleneck time of a schedule; None where nothing is carried.
 
-    Of phases that follow one another it is the bottleneck of the one that takes longest, all its repeats together.
+    Of phases that follow one another it is the bottleneck of the one that takes longest, all its repeats together; how
+    far it is above the mean is of all phases.
     """
     if loads.overlap == "pipelined" or not loads.phases:
-        return bottleneck(loads.total, counted)
+        return bottleneck(loads.total)
     longest = max(
         zip(loads.phases, loads.repeats, strict=True), key=lambda phase: phase[0].bottleneck_time_s * phase[1]
     )
-    return bottleneck(longest[0].scaled(longest[1]), counted)
+    return bottleneck(longest[0].scaled(longest[1]), loads.total)
 
 
-def bottleneck(loads: LinkLoads, counted: BoolVector | None = None) -> Hotspot | None:
-    """The link that sets the bottleneck time; None where nothing is carried."""
+def bottleneck(loads: LinkLoads, whole: LinkLoads | None = None) -> Hotspot | None:
+    """The link that sets the bottleneck time; None where nothing is carried.
+
+    Parameters
+    ----------
+    loads : LinkLoads
+    whole : LinkLoads, optional
+        What `over_mean` is of: all phases, where `loads` are of one; default `loads`.
+    """
     if not loads.bytes.any():
         return None
     link = loads.bottleneck_link
-    for links in _tiers(loads.topology, counted):
-        if link in links:
-            return _hotspot(loads, link, float(loads.seconds[links].mean()))
-    return _hotspot(loads, link, float("nan"))
+    return _hotspot(loads, link, over_mean(loads if whole is None else whole, link))
 
 
-def _hotspot(loads: LinkLoads, link: int, mean_s: float) -> Hotspot:
+def over_mean(loads: LinkLoads, link: int) -> float:
+    """Load over capacity of a link, over the mean of those of its tier and direction that carry anything."""
+    return float(loads.seconds[link]) / mean_s(loads.seconds[links_like(loads.topology, link)])
+
+
+def mean_s(seconds: FloatVector) -> float:
+    """Mean of the busy ones, 0 where none is: the one mean of `TierSummary`, `Hotspot` and every text about them."""
+    busy = seconds[seconds > 0]
+    return float(busy.mean()) if busy.size else 0.0
+
+
+def _hotspot(loads: LinkLoads, link: int, times: float) -> Hotspot:
     topology = loads.topology
     kind, tier, direction = (
         int(column[link]) for column in (topology.link_kind, topology.link_tier, topology.link_direction)
@@ -225,7 +243,7 @@ def _hotspot(loads: LinkLoads, link: int, mean_s: float) -> Hotspot:
         bytes=float(loads.bytes[link]),
         capacity_gbps=float(topology.link_capacity_gbps[link]),
         seconds=float(loads.seconds[link]),
-        over_mean=float(loads.seconds[link]) / mean_s,
+        over_mean=times,
         of_busiest=float(loads.seconds[link]) / loads.bottleneck_time_s,
     )
 

@@ -11,7 +11,7 @@ from fabric.jobs.placement import Placement, domain_of_rank, rail_of_rank
 from fabric.routing.link_loads import schedule_loads
 from fabric.routing.policies import Routing
 from fabric.studies.busbw import Prediction
-from fabric.studies.hotspots import links_in_job, schedule_bottleneck
+from fabric.studies.hotspots import schedule_bottleneck
 from fabric.studies.verdicts.evidence import evidence_of
 from fabric.studies.verdicts.thresholds import HALF, OFF
 from fabric.studies.verdicts.verdict import Cause, CauseKind, Fact, Limit, Verdict, sentences_of
@@ -41,7 +41,7 @@ def busbw_limit(
     given = algorithm_of(collective, row.algorithm).taken(n_channels=n_channels, cross_nic=cross_nic)
     schedule = collective_schedule(collective, groups, row.size, row.algorithm, domain, rail, **given)
     loads = schedule_loads(topology, schedule, placement, routing, n_threads)
-    hottest = schedule_bottleneck(loads, links_in_job(topology, placement))
+    hottest = schedule_bottleneck(loads)
     return None if hottest is None else evidence_of(loads, placement, routing, hottest, None, None).limit
 
 

@@ -172,7 +172,7 @@ def _other_algorithms(case: Evidence) -> tuple[Remedy, ...]:
 
 def even_nics(case: Evidence) -> Cause | None:
     """The NICs of the whole job are the limit and carry the same."""
-    if case.kind != NIC or case.hottest.over_mean > UNEVEN:
+    if case.kind != NIC or case.over_even > UNEVEN:
         return None
     nics = case.limit.links
     facts: dict[str, Fact] = {"links": nics, "over_mean": case.hottest.over_mean}

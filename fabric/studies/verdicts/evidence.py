@@ -111,7 +111,7 @@ class Evidence:
 
     @cached_property
     def counted(self) -> BoolVector:
-        """Links that the job's means are over, (n_links,) bool: `links_in_job`."""
+        """Links that the job could load, (n_links,) bool: `links_in_job`."""
         return links_in_job(self.topology, self.placement)
 
     @property
@@ -128,6 +128,12 @@ class Evidence:
     def like(self) -> Int64Vector:
         """Links of the same kind, tier and direction as the one that limits, in the job or not."""
         return np.flatnonzero(links_like(self.topology, self.hottest.link))
+
+    @cached_property
+    def over_even(self) -> float:
+        """The longest phase's load on the link that limits over an even share, idle links of the job sharing."""
+        own = self.like[self.counted[self.like]]
+        return self.limit_s / float(self.seconds[own].mean())
 
     @cached_property
     def limit(self) -> Limit:
@@ -218,7 +224,7 @@ def evidence_of(
     if case.kind != ISL:
         return case
     at_ends = np.where(case.topology.link_kind == ISL, 0.0, case.loads.bytes)
-    other = bottleneck(LinkLoads(case.topology, at_ends), case.counted)
+    other = bottleneck(LinkLoads(case.topology, at_ends), whole.total)
     if other is None or other.seconds * (1 + ROUNDING) < hottest.seconds:
         return case
     return replace(case, hottest=other)

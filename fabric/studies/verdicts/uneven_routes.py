@@ -20,7 +20,7 @@ def uneven_routes(case: Evidence) -> Cause | None:
     """Static hashing or static tables load the links between switches unevenly, and an even split is faster."""
     if case.trials is None or case.kind != ISL or isinstance(case.routing, Adaptive):
         return None
-    if case.hottest.over_mean < UNEVEN:
+    if case.over_even < UNEVEN:
         return None
     even_s = case.trial_s(routing=Adaptive())
     if not even_s or case.time_s < GAIN * even_s:
@@ -37,7 +37,9 @@ def uneven_routes(case: Evidence) -> Cause | None:
         Remedy(f"adaptive routing would take {faster(case.time_s, even_s)}", even_s, case.time_s / even_s),
         *_more_queue_pairs(case),
     ]
-    loaded = f"the busiest of the {links} carries {times(case.hottest.over_mean)} times their mean"
+    idle, beside = _idle_beside(case)
+    spared = f", and {idle:,} of {beside:,} at the same switches carry nothing" if idle else ""
+    loaded = f"the busiest of the {links} carries {times(case.hottest.over_mean)} times their mean{spared}"
     if isinstance(case.routing, Ecmp):
         text = f"hash collisions: {loaded}"
         if case.trials.seeds is not None:
@@ -49,6 +51,16 @@ def uneven_routes(case: Evidence) -> Cause | None:
         return Cause(CauseKind.HASH_COLLISIONS, text, max(0.0, before_s - even_s), facts, tuple(remedies))
     text = f"static routes are uneven: {loaded}"
     return Cause(CauseKind.STATIC_ROUTES, text, case.time_s - even_s, facts, tuple(remedies))
+
+
+def _idle_beside(case: Evidence) -> tuple[int, int]:
+    """Links like the one that limits at lower switches that use some: those that carry nothing, and all."""
+    lower, busy = case.lower_end, case.seconds[case.like] > 0
+    if lower is None:
+        return 0, 0
+    at = lower[case.like]
+    beside = np.isin(at, at[busy])
+    return int(np.count_nonzero(beside & ~busy)), int(np.count_nonzero(beside))
 
 
 def _more_queue_pairs(case: Evidence) -> list[Remedy]:

@@ -51,7 +51,8 @@ class Limit:
     seconds : float
         Load over capacity, in the longest phase.
     over_mean : float
-        `seconds` over the mean of its tier and direction.
+        Its load over capacity over the mean of the links of its tier and direction that carry anything, all phases
+        together.
     links, as_busy : int
         Links of that tier and direction that the job could load, and those of them that are as busy.
     """

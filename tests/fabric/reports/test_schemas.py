@@ -247,7 +247,10 @@ def test_parameters_of_every_policy_are_in_the_schema():
 def test_what_the_docstring_says_of_a_field_is_in_the_schema():
     tier = json_schema("loads")["$defs"]["TierSummary"]
     assert tier["description"] == "Loads of the links of one tier and direction."
-    assert tier["properties"]["mean_s"] == {"description": "Load over capacity, seconds.", "type": "number"}
+    assert tier["properties"]["mean_s"] == {
+        "description": "Load over capacity of the links that carry anything, seconds; 0 where none does.",
+        "type": "number",
+    }
     assert tier["properties"]["imbalance"]["description"].endswith("null where nothing is carried.")
     assert json_schema("loads")["properties"]["assumptions"]["description"] == "The most important first."
     assert json_schema("fabric")["properties"]["switches"]["description"] == "By tier."

@@ -88,3 +88,32 @@ def test_the_bottleneck_of_a_schedule_is_that_of_its_longest_phase(fabric):
         assert spot.link == isl[link]
     assert spot is not None
     assert spot.seconds == pytest.approx(3e9 * 8 / 400e9)
+
+
+def test_idle_links_are_not_in_the_mean(fabric):
+    """Three of 64 uplinks carry 1, 1 and 4: the busiest is twice their mean, whatever else there is."""
+    up = np.flatnonzero((fabric.link_kind == ISL) & (fabric.link_direction == UP))
+    load = np.zeros(fabric.n_links)
+    load[up[:3]] = 1e9, 1e9, 4e9
+    loads = LinkLoads(fabric, load)
+    (tier,) = [row for row in tier_summaries(loads) if (row.name, row.direction) == ("leaf-spine", "up")]
+    assert (tier.links, tier.used, tier.imbalance) == (64, 3, pytest.approx(2.0))
+    assert tier.hot_share == pytest.approx(1 / 3)
+    (spot,) = hotspots(loads)
+    assert spot.over_mean == pytest.approx(2.0)
+
+
+def test_a_link_is_as_far_above_its_mean_wherever_it_is_named(fabric):
+    """What the longest phase and the table of all phases say of one link is of one mean."""
+    up = np.flatnonzero((fabric.link_kind == ISL) & (fabric.link_direction == UP))
+    first, second = np.zeros(fabric.n_links), np.zeros(fabric.n_links)
+    first[up[:4]] = 4e9, 1e9, 1e9, 2e9
+    second[up[4:8]] = 1e9
+    schedule = ScheduleLoads(
+        fabric, tuple(LinkLoads(fabric, load) for load in (first, second)), (1, 1), ("a", "b"), "sequential"
+    )
+    hottest = schedule_bottleneck(schedule)
+    assert hottest is not None
+    assert hottest.over_mean == pytest.approx(4 / (12 / 8))
+    (spot,) = hotspots(schedule.total, threshold=2.0)
+    assert (spot.link, spot.over_mean) == (hottest.link, pytest.approx(hottest.over_mean))
