@@ -43,8 +43,15 @@ GPUS: tuple[tuple[str, float | None, str | None], ...] = (
     ("A100", 2400.0, None),
     ("GB10", None, None),
 )
-# A host of these is a mesh of links, which the rows' predictions need a description of.
-MESHES = ("GH200", "MI300X", "MI355X", "MI250X")
+# A host of these is a mesh of direct links, of such speed in all: GH200 3 x 6 links of NVLink 4, MI300X and MI355X 7
+# links of xGMI.
+MESHES: tuple[tuple[str, float, str], ...] = (
+    ("GH200", 3600.0, "hopper"),
+    ("MI300X", 3584.0, "cdna3"),
+    ("MI355X", 4300.8, "cdna4"),
+)
+# The links of its 8 dies are of several speeds.
+UNEQUAL = "MI250X"
 TECHNOLOGIES = (("EFA", "efa"), ("Slingshot", "slingshot"), ("Spectrum", "spectrum-x"), ("RoCE", "roce"))
 # What was fitted; parts of the text of the rows that it was fitted to, and the smallest and largest size of these.
 FITTED = (
@@ -145,13 +152,21 @@ def scenario_of(
     technology: str,
     collective: str,
     algorithm: str,
+    mesh: bool = False,
 ) -> rs.Scenario:
     """A job that fills a fabric of a leaf for each rail, without oversubscription."""
     hosts = -(-n_gpus // (per_host * hosts_per_domain)) * hosts_per_domain
     known: Any = {"technology": technology}
     gbps, key = nvlink
     scale_up: Any = (
-        None if gbps is None else {"hosts_per_domain": hosts_per_domain, "gpu_gbps": gbps, "generation": key}
+        None
+        if gbps is None
+        else {
+            "hosts_per_domain": hosts_per_domain,
+            "gpu_gbps": gbps,
+            "generation": key,
+            "kind": "mesh" if mesh else "switch",
+        }
     )
     description = FabricDescription(
         fabric=Hosts(name="measured", hosts=hosts, gpus_per_host=per_host, gpu_gbps=nic_gbps, **known),
@@ -160,7 +175,8 @@ def scenario_of(
         spine=Spine(radix=per_host * hosts, port_gbps=nic_gbps, count=hosts),
     )
     asked = rs.Collective(collective, algorithm=algorithm)
-    return rs.Scenario.of(description, asked, rule=rs.PlacementRule(gpus=n_gpus))
+    library = "rccl" if key and key.startswith("cdna") else "nccl"
+    return rs.Scenario.of(description, asked, rule=rs.PlacementRule(gpus=n_gpus), library=library)
 
 
 @cache
@@ -201,9 +217,10 @@ def point_of(row: dict[str, str]) -> Point | str:
     collective = COLLECTIVES.get(row["collective"])
     if collective is None:
         return f"{row['collective']}: no collective of railscope"
-    if any(name in row["gpu"] for name in MESHES):
-        return "a host that is a mesh of links"
-    known = next(((gbps, key) for name, gbps, key in GPUS if name in row["gpu"]), None)
+    if UNEQUAL in row["gpu"]:
+        return "a host of links of unequal speed"
+    mesh = next(((gbps, key) for name, gbps, key in MESHES if name in row["gpu"]), None)
+    known = mesh or next(((gbps, key) for name, gbps, key in GPUS if name in row["gpu"]), None)
     if known is None:
         return f"{row['gpu']}: NVLink speed not given"
     where = row["nodes_or_racks"]
@@ -223,6 +240,7 @@ def point_of(row: dict[str, str]) -> Point | str:
         next((name for part, name in TECHNOLOGIES if part in row["fabric"]), "infiniband"),
         collective,
         algorithm if moe else rs.algorithm_of(collective).name,
+        mesh is not None,
     )
     costs = costs_of(scenario, algorithm)
     (best,) = rs.predict(collective, n, (size,), costs, scenario.model, best_only=True)

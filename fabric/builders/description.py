@@ -35,7 +35,7 @@ Fraction = Annotated[float, Gt(0), Le(1), AllowInfNan(False)]
 Wiring = Literal["rail", "host"]
 SpineSets = Literal["shared", "per-rail"]
 Technology = Literal["infiniband", "spectrum-x", "roce", "efa", "slingshot", ""]
-GpuGeneration = Literal["volta", "ampere", "hopper", "blackwell"]
+GpuGeneration = Literal["volta", "ampere", "hopper", "blackwell", "cdna3", "cdna4"]
 ScaleUpKind = Literal["switch", "mesh"]
 
 

@@ -1,5 +1,6 @@
 """What a library gets out of each generation of GPUs and the links inside their domains."""
 
+import math
 from dataclasses import dataclass
 
 from collectives.errors import InputError
@@ -65,6 +66,10 @@ class Generation:
 # 64 MiB where 270 us are latency and full speed) and to one rack of GB200 (coreweave/nccl-tests, 512 MiB to 8 GiB);
 # level_bytes to two p5 (KeitaW/p5-nccl-test-2024-07-19, 64 MiB to 1 GiB) and to 2 and 20 racks of GB200;
 # rack_nvls_efficiency to the largest sizes of a rack, 835 to 850 GB/s (GB200) and 937 GB/s (GB300).
+#
+# ROCm/rocm-systems 03a89144, projects/rccl.  efficiency: src/graph/topo.h, GFX94X_XGMI_WIDTH, 48 of a link's 64 GB/s,
+# which AMD says too (Understanding RCCL Bandwidth and xGMI Performance on AMD Instinct MI300X, 2025); MI355X is assumed
+# to reach as much of its 76.8.  ll_GBps, post_s: src/graph/tuning.cc.  No limit of a tree's channel is known (assumed).
 GENERATIONS = (
     Generation(
         "volta",
@@ -118,8 +123,38 @@ GENERATIONS = (
         (70.0, 42.8, 24.0),
         1e-6,
     ),
+    Generation(
+        "cdna3",
+        "xGMI of MI300X (CDNA 3)",
+        (3584.0,),
+        48 / 64,
+        0.0,
+        0.0,
+        0.0,
+        0.0,
+        (27.0, 31.0, 31.0),
+        (math.inf, math.inf, math.inf),
+        2e-6,
+        "RCCL",
+    ),
+    Generation(
+        "cdna4",
+        "xGMI of MI355X (CDNA 4)",
+        (4300.8,),
+        48 / 64,
+        0.0,
+        0.0,
+        0.0,
+        0.0,
+        (27.0, 31.0, 31.0),
+        (math.inf, math.inf, math.inf),
+        2e-6,
+        "RCCL, assumed as CDNA 3",
+    ),
 )
 KEYS = tuple(one.key for one in GENERATIONS)
+# Whose figures a speed that is none of theirs takes.
+_NVLINK = tuple(one for one in GENERATIONS if one.source == "NCCL")
 
 
 def generation_of(gpu_gbps: float, key: str | None = None) -> tuple[Generation, str]:
@@ -142,9 +177,10 @@ def generation_of(gpu_gbps: float, key: str | None = None) -> tuple[Generation, 
             if one.key == key:
                 return one, f"{one.source}, {one.name}"
         raise InputError(f"generation {key!r}: unknown; {hint(key, KEYS)}")
-    nearest = min(GENERATIONS, key=lambda one: _away(one, gpu_gbps))
-    if _away(nearest, gpu_gbps) < 1.001:
-        return nearest, f"{nearest.source}, {nearest.name}"
+    for one in GENERATIONS:
+        if _away(one, gpu_gbps) < 1.001:
+            return one, f"{one.source}, {one.name}"
+    nearest = min(_NVLINK, key=lambda one: _away(one, gpu_gbps))
     return nearest, f"assumed: as {nearest.name}, the nearest generation to {gpu_gbps / 8:g} GB/s"
 
 

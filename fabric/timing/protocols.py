@@ -332,7 +332,8 @@ def model_for(
         rack_nvls = nvls * (its.rack_nvls_efficiency / its.nvls_efficiency if its.nvls_efficiency else 1.0)
         fill_bytes, level_bytes = its.fill_bytes, its.level_bytes
         added = f"{nvls:.0%} of that in a host, {rack_nvls:.0%} in a rack" if nvls else "none: they do not add"
-        notes.append(f"NVLink switches that add: {added} ({from_where})")
+        if its.source == "NCCL":
+            notes.append(f"NVLink switches that add: {added} ({from_where})")
         if own is None:
             peer_s = PEER_S
             notes.append(f"peers: {peer_s * 1e9:g} ns for each of several GPUs that one talks to over NVLink (NCCL)")

@@ -43,15 +43,15 @@ def test_rows_are_predicted_or_said_why_not(twin, tmp_path):
         "all_gather",
         "alltoall",
         "moe_dispatch",
+        "all_reduce",
     ]
     assert refused == {
-        "a host that is a mesh of links": 1,
         "puts of one message": 1,
         "V100: NVLink speed not given": 1,
         "number of GPUs or speed of NICs not given": 1,
         "neither bandwidth nor time": 1,
     }
-    nvls, small, gather, broken, dispatch = points
+    nvls, small, gather, broken, dispatch, mesh = points
     # Two hosts of H100: 455 to 487 GB/s were measured on four clusters.
     assert 455 < nvls.predicted_GBps < 500
     assert nvls.inside
@@ -63,10 +63,12 @@ def test_rows_are_predicted_or_said_why_not(twin, tmp_path):
     assert broken.as_found
     # Dispatch counts what stays at home: 50 GB/s x 8/7 at best.
     assert 45 < dispatch.predicted_GBps < 50 * 8 / 7
+    # Rings over 4 x 25 GB/s and 3 direct links: two hosts of GH200 measured 149 to 155 GB/s.
+    assert mesh.inside
     lines = summary(points, refused)
     assert all(len(line) <= 90 for line in lines)
     assert "    1  puts of one message" in lines
-    assert len(each_row(points)) == 6
+    assert len(each_row(points)) == 7
     draw(points, tmp_path / "points.png")
     assert (tmp_path / "points.png").read_bytes()[1:4] == b"PNG"
 

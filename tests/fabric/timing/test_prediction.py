@@ -337,6 +337,13 @@ def test_an_unknown_nvlink_is_taken_as_the_nearest_and_said():
     # H800: 8 of Hopper's 18 links.
     assert model_for("infiniband", 1600.0)[0].nvls_efficiency == pytest.approx(0.85)
     assert model_for("infiniband", 1600.0, generation="ampere")[0].nvls_efficiency == 0.0
+    # AMD's are taken by their own speeds or by name; NVLink of unknown speed is never xGMI.
+    for gbps, generation in ((3584.0, None), (4300.8, None), (3600.0, "cdna3")):
+        model, notes = model_for("roce", gbps, generation=generation)
+        assert (model.scale_up_efficiency, model.nvls_efficiency) == (0.75, 0.0)
+        assert any("RCCL" in note for note in notes)
+        assert not any("switches that add" in note for note in notes)
+    assert any("assumed: as NVLink 4 (Hopper)" in note for note in model_for("infiniband", 4000.0)[1])
     with pytest.raises(InputError, match="generation 'hoper': unknown; did you mean hopper"):
         model_for("infiniband", 3600.0, generation="hoper")
     with pytest.raises(InputError, match="technology 'infiniban': unknown; did you mean infiniband"):
