@@ -40,6 +40,7 @@ bench: .venv/bench
 	$(BIN)/python -m benchmarks.real_tables
 	$(BIN)/python -m benchmarks.completions
 	$(BIN)/python -m benchmarks.validation
+	$(BIN)/python -m benchmarks.effects
 
 clean:
 	rm -rf .venv demo build

@@ -207,7 +207,7 @@ class Levels:
 
 
 def levels(groups: Groups, bytes: float, domain: Int32Vector, rail: Int32Vector, n_heads: int | None = None) -> Levels:
-    """Cut groups up by scale-up domain; members of a domain stand by rail, then by order in the group.
+    """Cut groups up by scale-up domain, in the order of their first members; members stand by rail, then by that order.
 
     Raises
     ------
@@ -220,7 +220,10 @@ def levels(groups: Groups, bytes: float, domain: Int32Vector, rail: Int32Vector,
     buffers = group_bytes(groups, bytes)
     its_domain = domain[rank].astype(np.int64)
     its_domain = np.where(its_domain >= 0, its_domain, int(its_domain.max(initial=-1)) + 1 + np.arange(rank.size))
-    part = group * (int(its_domain.max(initial=0)) + 1) + its_domain
+    # NCCL numbers nodes as ranks name them first (initTransportsRank, src/init.cc), wherever they are in the fabric.
+    label = group * (int(its_domain.max(initial=0)) + 1) + its_domain
+    _, first, which = np.unique(label, return_index=True, return_inverse=True)
+    part = first[which.ravel()]
     order = np.lexsort((np.arange(rank.size), rail[rank], part))
     start = np.append(np.flatnonzero(np.diff(part[order], prepend=-1)), order.size).astype(np.int64)
     sizes = np.diff(start)

@@ -106,3 +106,14 @@ def test_chains_begin_at_every_place():
     domain, rail = np.repeat(np.arange(2, dtype=np.int32), 6), np.tile(np.arange(6, dtype=np.int32), 2)
     every = chains(Groups.consecutive(12, 12), domain, rail)
     assert [int(one.parts[1][0]) for one in every] == [6, 7, 8, 9, 10, 11]
+
+
+def test_rings_visit_domains_as_the_ranks_name_them_first():
+    """NCCL numbers nodes by their first rank; where they are in the fabric, it does not know."""
+    groups, rail = Groups.of([list(range(8)), list(range(8, 12))]), np.arange(12, dtype=np.int32) % 2
+    domain = np.array([7, 7, 2, 2, 9, 9, 4, 4, 3, 3, 0, 0], np.int32)
+    for where in (domain, np.repeat(np.arange(6, dtype=np.int32), 2)):
+        found = channels(groups, where, rail)
+        assert {channel.group for channel in found} == {0, 1}
+        for channel in found:
+            assert list(dict.fromkeys(channel.ranks // 2)) == ([0, 1, 2, 3] if channel.group == 0 else [4, 5])
