@@ -20,7 +20,11 @@ from .errors import InputError as InputError
 from .hierarchical import hierarchical_all_reduce as hierarchical_all_reduce
 from .layout import ParallelLayout as ParallelLayout
 from .nccl_channels import Channel as Channel, channels as channels
-from .nccl_peers import channels_per_peer as channels_per_peer, ring_connections as ring_connections
+from .nccl_peers import (
+    channels_per_peer as channels_per_peer,
+    communicator_channels as communicator_channels,
+    ring_connections as ring_connections,
+)
 from .proof import prove as prove
 from .ring import (
     ring_all_gather as ring_all_gather,

@@ -10,8 +10,11 @@ connection has ``NCCL_IB_QPS_PER_CONNECTION`` queue pairs, 1 by default.
 
 from collectives.errors import InputError
 
-# Of a communicator of HGX hosts, as measured there; assumed for racks.
+# Of a communicator of HGX hosts with 8 NICs of 400 Gb/s, as measured there.
 P2P_CHANNELS = 16
+# A NIC of this speed has two channels of a search (src/graph/search.cc), GB/s.
+_FAST_NIC_GBPS = 100.0
+_MOST_CHANNELS = 32
 # RCCL takes up to twice as many on MI300X (assumed; its tuning tables name 32 and more).
 RCCL_P2P_CHANNELS = 32
 _GBPS_A_CHANNEL = 14.0
@@ -76,16 +79,27 @@ def channels_per_peer(
     return channels
 
 
-def ring_connections(per_domain: int) -> int:
-    """Connections of a ring or tree from a GPU to the next domain over the network.
+def communicator_channels(per_domain: int, nic_GBps: float) -> int:
+    """Channels of a communicator over several domains.
 
-    A domain's GPUs search one channel for each NIC; they are doubled, and doubled again where there are fewer than 16
-    (``src/graph/connect.cc``, Hopper and later over several nodes, up to 4 compute channels a search channel, which a
-    fast NIC has two of): 8 with one GPU of a domain in the group, 2 with 8 and more.
+    Each NIC has one channel of the search, one of 800 Gb/s two; they are doubled, and doubled again where that gives no
+    more than 16 (``src/graph/search.cc``, ``src/graph/connect.cc``; Hopper and later): 16 on 8 NICs of 400 Gb/s, as
+    logs of H100 hosts say; 32 at most.  By reading the source; what a rack opens was not measured.
 
     Parameters
     ----------
     per_domain : int
-        Members of the group in a domain.
+        Members of the group, each with a NIC of its own, in the domain that has the fewest: ranks agree on the least.
+    nic_GBps : float
+        Network bandwidth of a GPU each way, GB/s.
     """
-    return max(2, min(8, 16 // max(per_domain, 1)))
+    searched = max(per_domain, 1) * (2 if nic_GBps >= _FAST_NIC_GBPS else 1)
+    return min(_MOST_CHANNELS, searched * (4 if searched <= 4 else 2))
+
+
+def ring_connections(per_domain: int, nic_GBps: float) -> int:
+    """Connections of a ring or tree from a GPU to the next domain over the network: its part of the channels.
+
+    Arguments as for `communicator_channels`: 2 with 8 GPUs of a domain and NICs of 400 Gb/s, 8 with one and 800 Gb/s.
+    """
+    return max(1, communicator_channels(per_domain, nic_GBps) // max(per_domain, 1))

@@ -109,7 +109,7 @@ def loads(
     with working("hash seeds"):
         distribution = None if seeds is None else over_hash_seeds(scenario, seeds)
     with working("numbers of flows"):
-        others = flow_sensitivity(scenario) if hashing.queue_pairs is None else ()
+        others = flow_sensitivity(scenario) if hashing.queue_pairs is None else None
     with working("linear program"):
         best = best_routing(scenario) if optimum and not analysis.loads.total.unrouted.pairs else None
     finish(

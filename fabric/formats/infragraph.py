@@ -131,6 +131,8 @@ def _topology(path: str | Path, graph: Any, gbps: dict[str, float | None]) -> tu
             continue
         for name in (name for list_ in components.values() for name in list_):
             node_of[name], port_of[name] = len(names), int(name.rsplit(".", 1)[1]) + 1
+            if port_of[name] > _MAX_IN_DEVICE:
+                raise InputError(f"{path}: {name}: expected a number below {_MAX_IN_DEVICE:,}")
         names.append(device)
         kinds.append(NVSWITCH if "switch" in components else SWITCH)
         hosts.append(UNKNOWN)

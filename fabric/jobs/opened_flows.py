@@ -8,15 +8,15 @@ from collectives.algorithm import Library
 from collectives.catalog import algorithm_of
 from collectives.demand import Groups
 from collectives.nccl_peers import (
-    P2P_CHANNELS,
     RCCL_P2P_CHANNELS,
     USUAL_VERSION,
     channels_per_peer,
+    communicator_channels,
     ring_connections,
     version_of,
 )
 from fabric.jobs.placement import Placement, domain_of_rank
-from fabric.jobs.span import span_of
+from fabric.jobs.span import fewest_per_domain, span_of
 from fabric.jobs.traffic import Traffic
 from fabric.topology import NIC, Topology
 
@@ -65,18 +65,21 @@ def opened_flows(
         return OpenedFlows(1, "hashed flows: each of the demand is one")
     n = placement.n_ranks
     groups = traffic.groups or Groups.consecutive(n, n)
-    exchange = traffic.collective is not None and _exchanges(traffic)
+    algorithm = None if traffic.collective is None else algorithm_of(traffic.collective, traffic.algorithm)
     name = "rccl, taken as nccl's" if library == "rccl" else f"nccl {version}"
-    span = span_of(groups, domain_of_rank(topology, placement))
-    if not exchange:
-        number = ring_connections(span.per_domain)
+    if algorithm is not None and library not in algorithm.libraries:
+        name = f"{library} has no {algorithm.name}, taken as {name}"
+    domain, gbps = domain_of_rank(topology, placement), _nic_gbps(topology, placement)
+    span, fewest = span_of(groups, domain), fewest_per_domain(groups, domain)
+    channels = communicator_channels(fewest, gbps / 8)
+    if algorithm is None or algorithm.tuning not in ("exchange", "gpu-exchange"):
+        number = ring_connections(fewest, gbps / 8)
         return OpenedFlows(
             number,
-            f"hashed flows: {number} from a GPU to the next of a ring or tree ({name}: 16 channels over the "
-            f"{span.per_domain} members of a domain, at most 8 a NIC; src/graph/connect.cc)",
+            f"hashed flows: {number} from a GPU to the next of a ring or tree ({name}: {channels} channels over the "
+            f"{fewest} members of the domain with the fewest; src/graph/connect.cc)",
         )
-    gbps = _nic_gbps(topology, placement)
-    p2p_channels = RCCL_P2P_CHANNELS if library == "rccl" else P2P_CHANNELS
+    p2p_channels = RCCL_P2P_CHANNELS if library == "rccl" else channels
     whole = channels_per_peer(gbps / 8, 1, 1, version, p2p_channels)
     number = channels_per_peer(gbps / 8, span.n_ranks, 1, version, p2p_channels)
     halved = f", halved from {whole} for {span.n_ranks:,} ranks on {p2p_channels} channels" if number < whole else ""
@@ -85,11 +88,6 @@ def opened_flows(
         f"hashed flows: {number} a pair, a channel each ({name}: 14 GB/s a channel on a NIC of {gbps / 8:g} GB/s"
         f"{halved}; src/graph/paths.cc)",
     )
-
-
-def _exchanges(traffic: Traffic) -> bool:
-    assert traffic.collective is not None
-    return algorithm_of(traffic.collective, traffic.algorithm).tuning in ("exchange", "gpu-exchange")
 
 
 def _nic_gbps(topology: Topology, placement: Placement) -> float:

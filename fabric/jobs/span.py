@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from collectives.demand import Groups, Int32Vector
+from collectives.demand import Groups, Int32Vector, Int64Vector
 
 
 @dataclass(frozen=True)
@@ -29,13 +29,30 @@ class Span:
 NOBODY = Span(0, 0, 0)
 
 
+def fewest_per_domain(groups: Groups, domain: Int32Vector) -> int:
+    """Members in the domain that has the fewest of a group that is in several; all where none is."""
+    own = _domain_of_member(groups, domain)
+    if own.size == 0:
+        return 0
+    n_domains = int(own.max()) + 1
+    places, members = np.unique(groups.member_group() * n_domains + own, return_counts=True)
+    group = places // n_domains
+    several = np.bincount(group)[group] > 1
+    return int(members[several].min()) if several.any() else int(members.max())
+
+
+def _domain_of_member(groups: Groups, domain: Int32Vector) -> Int64Vector:
+    """Domain of each member, (n_members,) int64: those without one are each in a domain of their own."""
+    own = domain[groups.rank].astype(np.int64)
+    lone = int(own.max(initial=-1)) + 1 + groups.rank
+    return np.where(own >= 0, own, lone).astype(np.int64)
+
+
 def span_of(groups: Groups, domain: Int32Vector) -> Span:
     """The span of groups whose ranks are in `domain`, (n_ranks,) int32, -1 where there is none."""
     if groups.n_members == 0:
         return NOBODY
-    own = domain[groups.rank].astype(np.int64)
-    lone = int(own.max(initial=-1)) + 1 + groups.rank
-    own = np.where(own >= 0, own, lone)
+    own = _domain_of_member(groups, domain)
     place = groups.member_group() * (int(own.max()) + 1) + own
     places, members = np.unique(place, return_counts=True)
     domains = np.bincount(places // (int(own.max()) + 1))

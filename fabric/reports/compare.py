@@ -24,7 +24,6 @@ from fabric.reports.loads import (
 )
 from fabric.reports.tables import Table
 from fabric.reports.words import number_text, ratio_text, seconds_text
-from fabric.routing.policies import Ecmp
 from fabric.studies.analysis import Analysis, summarize
 from fabric.studies.flow_sensitivity import FlowPoint
 from fabric.studies.hotspots import TierSummary, worst_imbalance
@@ -266,15 +265,13 @@ def ladder_report(
         NAIVE_PLACEMENTS[naive.design.placement],
         *naive.analysis.scenario.flows,
     )
-    routing = naive.analysis.routing
-    opened = routing.flows_a_pair if isinstance(routing, Ecmp) else 1
     panels = (panel_of("naive", naive.analysis), panel_of("rail-aware", best.analysis))
     written = None if figure is None else str(figure)
     return Report(
         compare_document(rungs, written, assumptions, flows),
         [ladder_table(rungs, title)],
         ladder_verdict(rungs),
-        notes=[*ladder_notes(rungs, written), *flow_notes(flows, "the naive design's time", opened)],
+        notes=[*ladder_notes(rungs, written), *flow_notes(flows, "the naive design's time", naive.analysis.scenario)],
         assumptions=assumptions,
         headlines=[
             Headline(name, one.time_s, one.busbw_GBps, one.over_bound, one.analysis.imbalance)

@@ -22,7 +22,7 @@ from fabric.routing.loads import LinkLoads
 from fabric.routing.policies import Ecmp, Routing
 from fabric.scenario import PXN, Scenario
 from fabric.studies.analysis import Analysis, HashSeeds, Sample, summarize
-from fabric.studies.flow_sensitivity import FlowPoint
+from fabric.studies.flow_sensitivity import FlowPoint, too_many
 from fabric.studies.verdicts.loads import loads_verdict
 
 # Hot links that a JSON document lists at most: assumed to be more than anybody reads; a CSV file has all.
@@ -118,7 +118,7 @@ def loads_report(
     figure: Path | None = None,
     csv: Path | None = None,
     infragraph: Path | None = None,
-    flows: tuple[FlowPoint, ...] = (),
+    flows: tuple[FlowPoint, ...] | None = None,
 ) -> Report:
     """What `loads` has to say, with the files that are asked for.
 
@@ -132,8 +132,8 @@ def loads_report(
         Hotspots in the table.
     figure, csv, infragraph : path, optional
         Files to write.
-    flows : tuple of FlowPoint
-        As `flow_sensitivity` returns them.
+    flows : tuple of FlowPoint, optional
+        As `flow_sensitivity` returns them; None: nobody asks.
     """
     scenario, total = analysis.scenario, analysis.loads.total
     bounds = tuple(one for one in (analysis.bound, best_routing) if one is not None and one.time_s > 0)
@@ -143,19 +143,22 @@ def loads_report(
     if infragraph is not None:
         files |= annotated(analysis.topology, total.bytes, infragraph)
     return Report(
-        loads_document(analysis, seeds, bounds, assumptions, flows),
+        loads_document(analysis, seeds, bounds, assumptions, flows or ()),
         loads_tables(analysis, seeds, bounds, top),
         loads_verdict(analysis, seeds),
-        notes=flow_notes(flows, "the time", analysis.routing.flows_a_pair if isinstance(analysis.routing, Ecmp) else 1),
+        notes=[] if flows is None else flow_notes(flows, "the time", scenario),
         assumptions=assumptions,
         headlines=(headline_of("loads", analysis),),
         files=files,
     )
 
 
-def flow_notes(points: Sequence[FlowPoint], what: str, own: int) -> list[str]:
-    """What other numbers of flows a pair would give, where they decide; `own`: the number that was studied."""
+def flow_notes(points: Sequence[FlowPoint], what: str, scenario: Scenario) -> list[str]:
+    """What other numbers of flows a pair would give a scenario, where they decide; or that there are too many."""
     times = [point.time_s for point in points]
+    if not points and too_many(scenario):
+        return ["flows a pair: what other numbers would give takes too long here; --queue-pairs N tries one"]
+    own = scenario.routing.flows_a_pair if isinstance(scenario.routing, Ecmp) else 1
     if not times or max(times) < FLOWS_DECIDE * min(times):
         return []
     each = [f"{seconds_text(one.time_s)} with {one.flows}{' (here)' if one.flows == own else ''}" for one in points]

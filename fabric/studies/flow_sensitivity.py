@@ -1,5 +1,6 @@
 """What the number of hashed flows a pair decides: the same job with fewer and more of them."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from collectives.demand import Flows, Reduction
@@ -31,7 +32,7 @@ class FlowPoint:
 def flow_sensitivity(scenario: Scenario, numbers: tuple[int, ...] = NUMBERS) -> tuple[FlowPoint, ...]:
     """Times of a hashed job over numbers of flows a pair, its own among them.
 
-    Nothing where the routing does not hash, or where that would be too many flows.
+    Nothing where the routing does not hash, or where that would be too many flows: `too_many`.
 
     Parameters
     ----------
@@ -42,9 +43,14 @@ def flow_sensitivity(scenario: Scenario, numbers: tuple[int, ...] = NUMBERS) -> 
     if not isinstance(routing, Ecmp):
         return ()
     wanted = sorted({*numbers, routing.flows_a_pair})
-    if pairs_of(scenario) * sum(wanted) > MOST_FLOWS:
+    if too_many(scenario, wanted):
         return ()
     return tuple(FlowPoint(number, _time_s(scenario, replace(routing, queue_pairs=number))) for number in wanted)
+
+
+def too_many(scenario: Scenario, numbers: Iterable[int] = NUMBERS) -> bool:
+    """Whether hashing so many flows a pair one after the other takes too long to be done unasked."""
+    return isinstance(scenario.routing, Ecmp) and pairs_of(scenario) * sum(numbers) > MOST_FLOWS
 
 
 def _time_s(scenario: Scenario, routing: Ecmp) -> float:

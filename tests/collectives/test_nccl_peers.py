@@ -2,7 +2,7 @@
 
 import pytest
 
-from collectives import InputError, channels_per_peer, ring_connections
+from collectives import InputError, channels_per_peer, communicator_channels, ring_connections
 
 
 @pytest.mark.parametrize(("nodes", "channels"), [(2, 4), (4, 4), (8, 2), (10, 1), (16, 1), (32, 1)])
@@ -31,9 +31,26 @@ def test_never_fewer_than_nics_before_halving():
     assert channels_per_peer(12.5, 8, n_nics=4) == 4
 
 
-@pytest.mark.parametrize(("per_domain", "connections"), [(1, 8), (2, 8), (4, 4), (8, 2), (16, 2), (64, 2)])
-def test_rings_have_16_channels_over_the_nics_of_a_host(per_domain, connections):
-    assert ring_connections(per_domain) == connections
+@pytest.mark.parametrize(
+    ("per_domain", "nic_GBps", "channels", "connections"),
+    # 16 on hosts of 8 NICs of 400 Gb/s, as their logs say; the rest by reading the source.
+    [
+        (1, 50.0, 4, 4),
+        (2, 50.0, 8, 4),
+        (4, 50.0, 16, 4),
+        (8, 50.0, 16, 2),
+        (16, 50.0, 32, 2),
+        (64, 50.0, 32, 1),
+        (1, 100.0, 8, 8),
+        (2, 100.0, 16, 8),
+        (4, 100.0, 16, 4),
+        (8, 100.0, 32, 4),
+        (64, 100.0, 32, 1),
+    ],
+)
+def test_channels_of_a_communicator_and_its_rings(per_domain, nic_GBps, channels, connections):
+    assert communicator_channels(per_domain, nic_GBps) == channels
+    assert ring_connections(per_domain, nic_GBps) == connections
 
 
 @pytest.mark.parametrize("version", ["", "2", "2.x", "two.29", "2.29.2.1"])

@@ -112,6 +112,14 @@ def test_a_cable_without_bandwidth_is_refused(tmp_path):
         read_infragraph(path)
 
 
+def test_an_infragraph_port_of_ten_digits_is_refused_by_name(tmp_path):
+    document = infragraph_text(infragraph_documents(build(read_preset("hgx-b200-64")))[0])
+    path = tmp_path / "ports.infragraph.json"
+    path.write_text(document.replace("port[11]", "port[9999999992]"))
+    with pytest.raises(InputError, match=r"ports\.infragraph\.json: .*9999999992.*expected"):
+        read_infragraph(path)
+
+
 @settings(deadline=None, max_examples=25)
 @given(st.data())
 def test_damaged_infragraph_is_read_or_refused(tmp_path_factory, data):

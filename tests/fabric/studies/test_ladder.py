@@ -10,6 +10,7 @@ from fabric.builders.description import FabricDescription, Hosts, Leaf, ScaleUp,
 from fabric.jobs.placement import domain_of_rank, packed, rail_of_rank
 from fabric.jobs.requests import Collective
 from fabric.jobs.rule import PlacementRule
+from fabric.reports.loads import loads_report
 from fabric.routing.link_loads import schedule_loads
 from fabric.routing.policies import Adaptive, DModK, Ecmp
 from fabric.scenario import Scenario
@@ -129,3 +130,13 @@ def test_flows_a_pair_decide_where_hashes_collide():
         assert point.time_s == alone.time_s
     assert points[0].time_s > points[-1].time_s
     assert flow_sensitivity(scenario.routed(Adaptive())) == ()
+
+
+def test_too_many_flows_are_not_tried_unasked_and_said(monkeypatch):
+    monkeypatch.setattr("fabric.studies.flow_sensitivity.MOST_FLOWS", 1000)
+    tight = Path(__file__).parents[3] / "examples" / "tight-64.toml"
+    scenario = Scenario.of(tight, Collective("all-to-all"), routing=Ecmp())
+    assert flow_sensitivity(scenario) == ()
+    (note,) = loads_report(analyse(scenario), flows=()).notes
+    assert "takes too long here; --queue-pairs N tries one" in note
+    assert not loads_report(analyse(scenario)).notes
