@@ -127,3 +127,12 @@ def test_links_that_lead_nowhere_are_found(tmp_path, link, problem):
     (tmp_path / "other.html").write_text('<h1 id="here">')
     (tmp_path / "page.html").write_text(f'<h1 id="top"><a href="{link}">x</a>')
     assert list(bad_links(tmp_path)) == ([f"page.html: {link}: {problem}"] if problem else [])
+
+
+def test_the_readme_quotes_the_whole_validation():
+    """The table of predictions beside measurements is the same where it is quoted."""
+    command = "    $ python -m benchmarks.validation\n"
+    readme, time = ((ROOT / name).read_text().split(command)[1] for name in ("README.md", "docs/time.md"))
+    quoted, whole = readme.split("\n## Speed")[0].strip(), time.split("![Predicted")[0].strip()
+    assert quoted == whole
+    assert "not predicted" in whole
