@@ -1,7 +1,7 @@
 """What a library gets out of each generation of GPUs and the links inside their domains."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from collectives.errors import InputError
 from collectives.suggestion import hint
@@ -57,6 +57,24 @@ class Generation:
     source: str = "NCCL"
 
 
+# ROCm/rocm-systems 03a89144, projects/rccl.  efficiency: src/graph/topo.h, GFX94X_XGMI_WIDTH, 48 of a link's 64 GB/s,
+# which AMD says too (Understanding RCCL Bandwidth and xGMI Performance on AMD Instinct MI300X, 2025); MI355X is assumed
+# to reach as much of its 76.8.  ll_GBps, post_s: src/graph/tuning.cc.  No limit of a tree's channel is known (assumed).
+_CDNA3 = Generation(
+    "cdna3",
+    "xGMI of MI300X (CDNA 3)",
+    (3584.0,),
+    48 / 64,
+    0.0,
+    0.0,
+    0.0,
+    0.0,
+    (27.0, 31.0, 31.0),
+    (math.inf, math.inf, math.inf),
+    2e-6,
+    "RCCL",
+)
+
 # NVIDIA/nccl 5067397.  efficiency: src/graph/topo.h, SM70, SM80, SM90 and SM100_NVLINK_BW times a GPU's links over
 # their nominal speed; nvls_efficiency: src/graph/tuning.cc, nvlsEfficiency; ll_GBps: llMaxBws, of Intel hosts but for
 # Ampere (DGX A100 has AMD processors); tree_GBps: perChMaxTreeBws; post_s: getNetOverhead.
@@ -66,10 +84,6 @@ class Generation:
 # 64 MiB where 270 us are latency and full speed) and to one rack of GB200 (coreweave/nccl-tests, 512 MiB to 8 GiB);
 # level_bytes to two p5 (KeitaW/p5-nccl-test-2024-07-19, 64 MiB to 1 GiB) and to 2 and 20 racks of GB200;
 # rack_nvls_efficiency to the largest sizes of a rack, 835 to 850 GB/s (GB200) and 937 GB/s (GB300).
-#
-# ROCm/rocm-systems 03a89144, projects/rccl.  efficiency: src/graph/topo.h, GFX94X_XGMI_WIDTH, 48 of a link's 64 GB/s,
-# which AMD says too (Understanding RCCL Bandwidth and xGMI Performance on AMD Instinct MI300X, 2025); MI355X is assumed
-# to reach as much of its 76.8.  ll_GBps, post_s: src/graph/tuning.cc.  No limit of a tree's channel is known (assumed).
 GENERATIONS = (
     Generation(
         "volta",
@@ -123,33 +137,13 @@ GENERATIONS = (
         (70.0, 42.8, 24.0),
         1e-6,
     ),
-    Generation(
-        "cdna3",
-        "xGMI of MI300X (CDNA 3)",
-        (3584.0,),
-        48 / 64,
-        0.0,
-        0.0,
-        0.0,
-        0.0,
-        (27.0, 31.0, 31.0),
-        (math.inf, math.inf, math.inf),
-        2e-6,
-        "RCCL",
-    ),
-    Generation(
-        "cdna4",
-        "xGMI of MI355X (CDNA 4)",
-        (4300.8,),
-        48 / 64,
-        0.0,
-        0.0,
-        0.0,
-        0.0,
-        (27.0, 31.0, 31.0),
-        (math.inf, math.inf, math.inf),
-        2e-6,
-        "RCCL, assumed as CDNA 3",
+    _CDNA3,
+    replace(
+        _CDNA3,
+        key="cdna4",
+        name="xGMI of MI355X (CDNA 4)",
+        gpu_gbps=(4300.8,),
+        source="RCCL, assumed as CDNA 3",
     ),
 )
 KEYS = tuple(one.key for one in GENERATIONS)
