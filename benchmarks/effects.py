@@ -24,7 +24,6 @@ from fabric.builders.description import FabricDescription, Hosts, Leaf, ScaleUp,
 from fabric.topology import ISL, NIC, UP, Cables
 
 SEEDS = 20
-GIB = float(1 << 30)
 
 
 @dataclass(frozen=True)

@@ -28,27 +28,25 @@ COLLECTIVES = {
     "moe_dispatch": "all-to-all",
     "moe_combine": "all-to-all",
 }
-# Speed of a GPU inside its domain, Gbit/s each way, and its generation where the speed does not tell it; the first that
-# the row's name contains.  H800 has 8 of Hopper's 18 links.
-GPUS: tuple[tuple[str, float | None, str | None], ...] = (
-    ("GB300", 7200.0, None),
-    ("GB200", 7200.0, None),
-    ("B300", 7200.0, None),
-    ("B200", 7200.0, None),
-    ("H800", 1600.0, "hopper"),
-    ("SM90", 1600.0, "hopper"),
-    ("H100", 3600.0, None),
-    ("H200", 3600.0, None),
-    ("H20", 3600.0, None),
-    ("A100", 2400.0, None),
-    ("GB10", None, None),
-)
-# A host of these is a mesh of direct links, of such speed in all: GH200 3 x 6 links of NVLink 4, MI300X and MI355X 7
-# links of xGMI.
-MESHES: tuple[tuple[str, float, str], ...] = (
-    ("GH200", 3600.0, "hopper"),
-    ("MI300X", 3584.0, "cdna3"),
-    ("MI355X", 4300.8, "cdna4"),
+# Speed of a GPU inside its domain, Gbit/s each way, its generation where the speed does not tell it, and what joins the
+# domain; the first that the row's name contains.  H800 has 8 of Hopper's 18 links; GH200 3 x 6 direct ones, MI300X and
+# MI355X 7 of xGMI.
+Link = tuple[float | None, str | None, str]
+GPUS: tuple[tuple[str, Link], ...] = (
+    ("GH200", (3600.0, "hopper", "mesh")),
+    ("MI300X", (3584.0, "cdna3", "mesh")),
+    ("MI355X", (4300.8, "cdna4", "mesh")),
+    ("GB300", (7200.0, None, "switch")),
+    ("GB200", (7200.0, None, "switch")),
+    ("B300", (7200.0, None, "switch")),
+    ("B200", (7200.0, None, "switch")),
+    ("H800", (1600.0, "hopper", "switch")),
+    ("SM90", (1600.0, "hopper", "switch")),
+    ("H100", (3600.0, None, "switch")),
+    ("H200", (3600.0, None, "switch")),
+    ("H20", (3600.0, None, "switch")),
+    ("A100", (2400.0, None, "switch")),
+    ("GB10", (None, None, "switch")),
 )
 # The links of its 8 dies are of several speeds.
 UNEQUAL = "MI250X"
@@ -148,25 +146,19 @@ def scenario_of(
     per_host: int,
     hosts_per_domain: int,
     nic_gbps: float,
-    nvlink: tuple[float | None, str | None],
+    nvlink: Link,
     technology: str,
     collective: str,
     algorithm: str,
-    mesh: bool = False,
 ) -> rs.Scenario:
     """A job that fills a fabric of a leaf for each rail, without oversubscription."""
     hosts = -(-n_gpus // (per_host * hosts_per_domain)) * hosts_per_domain
     known: Any = {"technology": technology}
-    gbps, key = nvlink
+    gbps, key, kind = nvlink
     scale_up: Any = (
         None
         if gbps is None
-        else {
-            "hosts_per_domain": hosts_per_domain,
-            "gpu_gbps": gbps,
-            "generation": key,
-            "kind": "mesh" if mesh else "switch",
-        }
+        else {"hosts_per_domain": hosts_per_domain, "gpu_gbps": gbps, "generation": key, "kind": kind}
     )
     description = FabricDescription(
         fabric=Hosts(name="measured", hosts=hosts, gpus_per_host=per_host, gpu_gbps=nic_gbps, **known),
@@ -219,8 +211,7 @@ def point_of(row: dict[str, str]) -> Point | str:
         return f"{row['collective']}: no collective of railscope"
     if UNEQUAL in row["gpu"]:
         return "a host of links of unequal speed"
-    mesh = next(((gbps, key) for name, gbps, key in MESHES if name in row["gpu"]), None)
-    known = mesh or next(((gbps, key) for name, gbps, key in GPUS if name in row["gpu"]), None)
+    known = next((link for name, link in GPUS if name in row["gpu"]), None)
     if known is None:
         return f"{row['gpu']}: NVLink speed not given"
     where = row["nodes_or_racks"]
@@ -240,7 +231,6 @@ def point_of(row: dict[str, str]) -> Point | str:
         next((name for part, name in TECHNOLOGIES if part in row["fabric"]), "infiniband"),
         collective,
         algorithm if moe else rs.algorithm_of(collective).name,
-        mesh is not None,
     )
     costs = costs_of(scenario, algorithm)
     (best,) = rs.predict(collective, n, (size,), costs, scenario.model, best_only=True)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from collectives.demand import AllToAll, BoolVector, FloatVector, Flows, Groups, Int32Vector, Int64Vector, Reduction
+from collectives.domains import lone_apart
 from collectives.errors import InputError
 from collectives.ring import group_bytes, ring_all_reduce
 from collectives.schedule import Phase, Schedule
@@ -218,8 +219,7 @@ def levels(groups: Groups, bytes: float, domain: Int32Vector, rail: Int32Vector,
         raise InputError(f"channels: expected an integer >= 1, got {n_heads}")
     rank, group = groups.rank, groups.member_group()
     buffers = group_bytes(groups, bytes)
-    its_domain = domain[rank].astype(np.int64)
-    its_domain = np.where(its_domain >= 0, its_domain, int(its_domain.max(initial=-1)) + 1 + np.arange(rank.size))
+    its_domain = lone_apart(domain[rank])
     # NCCL numbers nodes as ranks name them first (initTransportsRank, src/init.cc), wherever they are in the fabric.
     label = group * (int(its_domain.max(initial=0)) + 1) + its_domain
     _, first, which = np.unique(label, return_index=True, return_inverse=True)

@@ -90,15 +90,16 @@ class _Fold:
     member : (core,) int64
         Who stands in each place.
     edge : (core + 1,) int64
-        Where the blocks of each place begin: a block for each member that it stands for.
+        Where the blocks of each place begin: one for each member that it stands for, or one in all.
     """
 
-    def __init__(self, n: int) -> None:
+    def __init__(self, n: int, block_a_place: bool = False) -> None:
         self.n = n
         self.core = 1 << (n.bit_length() - 1)
         self.rest = n - self.core
         self.member = np.array([2 * p + 1 if p < self.rest else p + self.rest for p in range(self.core)], np.int64)
-        self.edge = np.array([2 * p if p < self.rest else p + self.rest for p in range(self.core + 1)], np.int64)
+        place = np.arange(self.core + 1, dtype=np.int64)
+        self.edge = place if block_a_place else place + np.minimum(place, self.rest)
 
     def in_step(self, everything: bool, combine: bool) -> list[Step]:
         """Even members hand their block (or all) to the odd one behind."""
@@ -159,8 +160,7 @@ def halving_doubling_all_reduce(n: int) -> Program:
     R. Rabenseifner: Optimization of collective reduction operations, ICCS 2004: the buffer is cut in 2^k blocks
     whatever the number of members; those that are folded away hand in all of it and get all of it back.
     """
-    fold = _Fold(n)
-    fold.edge = np.arange(fold.core + 1, dtype=np.int64)
+    fold = _Fold(n, block_a_place=True)
     everything = fold.edge[:-1]
     steps = (*fold.in_step(True, True), *fold.halving(), *fold.doubling(), *fold.out_step(lambda member: everything))
     return Program(n, fold.core, steps)

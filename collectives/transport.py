@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from collectives.demand import AllToAll, Demand, Flows, Groups, Int32Vector, Int64Vector
+from collectives.domains import lone_apart
 from collectives.errors import InputError
 from collectives.schedule import Schedule
 
@@ -125,8 +126,7 @@ def _all_to_all(demand: AllToAll, domain: Int32Vector, rail: Int32Vector) -> lis
     n, n_groups = rank.size, demand.groups.n_groups
     member = np.arange(n)
     its_domain, its_rail = domain[rank].astype(np.int64), rail[rank].astype(np.int64)
-    # Every member without a domain is a block of its own.
-    block = np.where(its_domain >= 0, its_domain, int(its_domain.max(initial=-1)) + 1 + member)
+    block = lone_apart(domain[rank])
     n_blocks = int(block.max(initial=-1)) + 1
     place = np.where(its_domain >= 0, group * n_blocks + block, -1)
     spots = _Spots.of(place, its_rail)

@@ -346,6 +346,7 @@ def time_model(
         latency_factor,
         bandwidth_factor,
         scale_up.generation if scale_up is not None else None,
+        bool(fabric.topology.in_mesh.any()),
     )
 
 

@@ -25,11 +25,20 @@ from itertools import chain, product
 import numpy as np
 
 from collectives.bandwidth import known_collective
-from collectives.demand import AllToAll, Demand, FloatVector, Flows, Groups, Int32Vector, Int64Vector, Reduction
+from collectives.demand import (
+    AllToAll,
+    BoolVector,
+    Demand,
+    FloatVector,
+    Flows,
+    Groups,
+    Int32Vector,
+    Int64Vector,
+    Reduction,
+)
 from collectives.errors import InputError
 from collectives.schedule import Schedule
 from fabric.routing.layer import sums_of
-from fabric.topology import UNKNOWN
 
 # Differences of sums below this part of them are rounding: a sum of a thousand terms is off by 1e-13 of itself at most
 # (each addition by 2**-53).  Assumed to hold for larger ones too, whose errors cancel.
@@ -47,16 +56,16 @@ class CutDemand:
     ----------
     out, into : (n_parts,) float64
         What must leave, and enter, each part.
-    cluster : (n_parts,) int64
-        Parts that can help one another have one number: that of the first of them.
-    in_all : (n_parts,) float64
-        What must cross between the parts of a cluster in all, at its number; 0 where `out` and `into` say as much.
+    of_job : (n_parts,) bool
+        Parts with members, which can help one another.
+    in_all : float
+        What must cross between these in all; 0 where `out` and `into` say as much.
     """
 
     out: FloatVector
     into: FloatVector
-    cluster: Int64Vector
-    in_all: FloatVector
+    of_job: BoolVector
+    in_all: float
 
 
 def cut_demand(
@@ -83,9 +92,9 @@ def cut_demand(
         If the collective is unknown, or nothing is said here of what it must move.
     """
     known_collective(collective)
-    nothing, apart = np.zeros(n_parts), np.arange(n_parts)
+    of_job = np.bincount(label, minlength=n_parts) > 0
     if collective == "send-recv":
-        return CutDemand(*_to_next(groups, label, n_parts, size), apart, nothing)
+        return CutDemand(*_to_next(groups, label, n_parts, size), of_job, 0.0)
     group = groups.member_group()
     pairs, counts = np.unique(group * n_parts + label, return_counts=True)
     of_group, part = pairs // n_parts, pairs % n_parts
@@ -111,12 +120,9 @@ def cut_demand(
         )
     out, into = (sums_of(part, values, n_parts) for values in out_and_into[collective])
     if collective != "all-reduce" or in_network:
-        return CutDemand(out, into, apart, nothing)
-    cluster = apart.copy()
-    cluster[part] = part.min(initial=n_parts)
+        return CutDemand(out, into, of_job, 0.0)
     # 2 (k - 1) B of each group: 2 B for each of its parts but one.
-    first = np.diff(of_group, prepend=-1) > 0
-    return CutDemand(out, into, cluster, sums_of(cluster[part], np.where(first, 0.0, 2.0 * size), n_parts))
+    return CutDemand(out, into, of_job, 2.0 * size * (pairs.size - np.count_nonzero(groups.sizes)))
 
 
 def _to_next(groups: Groups, label: Int64Vector, n_parts: int, size: float) -> tuple[FloatVector, FloatVector]:
@@ -205,12 +211,6 @@ def steps_of(schedule: Schedule) -> list[Together]:
     """What runs at once: each phase by itself, or all of a pipeline."""
     phases = [tuple((float(phase.repeat), demand) for demand in phase.demands) for phase in schedule.phases]
     return phases if schedule.overlap == "sequential" else [tuple(chain.from_iterable(phases))]
-
-
-def lone_apart(domain: Int32Vector) -> Int64Vector:
-    """Domain of each endpoint, those without one in a domain of their own, (n_endpoints,) int64."""
-    lone = int(domain.max(initial=-1)) + 1 + np.arange(domain.size)
-    return np.where(domain != UNKNOWN, domain, lone).astype(np.int64)
 
 
 def numbered(values: Int64Vector) -> Int64Vector:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from collectives.demand import FloatVector, Groups, Int32Vector, Int64Vector, Reduction
+from collectives.domains import lone_apart
 from collectives.schedule import Schedule
 from fabric.bounds.cut_demand import (
     ROUNDING,
@@ -21,7 +22,6 @@ from fabric.bounds.cut_demand import (
     Together,
     cut_demand,
     leaving_bytes,
-    lone_apart,
     numbered,
     reversed_demand,
     steps_of,
@@ -175,11 +175,9 @@ class _Cut:
         return float((volume[linked] / gbps[linked]).max(initial=0.0)) * 8e-9
 
     def seconds_in_all(self, crossing: CutDemand) -> float:
-        """The longest time of a cluster's bytes, whichever of its parts they cross between."""
-        out, into = (sums_of(crossing.cluster, gbps, self.n_parts) for gbps in (self.out_gbps, self.in_gbps))
-        gbps = np.minimum(out, into)
-        linked = gbps > 0
-        return float((crossing.in_all[linked] / gbps[linked]).max(initial=0.0)) * 8e-9
+        """Time of what must cross between the parts of the job in all, whichever of them it crosses between."""
+        gbps = min(float(one[crossing.of_job].sum()) for one in (self.out_gbps, self.in_gbps))
+        return crossing.in_all / gbps * 8e-9 if gbps > 0 else 0.0
 
 
 def _cuts(topology: Topology, placement: Placement, links: BoolVector) -> tuple[_Cut, ...]:

@@ -7,10 +7,11 @@ a domain, the network between domains), shortest or not, that do not pass a thir
 import numpy as np
 
 from collectives.demand import Flows, Int32Vector, Int64Vector, Reduction
+from collectives.domains import lone_apart
 from collectives.errors import InputError
 from collectives.schedule import Schedule
 from fabric._kernels.arrays import FloatMatrix
-from fabric.bounds.cut_demand import Together, leaving_bytes, lone_apart, reversed_demand, steps_of
+from fabric.bounds.cut_demand import Together, leaving_bytes, reversed_demand, steps_of
 from fabric.bounds.cuts import ANY_ROUTING, Bound
 from fabric.jobs.placement import Placement
 from fabric.routing.pairs import pairs_in_blocks

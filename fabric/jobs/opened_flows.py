@@ -16,7 +16,7 @@ from collectives.nccl_peers import (
     version_of,
 )
 from fabric.jobs.placement import Placement, domain_of_rank
-from fabric.jobs.span import fewest_per_domain, span_of
+from fabric.jobs.span import span_of
 from fabric.jobs.traffic import Traffic
 from fabric.topology import NIC, Topology
 
@@ -69,15 +69,14 @@ def opened_flows(
     name = "rccl, taken as nccl's" if library == "rccl" else f"nccl {version}"
     if algorithm is not None and library not in algorithm.libraries:
         name = f"{library} has no {algorithm.name}, taken as {name}"
-    domain, gbps = domain_of_rank(topology, placement), _nic_gbps(topology, placement)
-    span, fewest = span_of(groups, domain), fewest_per_domain(groups, domain)
-    channels = communicator_channels(fewest, gbps / 8)
+    span, gbps = span_of(groups, domain_of_rank(topology, placement)), _nic_gbps(topology, placement)
+    channels = communicator_channels(span.fewest, gbps / 8)
     if algorithm is None or algorithm.tuning not in ("exchange", "gpu-exchange"):
-        number = ring_connections(fewest, gbps / 8)
+        number = ring_connections(span.fewest, gbps / 8)
         return OpenedFlows(
             number,
             f"hashed flows: {number} from a GPU to the next of a ring or tree ({name}: {channels} channels over the "
-            f"{fewest} members of the domain with the fewest; src/graph/connect.cc)",
+            f"{span.fewest} members of the domain with the fewest; src/graph/connect.cc)",
         )
     p2p_channels = RCCL_P2P_CHANNELS if library == "rccl" else channels
     whole = channels_per_peer(gbps / 8, 1, 1, version, p2p_channels)

@@ -54,14 +54,13 @@ def check_tables(given: OpenedFabric, health: Health, top: int) -> list[Table]:
         names = ("tier", "links", "used", "mean", "max", "max/mean")
         lines = []
         for tier in health.routes:
-            mean = tier.bytes / tier.used if tier.used else 0.0
-            most = number_text(None if tier.imbalance is None else tier.imbalance * mean, ",.6g")
+            most = number_text(None if tier.imbalance is None else tier.imbalance * tier.mean_bytes, ",.6g")
             lines.append(
                 (
                     tier_text(tier.name, tier.direction),
                     f"{tier.links:,}",
                     f"{tier.used:,}",
-                    f"{mean:,.6g}",
+                    f"{tier.mean_bytes:,.6g}",
                     most,
                     number_text(tier.imbalance, ".3f"),
                 )

@@ -225,13 +225,12 @@ def over_hash_seeds(scenario: Scenario, n_seeds: int) -> HashSeeds:
     if not isinstance(routing, Ecmp):
         raise InputError(f"hash seeds: {routing.name} does not hash; expected ecmp")
     topology, placement = scenario.topology, scenario.placement
-    counted = links_in_job(topology, placement)
     times, imbalances = [], []
     for seed in range(routing.seed, routing.seed + n_seeds):
         seeded = replace(routing, seed=seed)
         loads = schedule_loads(topology, scenario.schedule, placement, seeded, scenario.n_threads)
         times.append(loads.bottleneck_time_s)
-        imbalances.append(worst_imbalance(tier_summaries(loads.total, counted)))
+        imbalances.append(worst_imbalance(tier_summaries(loads.total)))
     known = tuple(value for value in imbalances if value is not None)
     return HashSeeds(routing.seed, n_seeds, Sample(tuple(times)), Sample(known))
 

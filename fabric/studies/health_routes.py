@@ -146,7 +146,7 @@ def unbalanced(routes: tuple[TierSummary, ...]) -> list[Finding]:
     """Tiers between switches where a link has far more routes than the mean, or none."""
     rows = [tier for tier in routes if tier.kind == "isl"]
     uneven = [
-        f"{tier.name} {tier.direction}: max {tier.imbalance:.2f} times the mean of {tier.bytes / tier.used:.4g} routes"
+        f"{tier.name} {tier.direction}: max {tier.imbalance:.2f} times the mean of {tier.mean_bytes:.4g} routes"
         for tier in rows
         if tier.imbalance is not None and tier.imbalance > DEFAULT_THRESHOLD
     ]

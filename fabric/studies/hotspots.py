@@ -69,6 +69,11 @@ class TierSummary:
     imbalance: float | None
     hot_share: float
 
+    @property
+    def mean_bytes(self) -> float:
+        """Of the links that carry anything."""
+        return self.bytes / self.used if self.used else 0.0
+
 
 @dataclass(frozen=True)
 class Hotspot:

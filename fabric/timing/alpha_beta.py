@@ -17,8 +17,9 @@ import numpy as np
 from collectives.algorithm import Algorithm, Tuning
 from collectives.bandwidth import bus_factor
 from collectives.demand import AllToAll, BoolVector, Demand, FloatVector, Flows, Groups, Int32Vector
+from collectives.domains import lone_apart
 from collectives.schedule import Phase, Schedule
-from fabric.bounds.cut_demand import joint, lone_apart
+from fabric.bounds.cut_demand import joint
 from fabric.jobs.placement import Placement
 from fabric.jobs.span import NOBODY, Span, span_of
 from fabric.routing.link_loads import ScheduleLoads
@@ -313,7 +314,7 @@ def _messages(demand: Demand, domain: Int32Vector) -> tuple[int, int]:
     if not isinstance(demand, AllToAll):
         return 1, 1
     group = demand.groups.member_group()
-    place = joint(group, lone_apart(domain)[demand.groups.rank])
+    place = joint(group, lone_apart(domain[demand.groups.rank]))
     far = near = 0
     sends, receives = demand.send > 0, demand.receive > 0
     for own, others in ((sends, receives), (receives, sends)):

@@ -262,6 +262,7 @@ def model_for(
     latency_factor: float = 1.0,
     bandwidth_factor: float = 1.0,
     generation: str | None = None,
+    mesh: bool = False,
 ) -> tuple[TimeModel, list[str]]:
     """The model of a fabric, and where each of its parameters comes from, in words.
 
@@ -277,6 +278,8 @@ def model_for(
         As in `TimeModel`.
     generation : str, optional
         Of the GPUs, where the fabric says it: see `generation_of`.
+    mesh : bool
+        Direct links join the domains, without switches that could add.
 
     Raises
     ------
@@ -331,8 +334,8 @@ def model_for(
         # Where a description gives a host's, a rack's is less by as much as in the table.
         rack_nvls = nvls * (its.rack_nvls_efficiency / its.nvls_efficiency if its.nvls_efficiency else 1.0)
         fill_bytes, level_bytes = its.fill_bytes, its.level_bytes
-        added = f"{nvls:.0%} of that in a host, {rack_nvls:.0%} in a rack" if nvls else "none: they do not add"
-        if its.source == "NCCL":
+        if not mesh:
+            added = f"{nvls:.0%} of that in a host, {rack_nvls:.0%} in a rack" if nvls else "none: they do not add"
             notes.append(f"NVLink switches that add: {added} ({from_where})")
         if own is None:
             peer_s = PEER_S

@@ -9,7 +9,7 @@ from collectives.errors import InputError
 from fabric.jobs.placement import Placement
 from fabric.routing.link_loads import LinkLoads, link_loads
 from fabric.routing.policies import Adaptive
-from fabric.studies.hotspots import bottleneck, links_like, over_mean
+from fabric.studies.hotspots import bottleneck, links_like
 from fabric.studies.rates import FlowTimes
 from fabric.studies.verdicts.thresholds import DELAYED, GAIN, SAME
 from fabric.studies.verdicts.verdict import Cause, CauseKind, Fact, Limit, Remedy, Verdict, sentences_of
@@ -120,12 +120,11 @@ def _limit(loads: LinkLoads, link: int) -> Limit:
     topology = loads.topology
     only = np.zeros(topology.n_links)
     only[link] = loads.bytes[link]
-    spot = bottleneck(LinkLoads(topology, only))
+    spot = bottleneck(LinkLoads(topology, only), loads)
     assert spot is not None
     same = links_like(topology, link)
-    as_busy = int(np.count_nonzero(loads.seconds[same] * SAME >= loads.seconds[link]))
-    own_s = float(loads.seconds[link])
-    return Limit(spot.tier, spot.direction, spot.name, own_s, over_mean(loads, link), int(same.sum()), as_busy)
+    as_busy = int(np.count_nonzero(loads.seconds[same] * SAME >= spot.seconds))
+    return Limit(spot.tier, spot.direction, spot.name, spot.seconds, spot.over_mean, int(same.sum()), as_busy)
 
 
 def _incast(shared: FlowTimes, loads: LinkLoads, link: int, crossing: Int64Vector) -> Cause | None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from collectives import Groups
-from fabric.jobs.span import fewest_per_domain, span_of
+from fabric.jobs.span import span_of
 from fabric.scenario import Scenario
 from railscope import Collective, Ecmp, PlacementRule
 
@@ -38,11 +38,11 @@ def test_ranks_agree_on_the_domain_with_the_fewest():
     domain = np.array([0] * 6 + [1] + [2] * 3 + [-1, -1], np.int32)
     groups = Groups.of([list(range(7)), [7, 8, 9], [10, 11]])
     # In two domains 6 and 1; the next is in one domain; the last two are each a domain of their own.
-    assert fewest_per_domain(groups, domain) == 1
-    assert fewest_per_domain(Groups.of([[7, 8, 9]]), domain) == 3
-    assert fewest_per_domain(Groups.of([[0, 1, 2, 7, 8]]), domain) == 2
+    assert span_of(groups, domain).fewest == 1
+    assert span_of(Groups.of([[7, 8, 9]]), domain).fewest == 3
+    assert span_of(Groups.of([[0, 1, 2, 7, 8]]), domain).fewest == 2
     assert span_of(groups, domain).per_domain == 6
-    assert fewest_per_domain(Groups.of([]), domain) == 0
+    assert span_of(Groups.of([]), domain).fewest == 0
 
 
 @pytest.mark.parametrize(("kind", "number"), [("packed", 8), ("scattered", 8)])

@@ -339,7 +339,7 @@ def test_an_unknown_nvlink_is_taken_as_the_nearest_and_said():
     assert model_for("infiniband", 1600.0, generation="ampere")[0].nvls_efficiency == 0.0
     # AMD's are taken by their own speeds or by name; NVLink of unknown speed is never xGMI.
     for gbps, generation in ((3584.0, None), (4300.8, None), (3600.0, "cdna3")):
-        model, notes = model_for("roce", gbps, generation=generation)
+        model, notes = model_for("roce", gbps, generation=generation, mesh=True)
         assert (model.scale_up_efficiency, model.nvls_efficiency) == (0.75, 0.0)
         assert any("RCCL" in note for note in notes)
         assert not any("switches that add" in note for note in notes)
