@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from collectives.errors import InputError
 from traces.files import read_text
+from traces.json_text import parse_json
 from traces.kineto_evidence import Seen, annotated_of, kernel_key, kernel_of, named_of, symmetric_of, unnamed_kernels
 from traces.operation import Operation, Trace
 
@@ -149,12 +150,7 @@ def read_kineto(paths: Sequence[str | Path] | str | Path) -> Trace:
 
 def _read_file(path: str) -> _File:
     text = read_text(path)
-    try:
-        document = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise InputError(f"{path}:{error.lineno}: not JSON ({error.msg})") from None
-    except (RecursionError, ValueError) as error:
-        raise InputError(f"{path}: not JSON that can be read ({type(error).__name__})") from None
+    document = parse_json(text, path)
     if not isinstance(document, dict) or not isinstance(document.get("traceEvents"), list):
         raise InputError(f"{path}: not a Kineto trace; expected an object with a list `traceEvents`")
     info = document.get("distributedInfo")

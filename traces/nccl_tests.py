@@ -5,7 +5,6 @@ a second and more may stand as ``1.2e+06``, columns for single iterations and ti
 ``null`` for what was not measured and texts for booleans and NaN.
 """
 
-import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from typing import Any
 
 from collectives.errors import InputError
 from traces.files import read_text
+from traces.json_text import parse_json
 
 # What srun --label, mpirun --tag-output and others put in front of a line.
 _PREFIX = re.compile(r"^\s*(?:\d+:|\[\d+,\d+\](?:<\w+>)?:?)\s?")
@@ -114,10 +114,7 @@ def _collective(program: str | None) -> str | None:
 
 
 def _from_json(path: str | Path, text: str) -> NcclTests:
-    try:
-        document = json.loads(text)
-    except (json.JSONDecodeError, RecursionError) as error:
-        raise InputError(f"{path}: not JSON ({error})") from None
+    document = parse_json(text, path)
     results = document.get("results") if isinstance(document, dict) else document
     rows = tuple(_json_rows(path, results if isinstance(results, list) else []))
     if not isinstance(document, dict):

@@ -16,6 +16,7 @@ from fabric.formats.opening import OpenedFabric
 from fabric.topology import NODE_KINDS, UNKNOWN, Cables, Nodes, Topology
 from traces.compression import compressed, plain_name
 from traces.files import read_text
+from traces.json_text import parse_json
 
 if TYPE_CHECKING:
     import networkx
@@ -193,12 +194,7 @@ def read_node_link(path: str | Path) -> Topology:
         Names the file and the line or element, and what was expected.
     """
     text = read_text(path)
-    try:
-        document = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise InputError(f"{path}:{error.lineno}: not JSON ({error.msg})") from None
-    except RecursionError:
-        raise InputError(f"{path}: nested too deeply; expected node-link JSON") from None
+    document = parse_json(text, path)
     try:
         return _from_document(document, plain_name(path).removesuffix(".json"))
     except InputError as error:

@@ -1,6 +1,5 @@
 """Limits that a user sets on a result, for scripts and CI: what was crossed, and by how much."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -131,11 +130,9 @@ def _regressions(path: Path, allowed: float, headlines: Sequence[Headline], sche
 
 def _read_baseline(path: Path, schema: str) -> dict[str, dict[str, Any]]:
     from traces.files import read_text
+    from traces.json_text import parse_json
 
-    try:
-        document = json.loads(read_text(path))
-    except ValueError as error:
-        raise InputError(f"{path}: not JSON ({error})") from None
+    document = parse_json(read_text(path), path)
     found = document.get("schema") if isinstance(document, dict) else None
     if not isinstance(found, str) or found.rpartition("/")[0] != schema.rpartition("/")[0]:
         raise InputError(f"{path}: {found or 'no railscope document'}; expected {schema}, the JSON of the same command")
