@@ -11,7 +11,10 @@ from traces.json_text import parse_json
     [
         ('{"a": 1,\n"b" 2}', r"x\.json:2: not JSON \(Expecting ':' delimiter, column 5\)"),
         ("[" * 200_000, r"x\.json: nested too deeply .*"),
-        ('{"a": ' + "9" * 5000 + "}", r"x\.json: a number '9{80}\.\.\.' \(5,000 characters\); expected at most 400 digits"),
+        (
+            '{"a": ' + "9" * 5000 + "}",
+            r"x\.json: a number '9{80}\.\.\.' \(5,000 characters\); expected at most 400 digits",
+        ),
     ],
 )
 def test_refused_in_one_line(text, message):
