@@ -59,9 +59,16 @@ FITTED = (
     ("steps over EFA (Hopper)", ("KeitaW/p5-nccl-test", "H100"), 0, 1024),
     ("steps over EFA (Ampere)", ("awsome-distributed-training", "p4de"), 0, 1024),
     ("posts of trees", ("results_sophia", "all_reduce"), 0, 1024),
+    *(
+        ("more than 64 domains, as found; trees", (f"all_reduce {n} GH200", "Alps"), 0, math.inf)
+        for n in (512, 1024, 2048)
+    ),
+    ("latency as found over Slingshot", ("polaris", "all_gather"), 0, 16 * MIB),
     ("peers of an exchange", ("results_sophia", "alltoall"), 0, 4 * MIB),
     ("exchanges over Slingshot", ("Slingshot", "alltoall"), 0, math.inf),
     ("GPU-posted exchanges", ("docs/legacy", "low-latency"), 0, math.inf),
+    ("GPU-posted over NVLink, few tokens as found", ("aiconfigurator", "NVLinkTwoSided bfloat16 1tok"), 0, math.inf),
+    ("GPU-posted over NVLink, few tokens as found", ("aiconfigurator", "NVLinkTwoSided bfloat16 16tok"), 0, math.inf),
     ("GPU-posted over NVLink", ("aiconfigurator", "NVLinkTwoSided bfloat16 4096tok"), 0, math.inf),
 )
 # Settings or machines that are no default of a library: a part of the row's text, and what to say.

@@ -16,6 +16,9 @@ from pathlib import Path
 
 from benchmarks.points import GIB, MIB, POINTS, Point, read_points
 
+# What libraries do with rings and trees, in one group.
+RINGS_AND_TREES = ("all_reduce", "all_gather", "reduce_scatter", "broadcast")
+
 
 def quantile(values: Iterable[float], part: float) -> float:
     """The value that this part of the values does not exceed."""
@@ -69,9 +72,11 @@ def summary(points: Sequence[Point], refused: Counter[str]) -> list[str]:
             inside = sum(point.inside for point in own) / len(own)
             width = statistics.median(point.width for point in own)
             lines.append(f"{what}: {len(own)} rows, {inside:.0%} inside the range, {width:.0%} wide at the median")
+    pooled = [point for point in tuned if point.row["collective"] in RINGS_AND_TREES and point.size >= MIB]
     return [
         *lines,
         "",
+        *table(pooled, "well-tuned, all-reduce to broadcast", size_class),
         *table(tuned, "well-tuned, collective and size", lambda one: f"{one.row['collective']}, {size_class(one)}"),
         *table(tuned, "well-tuned, machine", lambda one: one.row["gpu"]),
         *table(tuned, "well-tuned, scale", domains_class),

@@ -28,9 +28,6 @@ from fabric.timing.networks import RACK_NICS, WHOLE, Reach, nics_used, reach_of
 from fabric.timing.protocols import Protocol, TimeModel
 from fabric.topology import NIC, NVLINK
 
-# How many times the latency of NCCL's tables small messages are found to take (assumed: the rows of two p5 and two DGX
-# A100 below 1 MiB are 1.0 to 2.0 times; half of them are below this).
-FOUND_LATENCY = 1.5
 # Times that a step of a tree over the network pays the message overhead beyond NCCL's tables: fitted to 8 to 1,024
 # bytes on two DGX A100 (argonne-lcf/alcf-nccl-tests, Sophia), 35 us where the tables say 25.
 _TREE_POSTS = 2
@@ -39,12 +36,15 @@ _NVLS_TREE = 0.93
 # Switches that reduce, over the bytes that they save: 4 hosts of B200 reach 546 to 554 GB/s busbw where 4 x 400 Gb/s x
 # 1.94 would be 740 (Together); NCCL's own table takes the NICs' speed as busbw, 400.
 _SHARP = 0.75
-# Trees over several NICs and more than two domains: half of what rings reach on the same cluster (Together's B200).
-_TREES = 0.55
+# Trees over several NICs and more than two domains, over what rings reach on the same cluster: GH200 on Alps, 64 to 128
+# nodes and more, 256 MiB and 1 GiB, 0.6 to 0.7 (boeschf/nccl-benchmark-on-alps-2025); half on one of B200 (Together).
+_TREES, _TREES_FOUND = 0.70, 0.55
 # NVLink in trees over several domains: NCCL's factor of trees of pattern NCCL_TOPO_PATTERN_TREE (src/graph/tuning.cc).
 _TREE_NVLINK = 0.85
 # NVLink in dispatch and combine: GB200 NVL72, 4 to 64 GPUs, 4,096 tokens (ai-dynamo/aiconfigurator).
 _GPU_EXCHANGE = 0.68
+# Collectives whose rings send each chunk on in slices.
+_SLICED = frozenset({"all-reduce", "all-gather", "reduce-scatter"})
 # Channels of a tree for each NIC of a domain (NCCL logs of HGX H100 and A100: 16 over 8 NICs).
 _CHANNELS_PER_NIC = 2
 
@@ -129,11 +129,14 @@ class AlphaBeta:
 
 
 def predicted_s(alpha_beta: AlphaBeta, size: float, model: TimeModel) -> tuple[float, Protocol]:
-    """Time of a size by the fastest protocol that the algorithm has, and that protocol; the first of equals."""
-    protocols = model.protocols_of(alpha_beta.tuning)
-    times = [(_time_s(alpha_beta, one, size, model), number) for number, one in enumerate(protocols)]
-    time_s, number = min(times)
-    return time_s, protocols[number]
+    """Time of a size by the protocol that the library takes, and that protocol."""
+    protocol = _by_tables(alpha_beta, size, model)[1]
+    return _time_s(alpha_beta, protocol, size, model), protocol
+
+
+def tabled_s(alpha_beta: AlphaBeta, size: float, model: TimeModel) -> float:
+    """What the library's tables say of a size, by which it chooses: no step is hidden behind bytes."""
+    return _by_tables(alpha_beta, size, model)[0]
 
 
 def found_s(alpha_beta: AlphaBeta, protocol: Protocol, size: float, model: TimeModel) -> float:
@@ -141,11 +144,29 @@ def found_s(alpha_beta: AlphaBeta, protocol: Protocol, size: float, model: TimeM
     if not model.reached:
         return _time_s(alpha_beta, protocol, size, model)
     slower = replace(alpha_beta, seconds_per_byte=alpha_beta.found_seconds_per_byte)
-    return _time_s(slower, protocol, size, replace(model, latency_factor=model.latency_factor * FOUND_LATENCY))
+    times = model.found_latency if protocol.found_latency is None else protocol.found_latency
+    return _time_s(slower, protocol, size, replace(model, latency_factor=model.latency_factor * times))
+
+
+def _by_tables(alpha_beta: AlphaBeta, size: float, model: TimeModel) -> tuple[float, Protocol]:
+    """The protocol that takes least by the tables, the first of equals, and that time before it."""
+    protocols = model.protocols_of(alpha_beta.tuning)
+    tabled_s, number = min((_tabled_s(alpha_beta, one, size, model), number) for number, one in enumerate(protocols))
+    return tabled_s, protocols[number]
 
 
 def _time_s(alpha_beta: AlphaBeta, protocol: Protocol, size: float, model: TimeModel) -> float:
-    per_byte = max(alpha_beta.seconds_per_byte / protocol.efficiency, alpha_beta.slowest(protocol))
+    # On two hosts no step is seen hidden: DGX A100 take 0.13 ms beyond the bytes of an all-gather at 64 and at 256 MiB.
+    if protocol.slices < 2 or alpha_beta.collective not in _SLICED or alpha_beta.span.n_domains < 3:
+        return _tabled_s(alpha_beta, protocol, size, model)
+    # A chunk goes on while its other slices arrive: its last slice, and a step's latency, pass behind what follows.
+    bytes_s = _bytes_s(alpha_beta, protocol, size, model)
+    base_s = model.latency_factor * protocol.base_s
+    steps_s = alpha_beta.latency_s(protocol, model) - base_s
+    return base_s + max(bytes_s, bytes_s / protocol.slices + steps_s)
+
+
+def _tabled_s(alpha_beta: AlphaBeta, protocol: Protocol, size: float, model: TimeModel) -> float:
     latency_s = alpha_beta.latency_s(protocol, model)
     span = alpha_beta.span
     if (
@@ -154,8 +175,13 @@ def _time_s(alpha_beta: AlphaBeta, protocol: Protocol, size: float, model: TimeM
         and size >= 64 * span.n_ranks * _CHANNELS_PER_NIC * span.per_domain
     ):
         latency_s *= protocol.plateau
+    return latency_s + _bytes_s(alpha_beta, protocol, size, model)
+
+
+def _bytes_s(alpha_beta: AlphaBeta, protocol: Protocol, size: float, model: TimeModel) -> float:
+    per_byte = max(alpha_beta.seconds_per_byte / protocol.efficiency, alpha_beta.slowest(protocol))
     moved = size + (alpha_beta.fill_bytes if size > 0 else 0.0)
-    return latency_s + moved * per_byte / (protocol.correction(size) * model.bandwidth_factor)
+    return moved * per_byte / (protocol.correction(size) * model.bandwidth_factor)
 
 
 def alpha_beta_of(
@@ -208,11 +234,12 @@ def alpha_beta_of(
         messages = max(messages, span.n_ranks - span.per_domain - 1)
     reach = reach_of(algorithm.collective, algorithm.tuning, span) if model.reached else WHOLE
     nvlink, wire = _efficiencies(algorithm.tuning, span, model)
+    trees = _trees_found(algorithm.tuning, span) if model.reached else 1.0
     beta, found = (
         _busy_s(loads, np.where(network, wire * part, nvlink * of_nvlink)) / size
         for part, of_nvlink in (
             (reach.tuned, 1.0),
-            (reach.found, reach.nvlink_found),
+            (reach.found * trees, reach.nvlink_found),
         )
     )
     heads = min(span.per_domain, MOST_HEADS)
@@ -252,12 +279,20 @@ def _efficiencies(tuning: Tuning, span: Span, model: TimeModel) -> tuple[float, 
         wire *= _SHARP
     if tuning == "tree" and span.n_domains > 1:
         nvlink *= _TREE_NVLINK
-        wire *= _TREES if span.n_domains > 2 and span.per_domain > 1 else 1.0
+        wire *= _TREES if _several_nics(span) else 1.0
     if tuning == "gpu-exchange":
         nvlink *= _GPU_EXCHANGE
     if tuning in ("exchange", "gpu-exchange"):
         wire *= model.exchange_reach
     return nvlink, wire * nics_used(tuning, span)
+
+
+def _several_nics(span: Span) -> bool:
+    return span.n_domains > 2 and span.per_domain > 1
+
+
+def _trees_found(tuning: Tuning, span: Span) -> float:
+    return _TREES_FOUND / _TREES if tuning == "tree" and _several_nics(span) else 1.0
 
 
 def _busy_s(loads: ScheduleLoads, efficiency: FloatVector) -> float:

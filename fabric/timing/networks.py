@@ -26,6 +26,8 @@ class Network:
         What exchanges reach of it, over what they reach of other networks.
     source : str
         Of the hop, in words.
+    found_latency : float
+        How many times the latency small messages are often found to take.
     """
 
     wire_efficiency: float
@@ -34,7 +36,13 @@ class Network:
     in_order: bool
     exchange_reach: float
     source: str
+    found_latency: float
 
+
+# Assumed: the rows of two p5 and two DGX A100 below 1 MiB take 1.0 to 2.0 times NCCL's tables, half of them below this.
+FOUND_LATENCY = 1.5
+# All-gathers of 16 MiB on 512 and 1,024 A100 of Polaris take up to 5.0 times what the tables and `step_s` say (ALCF).
+_FOUND_LATENCY_SLINGSHOT = 5.0
 
 # Payload over bytes on the wire for messages of 4,096-byte packets (the MTU is assumed): InfiniBand LRH 8, BTH 12,
 # ICRC 4, VCRC 2; RoCEv2 Ethernet 14 + 4, IPv4 20, UDP 8, BTH 12, ICRC 4, and preamble with gap 20 on the line.
@@ -47,11 +55,11 @@ _DEEPSEEK = "arXiv 2505.09343, table 5"
 # where exchanges of 2 to 256 nodes reach 0.61 to 0.35 of the NICs at best.
 # NCCL's plugin for both, aws-ofi-nccl, does not promise LL128's order.
 NETWORKS: Mapping[str, Network] = {
-    "infiniband": Network(_INFINIBAND, 0.45e-6, 0.0, True, 1.0, _DEEPSEEK),
-    "spectrum-x": Network(_ETHERNET, 1.0e-6, 0.0, True, 1.0, _DEEPSEEK),
-    "roce": Network(_ETHERNET, 1.0e-6, 0.0, True, 1.0, _DEEPSEEK),
-    "efa": Network(_ETHERNET, 1.0e-6, 16e-6, False, 1.0, "as RoCE, assumed"),
-    "slingshot": Network(_ETHERNET, 1.0e-6, 10e-6, False, 0.6, "as RoCE, assumed"),
+    "infiniband": Network(_INFINIBAND, 0.45e-6, 0.0, True, 1.0, _DEEPSEEK, FOUND_LATENCY),
+    "spectrum-x": Network(_ETHERNET, 1.0e-6, 0.0, True, 1.0, _DEEPSEEK, FOUND_LATENCY),
+    "roce": Network(_ETHERNET, 1.0e-6, 0.0, True, 1.0, _DEEPSEEK, FOUND_LATENCY),
+    "efa": Network(_ETHERNET, 1.0e-6, 16e-6, False, 1.0, "as RoCE, assumed", FOUND_LATENCY),
+    "slingshot": Network(_ETHERNET, 1.0e-6, 10e-6, False, 0.6, "as RoCE, assumed", _FOUND_LATENCY_SLINGSHOT),
 }
 # Hosts of A100 have an earlier EFA: 161 us for 8 bytes on two p4de (aws-samples/awsome-distributed-training).
 OLD_EFA_STEP_S = 68e-6

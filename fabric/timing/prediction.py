@@ -17,7 +17,7 @@ from fabric.jobs.span import span_of
 from fabric.jobs.traffic import Traffic
 from fabric.routing.link_loads import schedule_loads
 from fabric.routing.policies import Routing
-from fabric.timing.alpha_beta import AlphaBeta, alpha_beta_of, found_s, predicted_s
+from fabric.timing.alpha_beta import AlphaBeta, alpha_beta_of, found_s, predicted_s, tabled_s
 from fabric.timing.fitting import Fit, fit
 from fabric.timing.protocols import TimeModel
 from fabric.topology import NVSWITCH, Topology
@@ -41,6 +41,8 @@ class Row:
         Seconds and GB/s of well-tuned clusters.
     found_time_s, busbw_low_GBps : float
         What clusters are often found at: `Reach.found`.
+    tabled_s : float
+        Seconds by the library's tables, in which no step is hidden behind bytes: what it chooses by.
     """
 
     size: float
@@ -51,6 +53,7 @@ class Row:
     busbw_GBps: float
     found_time_s: float
     busbw_low_GBps: float
+    tabled_s: float
 
 
 @dataclass(frozen=True)
@@ -178,7 +181,7 @@ def predict(
     model: TimeModel,
     best_only: bool,
 ) -> tuple[Row, ...]:
-    """A row per size and algorithm, or per size the fastest."""
+    """A row per size and algorithm, or per size the one that the library's tables choose."""
     rows = []
     for size in sizes:
         of_size = []
@@ -187,8 +190,9 @@ def predict(
             bandwidths = (algbw_GBps(size, time_s), busbw_GBps(collective, n_ranks, size, time_s))
             found_time_s = found_s(alpha_beta, protocol, size, model)
             low = busbw_GBps(collective, n_ranks, size, found_time_s)
-            of_size.append(Row(size, name, protocol.name, time_s, *bandwidths, found_time_s, low))
-        rows += [min(of_size, key=lambda row: row.time_s)] if best_only else of_size
+            tabled = tabled_s(alpha_beta, size, model)
+            of_size.append(Row(size, name, protocol.name, time_s, *bandwidths, found_time_s, low, tabled))
+        rows += [min(of_size, key=lambda row: row.tabled_s)] if best_only else of_size
     return tuple(rows)
 
 
@@ -202,7 +206,9 @@ def fastest(
     n_threads: int | None = None,
     library: Library = NCCL,
 ) -> tuple[str, str]:
-    """The algorithm that the model finds fastest for a job's collective, groups and size, and why, in words.
+    """The algorithm that the library chooses for a job's collective, groups and size, and why, in words.
+
+    A library chooses by its tables; of any library's the one that the model finds fastest.
 
     Arguments as for `alpha_betas`.
 
@@ -225,7 +231,7 @@ def fastest(
         library=library,
     )
     rows = predict(job.collective, job.group_size, (job.bytes,), found, model, best_only=False)
-    best, *others = sorted(rows, key=lambda row: row.time_s)
+    best, *others = sorted(rows, key=lambda row: row.time_s if library == ANY else row.tabled_s)
     whose = "of all" if library == ANY else f"of {library.upper()}'s"
     reason = f"algorithm: {best.algorithm}, the fastest {whose} by the model with latency ({_explained(best, found)}"
     if others:
@@ -290,9 +296,8 @@ def compare_measured(
     sizes = [row.size for row in useful]
 
     def times(with_model: TimeModel, of_sizes: Sequence[float]) -> FloatVector:
-        return np.array(
-            [min(predicted_s(alpha_beta, size, with_model)[0] for alpha_beta in found.values()) for size in of_sizes]
-        )
+        chosen = [min(found.values(), key=lambda one: tabled_s(one, size, with_model)) for size in of_sizes]
+        return np.array([predicted_s(*each, with_model)[0] for each in zip(chosen, of_sizes, strict=True)])
 
     rows = predict(collective, n_ranks, sizes, found, model, best_only=True)
     fitted = fit(

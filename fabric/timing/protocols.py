@@ -10,7 +10,7 @@ from collectives.algorithm import Tuning
 from collectives.errors import InputError
 from collectives.suggestion import hint
 from fabric.timing.generations import ByDomains, Generation, generation_of
-from fabric.timing.networks import NETWORKS, OLD_EFA_STEP_S
+from fabric.timing.networks import FOUND_LATENCY, NETWORKS, OLD_EFA_STEP_S
 
 NO_LIMIT: ByDomains = (float("inf"), float("inf"), float("inf"))
 
@@ -40,6 +40,10 @@ class Protocol:
         Factor of the latency of an all-reduce that is in more than one piece for each member, over several domains.
     corrections : tuple of float
         Factors of the bandwidth, for sizes of 64 B times 1, 2, 4, ...; beyond them 1.
+    slices : int
+        Pieces of a chunk that go on by themselves, in rings over several domains.
+    found_latency : float or None
+        How many times its latency it is often found to take; None: as the network's are.
 
     Raises
     ------
@@ -58,6 +62,8 @@ class Protocol:
     channel_GBps: ByDomains = NO_LIMIT
     plateau: float = 1.0
     corrections: tuple[float, ...] = ()
+    slices: int = 1
+    found_latency: float | None = None
 
     def __post_init__(self) -> None:
         for name in ("base_s", "scale_up_step_s", "network_step_s", "member_s"):
@@ -75,11 +81,12 @@ class Protocol:
 # NVIDIA/nccl 5067397, src/graph/tuning.cc: tables baseLatencies and hwLatencies (NVLINK, NET), bandwidth factors of
 # ncclTopoTuneModel.  LL sends a 4-byte flag with 4 bytes of data, LL128 8 bytes of flag in each 128 (taken as 0.92
 # there).  Rings over several nodes post each step to the network: once, Simple three times; and Simple's latency is
-# 1.4 times as long from 64 bytes for each channel and rank on ("plateau effect of ring").
+# 1.4 times as long from 64 bytes for each channel and rank on ("plateau effect of ring").  Simple cuts a chunk of rings
+# in two slices (src/include/collectives.h: CHUNKSTEPS is twice SLICESTEPS in all-reduce, all-gather, reduce-scatter).
 RING = (
     Protocol("LL", 6.6e-6, 0.6e-6, 2.7e-6, 0.5, posts=1),
     Protocol("LL128", 14.0e-6, 1.9e-6, 4.0e-6, 0.92, posts=1),
-    Protocol("Simple", 8.4e-6, 3.4e-6, 14.0e-6, 1.0, posts=3, plateau=1.4),
+    Protocol("Simple", 8.4e-6, 3.4e-6, 14.0e-6, 1.0, posts=3, plateau=1.4, slices=2),
 )
 # treeCorrectionFactor there: by powers of two from 64 B on.
 _TREE_LL = (1, 1, 1, 1, 0.9, 0.8, 0.7, 0.7, 0.7, 0.7, 0.6, 0.5, 0.4, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
@@ -104,8 +111,9 @@ EXCHANGE = (
     Protocol("Simple", 8.4e-6, 3.4e-6, 14.0e-6, 1.0),
 )
 # Posted by GPUs (IBGDA), nothing for each message: fitted to DeepEP's low-latency rows, 118 to 194 us for 128 tokens on
-# 16 to 256 GPUs, 173 us on 64 of which 135 us are bytes (deepseek-ai/DeepEP dd758ca, docs/legacy.md).
-GPU_EXCHANGE = (Protocol("GPU", 12.0e-6, 0.0, 28.0e-6, 1.0),)
+# 16 to 256 GPUs, 173 us on 64 of which 135 us are bytes (deepseek-ai/DeepEP dd758ca, docs/legacy.md).  In a rack of
+# GB200 a combine of 1 to 16 tokens takes 1.1 to 4.9 times as long (ai-dynamo/aiconfigurator, two-sided, bfloat16).
+GPU_EXCHANGE = (Protocol("GPU", 12.0e-6, 0.0, 28.0e-6, 1.0, found_latency=2.5),)
 # By `Algorithm.tuning`; that of rings, and of what has none of its own, is `TimeModel.protocols`.
 FAMILIES: Mapping[Tuning, tuple[Protocol, ...]] = {
     "tree": TREE,
@@ -170,7 +178,7 @@ class TimeModel:
         Instead of `message_s` in exchanges.
     fill_bytes, level_bytes : float
         As in `Generation`.
-    exchange_reach : float
+    exchange_reach, found_latency : float
         As in `Network`.
     reached : bool
         Whether patterns reach the part of the network that `fabric.timing.networks` says, or all of it.
@@ -197,6 +205,7 @@ class TimeModel:
     fill_bytes: float = 0.0
     level_bytes: float = 0.0
     exchange_reach: float = 1.0
+    found_latency: float = FOUND_LATENCY
     reached: bool = False
 
     def __post_init__(self) -> None:
@@ -360,6 +369,7 @@ def model_for(
         fill_bytes if own is None else 0.0,
         level_bytes if own is None else 0.0,
         1.0 if network is None else network.exchange_reach,
+        FOUND_LATENCY if network is None else network.found_latency,
         # What a user says of the wire or of the protocol is all of it.
         reached=own is None and said[0].wire_efficiency is None,
     )

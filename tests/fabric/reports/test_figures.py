@@ -475,7 +475,7 @@ def test_traces_have_pictures():
 
 def rows_of(algorithm_of_size):
     return [
-        Row(float(size), name, "simple", size * 1e-9, 1.0, 2.0, size * 2e-9, 1.0)
+        Row(float(size), name, "simple", size * 1e-9, 1.0, 2.0, size * 2e-9, 1.0, size * 1e-9)
         for size, name in algorithm_of_size.items()
     ]
 

@@ -270,7 +270,7 @@ def test_trace_says_what_is_missing_and_what_that_means():
 
 
 def test_fastest_of_several_algorithms_counts():
-    rows = [Row(8.0, "ring", "LL", 2.0, 1.0, 1.0, 4.0, 0.5), Row(8.0, "tree", "LL", 1.0, 2.0, 2.0, 2.0, 1.0)]
+    rows = [Row(8.0, "ring", "LL", 2.0, 1.0, 1.0, 4.0, 0.5, 2.0), Row(8.0, "tree", "LL", 1.0, 2.0, 2.0, 2.0, 1.0, 1.0)]
     assert busbw_verdict(rows).facts["algorithm"] == "tree"
 
 

@@ -22,13 +22,15 @@ from collectives.algorithm import AUTO, Tuning
 from collectives.programs import direct_all_to_all
 from fabric.builders import build, fat_tree, read_preset
 from fabric.jobs.placement import packed
+from fabric.jobs.span import Span
 from fabric.routing.link_loads import schedule_loads
 from fabric.routing.policies import Adaptive
-from fabric.timing.alpha_beta import AlphaBeta, alpha_beta_of, predicted_s
+from fabric.timing.alpha_beta import AlphaBeta, alpha_beta_of, predicted_s, tabled_s
 from fabric.timing.fitting import fit
 from fabric.timing.prediction import alpha_betas, predict
 from fabric.timing.protocols import FAMILIES, RING, GivenTimes, Protocol, TimeModel, model_for
 from tests.fabric.commands.test_cli import answer, railscope
+from tests.naive.ring_slices import ring_time
 from tests.shared_data import TWINS, shared
 from traces.nccl_tests import read_nccl_tests
 
@@ -244,8 +246,51 @@ def test_latency_of_small_sizes_is_nccls_formula(cluster):
     simple = next(one for one in RING if one.name == "Simple")
     slow = found.latency_s(simple, model)
     assert slow == pytest.approx(8.4e-6 + (126 - n_inter) * 3.4e-6 + n_inter * 14e-6)
-    time_s, protocol = predicted_s(found, 2.0**36, model)
-    assert (protocol.name, time_s) == ("Simple", pytest.approx(1.4 * slow + 2.0**36 * found.seconds_per_byte))
+    assert predicted_s(found, 2.0**36, model)[1].name == "Simple"
+    assert tabled_s(found, 2.0**36, model) == pytest.approx(1.4 * slow + 2.0**36 * found.seconds_per_byte)
+
+
+@pytest.mark.parametrize("chunk_us", [0.0, 2.0, 10.0, 13.0, 30.0, 100.0])
+@pytest.mark.parametrize("slices", [1, 2, 4])
+@pytest.mark.parametrize(("hosts", "per_host"), [(16, 1), (4, 8), (12, 4)])
+def test_steps_of_a_ring_pass_behind_its_slices(hosts, per_host, slices, chunk_us):
+    """A ring simulated slice by slice takes what the formula says, but for the last step, which nothing follows."""
+    n = hosts * per_host
+    latency = [14.0 if rank % per_host == per_host - 1 else 3.4 for rank in range(n)]
+    steps, across = 2 * (n - 1), 2 * (n - 1) / per_host
+    simple = Protocol("Simple", 0.0, 3.4e-6, 14e-6, 1.0, slices=slices)
+    seconds_per_byte = steps * chunk_us * 1e-6 / 2**30
+    ring = AlphaBeta(
+        "rings",
+        seconds_per_byte,
+        steps - across,
+        across,
+        span=Span(n, hosts, per_host, per_host),
+        collective="all-reduce",
+    )
+    formula = predicted_s(ring, 2.0**30, TimeModel(protocols=(simple,), families={}))[0] * 1e6
+    simulated = ring_time(latency, chunk_us, slices)
+    assert simulated == pytest.approx(formula, abs=chunk_us + 2 * 14.0 + 0.02 * formula)
+
+
+def test_two_hosts_hide_nothing_and_the_library_chooses_by_its_tables():
+    """The rows of DGX A100: no step hidden; a ring that would win with hidden steps is not what tables take."""
+    simple = Protocol("Simple", 0.0, 3e-6, 14e-6, 1.0, slices=2)
+    hidden, plain = (
+        AlphaBeta("rings", 1e-11, 90.0, 30.0, span=Span(8 * hosts, hosts, 8, 8), collective="all-reduce")
+        for hosts in (3, 2)
+    )
+    model = TimeModel(protocols=(simple,), families={})
+    steps_s = 90 * 3e-6 + 30 * 14e-6
+    for size in (2.0**20, 2.0**27, 2.0**33):
+        assert predicted_s(plain, size, model)[0] == pytest.approx(steps_s + size * 1e-11)
+        assert predicted_s(hidden, size, model)[0] == pytest.approx(max(size * 1e-11, steps_s + size * 1e-11 / 2))
+    # By the tables a tree of few steps is before the ring, whose time is less.
+    tree = AlphaBeta("trees", 1.5e-11, 0.0, 2.0, span=Span(24, 3, 8, 8), collective="all-reduce", tuning="tree")
+    (row,) = predict("all-reduce", 24, (2.0**26,), {"rings": hidden, "trees": tree}, model, best_only=True)
+    rows = predict("all-reduce", 24, (2.0**26,), {"rings": hidden, "trees": tree}, model, best_only=False)
+    assert row.algorithm == "trees"
+    assert row.tabled_s == min(each.tabled_s for each in rows)
 
 
 def test_latency_of_pat_is_nccls_formula():
@@ -638,8 +683,8 @@ def test_channels_on_the_command_line(tmp_path):
         options = ("busbw", "hgx-b200-64", "--algorithm", name, "--sizes", "16GiB")
         few, every = (answer(*options, *more, cwd=tmp_path)["rows"][0] for more in (("--channels", "2"), ()))
         assert few["busbw_GBps"] < every["busbw_GBps"] / 3
-    rows = answer("busbw", "hgx-b200-64", "--algorithm", "rings", "--channels", "2", "--sizes", "1GiB", cwd=tmp_path)
-    whole = answer("busbw", "hgx-b200-64", "--algorithm", "rings", "--sizes", "1GiB", cwd=tmp_path)
+    rows = answer("busbw", "hgx-b200-64", "--algorithm", "rings", "--channels", "2", "--sizes", "16GiB", cwd=tmp_path)
+    whole = answer("busbw", "hgx-b200-64", "--algorithm", "rings", "--sizes", "16GiB", cwd=tmp_path)
     assert rows["rows"][0]["busbw_GBps"] == pytest.approx(whole["rows"][0]["busbw_GBps"] / 4, rel=0.1)
 
 
