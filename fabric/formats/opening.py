@@ -10,6 +10,7 @@ from fabric.builders.description import FabricDescription, Wiring, read_descript
 from fabric.builders.idle import idle_parts
 from fabric.builders.nvlink import with_mesh, with_nvlink
 from fabric.builders.presets import preset_names, read_preset
+from fabric.formats.dump import Oddity
 from fabric.formats.infiniband.subnet import Subnet, SubnetFabric, hosts_and_rails, subnet_fabric
 from fabric.formats.registry import Format, format_of, readable, readable_titles
 from fabric.topology import Topology
@@ -54,6 +55,11 @@ class OpenedFabric:
         if self.description is not None:
             return self.description.fabric.technology
         return "infiniband" if self.origin is not None else ""
+
+    @property
+    def oddities(self) -> tuple[Oddity, ...]:
+        """What the reader of a dump passed over."""
+        return () if self.origin is None else self.origin.subnet.oddities
 
     @property
     def assumptions(self) -> tuple[str, ...]:

@@ -161,13 +161,16 @@ def format_of(path: str | Path) -> Format:
         If it cannot be read, or is of none that is registered.
     """
     from collectives.errors import InputError
+    from fabric.formats.dump import without_terminal
     from traces.compression import plain_name
     from traces.files import read_head
 
     head = read_head(path)
-    for one in (*readable("a fabric"), *readable("forwarding tables")):
-        if re.search(one.shape, head, re.MULTILINE):
-            return one
+    # As it is, and as it was before somebody copied it out of a terminal.
+    for text in (head, without_terminal(head)):
+        for one in (*readable("a fabric"), *readable("forwarding tables")):
+            if re.search(one.shape, text, re.MULTILINE):
+                return one
     named = by_ending(plain_name(path))
     if named is not None and named.reader is not None:
         return named
@@ -242,6 +245,27 @@ _BUILT_IN = (
         "opensm-subnet.lst",
         r"^\{ (?:SW|CA|RT)\S* Ports:",
         f"{_INFINIBAND}.dumps:open_subnet_lst",
+        options=_DUMP,
+    ),
+    Format(
+        "ibdiagnet-db-csv",
+        "ibdiagnet's db_csv",
+        r"^START_[A-Z0-9_]+$",
+        f"{_INFINIBAND}.dumps:open_db_csv",
+        options=_DUMP,
+    ),
+    Format(
+        "ibdiagnet-net-dump",
+        "ibdiagnet's net_dump",
+        r"^\"[^\"]*\",[^,]*, *0x[0-9a-fA-F]+, *LID +[0-9]+$",
+        f"{_INFINIBAND}.dumps:open_net_dump",
+        options=_DUMP,
+    ),
+    Format(
+        "ibdiagnet-net-dump-ext",
+        "ibdiagnet's net_dump_ext",
+        r"^Ty *: *# *: *#IB *:",
+        f"{_INFINIBAND}.dumps:open_net_dump_ext",
         options=_DUMP,
     ),
     Format(

@@ -7,6 +7,7 @@ import numpy as np
 from collectives.demand import Int32Vector, Int64Vector
 from collectives.errors import InputError
 from fabric._kernels.arrays import Int32Matrix, WayEnd
+from fabric.formats.dump import Oddity
 from fabric.formats.infiniband.lfts import NO_ENTRY, LftDump
 from fabric.formats.infiniband.subnet import OUTSIDE, SubnetFabric, clean_name
 from fabric.routing.policies import Lft
@@ -29,6 +30,8 @@ class MatchedLfts:
         LIDs with entries that no node of the fabric owns.
     without_lid : tuple of str
         Endpoints that no LID of the tables leads to.
+    oddities : tuple of Oddity
+        What their reader passed over.
     """
 
     routing: Lft
@@ -36,6 +39,7 @@ class MatchedLfts:
     unknown_switches: tuple[str, ...]
     unowned_lids: tuple[int, ...]
     without_lid: tuple[str, ...]
+    oddities: tuple[Oddity, ...] = ()
 
 
 def match_lfts(
@@ -98,6 +102,7 @@ def match_lfts(
         unknown_switches=tuple(unknown),
         unowned_lids=tuple(int(number) for number in used if int(number) not in owner and number > 0),
         without_lid=tuple(topology.endpoint_names[number] for number in np.flatnonzero(np.diff(row_start) == 0)),
+        oddities=dump.oddities,
     )
 
 

@@ -1,12 +1,14 @@
 """Health of a fabric and of its forwarding tables: cables, routes and credit loops put together."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from fabric.formats.dump import Oddity
 from fabric.routing.lft_walk import lft_arrays
 from fabric.routing.match_lfts import MatchedLfts
 from fabric.studies.health_cables import cable_findings
 from fabric.studies.health_credit_loops import credit_loops
-from fabric.studies.health_findings import ERROR, WARNING, Finding
+from fabric.studies.health_findings import ERROR, WARNING, Finding, odd_lines
 from fabric.studies.health_routes import mismatches, routes_per_link, unbalanced, unrouted
 from fabric.studies.hotspots import TierSummary
 from fabric.topology import Topology
@@ -45,7 +47,12 @@ class Health:
         return f"{n} {'kind' if n == 1 else 'kinds'} of {'errors' if on == ERROR else 'findings'}"
 
 
-def check_fabric(topology: Topology, lfts: MatchedLfts | None = None, n_threads: int | None = None) -> Health:
+def check_fabric(
+    topology: Topology,
+    lfts: MatchedLfts | None = None,
+    n_threads: int | None = None,
+    oddities: Sequence[Oddity] = (),
+) -> Health:
     """Look for what is wrong with the cables, and with the forwarding tables if given.
 
     Parameters
@@ -54,12 +61,19 @@ def check_fabric(topology: Topology, lfts: MatchedLfts | None = None, n_threads:
     lfts : MatchedLfts, optional
         As `match_lfts` returns them.
     n_threads : int, optional
+    oddities : sequence of Oddity
+        What the reader of the fabric passed over: ``OpenedFabric.oddities``.
     """
-    findings = cable_findings(topology)
+    findings = [*cable_findings(topology), *odd_lines(oddities)]
     routes: tuple[TierSummary, ...] = ()
     if lfts is not None:
         arrays = lft_arrays(topology, lfts.routing)
-        findings += [*mismatches(lfts), *unrouted(topology, lfts.routing, arrays), *credit_loops(topology, arrays)]
+        findings += [
+            *odd_lines(lfts.oddities),
+            *mismatches(lfts),
+            *unrouted(topology, lfts.routing, arrays),
+            *credit_loops(topology, arrays),
+        ]
         routes = routes_per_link(topology, lfts.routing, n_threads)
         findings += unbalanced(routes)
     findings.sort(key=lambda finding: finding.severity != ERROR)

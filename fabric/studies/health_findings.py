@@ -1,6 +1,9 @@
 """What a finding is: something wrong with a fabric or its forwarding tables, counted, with examples."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+from fabric.formats.dump import Oddity
 
 ERROR, WARNING = "error", "warning"
 # Examples that a finding names at most; assumed: more than anybody reads, little to keep.
@@ -36,3 +39,8 @@ def findings_of(severity: str, kind: str, text: str, examples: list[str], count:
     """A finding of as many as there are, by default one for each example; none where nothing is wrong."""
     number = len(examples) if count is None else count
     return [Finding(severity, kind, number, text, tuple(examples[:EXAMPLES]))] if number else []
+
+
+def odd_lines(oddities: Sequence[Oddity]) -> list[Finding]:
+    """What readers passed over, as warnings."""
+    return [Finding(WARNING, each.kind, each.count, each.text, each.examples[:EXAMPLES]) for each in oddities]

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from fabric.formats.infiniband.ibdiagnet import read_db_csv, read_net_dump, read_net_dump_ext
 from fabric.formats.infiniband.iblinkinfo import read_iblinkinfo, read_iblinkinfo_lines
 from fabric.formats.infiniband.ibnetdiscover import read_ibnetdiscover, read_port_list
 from fabric.formats.infiniband.subnet import Subnet
@@ -21,3 +22,6 @@ open_port_list = _opening(read_port_list)
 open_iblinkinfo = _opening(read_iblinkinfo)
 open_iblinkinfo_lines = _opening(read_iblinkinfo_lines)
 open_subnet_lst = _opening(read_subnet_lst)
+open_net_dump = _opening(read_net_dump)
+open_net_dump_ext = _opening(read_net_dump_ext)
+open_db_csv = _opening(read_db_csv)

@@ -12,18 +12,21 @@ import numpy as np
 import numpy.typing as npt
 
 from collectives.errors import InputError
-from fabric.formats.dump import dump_lines
+from fabric.formats.dump import Oddities, Oddity, dump_lines, unreadable
 
 NO_ENTRY = -1
 # OpenSM: OSM_NO_PATH (osm_base.h).
 _NO_PATH = 255
 
-_HEAD = re.compile(r"Unicast lids \[.*\] of switch .*guid 0x([0-9a-fA-F]{1,16}) \((.*)\):\s*$")
-_FDB_HEAD = re.compile(r"dump_ucast_routes: Switch 0x([0-9a-fA-F]{1,16})\s*$")
-_ROW = re.compile(r"0x([0-9a-fA-F]{1,4})\s+(?::\s+)?(?:(\d{1,3})\b|(UNREACHABLE))")
+_HEAD = re.compile(r"Unicast lids \[.*\] of switch .*guid 0x([0-9a-fA-F]{1,16}) \((.*)\):?$", re.ASCII)
+_FDB_HEAD = re.compile(r"dump_ucast_routes: Switch 0x([0-9a-fA-F]{1,16})$", re.ASCII)
+_ROW = re.compile(r"0x([0-9a-fA-F]{1,4})\s+(?::\s+)?(?:(\d{1,3})\b|(UNREACHABLE))", re.ASCII)
 _OWNER = re.compile(r"portguid 0x([0-9a-fA-F]{1,16}): '(.*)'")
-_FOOT = re.compile(r"(\d{1,6}) (?:valid )?lids dumped\s*$")
-_TITLE = re.compile(r"\s*$|\s*#|\*\*\* WARNING|ibwarn: |\s+Lid\s+Out\s+Destination|\s+Port\s+Info|LID\s+: Port")
+_FOOT = re.compile(r"(\d{1,6}) (?:valid )?lids dumped$", re.ASCII)
+_TITLE = re.compile(r"\*\*\* WARNING|Lid\s+Out\s+Destination|Port\s+Info|LID\s+: Port")
+# What begins like this is a row of a table or its head, however it goes on.
+_ROW_LIKE = re.compile(r"0x[0-9a-fA-F]|Unicast lids|dump_ucast_routes: Switch", re.ASCII)
+_EXPECTED = "a row '0xLID PORT ...' of a forwarding table"
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +46,8 @@ class LftDump:
         GUID of the port that owns a LID, as the rows say.
     lid_name : dict of int to str
         Description of its node, as the rows say.
+    oddities : tuple of Oddity
+        What was passed over.
     """
 
     source: str
@@ -51,6 +56,7 @@ class LftDump:
     port: npt.NDArray[np.int16]
     port_guid: dict[int, int]
     lid_name: dict[int, str]
+    oddities: tuple[Oddity, ...] = ()
 
 
 def read_lfts(path: str | Path) -> LftDump:
@@ -68,6 +74,7 @@ def read_lfts(path: str | Path) -> LftDump:
     lid_name: dict[int, str] = {}
     rows: dict[int, int] | None = None
     open_since = 0
+    odd = Oddities(path)
     # Almost all lines are rows as OpenSM and dump_lfts write them: two lookups read those.
     lid_of = {f"{lid:04x}": lid for lid in range(0xBFFF + 1)}
     port_of = {f" {port:03d} ": port for port in range(_NO_PATH)}
@@ -108,8 +115,11 @@ def read_lfts(path: str | Path) -> LftDump:
             if rows is None or len(rows) > int(foot[1]) + 1:
                 raise InputError(f"{path}:{number}: {len(rows or ())} rows, but the foot says {foot[1]}")
             open_since = 0
+        elif _ROW_LIKE.match(line):
+            raise unreadable(path, number, line, _EXPECTED)
         elif not _TITLE.match(line):
-            raise InputError(f"{path}:{number}: {line[:60]!r}; expected a row '0xLID PORT ...' of a forwarding table")
+            odd.pass_over(number, line, _EXPECTED)
+    odd.check(sum(map(len, lfts)))
     if open_since:
         raise InputError(f"{path}: the table of line {open_since} has no end ('N lids dumped'); is the dump whole?")
     if not any(lfts):
@@ -117,4 +127,4 @@ def read_lfts(path: str | Path) -> LftDump:
     ports = np.full((len(lfts), max(map(max, filter(None, lfts))) + 1), NO_ENTRY, np.int16)
     for index, entries in enumerate(lfts):
         ports[index, list(entries)] = list(entries.values())
-    return LftDump(str(path), tuple(guids), tuple(names), ports, port_guid, lid_name)
+    return LftDump(str(path), tuple(guids), tuple(names), ports, port_guid, lid_name, odd.all())

@@ -6,12 +6,14 @@ The same subnet printed by different tools gives the same topology.
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
 from collectives.errors import InputError
+from collectives.sizes import counted
+from fabric.formats.dump import Oddities, Oddity
 from fabric.topology import ENDPOINT, SWITCH, UNKNOWN, Cables, Nodes, Topology
 
 ADAPTER, FABRIC_SWITCH, ROUTER = "adapter", "switch", "router"
@@ -45,6 +47,8 @@ _SIGNALLING_GBPS = {
 _NO_ENDPOINT = re.compile(r"Aggregation Node", re.IGNORECASE)
 
 OUTSIDE = -1
+# The permissive LID (InfiniBand architecture specification 1.4, 4.1.3), which tools print for ports without one.
+_UNASSIGNED = 0xFFFF
 
 HOST_PATTERNS = (
     r"(?P<host>.+?)[ /_-]+(?:mlx\d+_|ib|hca-?|cx)(?P<rail>\d+)",
@@ -109,9 +113,12 @@ def port_node(nodes: dict[str, SubnetNode], kind: str, guid: int, port: int, lid
     return key
 
 
-def checked_lid(path: str | Path, line: int, text: str, base: int = 10) -> int:
-    """A unicast LID; InputError otherwise."""
+def checked_lid(path: str | Path, line: int, text: str, odd: Oddities, base: int = 10) -> int:
+    """A unicast LID, 0 where a subnet manager has given none (65535, which is counted as odd); InputError otherwise."""
     lid = int(text, base)
+    if lid == _UNASSIGNED:
+        odd.add("unassigned LID", "ports have LID 65535: no subnet manager has given them one", f"line {line}")
+        return 0
     if lid > 0xBFFF:
         raise InputError(f"{path}:{line}: LID {lid}; expected at most {0xBFFF} (unicast)")
     return lid
@@ -154,6 +161,8 @@ class Subnet:
         Ports that the dump lists without a neighbour.
     notes : tuple of str
         What the reader had to assume.
+    oddities : tuple of Oddity
+        What it passed over.
     """
 
     source: str
@@ -161,15 +170,23 @@ class Subnet:
     cables: tuple[Half, ...]
     down_ports: int = 0
     notes: tuple[str, ...] = ()
+    oddities: tuple[Oddity, ...] = ()
 
 
 def assemble(
-    source: str, nodes: dict[str, SubnetNode], halves: Iterable[Half], down_ports: int = 0, both_ends: bool = True
+    source: str,
+    nodes: dict[str, SubnetNode],
+    halves: Iterable[Half],
+    odd: Oddities,
+    down_ports: int = 0,
+    both_ends: bool = True,
 ) -> Subnet:
-    """Join the two ends of each cable.
+    """Join the two ends of each cable.  A cable that leads back to its own node carries nothing, and is odd.
 
     Parameters
     ----------
+    odd : Oddities
+        What the reader passed over.
     both_ends : bool
         Whether the dump lists a cable at both of its ends; then one that it does not is refused.
 
@@ -210,6 +227,10 @@ def assemble(
             )
         elif (half.peer, half.peer_port) < (node, port):
             continue
+        if half.peer == node:
+            where = f"line {half.line}: {_place(nodes, node, port)} to its own port {half.peer_port}"
+            odd.add("loopback cable", "cables lead from a node back to itself and are left out", where)
+            continue
         gbps = half.gbps if half.gbps is not None else back.gbps if back is not None else None
         if gbps is None:
             if usual is None:
@@ -220,7 +241,10 @@ def assemble(
         notes.append(f"{one_ended:,} cables are listed at their switch's end only")
     if assumed:
         notes.append(f"{assumed:,} cables have no speed in the dump; taken as {usual:g} Gb/s, the most frequent one")
-    return Subnet(source, nodes, tuple(cables), down_ports, tuple(notes))
+    if not cables:
+        raise InputError(f"{source}: every cable leads back to its own node; expected some between nodes")
+    oddities = odd.all()
+    return Subnet(source, nodes, tuple(cables), down_ports, (*notes, *(each.note() for each in oddities)), oddities)
 
 
 def _place(nodes: dict[str, SubnetNode], key: str, port: int) -> str:
@@ -276,6 +300,7 @@ def subnet_fabric(subnet: Subnet, name: str, host_pattern: str | None = None) ->
     InputError
         If the pattern is not such an expression, or no adapter is left.
     """
+    subnet, direct = _with_middles(subnet)
     keys = list(subnet.nodes)
     left_out = {
         key
@@ -318,6 +343,10 @@ def subnet_fabric(subnet: Subnet, name: str, host_pattern: str | None = None) ->
     except InputError as error:
         raise InputError(f"{subnet.source}: {error}") from None
     notes = [*subnet.notes, note]
+    if direct:
+        notes.append(
+            f"{counted(direct, 'cable')} between two adapters, without a switch: one of two ports stands for each"
+        )
     if any(half.gbps in (10.0, 20.0, 40.0, 56.0) for half in kept):
         notes.append("speeds are nominal: SDR, DDR and QDR carry 4/5 of it, FDR 64/66 (line coding)")
     if left_out:
@@ -339,6 +368,22 @@ def subnet_fabric(subnet: Subnet, name: str, host_pattern: str | None = None) ->
     return SubnetFabric(
         topology, subnet, guids, lids, host_names, tuple(sorted(unique[key] for key in left_out)), tuple(notes)
     )
+
+
+def _with_middles(subnet: Subnet) -> tuple[Subnet, int]:
+    """A switch of two ports for each cable that joins two adapters, as only switches forward; and how many."""
+    kinds = {key: node.kind for key, node in subnet.nodes.items()}
+    direct = [half for half in subnet.cables if kinds[half.node] == kinds[half.peer] == ADAPTER]
+    if not direct:
+        return subnet, 0
+    nodes, cables = dict(subnet.nodes), [half for half in subnet.cables if half not in direct]
+    for number, half in enumerate(direct):
+        key = f"cable {number}"
+        name = f"{nodes[half.node].name or half.node} - {nodes[half.peer].name or half.peer}"
+        nodes[key] = SubnetNode(FABRIC_SWITCH, name, line=half.line)
+        cables.append(Half(half.node, half.port, key, 1, half.gbps, half.line))
+        cables.append(Half(half.peer, half.peer_port, key, 2, half.gbps, half.line))
+    return replace(subnet, nodes=nodes, cables=tuple(cables)), len(direct)
 
 
 def _guids(node: SubnetNode) -> set[int]:

@@ -90,7 +90,10 @@ def test_options_go_with_formats(tmp_path):
     with pytest.raises(InputError, match=r"wiring goes with a preset or a TOML description$"):
         rs.open_fabric(dump, wiring="rail")
     for source in ("hgx-b200-64", str(DATA / "topologies" / "Spectrum-X_64g_8gps_400Gbps_H100")):
-        with pytest.raises(InputError, match=r"host_pattern goes with ibnetdiscover, iblinkinfo or opensm-subnet.lst$"):
+        with pytest.raises(
+            InputError,
+            match=r"host_pattern goes with ibnetdiscover, iblinkinfo, opensm-subnet.lst, ibdiagnet's db_csv, .*net_dump_ext$",
+        ):
             rs.open_fabric(source, host_pattern="x")
 
 
