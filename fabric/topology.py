@@ -15,6 +15,7 @@ import numpy.typing as npt
 from collectives.demand import FloatVector, Int32Vector, Int64Vector, frozen_array
 from collectives.errors import InputError
 from fabric.showing import Facts, Shown
+from fabric.tiers import tiers_of
 
 Int8Vector = npt.NDArray[np.int8]
 BoolVector = npt.NDArray[np.bool_]
@@ -358,23 +359,21 @@ def joined_by(n: int, one: Int32Vector | Int64Vector, other: Int32Vector | Int64
 
 
 def _inferred_tiers(nodes: Nodes, tail: Int32Vector, head: Int32Vector) -> Int32Vector:
-    """Given tiers, and for the rest the distance from the nearest endpoint."""
+    """Given tiers, and for the rest what `fabric.tiers` makes of the cables; 1 for NVLink switches."""
     missing = nodes.tier == UNKNOWN
     tier = np.where(missing & (nodes.kind == ENDPOINT), 0, nodes.tier).astype(np.int32)
     missing &= nodes.kind != ENDPOINT
     if not missing.any():
         return tier
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import dijkstra
-
-    n = len(nodes.name)
-    hops = np.full(n, np.inf)
-    endpoints = np.flatnonzero(nodes.kind == ENDPOINT)
-    if endpoints.size:
-        graph = coo_array((np.ones(tail.size), (tail, head)), (n, n)).tocsr()
-        hops = dijkstra(graph, indices=endpoints, unweighted=True, min_only=True)
-    # A switch that no endpoint reaches is in no tier; call it a leaf.
-    tier[missing] = np.where(np.isfinite(hops), hops, 1.0)[missing]
+    switches = np.flatnonzero(nodes.kind == SWITCH)
+    place = np.full(len(nodes.name), UNKNOWN, np.int64)
+    place[switches] = np.arange(switches.size)
+    between = (place[tail] >= 0) & (place[head] >= 0)
+    up = (nodes.kind[tail] == ENDPOINT) & (place[head] >= 0)
+    endpoints = np.bincount(place[head[up]], minlength=switches.size)
+    found = np.ones(len(nodes.name), np.int32)
+    found[switches] = tiers_of(switches.size, place[tail[between]], place[head[between]], endpoints)
+    tier[missing] = found[missing]
     return tier
 
 

@@ -11,7 +11,8 @@ from fabric.builders.idle import idle_parts
 from fabric.builders.nvlink import with_mesh, with_nvlink
 from fabric.builders.presets import preset_names, read_preset
 from fabric.formats.dump import Oddity
-from fabric.formats.infiniband.subnet import Subnet, SubnetFabric, hosts_and_rails, subnet_fabric
+from fabric.formats.infiniband.host_names import hosts_and_rails
+from fabric.formats.infiniband.subnet import Subnet, SubnetFabric, subnet_fabric
 from fabric.formats.registry import Format, format_of, readable, readable_titles
 from fabric.topology import Topology
 from traces.compression import plain_name
@@ -59,7 +60,7 @@ class OpenedFabric:
     @property
     def oddities(self) -> tuple[Oddity, ...]:
         """What the reader of a dump passed over."""
-        return () if self.origin is None else self.origin.subnet.oddities
+        return () if self.origin is None else self.origin.oddities
 
     @property
     def assumptions(self) -> tuple[str, ...]:
@@ -73,7 +74,7 @@ class OpenedFabric:
         if self.origin is not None:
             return tuple(self.origin.host_names[host] for host in topology.endpoint_host)
         names = {name: name for name in topology.endpoint_names}
-        return tuple(host for host, _ in map(hosts_and_rails(names)[0].__getitem__, topology.endpoint_names))
+        return tuple(host for host, _ in map(hosts_and_rails(names).where.__getitem__, topology.endpoint_names))
 
     def wired(self, wiring: Wiring) -> "OpenedFabric":
         """A described fabric wired so; any other as it is."""

@@ -19,7 +19,7 @@ from fabric.reports.emit import Report
 from fabric.reports.loads import fabric_facts
 from fabric.reports.tables import Facts, Table
 from fabric.studies.hotspots import tier_name
-from fabric.topology import DOWN, NVLINK, SWITCH, UNKNOWN, UP, Topology
+from fabric.topology import DOWN, NVLINK, PEER, SWITCH, UNKNOWN, UP, Topology
 
 # Keys of the document, and what they are called on the screen.
 _COUNTS = {
@@ -92,13 +92,14 @@ def _max_ports(topology: Topology, tier: int) -> int:
 def _cables(topology: Topology) -> list[CablesPart]:
     rows: list[CablesPart] = []
     up = np.flatnonzero(topology.link_tail < topology.link_head)
-    keys = np.stack([topology.link_kind[up] == NVLINK, topology.link_kind[up], topology.link_tier[up]])
-    for _, kind, tier in np.unique(keys, axis=1).T:
-        links = up[(topology.link_kind[up] == kind) & (topology.link_tier[up] == tier)]
+    within = topology.link_direction[up] == PEER
+    keys = np.stack([topology.link_kind[up] == NVLINK, topology.link_kind[up], topology.link_tier[up], within])
+    for _, kind, tier, peers in np.unique(keys, axis=1).T:
+        links = up[(topology.link_kind[up] == kind) & (topology.link_tier[up] == tier) & (within == peers)]
         speeds = np.unique(topology.link_capacity_gbps[links])
         rows.append(
             {
-                "cables": tier_name(int(kind), int(tier), UP),
+                "cables": tier_name(int(kind), int(tier), PEER if peers else UP),
                 "count": int(links.size),
                 "gbps": "/".join(f"{speed:g}" for speed in speeds),
                 "total_tbps": float(topology.link_capacity_gbps[links].sum() / 1e3),

@@ -3,15 +3,21 @@
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from collectives.demand import Int32Vector, Int64Vector
 from collectives.errors import InputError
 from fabric._kernels.arrays import Int32Matrix, WayEnd
 from fabric.formats.dump import Oddity
+from fabric.formats.infiniband.host_names import clean_name
 from fabric.formats.infiniband.lfts import NO_ENTRY, LftDump
-from fabric.formats.infiniband.subnet import OUTSIDE, SubnetFabric, clean_name
+from fabric.formats.infiniband.subnet import OUTSIDE, SubnetFabric
 from fabric.routing.policies import Lft
 from fabric.topology import ENDPOINT, SWITCH, Topology
+
+# Of switches, adapters and last hops at least this part must match.  Assumed: where half was rebuilt, tables are of what
+# was there before.
+_SAME_FABRIC = 0.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +69,7 @@ def match_lfts(
     Raises
     ------
     InputError
-        If the tables have nothing to do with the fabric.
+        If the tables are of another fabric: with the parts that match.
     """
     node_of_name = {name: node for node, name in enumerate(topology.nodes.name)}
     switch_nodes = np.flatnonzero(topology.nodes.kind == SWITCH)
@@ -76,26 +82,22 @@ def match_lfts(
             unknown.append(f"0x{guid:016x} {name}".rstrip())
         else:
             row_of_node[node] = row
-    if not row_of_node:
-        raise InputError(f"{dump.source}: none of its switches is in {topology.name}; expected tables of this fabric")
     owner = _owners(dump, topology, origin, node_of_name)
     endpoint_of_node = {int(node): number for number, node in enumerate(topology.endpoints)}
     lids = sorted((endpoint_of_node[node], lid) for lid, node in owner.items() if topology.nodes.kind[node] == ENDPOINT)
-    if not lids:
-        raise InputError(
-            f"{dump.source}: no LID belongs to an adapter of {topology.name}; expected its dump and tables"
-        )
     endpoint = np.array([number for number, _ in lids], np.int64)
     lid = np.array([lid for _, lid in lids], np.int32)
     row_start = np.searchsorted(endpoint, np.arange(topology.n_endpoints + 1)).astype(np.int64)
     used = np.flatnonzero((dump.port != NO_ENTRY).any(axis=0))
     names = topology.nodes.name
+    next_link = _next_links(dump, topology, switch_nodes, row_of_node, lid)
+    _refuse_another_fabric(dump, topology, row_of_node, row_start, next_link)
     return MatchedLfts(
         routing=Lft(
             dump.source,
             row_start,
             lid,
-            _next_links(dump, topology, switch_nodes, row_of_node, lid),
+            next_link,
             skip_unrouted,
         ),
         without_lft=tuple(names[node] for node in switch_nodes if node not in row_of_node),
@@ -104,6 +106,53 @@ def match_lfts(
         without_lid=tuple(topology.endpoint_names[number] for number in np.flatnonzero(np.diff(row_start) == 0)),
         oddities=dump.oddities,
     )
+
+
+def _refuse_another_fabric(
+    dump: LftDump,
+    topology: Topology,
+    row_of_node: dict[int, int],
+    row_start: Int64Vector,
+    next_link: Int32Matrix,
+) -> None:
+    """Refuse tables whose switches, adapters or last hops are mostly not those of the fabric."""
+    switch_nodes = np.flatnonzero(topology.nodes.kind == SWITCH)
+    in_tables = np.isin(switch_nodes, list(row_of_node))
+    with_lid = int(np.count_nonzero(np.diff(row_start)))
+    # Tables of some switches, or of a fabric of which the dump is a part, match whole on their side.
+    switches = max(len(row_of_node) / len(dump.switch_guid), len(row_of_node) / max(switch_nodes.size, 1))
+    right, hops = _last_hops(topology, switch_nodes, in_tables, row_start, next_link)
+    parts = (switches, with_lid / max(topology.n_endpoints, 1), right / hops if hops else 1.0)
+    if min(parts) >= _SAME_FABRIC:
+        return
+    raise InputError(
+        f"{dump.source}: these tables are of another fabric: of {topology.name} they know "
+        f"{len(row_of_node):,} of {switch_nodes.size:,} switches and {with_lid:,} of {topology.n_endpoints:,} adapters, "
+        f"and lead {right:,} of {hops:,} adapters out of the port that they are on; expected tables and dump of one fabric"
+    )
+
+
+def _last_hops(
+    topology: Topology,
+    switch_nodes: Int64Vector,
+    in_tables: npt.NDArray[np.bool_],
+    row_start: Int64Vector,
+    next_link: Int32Matrix,
+) -> tuple[int, int]:
+    """Cables from a switch with a table to an endpoint with a LID by which the table leads, and all such cables."""
+    place = np.full(topology.n_nodes, -1)
+    place[switch_nodes[in_tables]] = np.flatnonzero(in_tables)
+    number = np.full(topology.n_nodes, -1)
+    number[topology.endpoints] = np.arange(topology.n_endpoints)
+    right = hops = 0
+    down = (place[topology.link_tail] >= 0) & (number[topology.link_head] >= 0)
+    for tail, head in np.unique(np.stack([topology.link_tail[down], topology.link_head[down]]), axis=1).T.tolist():
+        rows = next_link[row_start[number[head]] : row_start[number[head] + 1], place[tail]]
+        if rows.size:
+            hops += 1
+            known = rows[rows >= 0]
+            right += bool((topology.link_head[known] == head).any())
+    return right, hops
 
 
 def _owners(

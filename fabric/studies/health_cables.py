@@ -8,11 +8,13 @@ from collectives.demand import Int64Vector
 from fabric.routing.layer import layer_of
 from fabric.studies.health_findings import ERROR, WARNING, Finding, findings_of
 from fabric.studies.hotspots import tier_name
-from fabric.topology import DOWN, ENDPOINT, ISL, NVLINK, SWITCH, UNKNOWN, UP, Topology, joined_by
+from fabric.topology import DOWN, ENDPOINT, ISL, NIC, NVLINK, PEER, SWITCH, UNKNOWN, UP, Topology, joined_by
 
 # A leaf of which this part of the adapters is on one rail is that rail's leaf, and adapters of other rails are astray.
 # Assumed: a leaf shared by two rails has half of each, and swapped cables are few.
 _RAIL_LEAF = 0.75
+# Cables within a tier are odd up to this part of all between switches; a mesh or a dragonfly has more.  Assumed.
+_FEW_WITHIN = 0.1
 
 
 def cable_findings(topology: Topology) -> list[Finding]:
@@ -22,6 +24,7 @@ def cable_findings(topology: Topology) -> list[Finding]:
         *_disconnected(topology),
         *_slow(topology),
         *_uneven_wiring(topology),
+        *_odd_places(topology),
         *_astray(topology),
     ]
 
@@ -84,16 +87,48 @@ def _slow(topology: Topology) -> list[Finding]:
     return findings_of(WARNING, "slow cable", "cables slower than most of their tier", examples)
 
 
+def _odd_places(topology: Topology) -> list[Finding]:
+    """Leaves without endpoints, endpoints above the leaves, and cables within a tier where few are."""
+    nodes, name = topology.nodes, topology.nodes.name
+    nic = np.flatnonzero(topology.link_kind == NIC)
+    nic = nic[(nodes.kind[topology.link_tail[nic]] == ENDPOINT) & (nodes.kind[topology.link_head[nic]] == SWITCH)]
+    hosts = np.bincount(topology.link_head[nic], minlength=topology.n_nodes)
+    cabled = np.diff(topology.out_start) > 0
+    empty = np.flatnonzero((nodes.kind == SWITCH) & (nodes.tier == 1) & (hosts == 0) & cabled)
+    high = nic[nodes.tier[topology.link_head[nic]] > 1]
+    isl = np.flatnonzero((topology.link_kind == ISL) & (topology.link_tail < topology.link_head))
+    within = isl[topology.link_direction[isl] == PEER]
+    if within.size > _FEW_WITHIN * isl.size:
+        within = within[:0]
+    on_spines = [f"{name[topology.link_tail[n]]} is on {name[topology.link_head[n]]}" for n in high]
+    return [
+        *findings_of(WARNING, "empty leaf", "leaves without endpoints", [name[node] for node in empty]),
+        *findings_of(WARNING, "host on a spine", "endpoints on switches above the leaves", on_spines),
+        *findings_of(
+            WARNING,
+            "cable within a tier",
+            "cables between switches of one tier",
+            [f"{name[topology.link_tail[n]]} - {name[topology.link_head[n]]}" for n in within],
+        ),
+    ]
+
+
 def _uneven_wiring(topology: Topology) -> list[Finding]:
     """Switches with other numbers of cables than most of their tier, and pairs with fewer parallel cables."""
     nodes = topology.nodes
     isl = topology.link_kind != NVLINK
     examples: list[str] = []
     for direction, word in ((UP, "up"), (DOWN, "down")):
-        links = np.flatnonzero(isl & (topology.link_direction == direction))
+        # Hosts above the leaves and leaves without hosts are findings of their own.
+        service = (topology.link_kind == NIC) & (topology.link_tier > 1)
+        links = np.flatnonzero(isl & (topology.link_direction == direction) & ~service)
         n_cables = np.bincount(topology.link_tail[links], minlength=topology.n_nodes)
         for tier in np.unique(nodes.tier[nodes.kind == SWITCH]):
             members = np.flatnonzero((nodes.kind == SWITCH) & (nodes.tier == tier))
+            if direction == DOWN and tier == 1:
+                members = members[n_cables[members] > 0]
+            if not members.size:
+                continue
             usual = Counter(n_cables[members].tolist()).most_common(1)[0][0]
             examples += [
                 f"{nodes.name[node]}: {n_cables[node]} cables {word}, most of tier {tier} have {usual}"

@@ -14,6 +14,8 @@ import numpy as np
 from collectives.errors import InputError
 from collectives.sizes import counted
 from fabric.formats.dump import Oddities, Oddity
+from fabric.formats.infiniband.host_names import clean_name, hosts_and_rails, natural
+from fabric.tiers import tiers_of
 from fabric.topology import ENDPOINT, SWITCH, UNKNOWN, Cables, Nodes, Topology
 
 ADAPTER, FABRIC_SWITCH, ROUTER = "adapter", "switch", "router"
@@ -46,15 +48,12 @@ _SIGNALLING_GBPS = {
 # SHARP's processing units show up as adapters, one at each switch; they send nothing of their own.
 _NO_ENDPOINT = re.compile(r"Aggregation Node", re.IGNORECASE)
 
+# Fabric cards of directors: Mellanox (`MF0;sw:CS7500/S03/U1`), QLogic (`Spine 2, Chip A`), Voltaire (`sFB-12`).
+_FABRIC_CARD = re.compile(r"/S\d{1,3}/U\d{1,3}$|\bSpine \d{1,3}\b|\bsFB-?\d", re.IGNORECASE | re.ASCII)
+
 OUTSIDE = -1
 # The permissive LID (InfiniBand architecture specification 1.4, 4.1.3), which tools print for ports without one.
 _UNASSIGNED = 0xFFFF
-
-HOST_PATTERNS = (
-    r"(?P<host>.+?)[ /_-]+(?:mlx\d+_|ib|hca-?|cx)(?P<rail>\d+)",
-    r"(?P<host>.*\d)[rg](?P<rail>\d+)",
-)
-"""Tried in turn on the whole node description; the first one that fits all adapters is used."""
 
 
 def lane_speed(width: str, speed: str) -> float:
@@ -269,6 +268,8 @@ class SubnetFabric:
         Names of adapters and routers that are no endpoints.
     notes : tuple of str
         What was inferred.
+    oddities : tuple of Oddity
+        What the reader passed over, and adapters without a name.
     """
 
     topology: Topology
@@ -278,6 +279,7 @@ class SubnetFabric:
     host_names: tuple[str, ...]
     left_out: tuple[str, ...]
     notes: tuple[str, ...]
+    oddities: tuple[Oddity, ...] = ()
 
 
 def subnet_fabric(subnet: Subnet, name: str, host_pattern: str | None = None) -> SubnetFabric:
@@ -293,7 +295,7 @@ def subnet_fabric(subnet: Subnet, name: str, host_pattern: str | None = None) ->
         Of the topology.
     host_pattern : str, optional
         Regular expression with a group ``host``, and perhaps ``rail``, for a whole node description; default
-        `HOST_PATTERNS`.
+        `fabric.formats.infiniband.host_names.HOST_PATTERNS`.
 
     Raises
     ------
@@ -312,7 +314,8 @@ def subnet_fabric(subnet: Subnet, name: str, host_pattern: str | None = None) ->
     adapters = [key for key in keys if subnet.nodes[key].kind == ADAPTER and key not in left_out]
     if not adapters:
         raise InputError(f"{subnet.source}: no channel adapter; expected some")
-    where, note = hosts_and_rails({key: subnet.nodes[key].name or unique[key] for key in adapters}, host_pattern)
+    read = hosts_and_rails({key: subnet.nodes[key].name for key in adapters}, host_pattern, unique)
+    where = read.where
     adapters.sort(key=lambda key: (natural(where[key][0]), where[key][1], natural(unique[key])))
     switches = sorted(
         (key for key in keys if subnet.nodes[key].kind == FABRIC_SWITCH), key=lambda key: natural(unique[key])
@@ -327,8 +330,11 @@ def subnet_fabric(subnet: Subnet, name: str, host_pattern: str | None = None) ->
     rail[: len(adapters)] = [where[key][1] for key in adapters]
     kind = np.full(len(order), SWITCH, np.int8)
     kind[: len(adapters)] = ENDPOINT
-    nodes = Nodes(tuple(unique[key] for key in order), kind, unknown, host, rail, unknown, unknown)
     kept = [half for half in subnet.cables if half.node in number and half.peer in number]
+    tier = unknown.copy()
+    tier[: len(adapters)] = 0
+    tier[len(adapters) :] = _tiers(subnet, switches, kept)
+    nodes = Nodes(tuple(unique[key] for key in order), kind, tier, host, rail, unknown, unknown)
     gbps = np.array([half.gbps for half in kept], np.float64)
     cables = Cables(
         a=np.array([number[half.node] for half in kept], np.int32),
@@ -342,7 +348,7 @@ def subnet_fabric(subnet: Subnet, name: str, host_pattern: str | None = None) ->
         topology = Topology.from_cables(name, nodes, cables)
     except InputError as error:
         raise InputError(f"{subnet.source}: {error}") from None
-    notes = [*subnet.notes, note]
+    notes = [*subnet.notes, read.note]
     if direct:
         notes.append(
             f"{counted(direct, 'cable')} between two adapters, without a switch: one of two ports stands for each"
@@ -356,7 +362,7 @@ def subnet_fabric(subnet: Subnet, name: str, host_pattern: str | None = None) ->
         )
     tiers = np.unique(topology.nodes.tier[kind == SWITCH], return_counts=True)
     counts = ", ".join(f"{count} in tier {tier}" for tier, count in zip(*tiers, strict=True))
-    notes.append(f"tiers of switches are their distance from the adapters: {counts}")
+    notes.append(f"tiers of switches are their distance from the leaves, which most of their kind show: {counts}")
     guids = {guid: number.get(key, OUTSIDE) for key in keys for guid in _guids(subnet.nodes[key])}
     lids = {
         base + offset: number.get(key, OUTSIDE)
@@ -366,8 +372,31 @@ def subnet_fabric(subnet: Subnet, name: str, host_pattern: str | None = None) ->
         if base
     }
     return SubnetFabric(
-        topology, subnet, guids, lids, host_names, tuple(sorted(unique[key] for key in left_out)), tuple(notes)
+        topology,
+        subnet,
+        guids,
+        lids,
+        host_names,
+        tuple(sorted(unique[key] for key in left_out)),
+        tuple(notes),
+        (*subnet.oddities, *read.oddities),
     )
+
+
+def _tiers(subnet: Subnet, switches: list[str], kept: list[Half]) -> list[int]:
+    """Tier of each switch; a director's fabric cards are above its line cards."""
+    place = {key: index for index, key in enumerate(switches)}
+    endpoints = np.zeros(len(switches), np.int64)
+    pairs = []
+    for half in kept:
+        one, other = place.get(half.node, OUTSIDE), place.get(half.peer, OUTSIDE)
+        if one >= 0 and other >= 0:
+            pairs += [(one, other), (other, one)]
+        elif one >= 0 or other >= 0:
+            endpoints[max(one, other)] += 1
+    tail, head = np.array(pairs, np.int64).reshape(-1, 2).T
+    cards = np.array([bool(_FABRIC_CARD.search(subnet.nodes[key].name)) for key in switches], bool)
+    return [int(tier) for tier in tiers_of(len(switches), tail, head, endpoints, cards)]
 
 
 def _with_middles(subnet: Subnet) -> tuple[Subnet, int]:
@@ -402,75 +431,3 @@ def _unique_names(subnet: Subnet) -> dict[str, str]:
             label = f"0x{guid:016x}" if guid else key
             unique[key] = name if name and len(keys) == 1 else f"{name} ({label})" if name else label
     return unique
-
-
-def clean_name(name: str) -> str:
-    """A node description without characters that would break a table."""
-    return "".join(letter if letter.isprintable() else "?" for letter in name).strip()
-
-
-def natural(name: str) -> tuple[tuple[int, int, str], ...]:
-    """Sort key under which ``h9`` comes before ``h10``; ``h09`` after ``h9``."""
-    key = []
-    for part in re.findall(r"[0-9]+|[^0-9]+", name):
-        digits = part.lstrip("0")
-        key.append((0, len(digits), digits) if part[0] in "0123456789" else (1, 0, part))
-    return (*key, (-1, 0, name))
-
-
-def hosts_and_rails(names: dict[str, str], pattern: str | None = None) -> tuple[dict[str, tuple[str, int]], str]:
-    """Host and rail of each adapter from its description, and what was inferred in words.
-
-    Parameters
-    ----------
-    names : dict of str to str
-        Description by key.
-    pattern : str, optional
-        As for `subnet_fabric`.
-    """
-    if pattern is not None:
-        try:
-            wanted = re.compile(pattern)
-        except (re.error, RecursionError, OverflowError) as error:
-            raise InputError(f"host pattern {pattern!r}: not a regular expression ({error})") from None
-        if "host" not in wanted.groupindex:
-            raise InputError(
-                f"host pattern {pattern!r}: expected a group `host`, and perhaps `rail`, "
-                r"such as 'h(?P<host>\d+)r(?P<rail>\d+)'"
-            )
-        patterns = [wanted]
-    else:
-        patterns = [re.compile(text, re.IGNORECASE) for text in HOST_PATTERNS]
-    chosen = next((one for one in patterns if all(one.fullmatch(name) for name in names.values())), None)
-    matches = {key: (chosen or patterns[0]).fullmatch(name) for key, name in names.items()}
-    if pattern is not None and not any(matches.values()):
-        raise InputError(f"host pattern {pattern!r}: fits no adapter, such as {next(iter(names.values()))!r}")
-    found: dict[str, tuple[str, int | None]] = {}
-    missed = []
-    for key, name in names.items():
-        match = matches[key] if chosen is not None or pattern is not None else None
-        if match is None:
-            missed.append(name)
-            found[key] = (clean_name(name).split(" ")[0] or key, None)
-        else:
-            rail = match.groupdict().get("rail")
-            found[key] = (clean_name(match["host"]) or key, _rail_number(rail, name) if rail is not None else None)
-    count_of: dict[str, int] = {}
-    result = {}
-    for key in sorted(found, key=lambda key: natural(names[key])):
-        host, given = found[key]
-        count = count_of.setdefault(host, 0)
-        count_of[host] += 1
-        result[key] = (host, given if given is not None else count)
-    n_hosts, n_rails = len(count_of), len({rail for _, rail in result.values()})
-    shown = f"pattern '{(chosen or patterns[0]).pattern}'" if len(missed) < len(names) else "the first word"
-    note = f"hosts and rails are read from node descriptions by {shown}: {n_hosts:,} hosts, {n_rails} rails"
-    if missed and pattern is not None:
-        note += f"; {len(missed):,} adapters do not fit and are hosts by their first word, such as {missed[0]!r}"
-    return result, note
-
-
-def _rail_number(text: str, name: str) -> int:
-    if not text.isdecimal() or len(text) > 6:
-        raise InputError(f"host pattern: rail {text!r} of {name!r}; expected a number")
-    return int(text)

@@ -28,6 +28,13 @@ ADVICE: dict[str, str] = {
     "wrong rail": "move these cables to the leaf of their rail",
     "slow cable": "reseat or replace the slow cables",
     "uneven wiring": "put the missing cables back",
+    "cable within a tier": "move these cables, if they are not meant",
+    "loopback cable": "unplug or move these cables",
+    "host on a spine": "expect their traffic on the spine's own ports",
+    "empty leaf": "cable its hosts, or leave it out of the count",
+    "unassigned LID": "let the subnet manager finish, and read the fabric again",
+    "unnamed adapter": "give hosts their names (node descriptions), or say --host-pattern",
+    "other lines": "look whether the dump is whole",
     "unbalanced": "compare routings for your job: another may spread it better",
     "unused": "compare routings for your job: another may use these links",
 }

@@ -11,6 +11,7 @@ from collectives import InputError
 from fabric.formats.infiniband.lfts import read_lfts
 from fabric.formats.node_link import node_link_text
 from fabric.formats.opening import open_fabric, open_lfts
+from fabric.routing.match_lfts import match_lfts
 from fabric.studies.health import check_fabric
 from tests.fabric.formats.test_infiniband import DATA, adapter, pair, switch, write
 
@@ -329,3 +330,37 @@ def test_digits_of_other_scripts_and_too_many(tmp_path, digits):
     text = switch(0x10, "sw", down.replace("[1]", f"[{digits}]", 1)) + adapter(0x100, "g", up)
     with pytest.raises(InputError):
         open_fabric(write(tmp_path, text))
+
+
+def swapped(seed, part):
+    """The fabric's dump with a part of its adapters' names and GUIDs exchanged: the same nodes, cabled otherwise."""
+    text = text_of("ibnetdiscover.txt")
+    guids = sorted(set(re.findall(r"2c90300\d{6}", text)), key=lambda guid: (guid[-1] != "0", guid))
+    nodes = [guid for guid in guids if guid.endswith("0")]
+    chosen = np.random.default_rng(seed).permutation(len(nodes))[: int(part * len(nodes))]
+    to = dict(zip(chosen.tolist(), np.roll(chosen, 1).tolist(), strict=True))
+    new = {}
+    for one, other in to.items():
+        for end in ("0", "1"):
+            new[nodes[one][:-1] + end] = nodes[other][:-1] + end
+    return re.sub(r"2c90300\d{6}", lambda found: new.get(found[0], found[0]), text)
+
+
+@pytest.mark.parametrize(("part", "refused"), [(0.1, False), (0.3, False), (0.8, True), (1.0, True)])
+def test_tables_of_a_fabric_that_was_cabled_otherwise(tmp_path, part, refused):
+    given = open_fabric(write(tmp_path, swapped(1, part), "other.ibnetdiscover"))
+    tables = open_lfts(str(DATA / "opensm-lfts.dump.gz"))
+    if refused:
+        with pytest.raises(
+            InputError,
+            match=r"another fabric: of other they know 12 of 12 switches and 64 of 64 adapters, and lead \d+ of 64",
+        ):
+            match_lfts(tables, given.topology, given.origin)
+    else:
+        assert check_fabric(given.topology, match_lfts(tables, given.topology, given.origin)).n_errors
+
+
+def test_tables_of_one_switch_are_of_this_fabric():
+    given = open_fabric(str(DATA / "ibnetdiscover.txt.gz"))
+    matched = match_lfts(open_lfts(str(DATA / "ibroute_lid2.txt.gz")), given.topology, given.origin)
+    assert len(matched.without_lft) == 11

@@ -234,8 +234,13 @@ def test_health_of_a_fabric_with_missing_cables():
 
 def test_every_finding_has_advice():
     """The kinds that the study of health can find are those of the table."""
-    studies = Path(__file__).parents[3] / "fabric" / "studies"
-    source = "".join(path.read_text() for path in studies.glob("health_*.py"))
+    package = Path(__file__).parents[3] / "fabric"
+    files = [
+        *package.glob("studies/health_*.py"),
+        *package.glob("formats/dump.py"),
+        *package.glob("formats/infiniband/*.py"),
+    ]
+    source = "".join(path.read_text() for path in files)
     assert all(f'"{kind}"' in source for kind in ADVICE)
     assert set(ADVICE) >= OF_PAIRS
     odd = Health((Finding("warning", "new kind", 3, "new things", ()),), (), 12)
