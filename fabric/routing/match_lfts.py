@@ -15,8 +15,8 @@ from fabric.formats.infiniband.subnet import OUTSIDE, SubnetFabric
 from fabric.routing.policies import Lft
 from fabric.topology import ENDPOINT, SWITCH, Topology
 
-# Of switches, adapters and last hops at least this part must match.  Assumed: where half was rebuilt, tables are of what
-# was there before.
+# Of switches, adapters and last hops at least this part must match.  Assumed: where half was rebuilt, tables are of
+# what was there before.
 _SAME_FABRIC = 0.5
 
 
@@ -125,10 +125,10 @@ def _refuse_another_fabric(
     parts = (switches, with_lid / max(topology.n_endpoints, 1), right / hops if hops else 1.0)
     if min(parts) >= _SAME_FABRIC:
         return
+    known = f"{len(row_of_node):,} of {switch_nodes.size:,} switches and {with_lid:,} of {topology.n_endpoints:,} adapters"
     raise InputError(
-        f"{dump.source}: these tables are of another fabric: of {topology.name} they know "
-        f"{len(row_of_node):,} of {switch_nodes.size:,} switches and {with_lid:,} of {topology.n_endpoints:,} adapters, "
-        f"and lead {right:,} of {hops:,} adapters out of the port that they are on; expected tables and dump of one fabric"
+        f"{dump.source}: these tables are of another fabric: of {topology.name} they know {known}, and lead {right:,} of "
+        f"{hops:,} adapters out of the port that they are on; expected tables and dump of one fabric"
     )
 
 

@@ -1,6 +1,4 @@
-"""Hosts and rails out of node descriptions: by pattern, what most adapters show first, and none that does not fit spoils
-the others.
-"""
+"""Hosts and rails out of node descriptions by pattern; one that does not fit spoils nothing but itself."""
 
 import re
 from collections import Counter
