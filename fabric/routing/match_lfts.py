@@ -125,12 +125,11 @@ def _refuse_another_fabric(
     parts = (switches, with_lid / max(topology.n_endpoints, 1), right / hops if hops else 1.0)
     if min(parts) >= _SAME_FABRIC:
         return
-    known = (
-        f"{len(row_of_node):,} of {switch_nodes.size:,} switches and {with_lid:,} of {topology.n_endpoints:,} adapters"
-    )
+    switches_known = f"{len(row_of_node):,} of {switch_nodes.size:,} switches"
     raise InputError(
-        f"{dump.source}: these tables are of another fabric: of {topology.name} they know {known}, and lead {right:,} of "
-        f"{hops:,} adapters out of the port that they are on; expected tables and dump of one fabric"
+        f"{dump.source}: these tables are of another fabric: of {topology.name} they know {switches_known} and "
+        f"{with_lid:,} of {topology.n_endpoints:,} adapters, and lead {right:,} of {hops:,} adapters out of the port that "
+        "they are on; expected tables and dump of one fabric"
     )
 
 
