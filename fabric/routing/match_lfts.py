@@ -128,8 +128,8 @@ def _refuse_another_fabric(
     switches_known = f"{len(row_of_node):,} of {switch_nodes.size:,} switches"
     raise InputError(
         f"{dump.source}: these tables are of another fabric: of {topology.name} they know {switches_known} and "
-        f"{with_lid:,} of {topology.n_endpoints:,} adapters, and lead {right:,} of {hops:,} adapters out of the port that "
-        "they are on; expected tables and dump of one fabric"
+        f"{with_lid:,} of {topology.n_endpoints:,} adapters, and lead {right:,} of {hops:,} adapters out of the port "
+        "that they are on; expected tables and dump of one fabric"
     )
 
 
