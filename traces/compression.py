@@ -10,6 +10,7 @@ from pathlib import Path
 
 # A dictionary of xz may ask for 4 GiB; `xz -9` asks for 64 MiB (xz(1), "Preset levels").
 _XZ_MEMORY = 2**28
+_CHUNK = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,8 @@ class Compression:
         Bytes to a whole file; the same bytes for the same input.
     unpack : callable
         (file, limit) to at most `limit` bytes; raises one of `BROKEN` for what is no whole file.
+    size : callable
+        (file, limit) to how many bytes it holds, at least `limit` where there are more; as `unpack`, keeping none.
     begin : callable
         (beginning of a file, limit) to at most `limit` bytes of what it holds.
     """
@@ -37,6 +40,7 @@ class Compression:
     magic: bytes
     pack: Callable[[bytes], bytes]
     unpack: Callable[[bytes, int], bytes]
+    size: Callable[[bytes, int], int]
     begin: Callable[[bytes, int], bytes]
 
 
@@ -47,6 +51,27 @@ BROKEN = (EOFError, zlib.error, gzip.BadGzipFile, lzma.LZMAError)
 def _ungzip(data: bytes, limit: int) -> bytes:
     with gzip.GzipFile(fileobj=io.BytesIO(data)) as file:
         return file.read(limit)
+
+
+def _gzip_size(data: bytes, limit: int) -> int:
+    size = 0
+    with gzip.GzipFile(fileobj=io.BytesIO(data)) as file:
+        while size < limit and (chunk := file.read(_CHUNK)):
+            size += len(chunk)
+    return size
+
+
+def _xz_size(data: bytes, limit: int) -> int:
+    size = 0
+    while data and size < limit:
+        stream = lzma.LZMADecompressor(lzma.FORMAT_XZ, _XZ_MEMORY)
+        size += len(stream.decompress(data, _CHUNK))
+        while size < limit and not stream.eof and not stream.needs_input:
+            size += len(stream.decompress(b"", _CHUNK))
+        if not stream.eof:
+            break
+        data = stream.unused_data.lstrip(b"\0")
+    return size
 
 
 def _unxz(data: bytes, limit: int) -> bytes:
@@ -70,6 +95,7 @@ COMPRESSIONS = (
         magic=b"\x1f\x8b",
         pack=lambda data: gzip.compress(data, mtime=0),
         unpack=_ungzip,
+        size=_gzip_size,
         begin=lambda data, limit: zlib.decompressobj(wbits=31).decompress(data, limit),
     ),
     Compression(
@@ -78,6 +104,7 @@ COMPRESSIONS = (
         magic=b"\xfd7zXZ\x00",
         pack=lzma.compress,
         unpack=_unxz,
+        size=_xz_size,
         begin=lambda data, limit: lzma.LZMADecompressor(lzma.FORMAT_XZ, _XZ_MEMORY).decompress(data, limit),
     ),
 )

@@ -1,16 +1,64 @@
-"""Reads plain and compressed files; what cannot be read is refused in one line."""
+"""Reads plain and compressed files, pipes too; what cannot be read is refused in one line.
 
+A few kilobytes of gzip or xz can hold any amount of zeros, and a pipe need not end: there is a limit to what is read,
+and to what is made of it.
+"""
+
+import contextlib
+import os
+import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from collectives.errors import InputError
-from traces.compression import BROKEN, compression_of
+from collectives.gate import quoted
+from collectives.sizes import format_bytes, parse_bytes
+from traces.compression import BROKEN, Compression, compression_of
 
-# Some kilobytes of gzip or xz can hold any amount of zeros.  The limit is assumed: no trace or dump seen comes near.
-MAX_BYTES = 2**31
+MAX_BYTES = 2_000_000_000
+"""Of a file, and of what is unpacked from it.  Assumed: no trace or dump seen comes near."""
+
+LIMIT_VARIABLE = "RAILSCOPE_MAX_INPUT"
+"""Environment variable that sets another limit, such as ``8GB``."""
+
 # Assumed to be enough to tell a format by, whatever comments come first.
 HEAD_BYTES = 65536
+_CHUNK = 1 << 20
+# What came out of a pipe, which gives it once: the format is told by its beginning, and then it is read.
+_streams: dict[tuple[str, int, int], bytes] = {}
+
+
+def max_bytes() -> int:
+    """The limit, in bytes.
+
+    Raises
+    ------
+    InputError
+        If the environment variable is no size.
+    """
+    text = os.environ.get(LIMIT_VARIABLE, "")
+    if not text:
+        return MAX_BYTES
+    try:
+        return int(parse_bytes(text))
+    except InputError as error:
+        raise InputError(f"{LIMIT_VARIABLE}: {error}") from None
+
+
+def exists(path: str | Path) -> bool:
+    """Whether there is something of that name.
+
+    Raises
+    ------
+    InputError
+        If that cannot be known: a folder that may not be searched, a name that is none.
+    """
+    with _refusing(path):
+        try:
+            os.stat(path)
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+    return True
 
 
 def read_text(path: str | Path, errors: str = "strict") -> str:
@@ -25,19 +73,23 @@ def read_text(path: str | Path, errors: str = "strict") -> str:
     Raises
     ------
     InputError
-        If the file is missing, unreadable, a folder, cut off, larger than `MAX_BYTES` or not UTF-8.
+        If the file is missing, unreadable, a folder or a device, cut off, larger than the limit or not UTF-8.
     """
+    limit = max_bytes()
     with _refusing(path):
-        with open(path, "rb") as file:
-            data = file.read(MAX_BYTES + 1)
+        data = _read(path, limit + 1)
+        _streams.clear()
         compression = compression_of(data)
         if compression is not None:
             try:
-                data = compression.unpack(data, MAX_BYTES + 1)
+                # What may be too large is counted first, and not kept.
+                if _suspicious(compression, data, limit) and compression.size(data, limit + 1) > limit:
+                    raise _too_large(path, limit)
+                data = compression.unpack(data, limit + 1)
             except BROKEN as error:
                 raise InputError(f"{path}: not a whole {compression.name} file ({error})") from None
-        if len(data) > MAX_BYTES:
-            raise InputError(f"{path}: more than {MAX_BYTES >> 30} GiB; expected a smaller file")
+        if len(data) > limit:
+            raise _too_large(path, limit)
         return data.decode("utf-8-sig", errors)
 
 
@@ -47,11 +99,10 @@ def read_head(path: str | Path) -> str:
     Raises
     ------
     InputError
-        If the file is missing, unreadable or a folder, or its beginning is not what its first bytes promise.
+        If the file is missing, unreadable, a folder or a device, or its beginning is not what its first bytes promise.
     """
     with _refusing(path):
-        with open(path, "rb") as file:
-            data = file.read(HEAD_BYTES)
+        data = _read(path, HEAD_BYTES)[:HEAD_BYTES]
         compression = compression_of(data)
         if compression is not None:
             try:
@@ -61,7 +112,42 @@ def read_head(path: str | Path) -> str:
         return data.decode("utf-8-sig", "backslashreplace")
 
 
-@contextmanager
+def _suspicious(compression: Compression, data: bytes, limit: int) -> bool:
+    """Whether the whole would come near the limit if it is packed as tightly as its beginning."""
+    head, most = data[:HEAD_BYTES], 32 * HEAD_BYTES
+    unpacked = len(compression.begin(head, most))
+    return unpacked == most or unpacked / max(len(head), 1) * len(data) > limit / 4
+
+
+def _too_large(path: str | Path, limit: int) -> InputError:
+    return InputError(
+        f"{path}: more than {format_bytes(limit)}; expected a smaller file", f"{LIMIT_VARIABLE}=8GB allows more"
+    )
+
+
+def _read(path: str | Path, most: int) -> bytes:
+    """At most so many bytes of a file; all of a pipe, up to the limit, as it gives them once."""
+    status = os.stat(path)
+    mode = status.st_mode
+    if stat.S_ISDIR(mode):
+        raise InputError(f"{path}: is a folder; expected a file")
+    if stat.S_ISREG(mode):
+        with open(path, "rb") as file:
+            return file.read(most)
+    if not stat.S_ISFIFO(mode) and not stat.S_ISSOCK(mode):
+        raise InputError(f"{path}: is a device; expected a file or a pipe")
+    key = (os.fspath(path), status.st_dev, status.st_ino)
+    if key not in _streams:
+        limit = max_bytes()
+        data = bytearray()
+        with open(path, "rb") as pipe:
+            while len(data) <= limit and (chunk := pipe.read(min(_CHUNK, limit + 1 - len(data)))):
+                data += chunk
+        _streams[key] = bytes(data)
+    return _streams[key]
+
+
+@contextlib.contextmanager
 def _refusing(path: str | Path) -> Iterator[None]:
     try:
         yield
@@ -70,4 +156,8 @@ def _refusing(path: str | Path) -> Iterator[None]:
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: not UTF-8 text (byte {error.start})") from None
     except (OSError, ValueError) as error:
-        raise InputError(f"{path}: cannot be read ({getattr(error, 'strerror', None) or error})") from None
+        text = os.fspath(path)
+        shown = quoted(text) if len(text) > 200 or not text.isprintable() else text
+        raise InputError(
+            f"{shown or repr(text)}: cannot be read ({getattr(error, 'strerror', None) or error})"
+        ) from None

@@ -98,10 +98,20 @@ def _say_usage(error: Exception) -> None:
     )
 
 
+def _end(number: int, frame: object) -> None:
+    """Leave as after an error, so that temporary files and other programs go too."""
+    raise SystemExit(128 + number)
+
+
 def run() -> None:
     """Run the command line: refusals are one line on standard error, exit 1."""
     if hasattr(signal, "SIGPIPE"):
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)
+        # nohup and the like have them ignored, and mean it.
+        if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _end)
     from collectives.errors import InputError
 
     try:

@@ -18,6 +18,7 @@ from collections.abc import Callable
 from dataclasses import MISSING, fields, is_dataclass
 from typing import Annotated, Any, ClassVar, get_args, get_origin, get_type_hints
 
+import typer
 from typer.core import TyperCommand
 
 
@@ -73,7 +74,15 @@ def _fields(group: type[Any]) -> list[inspect.Parameter]:
 
 
 class GroupedCommand(TyperCommand):
-    """Help with a section for each group of options."""
+    """Help with a section for each group of options; nothing is given empty."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Refuse empty values, which no option means anything by: they are variables of a script that were not set."""
+        for before, text in zip(["", *args], args, strict=False):
+            if not text or (text.startswith("--") and text.endswith("=")):
+                what = text.rstrip("=") or (before if before.startswith("-") else "argument")
+                raise typer.BadParameter(f"{what}: is empty; expected a value, or leave it out", ctx=ctx)
+        return super().parse_args(ctx, args)
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Write the sections: arguments, each group in the order of the signature, what is left."""

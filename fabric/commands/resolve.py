@@ -196,12 +196,14 @@ def lfts_of(fabric: "OpenedFabric", files: Sequence[Path], skip_unrouted: bool) 
 
 def gates_of(options: GateOptions) -> "Gates":
     """The limits."""
+    from collectives.errors import InputError
     from fabric.reports.gates import Gates
+    from traces.files import exists
 
     if options.max_regression is not None and options.baseline is None:
         usage("--max-regression goes with --baseline")
-    if options.baseline is not None and not options.baseline.is_file():
-        usage(f"--baseline {options.baseline}: no such file; expected a JSON document of the same command")
+    if options.baseline is not None and not exists(options.baseline):
+        raise InputError(f"{options.baseline}: no such file; expected a JSON document of the same command")
     return Gates(
         options.max_time,
         options.max_over_bound,

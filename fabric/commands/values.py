@@ -2,6 +2,7 @@
 
 import glob
 import math
+import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -85,7 +86,7 @@ def expanded(paths: Iterable[Path]) -> tuple[Path, ...]:
     """
     found: list[Path] = []
     for path in paths:
-        if not glob.has_magic(str(path)) or path.exists():
+        if not glob.has_magic(str(path)) or os.path.exists(path):
             found.append(path)
             continue
         matches = sorted(glob.glob(str(path)))

@@ -101,12 +101,24 @@ def dump_lines(path: str | Path, longest: int = MAX_LINE) -> Iterator[tuple[int,
 
     Node descriptions may hold any bytes: those that are not UTF-8 come as ``\xNN``.
     """
-    for number, line in enumerate(read_text(path, "backslashreplace").split("\n"), 1):
-        if len(line) > longest:
-            raise InputError(f"{path}:{number}: a line of {len(line):,} characters; expected at most {longest:,}")
+    for number, line in _lines(path, read_text(path, "backslashreplace"), longest):
         if "\x1b" in line or "\x07" in line or "\x08" in line:
             line = _TERMINAL.sub("", line)
         yield number, line.strip()
+
+
+def _lines(path: str | Path, text: str, longest: int) -> Iterator[tuple[int, str]]:
+    """Lines one by one: a list of them would be as large as the text again, and more."""
+    first, number = 0, 1
+    while True:
+        stop = text.find("\n", first)
+        size = (len(text) if stop < 0 else stop) - first
+        if size > longest:
+            raise InputError(f"{path}:{number}: a line of {size:,} characters; expected at most {longest:,}")
+        yield number, text[first : first + size]
+        if stop < 0:
+            return
+        first, number = stop + 1, number + 1
 
 
 def unreadable(path: str | Path, number: int, line: str, expected: str) -> InputError:

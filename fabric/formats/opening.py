@@ -16,6 +16,7 @@ from fabric.formats.infiniband.subnet import Subnet, SubnetFabric, subnet_fabric
 from fabric.formats.registry import Format, format_of, readable, readable_titles
 from fabric.topology import Topology
 from traces.compression import plain_name
+from traces.files import exists
 from traces.naming import listed
 
 if TYPE_CHECKING:
@@ -177,7 +178,7 @@ def _wired(description: FabricDescription, wiring: Wiring | None) -> FabricDescr
 
 
 def _opened(source: str, options: dict[str, str]) -> OpenedFabric:
-    if source in preset_names() or not Path(source).exists():
+    if source in preset_names() or not exists(source):
         _check_options(source, options, {"wiring"})
         wiring: Wiring | None = options.get("wiring")  # type: ignore[assignment]
         return described(source, _wired(read_preset(source), wiring))

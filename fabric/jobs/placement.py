@@ -11,6 +11,7 @@ from collectives.errors import InputError
 from collectives.suggestion import hint
 from fabric.showing import Facts, Shown
 from fabric.topology import UNKNOWN, BoolVector, Topology
+from traces.files import read_text
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -180,10 +181,7 @@ def explicit(topology: Topology, entries: Sequence[str]) -> Placement:
 
 def read_placement(path: str | Path, topology: Topology) -> Placement:
     """Read a text file with an endpoint (name or number) per line, rank 0 first; ``#`` begins a comment."""
-    try:
-        lines = Path(path).read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: cannot be read as text ({getattr(error, 'strerror', None) or error})") from None
+    lines = read_text(path).splitlines()
     entries = [entry for line in lines if (entry := line.split("#")[0].strip())]
     if not entries:
         raise InputError(f"{path}: no endpoint; expected one per line")

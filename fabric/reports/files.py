@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from fabric.files import check_writable, unused_path
+from fabric.files import check_apart, check_writable, file_stem, unused_path
 from fabric.jobs.requests import Collective, Request
 from fabric.reports.figures.style import check_format
 
@@ -18,9 +18,10 @@ def check_outputs(figure: Path | None, others: Iterable[Path | None], force: boo
     """
     if figure is not None:
         check_format(figure)
-    for path in (figure, *others):
-        if path is not None:
-            check_writable(path, force)
+    given = [str(path) for path in (figure, *others) if path is not None]
+    for path in given:
+        check_writable(path, force)
+    check_apart(iter(given))
 
 
 def compare_figure_path(asked: Path | None, compared: str, traffic: Request) -> Path:
@@ -28,4 +29,4 @@ def compare_figure_path(asked: Path | None, compared: str, traffic: Request) -> 
     if asked is not None:
         return asked
     name = traffic.name if isinstance(traffic, Collective) else "job"
-    return unused_path(f"railscope-{compared}-{name}.png")
+    return unused_path(f"railscope-{file_stem(compared)}-{name}.png")

@@ -1,5 +1,6 @@
 """Routes a fabric anew with a real subnet manager: OpenSM over ibsim, both run as they are."""
 
+import contextlib
 import os
 import shutil
 import signal
@@ -67,8 +68,15 @@ def simulate(netlist: Netlist, engine: str, timeout_s: float = 300.0, tools: tup
         room = ("-N", netlist.n_nodes + 8, "-S", netlist.n_switches + 8, "-P", netlist.n_ports + 64)
         command = ["ibsim", "-s", "-n", *map(str, room), "fabric.net"]
         with open(folder / "ibsim.out", "w") as log:
+            # A process group of its own, so that all of it ends with us, however we end.
             simulator = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=name, env=environment
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd=name,
+                env=environment,
+                start_new_session=True,
             )
         try:
             _wait_ready(simulator, folder / "ibsim.out", deadline)
@@ -85,12 +93,7 @@ def simulate(netlist: Netlist, engine: str, timeout_s: float = 300.0, tools: tup
             for tool in tools:
                 texts[tool] = _run([tool], environment, folder, deadline)
         finally:
-            simulator.send_signal(signal.SIGTERM)
-            try:
-                simulator.wait(5)
-            except subprocess.TimeoutExpired:
-                simulator.kill()
-                simulator.wait()
+            _end(simulator)
     return texts
 
 
@@ -106,21 +109,39 @@ def _wait_ready(simulator: "subprocess.Popen[bytes]", log: Path, deadline: float
 
 
 def _run(command: list[str], environment: dict[str, str], folder: Path, deadline: float) -> str:
+    tool = subprocess.Popen(
+        ["ibsim-run", *command],
+        env=environment,
+        cwd=folder,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
     try:
-        done = subprocess.run(
-            ["ibsim-run", *command],
-            env=environment,
-            cwd=folder,
-            capture_output=True,
-            timeout=max(1.0, deadline - time.monotonic()),
-            check=False,
-        )
+        out, errors = tool.communicate(timeout=max(1.0, deadline - time.monotonic()))
     except subprocess.TimeoutExpired:
         raise InputError(f"{command[0]} over ibsim takes too long; stopped") from None
-    if done.returncode != 0:
-        words = (done.stderr or done.stdout).decode(errors="replace").strip().splitlines()
-        raise InputError(f"{' '.join(command[:3])} over ibsim failed: {words[-1] if words else done.returncode}")
-    return done.stdout.decode("utf-8", "backslashreplace")
+    finally:
+        _end(tool)
+    if tool.returncode != 0:
+        words = (errors or out).decode(errors="replace").strip().splitlines()
+        raise InputError(f"{' '.join(command[:3])} over ibsim failed: {words[-1] if words else tool.returncode}")
+    return out.decode("utf-8", "backslashreplace")
+
+
+def _end(process: "subprocess.Popen[bytes]") -> None:
+    """End a process and its group, if it still runs."""
+    if process.poll() is not None:
+        return
+    for number, patience_s in ((signal.SIGTERM, 5.0), (signal.SIGKILL, None)):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, number)
+        try:
+            process.wait(patience_s)
+            return
+        except subprocess.TimeoutExpired:
+            continue
 
 
 def _engine_used(log: Path) -> str | None:

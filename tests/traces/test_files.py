@@ -2,6 +2,9 @@
 
 import gzip
 import lzma
+import os
+import subprocess
+import threading
 import tracemalloc
 import zlib
 
@@ -61,7 +64,7 @@ def test_a_bomb_is_refused_without_being_unpacked(tmp_path, monkeypatch, form):
     path = tmp_path / "bomb"
     path.write_bytes(PACK[form](bytes(1 << 26)))
     tracemalloc.start()
-    with pytest.raises(InputError, match=r"GiB; expected a smaller file"):
+    with pytest.raises(InputError, match=r"more than 1 MiB; expected a smaller file"):
         read_text(path)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
@@ -103,3 +106,53 @@ def test_names():
         packed = compressed(name, text)
         assert isinstance(packed, bytes)
         assert opened(packed) == b"text"
+
+
+def test_a_pipe_is_read_once_and_told_by_its_beginning(tmp_path):
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    for text in ("one\n" * 30_000, "two\n"):
+        writer = threading.Thread(target=path.write_text, args=(text,))
+        writer.start()
+        assert read_head(path) == text[:HEAD_BYTES]
+        assert read_text(path) == text
+        writer.join()
+        path.unlink()
+        os.mkfifo(path)
+
+
+def test_a_pipe_that_does_not_end_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setenv("RAILSCOPE_MAX_INPUT", "1MiB")
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    with subprocess.Popen(["sh", "-c", f"yes > {path}"], stderr=subprocess.DEVNULL) as endless:
+        with pytest.raises(InputError, match="more than 1 MiB; expected a smaller file"):
+            read_text(path)
+        assert endless.wait(30) != 0
+
+
+@pytest.mark.parametrize("device", ["/dev/zero", "/dev/null", "/dev/urandom"])
+def test_devices_are_no_files(device):
+    for read in (read_text, read_head):
+        with pytest.raises(InputError, match=f"^{device}: is a device; expected a file or a pipe$"):
+            read(device)
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"), [("x" * 300, "File name too long"), ("a\0b", "null"), ("", "No such file")]
+)
+def test_names_that_are_none(name, reason):
+    for read in (read_text, read_head):
+        with pytest.raises(InputError, match=reason) as refused:
+            read(name)
+        assert len(str(refused.value)) < 200
+
+
+@pytest.mark.parametrize("limit", ["8GB", "1e10", "64 MiB"])
+def test_the_limit_can_be_raised(tmp_path, monkeypatch, limit):
+    monkeypatch.setenv("RAILSCOPE_MAX_INPUT", limit)
+    (tmp_path / "x").write_bytes(gzip.compress(bytes(1 << 22)))
+    assert len(read_text(tmp_path / "x")) == 1 << 22
+    monkeypatch.setenv("RAILSCOPE_MAX_INPUT", "many")
+    with pytest.raises(InputError, match=r"^RAILSCOPE_MAX_INPUT: size 'many': expected a number"):
+        read_text(tmp_path / "x")

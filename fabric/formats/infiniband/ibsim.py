@@ -7,6 +7,7 @@ import numpy as np
 
 from collectives.demand import Int32Vector
 from collectives.errors import InputError
+from collectives.gate import printable, quoted
 from fabric.formats.infiniband.subnet import LANE_GBPS, SubnetFabric
 from fabric.formats.opening import OpenedFabric
 from fabric.formats.registry import Export
@@ -15,6 +16,9 @@ from fabric.topology import ENDPOINT, NVLINK, SWITCH, Topology
 # ibsim 0.10 (Debian 12) reads faster lanes as SDR without a word.
 _SPEEDS = ("SDR", "DDR", "QDR", "FDR", "EDR", "HDR")
 _WIDTHS = (4, 1, 2, 8, 12)
+
+# InfiniBand architecture specification 1.4, 14.2.5.2: bytes of a NodeDescription.
+_LONGEST_NAME = 64
 
 # GUIDs of nodes that have none of their own; the rest is the node's number, times 256 to leave room for ports.
 _SWITCH_GUIDS, _ADAPTER_GUIDS = 0x5200000000000000, 0x5100000000000000
@@ -45,6 +49,14 @@ def netlist_export(given: OpenedFabric, path: Path) -> Export:
     return Export({str(path): netlist.text}, netlist.notes)
 
 
+def _check_name(fabric: str, name: str) -> None:
+    size = len(name.encode("utf-8", "backslashreplace"))
+    if size > _LONGEST_NAME:
+        raise InputError(f"{fabric}: node {quoted(name)} has a name of {size:,} bytes; ibsim takes {_LONGEST_NAME}")
+    if printable(name) != name:
+        raise InputError(f"{fabric}: node {quoted(name)} has control characters in its name; ibsim takes none")
+
+
 def ibsim_netlist(topology: Topology, origin: SubnetFabric | None = None) -> Netlist:
     """The scale-out part of a fabric as a netlist.
 
@@ -59,7 +71,7 @@ def ibsim_netlist(topology: Topology, origin: SubnetFabric | None = None) -> Net
     Raises
     ------
     InputError
-        If a port number is above 254.
+        If a port number is above 254, or a name has more bytes than a node description, or control characters.
     """
     links = np.flatnonzero(topology.link_kind != NVLINK)
     tail_port, head_port = _ports(topology, links)
@@ -68,6 +80,8 @@ def ibsim_netlist(topology: Topology, origin: SubnetFabric | None = None) -> Net
     nodes = topology.nodes
     chosen = np.flatnonzero((nodes.kind == ENDPOINT) | (nodes.kind == SWITCH)).tolist()
     guid, port_guid = _guids(topology, origin, chosen)
+    for node in chosen:
+        _check_name(topology.name, nodes.name[node])
     names = [name.replace('"', "'") for name in nodes.name]
     n_ports = np.zeros(topology.n_nodes, np.int64)
     np.maximum.at(n_ports, topology.link_tail[links], tail_port[links])

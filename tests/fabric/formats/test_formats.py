@@ -331,7 +331,7 @@ def test_a_bomb_is_refused(tmp_path, monkeypatch, pack):
     monkeypatch.setattr("traces.files.MAX_BYTES", 1 << 20)
     path = tmp_path / "bomb.lfts"
     path.write_bytes(pack(bytes(1 << 24)))
-    with pytest.raises(InputError, match="GiB; expected a smaller file"):
+    with pytest.raises(InputError, match="more than 1 MiB; expected a smaller file"):
         read_lfts(path)
 
 
