@@ -84,7 +84,7 @@ def test_what_is_no_baseline_is_refused(here, text, said):
     Path("old.json").write_text(text)
     done = railscope(*LOADS, "--baseline", "old.json")
     assert done.returncode == 1
-    assert done.stderr.startswith("railscope: error: old.json: ")
+    assert done.stderr.startswith("railscope: error: old.json:")
     assert said in done.stderr
     assert done.stderr.count("\n") == 1
 
