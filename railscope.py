@@ -64,11 +64,12 @@ def main() -> None:
     """Run the command line."""
     try:
         _check_packages()
+        from fabric.commands.app import run
     except ImportError as error:
         print(f"railscope: error: {error}", file=sys.stderr)
         raise SystemExit(1) from None
-    from fabric.commands.app import run
-
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
     run()
 
 

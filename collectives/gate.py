@@ -7,12 +7,22 @@ nothing in it that a terminal obeys.
 
 import math
 import re
-import unicodedata
 
 from collectives.errors import InputError
+from collectives.saying import QUOTED, printable, quoted, shown
 
-QUOTED = 80
-"""Characters of a text from outside that a message shows at most."""
+__all__ = [
+    "MAX_REAL",
+    "MAX_WHOLE",
+    "QUOTED",
+    "printable",
+    "quoted",
+    "real",
+    "real_value",
+    "shown",
+    "whole",
+    "whole_value",
+]
 
 MAX_WHOLE = 2**53
 """Largest whole number let in by default: the last up to which a float64 counts in ones."""
@@ -23,8 +33,6 @@ for anything that is built, and small enough that sums of a billion of them are 
 
 _WHOLE = re.compile(r"[+-]?[0-9]{1,40}")
 _REAL = re.compile(r"[+-]?(?:[0-9]{1,400}(?:\.[0-9]{0,400})?|\.[0-9]{1,400})(?:[eE][+-]?[0-9]{1,6})?")
-# What a terminal obeys or what turns the order of letters around: controls, formats, surrogates, line separators.
-_UNSHOWN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
 
 def whole(text: str, what: str, low: int = 0, high: int = MAX_WHOLE) -> int:
@@ -86,42 +94,6 @@ def real_value(value: object, what: str, low: float = 0.0, high: float = MAX_REA
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not low <= value <= high:
         raise InputError(f"{what} {shown(value)}: expected a number {_range(low, high)}")
     return float(value)
-
-
-def printable(text: str) -> str:
-    r"""Text with all that a terminal obeys, and lone surrogates, written as ``\x1b``, ``\n`` or ``\u202e``.
-
-    >>> printable("a\x1b[31m")
-    'a\\x1b[31m'
-    """
-    if text.isascii() and text.isprintable():
-        return text
-    return "".join(_escaped(letter) if unicodedata.category(letter) in _UNSHOWN else letter for letter in text)
-
-
-def quoted(text: str) -> str:
-    """Text in quotes for a message, `printable`, cut after `QUOTED` characters with its length behind it."""
-    if len(text) <= QUOTED:
-        return f"'{printable(text)}'"
-    return f"'{printable(text[:QUOTED])}...' ({len(text):,} characters)"
-
-
-def shown(value: object) -> str:
-    """Any parsed value for a message: text as `quoted`, a huge number by its size, else its repr cut like a text."""
-    if isinstance(value, str):
-        return quoted(value)
-    if isinstance(value, int) and not isinstance(value, bool) and value.bit_length() > 200:
-        return f"(a number of {value.bit_length():,} bits)"
-    if isinstance(value, (list, dict, tuple)):
-        return f"(a {'table' if isinstance(value, dict) else 'list'} of {len(value):,})"
-    text = printable(repr(value))
-    return text if len(text) <= QUOTED else f"{text[:QUOTED]}... ({len(text):,} characters)"
-
-
-def _escaped(letter: str) -> str:
-    code = ord(letter)
-    short = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}.get(letter)
-    return short or (f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}" if code < 65536 else f"\\U{code:08x}")
 
 
 def _range(low: float, high: float) -> str:

@@ -11,6 +11,7 @@ import numpy as np
 
 from collectives.demand import Groups
 from collectives.errors import InputError
+from collectives.gate import whole
 
 DEFAULT_ORDER = "tp-cp-ep-dp-pp"
 _AXES = ("tp", "cp", "ep", "dp", "pp")
@@ -78,12 +79,12 @@ class ParallelLayout:
         sizes: dict[str, int] = {}
         for part in text.split(","):
             axis, _, value = (piece.strip() for piece in part.partition("="))
-            if axis not in (*_GIVEN, *_DERIVED) or not value.isdecimal() or axis in sizes:
+            if axis not in (*_GIVEN, *_DERIVED) or not value or axis in sizes:
                 raise InputError(
                     f"parallel layout {part.strip()!r}: expected {'=, '.join(_GIVEN)}=, dp= or edp= with a number, "
                     "each once"
                 )
-            sizes[axis] = int(value)
+            sizes[axis] = whole(value, f"parallel layout: {axis}", 0, 1 << 40)
         layout = cls(n_ranks, order=order, **{axis: sizes[axis] for axis in _GIVEN if axis in sizes})
         for axis, others in _DERIVED.items():
             left: int = getattr(layout, axis)

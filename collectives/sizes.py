@@ -3,16 +3,16 @@
 A bare K, M or G is what nccl-tests reads it as, a power of 1024 (NVIDIA/nccl-tests, src/common.cu, `parsesize`).
 """
 
-import math
 import re
 
 from collectives.errors import InputError
+from collectives.gate import MAX_REAL, quoted
 
 _DECIMAL = {"B": 1.0, "KB": 1e3, "MB": 1e6, "GB": 1e9, "TB": 1e12, "PB": 1e15}
 _BINARY = {"KIB": 2.0**10, "MIB": 2.0**20, "GIB": 2.0**30, "TIB": 2.0**40, "PIB": 2.0**50}
 _NCCL_TESTS = {"K": 2.0**10, "M": 2.0**20, "G": 2.0**30}
 _FACTOR = _DECIMAL | _BINARY | _NCCL_TESTS
-_SIZE = re.compile(r"\s*([0-9]*\.?[0-9]+(?:[eE][+-]?[0-9]+)?)\s*([A-Za-z]*)\s*")
+_SIZE = re.compile(r"([0-9]{0,40}\.?[0-9]{1,40}(?:[eE][+-]?[0-9]{1,4})?)\s*([A-Za-z]{0,16})")
 
 
 def parse_bytes(text: str) -> float:
@@ -34,9 +34,9 @@ def parse_bytes(text: str) -> float:
     InputError
         If the text is not a number with a known unit, or is a fraction of a byte without a unit.
     """
-    match = _SIZE.fullmatch(text)
+    match = _SIZE.fullmatch(text.strip())
     if match is None:
-        raise InputError(f"size {text!r}: expected a number >= 0 and a unit, such as 64MiB or 1GB")
+        raise InputError(f"size {quoted(text)}: expected a number >= 0 and a unit, such as 64MiB or 1GB")
     number, unit = float(match[1]), match[2]
     factor = _FACTOR.get(unit.upper() or "B")
     # "Mb" and "Gb" are bits to a network engineer: refuse them rather than be wrong by eight.
@@ -47,8 +47,8 @@ def parse_bytes(text: str) -> float:
     if not unit and not number.is_integer():
         raise InputError(f"size {text!r}: a size without a unit is whole bytes; expected such as 64MiB or 1GB")
     value = number * factor
-    if not math.isfinite(value):
-        raise InputError(f"size {text!r}: too large")
+    if value > MAX_REAL:
+        raise InputError(f"size {text!r}: too large; expected at most 1,000 PB")
     return value
 
 

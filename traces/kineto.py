@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from collectives.errors import InputError
+from collectives.gate import whole_value
 from traces.files import read_text
 from traces.json_text import parse_json
 from traces.kineto_evidence import Seen, annotated_of, kernel_key, kernel_of, named_of, symmetric_of, unnamed_kernels
@@ -271,8 +272,8 @@ def _timed(records: list[_Record], lasted: dict[tuple[str, ...], list[tuple[floa
 def _whole(value: Any) -> int | None:
     if isinstance(value, bool):
         return None
-    if isinstance(value, str) and value.strip().lstrip("-").isdecimal():
-        value = int(value)
+    if isinstance(value, str):
+        value = _number(value)
     return value if isinstance(value, int) and 0 <= value < 2**31 else None
 
 
@@ -296,7 +297,7 @@ def _ranks(value: Any) -> tuple[int, ...] | None:
     if isinstance(value, str):
         try:
             value = json.loads(value)
-        except ValueError:
+        except (ValueError, RecursionError):
             return None
     if not isinstance(value, list):
         return None
@@ -381,11 +382,15 @@ def _elements(args: dict[str, Any], key: str, source: str) -> int | None:
     value = args.get(key)
     if value is None:
         return None
-    if isinstance(value, str) and value.strip().lstrip("-").isdecimal():
-        value = int(value)
-    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        raise InputError(f"{source}: {key} {value!r}; expected a whole number >= 0")
-    return value
+    if isinstance(value, str):
+        value = _number(value)
+    return whole_value(value, f"{source}: {key}")
+
+
+def _number(text: str) -> int | str:
+    """A whole number in ASCII digits; other text as it is."""
+    digits = text.strip().lstrip("-")
+    return int(text) if digits.isascii() and digits.isdecimal() and len(digits) < 20 else text
 
 
 def _splits(value: Any, size: int, source: str) -> tuple[float, ...] | None:
@@ -395,11 +400,11 @@ def _splits(value: Any, size: int, source: str) -> tuple[float, ...] | None:
             return (math.nan,)
         try:
             value = json.loads(value)
-        except ValueError:
+        except (ValueError, RecursionError):
             return None
     if not isinstance(value, list) or not value:
         return None
-    if len(value) != size or any(isinstance(v, bool) or not isinstance(v, int) or v < 0 for v in value):
+    if len(value) != size or any(isinstance(v, bool) or not isinstance(v, int) or not 0 <= v < 2**53 for v in value):
         raise InputError(f"{source}: In split size: expected {size} whole numbers >= 0")
     return tuple(float(part) for part in value)
 

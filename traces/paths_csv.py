@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from collectives.errors import InputError
+from collectives.gate import quoted
 from traces.files import read_text
 
 _COLUMNS = ("flow", "tail", "head", "cable")
@@ -37,7 +38,7 @@ def read_paths_csv(path: str | Path) -> dict[int, list[Hop]]:
     InputError
         Names file and line, and what was expected.
     """
-    rows = csv.reader(read_text(path).splitlines())
+    rows = csv.reader(read_text(path).split("\n"), strict=True)
     hops: dict[int, list[Hop]] = {}
     try:
         header = [name.strip() for name in next(rows, [])]
@@ -45,8 +46,12 @@ def read_paths_csv(path: str | Path) -> dict[int, list[Hop]]:
         if missing:
             raise InputError(f"{path}:1: column {missing[0]}: expected once in the header flow,tail,head,cable")
         place = [header.index(name) for name in _COLUMNS]
+        last = rows.line_num
         for row in rows:
             where = f"{path}:{rows.line_num}"
+            if rows.line_num != last + 1:
+                raise InputError(f"{path}:{last + 1}: a quote that does not end in this line; expected a hop a line")
+            last = rows.line_num
             if not row:
                 continue
             if len(row) != len(header):
@@ -54,8 +59,8 @@ def read_paths_csv(path: str | Path) -> dict[int, list[Hop]]:
             flow, tail, head, cable = (row[column].strip() for column in place)
             for name, text in (("flow", flow), ("cable", cable)):
                 if not (text.isascii() and text.isdecimal() and len(text) < 10):
-                    raise InputError(f"{where}: {name} {text!r}; expected a whole number")
+                    raise InputError(f"{where}: {name} {quoted(text)}; expected a whole number")
             hops.setdefault(int(flow), []).append(Hop(tail, head, int(cable), rows.line_num))
     except csv.Error as error:
-        raise InputError(f"{path}: not CSV ({error})") from None
+        raise InputError(f"{path}:{rows.line_num}: not CSV ({error})") from None
     return hops

@@ -96,6 +96,31 @@ class Shape:
         return self.total_spines * self.spine_uplinks
 
 
+# Endpoints and ports of a switch that can be built at most: 16 million endpoints take tens of gigabytes, and chassis of
+# a thousand ports are the largest that are made.  Assumed.
+_MOST_ENDPOINTS, _MOST_PORTS = 1 << 24, 1 << 20
+
+
+def _check_sizes(refuse: Refuse, description: FabricDescription) -> None:
+    """Refuse what could not be built before anything is."""
+    fabric = description.fabric
+    endpoints = fabric.hosts * fabric.gpus_per_host * fabric.planes
+    if endpoints > _MOST_ENDPOINTS:
+        raise refuse(
+            f"fabric.hosts: {fabric.hosts:.4g} hosts x {fabric.gpus_per_host:.4g} GPUs x {fabric.planes:.4g} planes; "
+            f"expected at most {_MOST_ENDPOINTS:,} in all"
+        )
+    for part in ("leaf", "spine", "core"):
+        switch = getattr(description, part)
+        if switch is not None and switch.radix > _MOST_PORTS:
+            raise refuse(f"{part}.radix: {switch.radix:.4g} ports; expected at most {_MOST_PORTS:,}")
+    scale_up = description.scale_up
+    if scale_up is not None and scale_up.kind == "mesh":
+        each = scale_up.hosts_per_domain * fabric.gpus_per_host
+        if each * endpoints > 16 * _MOST_ENDPOINTS:
+            raise refuse(f"scale_up.hosts_per_domain: meshes of {each:,} GPUs have too many links to be built")
+
+
 def shape_of(description: FabricDescription) -> Shape:
     """The counts that a description leads to.
 
@@ -110,6 +135,7 @@ def shape_of(description: FabricDescription) -> Shape:
     def refuse(reason: str) -> InputError:
         return InputError(f"{name}: {reason}")
 
+    _check_sizes(refuse, description)
     if fabric.gpus_per_host % n_rails:
         raise refuse(f"fabric.rails: {n_rails} rails do not divide {fabric.gpus_per_host} GPUs per host")
     scale_up = description.scale_up
@@ -199,6 +225,11 @@ def _whole(refuse: Refuse, value: float, arithmetic: str) -> int:
     return round(value)
 
 
+def _divisors(number: int) -> list[int]:
+    small = [divisor for divisor in range(1, math.isqrt(number) + 1) if number % divisor == 0]
+    return sorted({*small, *(number // divisor for divisor in small)})
+
+
 def _spines(refuse: Refuse, description: FabricDescription, leaves: int, uplinks: int, up_ratio: float) -> int:
     """Spines of a set: the given count, or the smallest divisor of the uplinks that gives enough ports."""
     spine = description.spine
@@ -211,7 +242,7 @@ def _spines(refuse: Refuse, description: FabricDescription, leaves: int, uplinks
             raise refuse(f"spine.count: {spine.count} spines do not divide {uplinks} uplinks of a leaf")
         count = spine.count
     else:
-        divisors = [divisor for divisor in range(1, uplinks + 1) if uplinks % divisor == 0]
+        divisors = _divisors(uplinks)
         count = next((divisor for divisor in divisors if ports(divisor) <= spine.radix), uplinks)
     if ports(count) > spine.radix:
         down = leaves * (uplinks // count)
@@ -238,7 +269,7 @@ def _cores(refuse: Refuse, description: FabricDescription, sets: int, spines: in
             )
         cores = core.count // spines
     else:
-        divisors = [divisor for divisor in range(1, uplinks + 1) if uplinks % divisor == 0]
+        divisors = _divisors(uplinks)
         cores = next((divisor for divisor in divisors if sets * (uplinks // divisor) <= core.radix), uplinks)
     if sets * (uplinks // cores) > core.radix:
         raise refuse(

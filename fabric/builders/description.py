@@ -4,7 +4,6 @@ What a key means, its unit and what it is without a value stand with the key; me
 (`fabric.builders.schema`) are made from them.
 """
 
-import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
@@ -12,8 +11,10 @@ from annotated_types import Ge, Gt, Le, MinLen
 from pydantic import AllowInfNan, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from collectives.errors import InputError
+from collectives.gate import shown
 from collectives.suggestion import hint
 from fabric.builders.schema import Default, Unit, choices_of, expected_of, model_of, part_of
+from fabric.builders.toml_text import parse_toml
 from traces.files import read_text
 
 
@@ -271,10 +272,7 @@ def read_description(path: str | Path) -> FabricDescription:
 
 def parse_description(text: str, source: str) -> FabricDescription:
     """Check a TOML text; `source` is what errors name."""
-    try:
-        tables = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise InputError(f"{source}: not TOML: {error}") from None
+    tables = parse_toml(text, source)
     return checked_description(tables, source)
 
 
@@ -300,8 +298,8 @@ def _first_error(error: ValidationError) -> str:
         return f"{key}: missing; expected {expected_of(annotation)}"
     choices = choices_of(annotation)
     if choices and isinstance(given, str):
-        return f"{key}: {given!r} is not known; {hint(given, filter(None, choices))}"
-    return f"{key}: expected {expected_of(annotation)}, got {given!r}"
+        return f"{key}: {shown(given)} is not known; {hint(given, filter(None, choices))}"
+    return f"{key}: expected {expected_of(annotation)}, got {shown(given)}"
 
 
 def fat_tree(radix: int, port_gbps: float = 400.0) -> FabricDescription:

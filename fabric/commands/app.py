@@ -3,6 +3,9 @@
 Exit status: 0 done; 1 failed, with one clear line; 2 usage; 3 a limit that the user set was crossed.
 """
 
+import contextlib
+import io
+import os
 import signal
 import sys
 from collections.abc import Callable
@@ -10,6 +13,7 @@ from typing import Annotated
 
 import typer
 
+from collectives.saying import one_line
 from fabric.commands.busbw import busbw
 from fabric.commands.compare import compare
 from fabric.commands.fabrics import check, export, list_presets, reroute, show
@@ -92,10 +96,38 @@ def _say_usage(error: Exception) -> None:
         return
     context = getattr(error, "ctx", None)
     path = "railscope" if context is None else context.command_path
-    print(
-        f"railscope: error: {' '.join(text.removeprefix('Invalid value: ').split())} ({path} -h shows the options)",
-        file=sys.stderr,
-    )
+    said = one_line(" ".join(text.removeprefix("Invalid value: ").split()))
+    print(f"railscope: error: {said} ({path} -h shows the options)", file=sys.stderr)
+
+
+def _open_streams() -> None:
+    """Make standard streams take any letter; without standard error, what goes there is lost."""
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+    if sys.stdout is None:
+        fail("standard output is closed; expected somewhere to write")
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _check_environment() -> None:
+    """Refuse settings that the libraries below would end with a traceback."""
+    from collectives.gate import whole
+
+    threads = os.environ.get("NUMBA_NUM_THREADS")
+    if threads is not None:
+        whole(threads, "NUMBA_NUM_THREADS", 1, 1 << 16)
+
+
+def _flush() -> None:
+    sys.stdout.flush()
+
+
+def _let_go_of_output() -> None:
+    """Point standard output elsewhere, so that Python's own exit does not try it again."""
+    with contextlib.suppress(OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _end(number: int, frame: object) -> None:
@@ -114,8 +146,14 @@ def run() -> None:
             signal.signal(number, _end)
     from collectives.errors import InputError
 
+    _open_streams()
+    # Pictures go to files; the choice of a screen that is not there is none of ours.
+    os.environ["MPLBACKEND"] = "agg"
     try:
-        raise SystemExit(app(standalone_mode=False))
+        _check_environment()
+        status = app(standalone_mode=False)
+        _flush()
+        raise SystemExit(status)
     except InputError as error:
         fail(f"{error}; {error.option}" if error.option else str(error))
     except UsageError as error:
@@ -127,3 +165,14 @@ def run() -> None:
         fail("not enough memory for a fabric of this size")
     except KeyboardInterrupt:
         raise SystemExit(130) from None
+    except OSError as error:
+        _let_go_of_output()
+        fail(f"standard output: cannot be written ({error.strerror or error})")
+    except SystemExit:
+        # What is printed before an exit is written too, or the exit says why not.
+        try:
+            _flush()
+        except OSError as error:
+            _let_go_of_output()
+            fail(f"standard output: cannot be written ({error.strerror or error})")
+        raise

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from collectives.saying import one_line, printable
 from fabric.commands.choices import ENGINES, SEVERITIES, choice
 from fabric.commands.options import (
     FabricArgument,
@@ -105,9 +106,9 @@ def export(
     made = exported(opened(FabricOptions(fabric, wiring, host_pattern)), output)
     write_all(made.files, force)
     for path in made.files:
-        print(f"railscope: wrote {path}", file=sys.stderr)
+        print(f"railscope: wrote {printable(str(path))}", file=sys.stderr)
     for note in made.notes:
-        print(f"railscope: note: {note}", file=sys.stderr)
+        print(f"railscope: note: {one_line(note)}", file=sys.stderr)
 
 
 def reroute(
@@ -132,4 +133,4 @@ def reroute(
     with working(f"opensm -R {engine}"):
         dumped = run_opensm(given, engine)
     write_whole(output, dumped, force)
-    print(f"railscope: wrote {output}", file=sys.stderr)
+    print(f"railscope: wrote {printable(str(output))}", file=sys.stderr)

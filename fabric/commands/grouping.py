@@ -21,6 +21,9 @@ from typing import Annotated, Any, ClassVar, get_args, get_origin, get_type_hint
 import typer
 from typer.core import TyperCommand
 
+from collectives.errors import InputError
+from collectives.gate import MAX_REAL, MAX_WHOLE, real, whole
+
 
 class OptionGroup:
     """A dataclass of options; `panel` is the heading of its section in the help."""
@@ -39,7 +42,7 @@ def grouped(function: Callable[..., None]) -> Callable[..., None]:
             groups[name] = kind
             parameters += _fields(kind)
         else:
-            parameters.append(parameter.replace(annotation=kind, kind=inspect.Parameter.KEYWORD_ONLY))
+            parameters.append(parameter.replace(annotation=_strict(kind), kind=inspect.Parameter.KEYWORD_ONLY))
     # Arguments without a default come first.
     parameters.sort(key=lambda parameter: parameter.default is not inspect.Parameter.empty)
 
@@ -65,12 +68,38 @@ def _fields(group: type[Any]) -> list[inspect.Parameter]:
             kind, option, *rest = get_args(annotation)
             option = copy.copy(option)
             option.rich_help_panel = group.panel
-            annotation = Annotated[kind, option, *rest]
+            annotation = _strict(Annotated[kind, option, *rest])
         default = inspect.Parameter.empty if field.default is MISSING else field.default
         parameters.append(
             inspect.Parameter(field.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
         )
     return parameters
+
+
+def _strict(annotation: Any) -> Any:
+    """An option of numbers lets in what `collectives.gate` does: no ``1_000``, no other digits, nothing infinite."""
+    if get_origin(annotation) is not Annotated:
+        return annotation
+    kind, option, *rest = get_args(annotation)
+    numbers = {part for part in (kind, *get_args(kind)) if part in (int, float)}
+    if not numbers or getattr(option, "parser", None) is not None:
+        return annotation
+    option = copy.copy(option)
+    is_whole = int in numbers
+    low = option.min if option.min is not None else -MAX_WHOLE if is_whole else -MAX_REAL
+    high = option.max if option.max is not None else MAX_WHOLE if is_whole else MAX_REAL
+
+    def number(text: Any) -> float:
+        if not isinstance(text, str):
+            return text  # type: ignore[no-any-return]
+        try:
+            return whole(text, "", int(low), int(high)) if is_whole else real(text, "", low, high)
+        except InputError as error:
+            raise typer.BadParameter(str(error).strip()) from None
+
+    option.parser = number
+    option.metavar = option.metavar or ("N" if is_whole else "X")
+    return Annotated[kind, option, *rest]
 
 
 class GroupedCommand(TyperCommand):

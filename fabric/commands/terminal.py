@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, NoReturn, Protocol
 
 import typer
 
+from collectives.saying import one_line
+
 if TYPE_CHECKING:
     from fabric.reports.emit import Report
     from fabric.reports.gates import Gates
@@ -34,7 +36,7 @@ class Output(Protocol):
 
 def fail(message: str) -> NoReturn:
     """Refuse with one line on standard error, exit 1."""
-    print(f"railscope: error: {message}", file=sys.stderr)
+    print(f"railscope: error: {one_line(message)}", file=sys.stderr)
     raise SystemExit(1)
 
 
@@ -45,8 +47,9 @@ def working(what: str) -> Iterator[None]:
         yield
         return
     from rich.console import Console
+    from rich.text import Text
 
-    status = Console(stderr=True).status(what)
+    status = Console(stderr=True).status(Text(what))
     late = threading.Timer(1.0, status.start)
     late.daemon = True
     late.start()

@@ -1,7 +1,6 @@
 """Values as people type them: times, percentages, file names with wildcards."""
 
 import glob
-import math
 import os
 import re
 from collections.abc import Iterable
@@ -9,8 +8,11 @@ from pathlib import Path
 
 import typer
 
+from collectives.errors import InputError
+from collectives.gate import MAX_REAL, quoted, real
+
 _UNITS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
-_TIME = re.compile(r"\s*([0-9]*\.?[0-9]+(?:[eE][+-]?[0-9]+)?)\s*([a-zA-Z]+)\s*")
+_TIME = re.compile(r"\s*([0-9]{0,40}\.?[0-9]{1,40}(?:[eE][+-]?[0-9]{1,4})?)\s*([a-zA-Z]{1,8})\s*")
 
 
 def seconds(text: str) -> float:
@@ -24,8 +26,11 @@ def seconds(text: str) -> float:
     match = _TIME.fullmatch(text)
     factor = _UNITS.get(match[2].lower()) if match else None
     if match is None or factor is None:
-        raise typer.BadParameter(f"{text!r}: expected a time with its unit, such as 5ms, 300us or 1.2s")
-    return float(match[1]) * factor
+        raise typer.BadParameter(f"{quoted(text)}: expected a time with its unit, such as 5ms, 300us or 1.2s")
+    value = float(match[1]) * factor
+    if value > MAX_REAL:
+        raise typer.BadParameter(f"{quoted(text)}: too long a time")
+    return value
 
 
 def fraction(text: str) -> float:
@@ -38,12 +43,9 @@ def fraction(text: str) -> float:
     """
     plain = text.strip()
     try:
-        value = float(plain.removesuffix("%")) / (100.0 if plain.endswith("%") else 1.0)
-    except ValueError:
-        value = math.nan
-    if not math.isfinite(value) or value < 0:
-        raise typer.BadParameter(f"{text!r}: expected a part such as 5% or 0.05")
-    return value
+        return real(plain.removesuffix("%"), "part") / (100.0 if plain.endswith("%") else 1.0)
+    except InputError:
+        raise typer.BadParameter(f"{quoted(text)}: expected a part such as 5% or 0.05") from None
 
 
 def axes(texts: Iterable[str]) -> dict[str, tuple[object, ...]]:
@@ -71,7 +73,7 @@ def _scalar(text: str) -> object:
 
     try:
         value = tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):
         return text
     return value if isinstance(value, (bool, int, float)) else text
 

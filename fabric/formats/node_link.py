@@ -11,6 +11,7 @@ import numpy as np
 
 from collectives.demand import FloatVector
 from collectives.errors import InputError
+from collectives.saying import printable
 from fabric.files import write_whole
 from fabric.formats.opening import OpenedFabric
 from fabric.topology import NODE_KINDS, UNKNOWN, Cables, Nodes, Topology
@@ -170,8 +171,17 @@ def graphml_export(given: OpenedFabric, path: Path) -> bytes:
     import networkx as nx
 
     buffer = io.BytesIO()
-    nx.write_graphml(to_networkx(given.topology), buffer)
+    # XML 1.0 has no way to write control characters and lone surrogates.
+    nx.write_graphml(_printable(to_networkx(given.topology)), buffer)
     return buffer.getvalue()
+
+
+def _printable(graph: "networkx.MultiDiGraph[Any]") -> "networkx.MultiDiGraph[Any]":
+    import networkx as nx
+
+    names = {node: printable(node) for node in graph if printable(node) != node}
+    graph.graph.update({key: printable(value) for key, value in graph.graph.items() if isinstance(value, str)})
+    return nx.relabel_nodes(graph, names) if names else graph
 
 
 def node_link_text(topology: Topology) -> str:

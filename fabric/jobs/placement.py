@@ -8,6 +8,7 @@ import numpy as np
 
 from collectives.demand import Int32Vector, Int64Vector, frozen_array
 from collectives.errors import InputError
+from collectives.gate import quoted
 from collectives.suggestion import hint
 from fabric.showing import Facts, Shown
 from fabric.topology import UNKNOWN, BoolVector, Topology
@@ -169,10 +170,10 @@ def explicit(topology: Topology, entries: Sequence[str]) -> Placement:
     number = {name: index for index, name in enumerate(topology.endpoint_names)}
     endpoint = np.empty(len(entries), np.int32)
     for rank, entry in enumerate(entries):
-        index = number.get(entry, int(entry) if entry.isdecimal() else -1)
+        index = number.get(entry, int(entry) if entry.isascii() and entry.isdecimal() and len(entry) < 10 else -1)
         if not 0 <= index < topology.n_endpoints:
             raise InputError(
-                f"placement: rank {rank}: {entry!r} is no endpoint of {topology.name}, nor a number from 0 to "
+                f"placement: rank {rank}: {quoted(entry)} is no endpoint of {topology.name}, nor a number from 0 to "
                 f"{topology.n_endpoints - 1}; {hint(entry, topology.endpoint_names)}"
             )
         endpoint[rank] = index

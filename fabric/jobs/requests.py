@@ -7,6 +7,7 @@ from typing import ClassVar, Protocol
 
 from collectives.algorithm import AUTO
 from collectives.errors import InputError
+from collectives.gate import real_value
 from collectives.layout import DEFAULT_ORDER, ParallelLayout
 from collectives.sizes import parse_bytes
 from fabric.formats.opening import OpenedFabric
@@ -70,6 +71,8 @@ class Collective:
     def __post_init__(self) -> None:
         if self.group is not None and self.parallel is not None:
             raise InputError("groups: expected a group size or a parallel layout, not both")
+        if self.group is not None and self.group < 1:
+            raise InputError(f"groups: {self.group} ranks each; expected 1 or more")
         if (self.parallel is None) != (self.axes is None):
             raise InputError("groups of a parallel layout: expected the layout and the axes that the groups run over")
 
@@ -92,7 +95,7 @@ class Collective:
         """The collective on the job's ranks; errors as for `fabric.jobs.traffic.collective_traffic`."""
         n_ranks = rule.n_ranks(fabric)
         layout = ParallelLayout.parse(self.parallel, n_ranks, self.order) if self.parallel is not None else None
-        size = parse_bytes(self.size) if isinstance(self.size, str) else float(self.size)
+        size = parse_bytes(self.size) if isinstance(self.size, str) else real_value(self.size, "size")
         algorithm = None if self.undecided else self.algorithm
         return collective_traffic(
             self.name, n_ranks, size, self.group, algorithm, layout, self.axes, self.n_channels, self.cross_nic

@@ -111,7 +111,7 @@ def collective_traffic(
             raise InputError("groups of a parallel layout: expected the axes that they run over, such as ep")
         groups, noun = layout.groups(axes), f"{axes} group"
     else:
-        groups, noun = Groups.consecutive(n_ranks, group or n_ranks), "group"
+        groups, noun = Groups.consecutive(n_ranks, n_ranks if group is None else group), "group"
     size_of_group = int(groups.sizes.max())
 
     def schedule(domain: Int32Vector, rail: Int32Vector) -> Schedule:

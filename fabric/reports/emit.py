@@ -4,6 +4,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from collectives.saying import printable
 from fabric.files import write_all
 from fabric.reports.documents.verdict import verdict_part
 from fabric.reports.gates import Gates, Headline, crossed
@@ -53,7 +54,7 @@ def emit(report: Report, *, json: bool, verbose: bool = False, force: bool = Fal
     """
     write_all(dict(report.files), force)
     for path in report.files:
-        print(f"railscope: wrote {path}", file=sys.stderr)
+        print(f"railscope: wrote {printable(str(path))}", file=sys.stderr)
     if json:
         document = dict(report.document)
         if report.verdict is not None:

@@ -8,17 +8,23 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 
+from collectives.saying import printable
 from collectives.sizes import counted
 from fabric.reports.tables import Facts, Line, Table, screen_lines, tab_separated
 from fabric.reports.words import wrapped
 
+# A width below this is none that a table fits (a COLUMNS of 0, 1 or -5), and the usual one is taken.
+_NARROWEST, _USUAL = 20, 80
 # Where an assumption comes from stands in brackets at its end.
 _SOURCE = re.compile(r" \([^()]*\)$")
 
 
 def screen_width() -> int | None:
     """Columns of the terminal that standard output is (`COLUMNS` overrules it); None for a pipe or a file."""
-    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    if not sys.stdout.isatty():
+        return None
+    columns = shutil.get_terminal_size().columns
+    return columns if columns >= _NARROWEST else _USUAL
 
 
 def render_report(
@@ -89,8 +95,10 @@ def _report_lines(
     verbose: bool,
     width: int,
 ) -> list[Line]:
-    sentences = [Line(text, heading=True) for sentence in verdict for text in wrapped(sentence, width, rest="")]
-    ending = [Line(text) for line in (*notes, *assumed(assumptions, verbose)) for text in wrapped(line, width)]
+    said = map(printable, verdict)
+    rest = map(printable, (*notes, *assumed(assumptions, verbose)))
+    sentences = [Line(text, heading=True) for sentence in said for text in wrapped(sentence, width, rest="")]
+    ending = [Line(text) for line in rest for text in wrapped(line, width)]
     blocks = [sentences, *(screen_lines(table, width) for table in tables), ending]
     lines: list[Line] = []
     for block in filter(None, blocks):
@@ -105,7 +113,7 @@ def _pipe_lines(
     assumptions: Sequence[str],
     verbose: bool,
 ) -> Iterator[str]:
-    yield from (f"# {sentence}" for sentence in verdict)
+    yield from (f"# {printable(sentence)}" for sentence in verdict)
     for table in tables:
         yield from (*tab_separated(table), "")
-    yield from (f"# {line}" for line in (*notes, *assumed(assumptions, verbose)))
+    yield from (f"# {printable(line)}" for line in (*notes, *assumed(assumptions, verbose)))

@@ -1,9 +1,10 @@
 """Tables that fit: a row is a line, numbers and names stay whole, and what does not fit is named."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import assert_never
+from dataclasses import dataclass, replace
+from typing import Any, assert_never
 
+from collectives.saying import printable
 from fabric.reports.words import shortened, wrapped
 
 _GAP = "  "
@@ -71,6 +72,7 @@ class _Plan:
 
 def screen_lines(table: Table | Facts, width: int) -> list[Line]:
     """Lines of at most `width` characters (a first column of numbers is the one thing that may stand out)."""
+    table = _shown(table)
     title = [Line(text, heading=True) for text in wrapped(table.title, width)]
     match table:
         case Facts():
@@ -82,16 +84,23 @@ def screen_lines(table: Table | Facts, width: int) -> list[Line]:
 
 def tab_separated(table: Table | Facts) -> list[str]:
     """All columns and whole names, as lines for a pipe; the title is a comment."""
+    table = _shown(table)
     match table:
         case Facts():
             everything: tuple[tuple[str, ...], ...] = (("what", "value"), *table.rows)
         case Table():
             everything = (table.columns, *table.rows) if table.rows else ()
-    return [f"# {table.title}", *("\t".join(map(_one_line, row)) for row in everything)]
+    return [f"# {table.title}", *("\t".join(row) for row in everything)]
+
+
+def _shown(table: Table | Facts) -> Table | Facts:
+    """The table without anything that a terminal obeys, or that would break a row."""
+    rows: Any = tuple(tuple(map(_one_line, row)) for row in table.rows)
+    return replace(table, title=_one_line(table.title), rows=rows)
 
 
 def _one_line(cell: str) -> str:
-    return " ".join(cell.split()) if {"\t", "\n", "\r"} & set(cell) else cell
+    return printable(" ".join(cell.split()) if {"\t", "\n", "\r"} & set(cell) else cell)
 
 
 def _fact_lines(facts: Facts, width: int) -> Iterator[str]:

@@ -20,7 +20,6 @@ Where a tier and a speed both fit, the tier counts.  `nic`, the price of a GPU's
 """
 
 import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,8 +28,10 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from collectives.errors import InputError
+from collectives.gate import shown
 from collectives.sizes import counted
 from collectives.suggestion import hint
+from fabric.builders.toml_text import parse_toml
 from fabric.studies.parts import ENDS, Parts
 from traces.files import read_text
 
@@ -133,9 +134,7 @@ def read_prices(path: str | Path) -> Prices:
 def parse_prices(text: str, source: str) -> Prices:
     """Check a TOML text; `source` is what errors name."""
     try:
-        prices = Prices.model_validate(tomllib.loads(text))
-    except tomllib.TOMLDecodeError as error:
-        raise InputError(f"{source}: not TOML: {error}") from None
+        prices = Prices.model_validate(parse_toml(text, source))
     except ValidationError as error:
         raise InputError(f"{source}: {_first_error(error)}") from None
     for key, (known, usual) in _NAMES.items():
@@ -155,7 +154,7 @@ def _first_error(error: ValidationError) -> str:
     if detail["type"] == "missing":
         return f"{key}: missing; expected {_EXPECTED[loc[0]]}"
     expected = _A_PRICE if len(loc) > 1 and loc[0] != "copper" else _EXPECTED[loc[0]]
-    return f"{key}: expected {expected}, got {detail['input']!r}"
+    return f"{key}: expected {expected}, got {shown(detail['input'])}"
 
 
 def price_parts(parts: Parts, prices: Prices, name: str = "the fabric") -> PartsCost:

@@ -178,7 +178,7 @@ def test_what_is_no_traffic_is_counted_apart(tmp_path):
         (b'{"traceEvents": [3]}', r"traceEvents\[0\]: expected an object"),
         (b'{"traceEvents": [{"name": "x"}]}', "no communication events"),
         (b"\xff\xfe{}", "not UTF-8"),
-        (json.dumps({"traceEvents": [comms(n=-5)]}).encode(), r"traceEvents\[0\]: In msg nelems -5; expected"),
+        (json.dumps({"traceEvents": [comms(n=-5)]}).encode(), r"traceEvents\[0\]: In msg nelems -5: expected"),
         (json.dumps({"traceEvents": [comms(n=float("nan"))]}).encode(), r"traceEvents\[0\]: In msg nelems nan"),
     ],
 )

@@ -1,6 +1,7 @@
 """How every figure looks, and how it becomes the bytes of a file."""
 
 import io
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import cycle, takewhile
@@ -30,6 +31,8 @@ SERIES = (
 
 _STYLE: dict[Any, Any] = {
     "svg.hashsalt": "railscope",
+    # Names are names: a dollar in one begins no formula.
+    "text.parse_math": False,
     "font.size": 8.0,
     "axes.titlesize": 8.5,
     "axes.titlelocation": "left",
@@ -67,7 +70,10 @@ def styled() -> Iterator[None]:
     with mpl.rc_context():
         mpl.rcdefaults()
         mpl.rcParams.update(_STYLE)
-        yield
+        with warnings.catch_warnings():
+            # Of letters that no installed font has a box is drawn.
+            warnings.filterwarnings("ignore", message=r"Glyph .* missing from")
+            yield
 
 
 def blank(height_in: float, title: str, subtitle: str = "", width_in: float = WIDTH_IN) -> "Figure":
