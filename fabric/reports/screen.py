@@ -67,7 +67,7 @@ def print_report(
     from rich.console import Console
     from rich.text import Text
 
-    console = Console(soft_wrap=True, highlight=False)
+    console = Console(soft_wrap=True, highlight=False, width=width)
     for line in _report_lines(verdict, tables, notes, assumptions, verbose, width):
         console.print(Text(line.text, style="bold" if line.heading else ""))
 
