@@ -142,8 +142,78 @@ def test_a_package_that_cannot_be_written_keeps_code_with_the_user(package):
     home = {"XDG_CACHE_HOME": str(package / "home"), "PYTHONDONTWRITEBYTECODE": "1"}
     assert [answer(package, **home) for _ in range(2)] == [f"{RIGHT} 0", f"{RIGHT} 1"]
     assert list((package / "home").rglob("*probe*.nbi"))
-    nowhere = {**home, "XDG_CACHE_HOME": str(package / "fabric" / "__init__.py")}
-    assert [answer(package, **nowhere) for _ in range(2)] == [f"{RIGHT} 0"] * 2
+
+
+@pytest.fixture
+def nowhere(package):
+    """A package and a home that cannot be written, and a folder for what is temporary."""
+    shutil.rmtree(package / "fabric" / "_kernels" / "__pycache__", ignore_errors=True)
+    (package / "fabric" / "_kernels" / "__pycache__").touch()
+    (package / "tmp").mkdir()
+    file = str(package / "fabric" / "__init__.py")
+    return {"XDG_CACHE_HOME": file, "HOME": file, "PYTHONDONTWRITEBYTECODE": "1", "TMPDIR": str(package / "tmp")}
+
+
+def test_code_is_kept_among_the_temporary_files_where_nothing_else_can_be_written(package, nowhere):
+    first, second = run(package, **nowhere), run(package, **nowhere)
+    assert (first.stdout.strip(), second.stdout.strip()) == (f"{RIGHT} 0", f"{RIGHT} 1")
+    (folder,) = (package / "tmp").iterdir()
+    assert folder.stat().st_mode & 0o777 == 0o700
+    assert first.stderr == (
+        f"railscope: note: compiled code is kept in {folder}, as no other folder can be written; "
+        "NUMBA_CACHE_DIR names one\n"
+    )
+
+
+def test_a_temporary_folder_that_others_can_write_is_not_trusted(package, nowhere):
+    folder = package / "tmp" / f"railscope-compiled-{os.getuid()}"
+    folder.mkdir()
+    folder.chmod(0o777)
+    for _ in range(2):
+        done = run(package, **nowhere)
+        assert done.stdout.strip() == f"{RIGHT} 0"
+        assert done.stderr.startswith("railscope: note: compiled code cannot be kept: each run compiles for a minute")
+        assert done.stderr.count("\n") == 1
+    assert not list(folder.iterdir())
+
+
+def damaged(data, how):
+    if how == "empty":
+        return b""
+    if how == "cut":
+        return data[: len(data) // 2]
+    place = {"first bit": 0, "bit in the middle": len(data) // 2, "last bit": len(data) - 1}[how]
+    return data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :]
+
+
+@pytest.mark.parametrize("how", ["empty", "cut", "first bit", "bit in the middle", "last bit"])
+@pytest.mark.parametrize("ending", ["nbi", "nbc"])
+def test_damaged_files_are_made_anew(package, ending, how):
+    """numba would jump into what they hold."""
+    assert answer(package) == f"{RIGHT} 0"
+    files = list(package.rglob(f"*probe*.{ending}"))
+    assert files
+    for path in files:
+        path.write_bytes(damaged(path.read_bytes(), how))
+    assert answer(package) == f"{RIGHT} 0"
+    assert answer(package) == f"{RIGHT} 1"
+
+
+def test_a_full_disk_is_a_note(package):
+    """What cannot be written is not kept, and the answer is there."""
+    code = (
+        "import errno\n"
+        "from numba.core.caching import IndexDataCacheFile\n"
+        "def full(*_):\n"
+        "    raise OSError(errno.ENOSPC, 'No space left on device')\n"
+        "IndexDataCacheFile._open_for_write = full\n"
+    )
+    (package / "sitecustomize.py").write_text(code)
+    done = run(package)
+    assert done.stdout.strip() == f"{RIGHT} 0"
+    assert done.stderr == (
+        "railscope: note: compiled code cannot be kept (No space left on device); the next run compiles it anew\n"
+    )
 
 
 def test_without_a_compiler(package):
