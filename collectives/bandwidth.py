@@ -18,6 +18,9 @@ _FACTOR: dict[str, Callable[[int], float]] = {
 }
 COLLECTIVES = tuple(_FACTOR)
 
+REDUCING = frozenset({"all-reduce", "reduce-scatter", "reduce"})
+"""Collectives that add up."""
+
 
 def known_collective(name: str) -> str:
     """`name`, if there is such a collective.

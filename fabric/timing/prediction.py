@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from collectives.algorithm import ANY, AUTO, LIBRARIES, NCCL, JobFacts, Library
-from collectives.bandwidth import algbw_GBps, busbw_GBps, known_collective
+from collectives.bandwidth import REDUCING, algbw_GBps, bus_factor, busbw_GBps, known_collective
 from collectives.catalog import ALGORITHMS, algorithm_of
 from collectives.demand import FloatVector, Groups
 from collectives.errors import InputError
@@ -23,6 +23,8 @@ from fabric.timing.protocols import TimeModel
 from fabric.topology import NVSWITCH, Topology
 from traces.nccl_tests import Measurement, NcclTests
 
+# How far busbw over algbw may be from its definition: both are printed with two decimals.
+_SAME_FACTOR = 0.03
 # Schedules are made for this size; loads are in proportion to it.
 _UNIT = float(1 << 30)
 
@@ -280,6 +282,19 @@ def same_test(results: NcclTests, source: str, collective: str, n_ranks: int) ->
     if results.n_ranks is not None and results.n_ranks != n_ranks:
         here = f"{source}: results of {results.n_ranks} ranks; expected those of {n_ranks}, as the job has"
         raise InputError(here, f"--gpus {results.n_ranks} takes them")
+    if results.collective is None:
+        _same_shape(results, source, collective, n_ranks)
+
+
+def _same_shape(results: NcclTests, source: str, collective: str, n_ranks: int) -> None:
+    """Refuse a table that does not name its collective and cannot be of this one: by busbw over algbw, and redop."""
+    if results.reduces is not None and results.reduces != (collective in REDUCING):
+        what = "of a collective that reduces" if results.reduces else "of a collective without a reduction (redop none)"
+        raise InputError(f"{source}: results {what}; expected those of {collective}")
+    factor, expected = results.bus_factor, bus_factor(collective, n_ranks)
+    if factor is not None and abs(factor - expected) > _SAME_FACTOR * expected:
+        wanted = f"{expected:.4g}, as of {collective} on {n_ranks} ranks"
+        raise InputError(f"{source}: busbw is {factor:.4g} times algbw; expected {wanted}")
 
 
 def compare_measured(

@@ -164,7 +164,13 @@ def _measured(comparison: Comparison) -> tuple[str, dict[str, Fact]]:
     middle = float(np.median(ratios))
     worst = comparison.rows[int(np.argmax(np.abs(np.log(ratios))))]
     facts: dict[str, Fact] = {"median_ratio": middle, "worst_ratio": worst.ratio, "worst_size": worst.measured.size}
-    text = f"predicted times are {middle:.2f} times the measured ones at the median"
+    largest = max(comparison.rows, key=lambda one: one.measured.size)
+    reached = largest.measured.busbw_GBps / largest.row.busbw_GBps if largest.row.busbw_GBps else largest.ratio
+    facts["reached"] = reached
+    text = (
+        f"the measured busbw reaches {reached:.0%} of the predicted at {format_bytes(largest.measured.size)}; "
+        f"predicted times are {middle:.2f} times the measured ones at the median"
+    )
     if max(worst.ratio, 1 / worst.ratio) > OFF:
         text += f", furthest off at {format_bytes(worst.measured.size)} ({worst.ratio:.2f} times)"
     else:

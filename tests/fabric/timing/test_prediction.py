@@ -555,7 +555,7 @@ def test_results_of_another_test_are_refused(tmp_path):
             "all-gather: every group has one rank",
         ),
         (("busbw", "hgx-b200-64", "--base-latency-us", "nan"), "Invalid value for '--base-latency-us'"),
-        (("busbw", "hgx-b200-64", "--bandwidth-factor", "inf"), "bandwidth_factor inf; expected a number > 0"),
+        (("busbw", "hgx-b200-64", "--bandwidth-factor", "inf"), "Invalid value for '--bandwidth-factor': 'inf'"),
         (("busbw", "hgx-b200-64", "--gpus", "0"), "Invalid value for '--gpus'"),
         (("busbw", "hgx-b200-64", "--algorithm", "auto,ring"), "--algorithm auto,ring: expected auto alone"),
         (
