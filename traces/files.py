@@ -24,8 +24,8 @@ LIMIT_VARIABLE = "RAILSCOPE_MAX_INPUT"
 # Assumed to be enough to tell a format by, whatever comments come first.
 HEAD_BYTES = 65536
 _CHUNK = 1 << 20
-# What came out of a pipe, which gives it once: the format is told by its beginning, and then it is read.
-_streams: dict[tuple[str, int, int], bytes] = {}
+# What came out of a pipe, which gives it once, and the pipe's state afterwards: while that stays, nobody wrote again.
+_streams: dict[str, tuple[tuple[int, int, int], bytes]] = {}
 
 
 def max_bytes() -> int:
@@ -78,7 +78,6 @@ def read_text(path: str | Path, errors: str = "strict") -> str:
     limit = max_bytes()
     with _refusing(path):
         data = _read(path, limit + 1)
-        _streams.clear()
         compression = compression_of(data)
         if compression is not None:
             try:
@@ -136,15 +135,22 @@ def _read(path: str | Path, most: int) -> bytes:
             return file.read(most)
     if not stat.S_ISFIFO(mode) and not stat.S_ISSOCK(mode):
         raise InputError(f"{path}: is a device; expected a file or a pipe")
-    key = (os.fspath(path), status.st_dev, status.st_ino)
-    if key not in _streams:
+    key = os.fspath(path)
+    state, kept = _streams.get(key, ((), b""))
+    if state != _state(path):
         limit = max_bytes()
         data = bytearray()
         with open(path, "rb") as pipe:
             while len(data) <= limit and (chunk := pipe.read(min(_CHUNK, limit + 1 - len(data)))):
                 data += chunk
-        _streams[key] = bytes(data)
-    return _streams[key]
+        kept = bytes(data)
+        _streams[key] = (_state(path), kept)
+    return kept
+
+
+def _state(path: str | Path) -> tuple[int, int, int]:
+    status = os.stat(path)
+    return status.st_dev, status.st_ino, status.st_ctime_ns
 
 
 @contextlib.contextmanager

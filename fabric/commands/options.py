@@ -187,7 +187,8 @@ class PlacementOptions(OptionGroup):
         str | None, typer.Option(metavar="LIST", help="Hosts of the job, Slurm syntax: 'h00[00-15],h0020'.")
     ] = None
     topology_conf: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Slurm's topology.conf: place the job as its leaves say.")
+        Path | None,
+        typer.Option(metavar="FILE", help="Slurm's topology.conf or topology.yaml: place the job by its leaves."),
     ] = None
 
 

@@ -1,10 +1,14 @@
 """How a job is placed, as a rule that any fabric can be asked: so many GPUs, of these hosts, in which order."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from collectives.errors import InputError
+from collectives.sizes import counted
 from fabric.formats.opening import OpenedFabric
+from fabric.formats.slurm.hostlist import named_again
+from fabric.formats.slurm.topology_conf import read_slurm_topology
 from fabric.jobs.hosts import choose_hosts
 from fabric.jobs.placement import Placement, fragmented, packed, read_placement, scattered, unaligned
 
@@ -109,7 +113,16 @@ class PlacementRule:
         return read_placement(self.kind, fabric.topology).for_ranks(n_ranks, self.kind)
 
     def assumptions(self, fabric: OpenedFabric) -> tuple[str, ...]:
-        """What the rule takes from the fabric's description unasked."""
+        """What the rule takes from the fabric's description, and from Slurm's, unasked."""
+        return (*self._named_assumptions(), *self._described_assumptions(fabric))
+
+    def _named_assumptions(self) -> Iterator[str]:
+        if self.hosts is not None and (again := named_again(self.hosts)):
+            yield f"hosts that are named again count once: {counted(len(again), 'host')}, such as {again[0]}"
+        if self.topology_conf is not None and (topology := read_slurm_topology(self.topology_conf).topology):
+            yield f"{self.topology_conf}: topology {topology}, the default of those in the file"
+
+    def _described_assumptions(self, fabric: OpenedFabric) -> tuple[str, ...]:
         usual = fabric.description.job.gpus_per_domain if fabric.description else None
         if usual is None or usual != self.per_domain(fabric) or self.kind not in (PACKED, SCATTERED):
             return ()

@@ -1,12 +1,15 @@
-"""Slurm's ``topology.conf``: which hosts hang on which leaf switch (tree) or belong to which block."""
+"""Slurm's ``topology.conf`` and ``topology.yaml``: which hosts are on which leaf switch, or in which block."""
 
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from collectives.errors import InputError
+from collectives.gate import quoted
 from fabric.formats.dump import dump_lines
 from fabric.formats.slurm.hostlist import MAX_HOSTS, expand_hostlist
+from fabric.formats.slurm.topology_yaml import SHAPE, Children, Groups, read_topologies
+from traces.files import read_text
 
 _KEY = re.compile(r"(\w+)\s*=\s*(\S+)")
 _KEYS = {"switchname", "switches", "nodes", "linkspeed", "blockname", "blocksizes"}
@@ -25,12 +28,15 @@ class SchedulerTopology:
         For each switch (leaves too), the leaves below it; blocks have none but themselves.
     kind : str
         ``tree`` or ``block``.
+    topology : str
+        Which one of a ``topology.yaml`` it is; empty for a ``topology.conf``.
     """
 
     source: str
     leaves: tuple[tuple[str, tuple[str, ...]], ...]
     above: dict[str, tuple[int, ...]]
     kind: str
+    topology: str = ""
 
     def restricted(self, hosts: set[str]) -> "SchedulerTopology":
         """The same leaves with those of `hosts` only.
@@ -43,7 +49,7 @@ class SchedulerTopology:
         leaves = tuple((name, tuple(host for host in members if host in hosts)) for name, members in self.leaves)
         if not any(members for _, members in leaves):
             raise InputError(f"{self.source}: none of its hosts is in the fabric, or named")
-        return SchedulerTopology(self.source, leaves, self.above, self.kind)
+        return SchedulerTopology(self.source, leaves, self.above, self.kind, self.topology)
 
     def hosts(self, n_hosts: int | None = None) -> tuple[str, ...]:
         """Hosts for a job of `n_hosts`, as few leaves as can be; all of them in order by default.
@@ -78,13 +84,25 @@ class SchedulerTopology:
 
 
 def read_slurm_topology(path: str | Path) -> SchedulerTopology:
-    """Read a ``topology.conf`` of the tree or block plugin.
+    """Read a ``topology.conf`` of the tree or block plugin, or the default topology of a ``topology.yaml``.
 
     Raises
     ------
     InputError
         Names file and line, and what was expected.
     """
+    text = read_text(path, "backslashreplace")
+    if SHAPE.search(text):
+        name, kind, leaves, children = read_topologies(text, str(path))
+        return _assembled(str(path), kind, leaves, children, name)
+    leaves, children, kinds = _read_conf(path)
+    if len(kinds) != 1:
+        raise InputError(f"{path}: {'switches and blocks' if kinds else 'no switch or block'}; expected one kind")
+    return _assembled(str(path), kinds.pop(), leaves, children, "")
+
+
+def _read_conf(path: str | Path) -> tuple[Groups, Children, set[str]]:
+    """Leaves, switches above them and the plugins of a ``topology.conf``."""
     leaves: dict[str, tuple[str, ...]] = {}
     children: dict[str, tuple[int, list[str]]] = {}
     kinds: set[str] = set()
@@ -101,7 +119,7 @@ def read_slurm_topology(path: str | Path) -> SchedulerTopology:
         unknown = set(entry) - _KEYS
         if not entry or unknown or _KEY.sub("", line).strip():
             raise InputError(
-                f"{path}:{number}: {line.strip()[:60]!r}; expected SwitchName=... Nodes=... (or Switches=...), "
+                f"{path}:{number}: {quoted(line.strip())}; expected SwitchName=... Nodes=... (or Switches=...), "
                 "BlockName=... Nodes=... or BlockSizes=..."
             )
         name = entry.get("switchname") or entry.get("blockname")
@@ -124,8 +142,13 @@ def read_slurm_topology(path: str | Path) -> SchedulerTopology:
                 raise InputError(f"{name}: expected Nodes= or Switches=")
         except InputError as error:
             raise InputError(f"{path}:{number}: {error}") from None
-    if len(kinds) != 1:
-        raise InputError(f"{path}: {'switches and blocks' if kinds else 'no switch or block'}; expected one kind")
+    return leaves, children, kinds
+
+
+def _assembled(path: str, kind: str, leaves: Groups, children: Children, name_of_topology: str) -> SchedulerTopology:
+    n_hosts = sum(map(len, leaves.values()))
+    if n_hosts > MAX_HOSTS:
+        raise InputError(f"{path}: more than {MAX_HOSTS:,} hosts")
     seen: dict[str, str] = {}
     for name, hosts in leaves.items():
         for host in hosts:
@@ -140,8 +163,10 @@ def read_slurm_topology(path: str | Path) -> SchedulerTopology:
             name, (number, names) = next(iter(waiting.items()))
             missing = next((child for child in names if child not in above and child not in children), None)
             reason = f"switch {missing} is not described" if missing else f"{name} is above itself"
-            raise InputError(f"{path}:{number}: {reason}")
+            raise InputError(f"{path}:{number}: {reason}" if number else f"{path}: {reason}")
         for name in ready:
             _, names = waiting.pop(name)
             above[name] = tuple(sorted({leaf for child in names for leaf in above[child]}))
-    return SchedulerTopology(str(path), tuple(leaves.items()), above, kinds.pop())
+    if not leaves:
+        raise InputError(f"{path}: no switch or block with hosts")
+    return SchedulerTopology(path, tuple(leaves.items()), above, kind, name_of_topology)

@@ -33,6 +33,7 @@ def in_bash(command, cwd):
         "railscope fabric check /dev/stdin < <(cat {dump})",
         "zcat {dump} | railscope fabric show /dev/stdin",
         "railscope fabric check {dump} --lfts <(cat {tables})",
+        "railscope loads {dump} --collective all-to-all --topology-conf <(printf 'SwitchName=a Nodes=hgx000[1-4]\\n')",
         "railscope loads hgx-b200-64 --demand <(printf 'src,dst,bytes\\n0,9,1GB\\n')",
     ],
 )

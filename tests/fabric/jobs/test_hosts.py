@@ -24,6 +24,9 @@ DATA = Path(__file__).parents[3] / "tests" / "data" / "infiniband"
         ("r[1-2]n[01-02]", ["r1n01", "r1n02", "r2n01", "r2n02"]),
         ("[1101-1102]", ["1101", "1102"]),
         ("h[9-10]", ["h9", "h10"]),
+        # srun --nodelist takes each host once; so does `scontrol show hostnames | sort -u`.
+        ("h[1-3],h2,h[3-4]", ["h1", "h2", "h3", "h4"]),
+        ("rack[1-2]node[01-02]", ["rack1node01", "rack1node02", "rack2node01", "rack2node02"]),
     ],
 )
 def test_hostlists(text, names):
@@ -41,7 +44,8 @@ def test_hostlists(text, names):
         ("h[a]", "'a'; expected a number or a range"),
         ("h[1-99999999]", "more than 1,000,000 hosts"),
         ("h[1-1000]x[1-1000]y[1-1000]", "more than 1,000,000 hosts"),
-        ("h[1-3],h2", "h2 is named twice"),
+        ("h[1-999999999999999]", "more than 1,000,000 hosts"),
+        ("h" * 300, "a name of more than 255 characters"),
     ],
 )
 def test_hostlists_are_refused(text, message):
@@ -131,3 +135,83 @@ def test_hosts_of_a_job(tmp_path):
         assert message in str(refused.value)
     # Fabrics that railscope builds have host names too.
     assert choose_hosts(open_fabric("hgx-b200-64"), "h000[6-7]", None) == [6, 7]
+
+
+YAML = """---
+- topology: gpu
+  cluster_default: true
+  tree:
+    switches:
+      - switch: top
+        children: leaf1,pod
+      - switch: pod
+        children: leaf[2-3]
+      - switch: leaf1
+        nodes: h000[0-2]
+      - switch: leaf2
+        nodes: h000[3-4]
+      - switch: leaf3
+        nodes: h000[5-7]
+- topology: racks
+  block:
+    block_sizes: [2, 4]
+    blocks:
+      - block: b1
+        nodes: h000[0-2]
+      - block: b2
+        nodes: [h0003, "h000[4-7]"]
+- topology: all
+  flat: true
+"""
+
+
+def test_topology_yaml_is_the_same_as_topology_conf(tmp_path):
+    tree, conf = read(tmp_path, YAML), read(tmp_path, TREE)
+    assert (tree.kind, tree.topology) == ("tree", "gpu")
+    assert tree.leaves == conf.leaves
+    assert dict(tree.above) == conf.above
+    assert [tree.hosts(n) for n in range(1, 9)] == [conf.hosts(n) for n in range(1, 9)]
+    blocks = read(
+        tmp_path,
+        YAML.replace("cluster_default: true", "cluster_default: false").replace(
+            "racks\n", "racks\n  cluster_default: true\n"
+        ),
+    )
+    assert (blocks.kind, blocks.topology) == ("block", "racks")
+    assert blocks.leaves == read(tmp_path, BLOCK).leaves
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("  tree:\n", "  torus3d:\n", "topology 'gpu': torus3d; expected tree or block"),
+        ("    switches:\n", "    switch:\n", "expected a list `switches`"),
+        (
+            "        nodes: h000[0-2]\n      - switch: leaf2",
+            "      - switch: leaf2",
+            "leaf1: expected nodes or children",
+        ),
+        ("children: leaf1,pod", "children: leaf1,pad", "switch pad is not described"),
+        ("nodes: h000[3-4]", "nodes: h000[3-4", "switches[3]: hosts 'h000[3-4': brackets do not match"),
+        ("- switch: top", "- switch: leaf1", "'leaf1' is described twice"),
+        ("- switch: top", "- switch: [top", "topology.conf:7: not YAML"),
+        ("h000[5-7]", "h000[2-4]", "host h0002 is in leaf1 and in leaf3"),
+        ("- topology: racks", "- 3\n- topology: racks", "expected a list of topologies"),
+    ],
+)
+def test_topology_yaml_is_refused(tmp_path, old, new, message):
+    assert old in YAML
+    with pytest.raises(InputError) as refused:
+        read(tmp_path, YAML.replace(old, new, 1))
+    assert message in str(refused.value)
+
+
+def test_yaml_that_means_harm(tmp_path):
+    for text in (
+        "- topology: " + "[" * 5000,
+        "- topology: a\n  tree: " + "9" * 5000,
+        "a: &a [x,x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a]\nc: &c [*b,*b,*b,*b,*b,*b,*b,*b,*b]\n- topology: *c\n",
+        "- topology: !!python/object/apply:os.system ['true']\n  tree: {}\n",
+    ):
+        with pytest.raises(InputError):
+            read(tmp_path, text)
