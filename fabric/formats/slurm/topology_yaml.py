@@ -1,4 +1,4 @@
-"""Slurm's ``topology.yaml`` (25.05 and later; topology.yaml(5)): several topologies by name, of which one is the default."""
+"""Slurm's ``topology.yaml`` (25.05 and later; topology.yaml(5)): topologies by name, of which one is the default."""
 
 import re
 from typing import Any
