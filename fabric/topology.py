@@ -31,6 +31,9 @@ DIRECTIONS = ("up", "down", "peer")
 
 UNKNOWN = -1
 
+MAX_GBPS = 1e9
+"""Largest capacity of a link, an exabit a second: sums over any fabric stay finite.  Assumed to be enough."""
+
 
 @dataclass(frozen=True, eq=False)
 class Nodes:
@@ -332,6 +335,7 @@ def _check_cables(nodes: Nodes, cables: Cables) -> None:
     refuse(both, "is a direct link in a domain with an NVLink switch; expected one or the other")
     for capacity in (cables.ab_gbps, cables.ba_gbps):
         refuse(~(np.isfinite(capacity) & (capacity > 0)), "expected capacity_gbps > 0 and finite")
+        refuse(capacity > MAX_GBPS, f"expected capacity_gbps of at most {MAX_GBPS:g}")
 
 
 def _with_inferred(nodes: Nodes, tail: Int32Vector, head: Int32Vector) -> Nodes:

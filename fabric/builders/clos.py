@@ -16,7 +16,7 @@ import numpy.typing as npt
 from collectives.errors import InputError
 from fabric.builders.description import FabricDescription
 from fabric.builders.mesh import mesh_cables, mesh_domains
-from fabric.topology import ENDPOINT, NVSWITCH, SWITCH, UNKNOWN, Cables, Nodes, Topology
+from fabric.topology import ENDPOINT, MAX_GBPS, NVSWITCH, SWITCH, UNKNOWN, Cables, Nodes, Topology
 
 Ints = npt.NDArray[np.int64]
 Refuse = Callable[[str], InputError]
@@ -114,7 +114,11 @@ def _check_sizes(refuse: Refuse, description: FabricDescription) -> None:
         switch = getattr(description, part)
         if switch is not None and switch.radix > _MOST_PORTS:
             raise refuse(f"{part}.radix: {switch.radix:.4g} ports; expected at most {_MOST_PORTS:,}")
+        if switch is not None and switch.port_gbps > MAX_GBPS:
+            raise refuse(f"{part}.port_gbps: {switch.port_gbps:g}; expected at most {MAX_GBPS:g}")
     scale_up = description.scale_up
+    if scale_up is not None and scale_up.gpu_gbps > MAX_GBPS:
+        raise refuse(f"scale_up.gpu_gbps: {scale_up.gpu_gbps:g}; expected at most {MAX_GBPS:g}")
     if scale_up is not None and scale_up.kind == "mesh":
         each = scale_up.hosts_per_domain * fabric.gpus_per_host
         if each * endpoints > 16 * _MOST_ENDPOINTS:

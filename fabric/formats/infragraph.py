@@ -15,9 +15,10 @@ import numpy as np
 
 from collectives.demand import FloatVector, Int32Vector
 from collectives.errors import InputError
+from collectives.gate import quoted, real_value
 from fabric.formats.opening import OpenedFabric
 from fabric.formats.registry import Export
-from fabric.topology import ENDPOINT, NVSWITCH, SWITCH, UNKNOWN, Cables, Nodes, Topology, joined_by
+from fabric.topology import ENDPOINT, MAX_GBPS, NVSWITCH, SWITCH, UNKNOWN, Cables, Nodes, Topology, joined_by
 from traces.files import read_text
 
 _UNIT_GBPS = {"gigabits_per_second": 1.0, "gigabytes_per_second": 8.0}
@@ -46,6 +47,7 @@ def read_infragraph(path: str | Path) -> tuple[Topology, tuple[str, ...]]:
     except ImportError:
         raise InputError(f"{path}: InfraGraph needs a package; pip install 'railscope[infragraph]'") from None
     text = read_text(path)
+    _check_text(path, text)
     service = InfraGraphService()
     try:
         with warnings.catch_warnings():
@@ -58,6 +60,8 @@ def read_infragraph(path: str | Path) -> tuple[Topology, tuple[str, ...]]:
     except InputError:
         raise
     except Exception as error:  # the package raises whatever its parts raise
+        if _OLDER.search(text):
+            raise _older(path) from None
         reason = " ".join(str(error).split())[:200]
         raise InputError(f"{path}: no InfraGraph infrastructure of schema version 3 ({reason})") from None
     gbps = {link.name: _gbps(link) for link in links}
@@ -68,6 +72,50 @@ def open_infragraph(path: str) -> OpenedFabric:
     """The fabric of `read_infragraph`."""
     topology, notes = read_infragraph(path)
     return OpenedFabric(path, topology, notes=notes)
+
+
+# Indices and counts, where a number of eight digits and more is more than can be built.
+_HUGE = re.compile(r"(?:count[\"']?\s*:\s*[\"']?|\[[^\]\n]{0,200}?)([0-9]{8,}|[0-9.]+[eE]\+?[0-9]+)")
+_OLDER = re.compile(r"^(?:infrastructure|device)\s*:|^\s*(?:-\s+)?type\s*:", re.MULTILINE)
+_MOST_YAML_NODES = 20_000_000
+
+
+def _check_text(path: str | Path, text: str) -> None:
+    """Refuse what the package would take minutes and gigabytes for, and schemas that it does not read."""
+    huge = _HUGE.search(text)
+    if huge:
+        raise InputError(f"{path}: a count or index of {quoted(huge[1])}; expected at most {_MAX_COMPONENTS:,}")
+    if not re.search(r"\bchoice[\"']?\s*:", text) and _OLDER.search(text):
+        raise _older(path)
+    if "&" in text and "*" in text and _expanded_size(path, text) > _MOST_YAML_NODES:
+        raise InputError(f"{path}: aliases that expand to more than {_MOST_YAML_NODES:,} values")
+
+
+def _older(path: str | Path) -> InputError:
+    return InputError(
+        f"{path}: no InfraGraph infrastructure of schema version 3, but an InfraGraph schema before version 3 "
+        "(components have a `type`, not a `choice`); expected version 3, as the package infragraph 3 writes it"
+    )
+
+
+def _expanded_size(path: str | Path, text: str) -> int:
+    """Values of a YAML text if every alias were written out."""
+    import yaml
+
+    sizes: dict[int, int] = {}
+
+    def size(node: Any) -> int:
+        if id(node) not in sizes:
+            sizes[id(node)] = 1  # an alias within itself counts once
+            parts = [part for pair in node.value for part in pair] if isinstance(node, yaml.MappingNode) else node.value
+            sizes[id(node)] = 1 + (sum(map(size, parts)) if isinstance(parts, list) else 0)
+        return sizes[id(node)]
+
+    try:
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        return 0 if root is None else size(root)
+    except (yaml.YAMLError, RecursionError, ValueError):
+        raise InputError(f"{path}: not YAML that can be read") from None
 
 
 def _check_size(path: str | Path, whole: Any) -> None:
@@ -84,7 +132,9 @@ def _gbps(link: Any) -> float | None:
     bandwidth = link.physical.bandwidth if link.physical else None
     unit = str(getattr(bandwidth, "choice", None))
     value = getattr(bandwidth, unit) if unit in _UNIT_GBPS else None
-    return None if value is None else float(value) * _UNIT_GBPS[unit]
+    if value is None:
+        return None
+    return real_value(float(value) * _UNIT_GBPS[unit], f"bandwidth of link {link.name}", 0.0, MAX_GBPS)
 
 
 def _topology(path: str | Path, graph: Any, gbps: dict[str, float | None]) -> tuple[Topology, tuple[str, ...]]:

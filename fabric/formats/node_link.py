@@ -11,8 +11,10 @@ import numpy as np
 
 from collectives.demand import FloatVector
 from collectives.errors import InputError
-from collectives.saying import printable
+from collectives.saying import printable, shown
+from collectives.sizes import counted
 from fabric.files import write_whole
+from fabric.formats.capacities import CAPACITY_NAMES, capacities
 from fabric.formats.opening import OpenedFabric
 from fabric.topology import NODE_KINDS, UNKNOWN, Cables, Nodes, Topology
 from traces.compression import compressed, plain_name
@@ -195,57 +197,6 @@ def node_link_text(topology: Topology) -> str:
     return "\n".join([*lines, ",\n".join(map(json.dumps, edges)), "]}", ""])
 
 
-def read_node_link(path: str | Path) -> Topology:
-    """Read node-link JSON, plain, gzip or xz.
-
-    Raises
-    ------
-    InputError
-        Names the file and the line or element, and what was expected.
-    """
-    text = read_text(path)
-    document = parse_json(text, path)
-    try:
-        return _from_document(document, plain_name(path).removesuffix(".json"))
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from None
-
-
-def _from_document(document: Any, default_name: str) -> Topology:
-    if not isinstance(document, dict) or not isinstance(document.get("nodes"), list):
-        raise InputError("expected a node-link document (networkx.node_link_data) with a list `nodes`")
-    edges = document.get("edges", document.get("links"))
-    if not isinstance(edges, list):
-        raise InputError("expected a list `edges`")
-    if document.get("directed") is not True:
-        raise InputError("directed: expected true, with both directions of each cable listed")
-    for where, rows in (("nodes", document["nodes"]), ("edges", edges)):
-        for number, row in enumerate(rows):
-            if not isinstance(row, dict):
-                raise InputError(f"{where}[{number}]: expected an object")
-    graph = document.get("graph")
-    name = graph.get("name") if isinstance(graph, dict) else None
-    number_of: dict[Any, int] = {}
-    nodes = []
-    for number, node in enumerate(document["nodes"]):
-        where, label = f"nodes[{number}]", node.get("id")
-        if label is None or isinstance(label, (dict, list)):
-            raise InputError(f"{where}: expected an `id`")
-        if label in number_of:
-            raise InputError(f"{where}: id {label!r} is given twice")
-        number_of[label] = number
-        nodes.append(_Node(f"{where} ({label})", str(label), node.get("kind"), node))
-    rows = []
-    for number, edge in enumerate(edges):
-        ends = (edge.get("source"), edge.get("target"))
-        for end, value in zip(("source", "target"), ends, strict=True):
-            if isinstance(value, (dict, list)) or value not in number_of:
-                raise InputError(f"edges[{number}]: {end} {value!r} is not a node")
-        tail, head = (number_of[value] for value in ends)
-        rows.append(_Edge(f"edges[{number}]", tail, head, ends, repr(edge.get("key", 0)), edge))
-    return _topology(str(name or default_name), nodes, "kind", _cables(rows, "capacity_gbps"))
-
-
 class _Node(NamedTuple):
     """A node before it is checked."""
 
@@ -264,6 +215,127 @@ class _Edge(NamedTuple):
     ends: tuple[Any, Any]
     key: str
     attributes: Mapping[str, Any]
+
+
+def read_node_link(path: str | Path) -> Topology:
+    """Read node-link JSON, plain, gzip or xz; as `open_node_link`, without what was assumed.
+
+    Raises
+    ------
+    InputError
+        Names the file and the line or element, and what was expected.
+    """
+    return open_node_link(path).topology
+
+
+def open_node_link(path: str | Path) -> OpenedFabric:
+    """Read node-link JSON, with notes on what it does not say: kinds of nodes, the name and unit of capacities.
+
+    An undirected graph has an edge for each cable, a directed one both directions.
+
+    Raises
+    ------
+    InputError
+        Names the file and the line or element, and what was expected.
+    """
+    text = read_text(path)
+    document = parse_json(text, path)
+    try:
+        topology, notes = _from_document(document, plain_name(path).removesuffix(".json"))
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+    return OpenedFabric(str(path), topology, notes=notes)
+
+
+# Other JSON of graphs, by what it has and a node-link document has not.
+_OTHERS = {
+    "adjacency": "adjacency JSON (networkx.adjacency_data)",
+    "elements": "Cytoscape JSON (networkx.cytoscape_data)",
+    "children": "tree JSON (networkx.tree_data)",
+}
+
+
+def _from_document(document: Any, default_name: str) -> tuple[Topology, tuple[str, ...]]:
+    other = next((_OTHERS[key] for key in _OTHERS if isinstance(document, dict) and key in document), None)
+    if other is None and isinstance(document, dict) and isinstance(document.get("graph"), dict):
+        other = "JSON Graph Format" if "nodes" in document["graph"] else None
+    if not isinstance(document, dict) or not isinstance(document.get("nodes"), list) or other:
+        found = f"{other}; " if other else ""
+        raise InputError(f"{found}expected a node-link document (networkx.node_link_data) with a list `nodes`")
+    edges = document.get("edges", document.get("links"))
+    if not isinstance(edges, list):
+        raise InputError("expected a list `edges` (or `links`)")
+    directed = document.get("directed", False)
+    if not isinstance(directed, bool):
+        raise InputError(f"directed: {shown(directed)}; expected true or false")
+    for where, rows in (("nodes", document["nodes"]), ("edges", edges)):
+        for number, row in enumerate(rows):
+            if not isinstance(row, dict):
+                raise InputError(f"{where}[{number}]: expected an object")
+    graph = document.get("graph")
+    name = graph.get("name") if isinstance(graph, dict) else None
+    number_of: dict[Any, int] = {}
+    nodes = []
+    for number, node in enumerate(document["nodes"]):
+        where, label = f"nodes[{number}]", _hashable(node.get("id"))
+        if label is None or isinstance(label, dict):
+            raise InputError(f"{where}: expected an `id`")
+        if label in number_of:
+            raise InputError(f"{where}: id {label!r} is given twice")
+        number_of[label] = number
+        nodes.append(_Node(f"{where} ({label})", str(label), node.get("kind"), node))
+    rows = []
+    for number, edge in enumerate(edges):
+        ends = (_hashable(edge.get("source")), _hashable(edge.get("target")))
+        for end, value in zip(("source", "target"), ends, strict=True):
+            if isinstance(value, dict) or value not in number_of:
+                raise InputError(f"edges[{number}]: {end} {value!r} is not a node")
+        tail, head = (number_of[value] for value in ends)
+        rows.append(_Edge(f"edges[{number}]", tail, head, ends, repr(edge.get("key", 0)), edge))
+    notes: list[str] = []
+    nodes = _with_kinds(nodes, rows, notes)
+    rows = _with_gbps(rows, notes)
+    cables = _cables(rows, "capacity_gbps") if directed else _undirected_cables(rows, "capacity_gbps")
+    return _topology(str(name or default_name), nodes, "kind", cables), tuple(notes)
+
+
+def _hashable(value: Any) -> Any:
+    """A node's id; networkx writes tuples as lists."""
+    return tuple(map(_hashable, value)) if isinstance(value, list) else value
+
+
+def _with_kinds(nodes: list[_Node], rows: list[_Edge], notes: list[str]) -> list[_Node]:
+    """Nodes of a file that gives no kinds: those with one neighbour are endpoints, as for any graph."""
+    if not nodes or any(node.kind is not None for node in nodes):
+        return nodes
+    import networkx as nx
+
+    graph: networkx.Graph[int] = nx.Graph()
+    graph.add_nodes_from(range(len(nodes)))
+    graph.add_edges_from((row.tail, row.head) for row in rows)
+    kinds = _guessed_kinds(graph)
+    n_endpoints = sum(kind == "endpoint" for kind in kinds.values())
+    notes.append(
+        f"nodes have no `kind`: {counted(n_endpoints, 'node')} with a single neighbour are endpoints, the "
+        f"other {len(nodes) - n_endpoints:,} are switches"
+    )
+    return [node._replace(kind=kinds[number]) for number, node in enumerate(nodes)]
+
+
+def _with_gbps(rows: list[_Edge], notes: list[str]) -> list[_Edge]:
+    """Edges with `capacity_gbps`, from another attribute where none has it."""
+    if not rows or any("capacity_gbps" in row.attributes for row in rows):
+        return rows
+    name = next((name for name in CAPACITY_NAMES if any(name in row.attributes for row in rows)), None)
+    if name is None:
+        raise InputError(f"edges[0]: no capacity; expected `capacity_gbps`, or one of {', '.join(CAPACITY_NAMES)}")
+    values = [row.attributes.get(name) for row in rows]
+    gbps, unit = capacities(values, name)
+    notes.append(f"capacities are read from `{name}`{unit}")
+    return [
+        row._replace(attributes={**row.attributes, "capacity_gbps": value})
+        for row, value in zip(rows, gbps, strict=True)
+    ]
 
 
 def _topology(name: str, nodes: list[_Node], attribute: str, cables: Cables) -> Topology:

@@ -199,7 +199,7 @@ _BUILT_IN = (
         "node-link",
         "node-link JSON",
         r"\A\s*\{\s*[\"}]",
-        "fabric.formats.node_link:read_node_link",
+        "fabric.formats.node_link:open_node_link",
         "fabric.formats.node_link:node_link_export",
         ".json",
     ),

@@ -96,7 +96,7 @@ def changed(**changes):
         ("{\n 1}", "f.json:2: not JSON"),
         ("[" * 100000, "f.json"),
         ([], "expected a node-link document"),
-        (changed(directed=False), "directed: expected true, with both directions"),
+        (changed(directed=False), "tail_port; expected a directed graph"),
         (changed(edges=3), "expected a list `edges`"),
         (changed(nodes__1=5), r"nodes\[1\]: expected an object"),
         (changed(nodes__1__kind="router"), r"nodes\[1\] \(leaf0\): kind 'router'; expected endpoint, switch, nvswitch"),
