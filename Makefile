@@ -1,9 +1,10 @@
 # make demo: install and run the main job.  make test: install and run every check.  make bench: time it.
+# make fuzz: read a million damaged inputs.
 # make docs: build the documentation into build/docs; a link that leads nowhere fails.
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test test-bounds coverage bench lint docs clean
+.PHONY: demo test test-bounds coverage bench fuzz lint docs clean
 
 demo: .venv/installed
 	mkdir -p demo
@@ -34,6 +35,12 @@ lint: .venv/tests
 
 docs: .venv/tests
 	$(BIN)/python -m mkdocs build --strict --quiet
+
+# A million damaged inputs; findings and their seeds go to build/findings. SEED=2 makes others.
+SEED ?= 1
+COUNT ?= 1000000
+fuzz: .venv/tests
+	$(BIN)/python -m tests.fuzz --count $(COUNT) --seed $(SEED) --out build/findings
 
 bench: .venv/bench
 	$(BIN)/python -m benchmarks.link_loads

@@ -118,6 +118,39 @@ def format_decimal(value: float) -> str:
     return f"{value:.4g} B"
 
 
+# First words and verbs of what is counted, for one of it.
+_SINGULAR = {
+    "adapters": "adapter",
+    "cables": "cable",
+    "endpoints": "endpoint",
+    "leaves": "leaf",
+    "lines": "line",
+    "ports": "port",
+    "switches": "switch",
+    "tiers": "tier",
+    "are": "is",
+    "have": "has",
+    "lead": "leads",
+    "share": "shares",
+}
+
+
+def numbered(number: int, text: str) -> str:
+    """A count before a text about several; for one of them in the singular.
+
+    >>> numbered(2, "leaves without endpoints"), numbered(1, "lines are passed over")
+    ('2 leaves without endpoints', '1 line is passed over')
+    """
+    if number != 1:
+        return f"{number:,} {text}"
+    first, *rest = text.split(" ")
+    # Only the first verb has the subject that is counted.
+    verb = next((place for place, word in enumerate(rest) if word in ("are", "have", "lead", "share")), None)
+    if verb is not None:
+        rest[verb] = _SINGULAR[rest[verb]]
+    return " ".join(["1", _SINGULAR.get(first, first), *rest])
+
+
 def counted(number: int, one: str, many: str | None = None) -> str:
     """A count with its noun; `many` is the plural where it is not `one` and an s.
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from collectives.errors import InputError
 from collectives.gate import quoted
+from collectives.sizes import numbered
 from traces.files import read_text
 
 # Assumed: no tool is known to print longer ones.  Patterns stay fast on what is none of their lines.
@@ -44,7 +45,7 @@ class Oddity:
 
     def note(self) -> str:
         """It in a line."""
-        return f"{self.count:,} {self.text}, such as {self.examples[0]}"
+        return f"{numbered(self.count, self.text)}, such as {self.examples[0]}"
 
 
 class Oddities:

@@ -173,6 +173,8 @@ def interrupted(tmp_path, number):
         "from fabric.commands.app import _end\n"
         "from fabric import files\n"
         "signal.signal(signal.SIGTERM, _end); signal.signal(signal.SIGHUP, _end)\n"
+        # A shell's background jobs have it ignored.
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "real, calls = os.fsync, []\n"
         "def slow(number):\n"
         "    calls.append(number)\n"

@@ -12,7 +12,7 @@ from fabric.formats.dump import Oddity
 from fabric.topology import UNKNOWN
 
 HOST_PATTERNS = (
-    r"(?P<host>.+?)[ /_-]+(?:mlx\d+_(?:ib|bond_?)?|ib|hca-?|cx|hfi\d+_|qib|rdma_rail|rail)(?P<rail>\d+)",
+    r"(?P<host>.+?)[ /_-]+(?:mlx\d+_\w*?|hfi\d+_|ib|hca-?|cx|qib|\w*rail)(?P<rail>\d+)",
     r"(?P<host>.*\d)[rg](?P<rail>\d+)",
     r"(?P<host>.+?)[ /]+(?:ibp?\d*s\d+\w*|enp?\d\w*)",
 )

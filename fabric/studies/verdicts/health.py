@@ -1,5 +1,6 @@
 """The verdict on a fabric's health: the worst finding, what it hits, and what to do."""
 
+from collectives.sizes import numbered
 from fabric.studies.health import Health
 from fabric.studies.health_findings import ERROR, Finding
 from fabric.studies.verdicts.verdict import Cause, CauseKind, Fact, Remedy, Verdict, sentences_of
@@ -66,7 +67,7 @@ def health_verdict(health: Health) -> Verdict:
 def finding_cause(finding: Finding, pairs: int) -> Cause:
     """A finding with its part of all pairs, and what to do."""
     facts: dict[str, Fact] = {"finding": finding.kind, "severity": finding.severity, "count": finding.count}
-    text = f"{finding.count:,} {finding.text}"
+    text = numbered(finding.count, finding.text)
     if finding.kind in OF_PAIRS and pairs:
         facts["fraction"] = finding.count / pairs
         text += f" ({percent(finding.count / pairs)} of all)"
