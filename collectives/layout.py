@@ -5,6 +5,7 @@ fastest.  Dense layers see the mesh tp x cp x dp x pp, experts the mesh etp x ep
 tp unless given.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -53,7 +54,7 @@ class ParallelLayout:
         if sorted(self.order.split("-")) != sorted(_AXES):
             raise InputError(f"parallel order {self.order!r}: expected each of {', '.join(_AXES)} once, joined by -")
         for axes in _DERIVED.values():
-            product = int(np.prod([sizes[axis] for axis in axes]))
+            product = math.prod(sizes[axis] for axis in axes)
             if self.n_ranks % product:
                 terms = " x ".join(f"{axis} {sizes[axis]}" for axis in axes)
                 raise InputError(f"parallel layout: {terms} = {product} does not divide {self.n_ranks} ranks")

@@ -11,7 +11,7 @@ _UNSHOWN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 # Quoted text in a message, and names without a blank; a path has a slash, and is shown whole up to what systems take.
 _LONG_QUOTE = re.compile(rf"'([^']{{{QUOTED + 4},}})'")
 _LONG_WORD = re.compile(rf"[^\s/]{{{2 * QUOTED},}}")
-_MOST = 1000
+_MOST = 700
 
 
 def printable(text: str) -> str:

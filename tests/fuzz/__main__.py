@@ -7,6 +7,7 @@ refused in one line is written to the folder, with what happened beside it.  The
 import argparse
 import multiprocessing
 import os
+import re
 import sys
 import time
 from functools import partial
@@ -31,7 +32,7 @@ def main() -> None:
         for done, found in enumerate(pool.imap_unordered(work, range(0, given.count, BLOCK)), 1):
             for one in found:
                 given.out.mkdir(parents=True, exist_ok=True)
-                stem = given.out / f"{one.form.replace(' ', '-')}-{given.seed}-{one.number}"
+                stem = given.out / f"{re.sub('[^a-z0-9]+', '-', one.form)}-{given.seed}-{one.number}"
                 stem.with_suffix(".input").write_bytes(one.data)
                 stem.with_suffix(".txt").write_text(one.what, errors="backslashreplace")
                 print(f"{stem}: {one.what.strip().splitlines()[-1][:120]}", flush=True)

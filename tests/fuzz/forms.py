@@ -103,7 +103,7 @@ _TEXTS: tuple[tuple[str, tuple[str, ...], Callable[[str], Any]], ...] = (
     ("part", ("5%", "0.05"), fraction),
     ("vary", ("wiring=rail,host", "spine.count=1,2"), lambda text: axes([text])),
     ("hostlist", ("h00[00-15],gpu[1,3-5]-ib", "rack[1-2]node[01-10]"), expand_hostlist),
-    ("parallel", ("tp=4,pp=8,ep=64", "dp=2,tp=4"), lambda text: ParallelLayout.parse(text, 64)),
+    ("parallel", ("tp=4,pp=2,ep=8", "tp=4,dp=16"), lambda text: ParallelLayout.parse(text, 64)),
     ("prices", ('[switch]\nleaf = 10000\n"spine" = 20000.0\n',), lambda text: parse_prices(text, "prices.toml")),
 )
 _CONF = "SwitchName=leaf1 Nodes=hgx000[1-4] LinkSpeed=400\nSwitchName=leaf2 Nodes=hgx000[5-8]\nSwitchName=top Switches=leaf[1-2]\n"

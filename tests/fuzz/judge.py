@@ -13,7 +13,7 @@ from tests.fuzz.damage import damaged
 from tests.fuzz.forms import Form, forms
 
 # A line of a terminal or two; the path is ours.
-LONGEST = 700
+LONGEST = 750
 
 
 @dataclass(frozen=True)
