@@ -96,6 +96,9 @@ def _dumps() -> tuple[Form, ...]:
     )
 
 
+_PRICES = (
+    'currency = "EUR"\n[switch]\nleaf = 100\n"32x400" = 120.0\n[cable]\nhost = 3.0\n400 = 2.5\n[optics]\n400 = 5.0\n'
+)
 _TEXTS: tuple[tuple[str, tuple[str, ...], Callable[[str], Any]], ...] = (
     ("size", ("1GiB", "64M", "1048576", "1.5GB"), rs.parse_bytes),
     ("sizes", ("1MiB:16GiB", "1K,3M,5G"), rs.parse_sizes),
@@ -104,7 +107,7 @@ _TEXTS: tuple[tuple[str, tuple[str, ...], Callable[[str], Any]], ...] = (
     ("vary", ("wiring=rail,host", "spine.count=1,2"), lambda text: axes([text])),
     ("hostlist", ("h00[00-15],gpu[1,3-5]-ib", "rack[1-2]node[01-10]"), expand_hostlist),
     ("parallel", ("tp=4,pp=2,ep=8", "tp=4,dp=16"), lambda text: ParallelLayout.parse(text, 64)),
-    ("prices", ('[switch]\nleaf = 10000\n"spine" = 20000.0\n',), lambda text: parse_prices(text, "prices.toml")),
+    ("prices", (_PRICES,), lambda text: parse_prices(text, "prices.toml")),
 )
 _CONF = "SwitchName=leaf1 Nodes=hgx000[1-4] LinkSpeed=400\nSwitchName=leaf2 Nodes=hgx000[5-8]\nSwitchName=top Switches=leaf[1-2]\n"
 _YAML = (
