@@ -269,12 +269,16 @@ def _timed(records: list[_Record], lasted: dict[tuple[str, ...], list[tuple[floa
     ]
 
 
+# Ranks of a job, and members of a group: more than any fabric that can be built has endpoints.
+_MOST_RANKS = 1 << 24
+
+
 def _whole(value: Any) -> int | None:
     if isinstance(value, bool):
         return None
     if isinstance(value, str):
         value = _number(value)
-    return value if isinstance(value, int) and 0 <= value < 2**31 else None
+    return value if isinstance(value, int) and 0 <= value < _MOST_RANKS else None
 
 
 def _process_groups(info: dict[str, Any], world: int | None) -> dict[str, tuple[int, ...]]:
@@ -373,7 +377,7 @@ def _members(args: dict[str, Any], group: str, size: int | None, groups: dict[st
     if known and (size is None or len(known) == size):
         return known
     start, stride = _whole(args.get("Global rank start")), _whole(args.get("Global rank stride"))
-    if start is not None and stride and size is not None and size < 2**24:
+    if start is not None and stride and size is not None:
         return tuple(range(start, start + stride * size, stride))
     return ()
 

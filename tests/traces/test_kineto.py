@@ -248,3 +248,19 @@ def test_the_root_of_newer_traces_is_the_fourth_concrete_input(tmp_path):
     unsaid = read_kineto(write(tmp_path, 1, [one], 8))
     assert unsaid.operations[0].root is None
     assert any("the trace does not name the root" in line for line in trace_schedule(unsaid, 8)[1])
+
+
+@pytest.mark.parametrize("number", [10**12, "1000000000000", 10**30, -1, 2**24])
+def test_a_world_that_nobody_has_is_none(tmp_path, number):
+    """Its ranks would fill the memory."""
+    path = tmp_path / "t.json"
+    event = comms()
+    event["args"] = {**event["args"], "Process Group Ranks": "[]"}
+    document = {
+        "distributedInfo": {"rank": 0, "world_size": number, "pg_config": [{"pg_name": "0", "ranks": []}]},
+        "traceEvents": [event],
+    }
+    path.write_text(json.dumps(document))
+    trace = read_kineto(path)
+    assert trace.n_ranks is None
+    assert all(len(one.ranks) < 1000 for one in trace.operations)
