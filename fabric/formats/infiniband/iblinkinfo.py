@@ -20,7 +20,7 @@ from fabric.formats.infiniband.subnet import (
 
 _HEAD = re.compile(r"(?:(CA|Router|RT): (.*)|Switch:? 0x([0-9a-fA-F]{1,16})\s(.*)):$", re.ASCII)
 _END = r"\s*(\d{1,5})\s+(\d{1,3})\[[^\]]*\]"
-_STATE = r"\s*==\(\s*(?:(\d{1,2})X\s+([0-9.]{1,12})\s+Gbps\s+)?(\w+)/\s*(\w+)\s*\)==>"
+_STATE = r"\s*==\(\s*(?:(\d{1,2})X\s+([0-9.]{1,12})\s+Gbps\s+)?(\w+)\s*/\s*(\w+)\s*\)==>"
 _PEER = r'(?:%s"(.*)"|\s*\[[^\]]*\]\s*"").*$'
 _ROW = re.compile(rf"(?:0x([0-9a-fA-F]{{1,16}}))?{_END}{_STATE}" + _PEER % (_END + r"\s*"), re.ASCII)
 _LINE = re.compile(

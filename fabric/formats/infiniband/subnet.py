@@ -51,6 +51,9 @@ _NO_ENDPOINT = re.compile(r"Aggregation Node", re.IGNORECASE)
 # Fabric cards of directors: Mellanox (`MF0;sw:CS7500/S03/U1`), QLogic (`Spine 2, Chip A`), Voltaire (`sFB-12`).
 _FABRIC_CARD = re.compile(r"/S\d{1,3}/U\d{1,3}$|\bSpine \d{1,3}\b|\bsFB-?\d", re.IGNORECASE | re.ASCII)
 
+# What a dump is taken to mean that says no speed at all: the tools printed none when this was the only one.
+_OLDEST_GBPS = 10.0
+
 OUTSIDE = -1
 # The permissive LID (InfiniBand architecture specification 1.4, 4.1.3), which tools print for ports without one.
 _UNASSIGNED = 0xFFFF
@@ -232,13 +235,16 @@ def assemble(
             continue
         gbps = half.gbps if half.gbps is not None else back.gbps if back is not None else None
         if gbps is None:
-            if usual is None:
-                raise InputError(f"{source}:{half.line}: no speed of any cable; expected one such as 4xHDR")
-            gbps, assumed = usual, assumed + 1
+            gbps, assumed = _OLDEST_GBPS if usual is None else usual, assumed + 1
         cables.append(Half(node, port, half.peer, half.peer_port, gbps, half.line))
     if one_ended:
         notes.append(f"{one_ended:,} cables are listed at their switch's end only")
-    if assumed:
+    if assumed and usual is None:
+        notes.append(
+            f"no cable has a speed in the dump: all are taken as 4xSDR, {_OLDEST_GBPS:g} Gb/s, so that loads are "
+            "right and times are to scale"
+        )
+    elif assumed:
         notes.append(f"{assumed:,} cables have no speed in the dump; taken as {usual:g} Gb/s, the most frequent one")
     if not cables:
         raise InputError(f"{source}: every cable leads back to its own node; expected some between nodes")

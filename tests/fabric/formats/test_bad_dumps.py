@@ -364,3 +364,15 @@ def test_tables_of_one_switch_are_of_this_fabric():
     given = open_fabric(str(DATA / "ibnetdiscover.txt.gz"))
     matched = match_lfts(open_lfts(str(DATA / "ibroute_lid2.txt.gz")), given.topology, given.origin)
     assert len(matched.without_lft) == 11
+
+
+def test_dumps_of_before_there_were_speeds(tmp_path):
+    """2007: Hca instead of Ca, no speeds, a blank before the slash of iblinkinfo."""
+    text = re.sub(r" 4xHDR", "", text_of("ibnetdiscover.txt")).replace("caguid", "hcaguid").replace("\nCa\t", "\nHca\t")
+    given = open_fabric(write(tmp_path, text))
+    plain = open_fabric(str(DATA / "ibnetdiscover.txt.gz"))
+    assert given.topology.n_links == plain.topology.n_links
+    assert set(given.topology.link_capacity_gbps) == {10.0}
+    assert any("no cable has a speed in the dump: all are taken as 4xSDR" in note for note in given.notes)
+    spaced = open_fabric(write(tmp_path, text_of("iblinkinfo.txt").replace("Active/", "Active /"), "spaced.txt"))
+    assert graph_of(spaced) == graph_of(plain)
