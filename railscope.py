@@ -42,7 +42,7 @@ def _public_names() -> list[str]:
 def _check_packages() -> None:
     """Make sure that the three packages are railscope's own.
 
-    Their names are those of other distributions on PyPI too; installed into one environment, the later one overwrites
+    Their names are those of other published distributions too; installed into one environment, the later one overwrites
     the earlier one's files without a word.
 
     Raises

@@ -120,7 +120,8 @@ def _suspicious(compression: Compression, data: bytes, limit: int) -> bool:
 
 def _too_large(path: str | Path, limit: int) -> InputError:
     return InputError(
-        f"{path}: more than {format_bytes(limit)}; expected a smaller file", f"{LIMIT_VARIABLE}=8GB allows more"
+        f"{path}: more than {format_bytes(limit)}; expected a smaller file",
+        f"railscope --max-input 8GB and {LIMIT_VARIABLE}=8GB allow more",
     )
 
 

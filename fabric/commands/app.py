@@ -13,7 +13,9 @@ from typing import Annotated
 
 import typer
 
+from collectives.errors import InputError
 from collectives.saying import one_line
+from collectives.sizes import parse_bytes
 from fabric.commands.busbw import busbw
 from fabric.commands.compare import compare
 from fabric.commands.fabrics import check, export, list_presets, reroute, show
@@ -23,6 +25,7 @@ from fabric.commands.rates import rates
 from fabric.commands.schema import schema
 from fabric.commands.terminal import fail
 from fabric.commands.trace import trace
+from traces.files import LIMIT_VARIABLE
 
 app = typer.Typer(
     name="railscope",
@@ -81,11 +84,39 @@ def _print_version(wanted: bool) -> None:
 
 @app.callback()
 def railscope(
+    context: typer.Context,
     version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="The version, and nothing else.")
     ] = False,
+    max_input: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SIZE",
+            help=f"Most that a file has, and what is unpacked from it; default 2 GB, or the variable {LIMIT_VARIABLE}.",
+        ),
+    ] = None,
 ) -> None:
     """Where a job's traffic lands in a GPU cluster's fabric, which links become hotspots, what removes them."""
+    if max_input is not None:
+        context.call_on_close(_set_limit(max_input))
+
+
+def _set_limit(size: str) -> Callable[[], None]:
+    """Limit what is read, and return what takes the limit back."""
+    before = os.environ.get(LIMIT_VARIABLE)
+
+    def take_back() -> None:
+        if before is None:
+            os.environ.pop(LIMIT_VARIABLE, None)
+        else:
+            os.environ[LIMIT_VARIABLE] = before
+
+    try:
+        parse_bytes(size)
+    except InputError as error:
+        raise typer.BadParameter(f"--max-input: {error}") from None
+    os.environ[LIMIT_VARIABLE] = size
+    return take_back
 
 
 def _say_usage(error: Exception) -> None:

@@ -143,6 +143,18 @@ def test_the_version_alone(here):
     assert done.stdout.startswith("railscope 0.")
 
 
+def test_an_option_limits_what_is_read(here):
+    hurt = Path(__file__).parents[2] / "data" / "infiniband" / "hurt512-updn.ibnetdiscover.gz"
+    refused = railscope("--max-input", "1KiB", "fabric", "check", hurt)
+    assert refused.returncode == 1
+    assert "more than 1 KiB; expected a smaller file" in refused.stderr
+    assert "--max-input 8GB" in refused.stderr
+    assert railscope("--max-input", "1GB", "fabric", "check", hurt).returncode == 0
+    wrong = railscope("--max-input", "many", "fabric", "check", hurt)
+    assert wrong.returncode == 2
+    assert "--max-input: size 'many': expected a number" in wrong.stderr
+
+
 @pytest.mark.parametrize(
     ("words", "found"),
     [
