@@ -78,6 +78,8 @@ def read_text(path: str | Path, errors: str = "strict") -> str:
     limit = max_bytes()
     with _refusing(path):
         data = _read(path, limit + 1)
+        if len(data) > limit:
+            raise _too_large(path, limit)
         compression = compression_of(data)
         if compression is not None:
             try:
