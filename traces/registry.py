@@ -136,3 +136,55 @@ register_trace_format(
         reader="traces.kineto:read_kineto",
     )
 )
+
+register_trace_format(
+    TraceFormat(
+        name="chakra",
+        title="Chakra execution trace",
+        # A length, then GlobalMetadata: a version (field 1) or an attribute (field 2), short texts behind their lengths;
+        # or a node (fields 1 and 2), with which files of before October 2023 begin.
+        shape=r"\A(?s:.){1,26}?(?:\n[\x03-\x08\x0b\x0c]\d+\.\d|\x12(?s:.){1,13}?\n[\x01-\x08\x0b\x0c\x0e-\x1f]\w"
+        r"|\n(?s:.){1,8}?\n[\x01-\x08\x0b\x0c\x0e-\x1f]\w|\x08(?s:.){1,13}?\x12(?s:.){1,4}?\w)",
+        reader="traces.chakra_et:read_chakra_et",
+    )
+)
+register_trace_format(
+    TraceFormat(
+        name="chakra-json",
+        title="Chakra JSON",
+        # A list of nodes, or nodes one behind the other; node types are nowhere else called so.
+        shape=r"\A\s*(?:\[\s*)?\{(?s:.*?)\"type\"\s*:\s*\"(?:MEM_LOAD|MEM_STORE|METADATA|COMP|COMM_(?:SEND|RECV|COLL))_NODE\"",
+        reader="traces.chakra_json:read_chakra_json",
+    )
+)
+
+# Policies that AICB writes too: whose sizes these are cannot be told.
+register_trace_format(
+    TraceFormat(
+        name="simai-or-astra-sim",
+        title="SimAI workload",
+        shape=r"\A\s*(?:MICRO|HYBRID_TRANSFORMER_FWD_IN_BCKWD)\b[^\n]*\n\s*\d",
+        reader="traces.simai_workload:read_unnamed",
+    )
+)
+register_trace_format(
+    TraceFormat(
+        name="astra-sim",
+        title="ASTRA-sim text workload",
+        # Policies that AICB does not write.
+        shape=r"\A\s*(?:DATA|MODEL|HYBRID_TRANSFORMER|HYBRID_DATA_MODEL|HYBRID_MODEL_DATA|HYBRID_DLRM(?:_ENHANCED)?"
+        r"|HYBRID_CUSTOMIZED|DISTRIBUTED_INFERENCE)(?:[^\S\n][^\n]*)?\n\s*\d+\s*\n\s*\S+\s+-?\d+\s",
+        reader="traces.simai_workload:read_astra_sim",
+    )
+)
+register_trace_format(
+    TraceFormat(
+        name="simai",
+        title="SimAI workload",
+        # Keys of a header or groups of collectives that ASTRA-sim does not know; or AICB's CSV.
+        shape=r"\A\s*HYBRID_TRANSFORMER(?:_FWD_IN_BCKWD)?\b(?:[^\n]*\s(?:all_gpus|ep|pp|vpp|ga|pp_comm)\b"
+        r"|(?s:.)*\b(?:ALLREDUCE|ALLGATHER|REDUCESCATTER|ALLTOALL)_(?:DP_)?EP\b)"
+        r"|\A\s*(?:\[[^\n]*rank\d[^\n]*\]\s*\n\s*)?comm_type,comm_group,",
+        reader="traces.simai_workload:read_simai",
+    )
+)
