@@ -144,9 +144,7 @@ def _stages(path: str, text: str, ignored: Counter[str], unknown: Counter[str]) 
     return stages, (most + 1 if most >= 0 else None)
 
 
-def _row(
-    source: str, line: str, columns: list[str], ignored: Counter[str], unknown: Counter[str]
-) -> _Row | None:
+def _row(source: str, line: str, columns: list[str], ignored: Counter[str], unknown: Counter[str]) -> _Row | None:
     cells = line.split(",")
     kind = cells[0].removeprefix("CommType.")
     if kind in _NO_TRAFFIC:
@@ -181,8 +179,8 @@ def _layout(path: str, sizes: dict[str, int], ranks: int | None, stages: int, no
         if ranks > MOST_RANKS:
             raise InputError(f"{path}: groups of {ranks:,} ranks; expected at most {MOST_RANKS:,}")
     notes.append(
-        f"rows are what every rank of a stage does, in groups of Megatron's order {DEFAULT_ORDER}: tensor parallel {tp}, "
-        f"expert parallel {ep}, {counted(pp, 'stage')} (assumed)"
+        f"rows are what every rank of a stage does, in groups of Megatron's order {DEFAULT_ORDER}: tensor parallel "
+        f"{tp}, expert parallel {ep}, {counted(pp, 'stage')} (assumed)"
     )
     if pp > stages:
         notes.append(f"{stages} of {pp} pipeline stages are there")

@@ -1,7 +1,7 @@
 """Chakra execution traces, binary: a stream of protocol buffers, the first GlobalMetadata, then one per node.
 
-Source: mlcommons/chakra, schema/protobuf/et_def.proto (version 0.0.4).  Before October 2023 the fields had other numbers
-and files did not begin with a version (mlcommons/chakra-old, pull request 46): those are refused.
+Source: mlcommons/chakra, schema/protobuf/et_def.proto (version 0.0.4).  Before October 2023 the fields had other
+numbers, and files did not begin with a version (mlcommons/chakra-old, pull request 46): those are refused.
 """
 
 from collections import Counter
@@ -13,7 +13,19 @@ from collectives.gate import quoted
 from traces.chakra_nodes import NODE_TYPES, Node, RankTrace, chakra_trace, says_something
 from traces.files import read_bytes
 from traces.operation import Trace
-from traces.protobuf_wire import BYTES, FIXED32, FIXED64, VARINT, fields, messages, signed, text, unpacked, varint, zigzag
+from traces.protobuf_wire import (
+    BYTES,
+    FIXED32,
+    FIXED64,
+    VARINT,
+    fields,
+    messages,
+    signed,
+    text,
+    unpacked,
+    varint,
+    zigzag,
+)
 
 _NODE = {1: VARINT, 2: BYTES, 3: VARINT, 6: VARINT, 7: VARINT, 8: BYTES, 10: BYTES}
 # Kind of the value of an attribute by the number of its field; the list of such values has the next number.

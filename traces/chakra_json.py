@@ -1,8 +1,8 @@
 """Chakra execution traces as JSON: the protocol buffers' messages as protobuf's own JSON writes them.
 
-Either a list of them, or one behind the other, as Chakra's jsonizer prints them; the first may be the metadata.  Source:
-mlcommons/chakra, schema/protobuf/et_def.proto; protobuf.dev, "ProtoJSON Format" (names in camel case, 64-bit numbers as
-text, what has its default value left out).
+Either a list of them, or one behind the other, as Chakra's jsonizer prints them; the first may be the metadata.
+Source: mlcommons/chakra, schema/protobuf/et_def.proto; protobuf.dev, "ProtoJSON Format" (names in camel case, 64-bit
+numbers as text, what has its default value left out).
 """
 
 import json
@@ -78,7 +78,7 @@ def _messages(text: str, path: str) -> Iterator[Any]:
             value, at = decoder.raw_decode(text, at)
         except (ValueError, RecursionError) as error:
             line = text.count("\n", 0, at) + 1
-            reason = getattr(error, "msg", "nested too deeply")
+            reason = getattr(error, "msg", "nested too deeply, or a number of too many digits")
             raise InputError(f"{path}:{line}: not JSON ({reason}) in the object that begins here") from None
         yield value
         while at < len(text) and text[at] in " \t\r\n,":

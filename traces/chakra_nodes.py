@@ -1,8 +1,8 @@
 """Nodes of Chakra execution traces, binary or JSON, as one job's operations.
 
-Numbers of types: mlcommons/chakra, schema/protobuf/et_def.proto.  What a size means is ASTRA-sim's reading (its ring and
-direct algorithms: astra-sim/system/collective): all-gather: a rank's shard; reduce-scatter: a rank's whole input;
-all-to-all: the whole send buffer; all-reduce, broadcast, reduce: the buffer.
+Numbers of types: mlcommons/chakra, schema/protobuf/et_def.proto.  What a size means is ASTRA-sim's reading (its
+algorithms: astra-sim/system/collective): all-gather: a rank's shard; reduce-scatter: a rank's whole input; all-to-all:
+the whole send buffer; all-reduce, broadcast, reduce: the buffer.
 """
 
 import json
@@ -10,14 +10,14 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from collectives.errors import InputError
-from collectives.gate import quoted, whole_value
+from collectives.gate import MAX_WHOLE, quoted, whole_value
 from collectives.sizes import counted
 from traces.compression import plain_name
 from traces.message_order import MEMBER, RECEIVE, SEND
 from traces.operation import Operation, Trace
+from traces.rank_groups import MOST_RANKS
 from traces.rank_records import Record, Recording, checked_ranks, joined
 
 NODE_TYPES = (
@@ -53,9 +53,8 @@ _KINDS = {
 _BARRIER = 9
 _GROUPS_NODE = "process_group:init"
 _WHOLE_JOB = "whole job"
+_GROUP = "group "
 _RANK = re.compile(r"\.([0-9]{1,7})\.(?:et|json)$")
-# More than anybody builds: a million ranks.
-_MOST_RANKS = 1 << 20
 # NVLink 6 moves 3.6 TB/s into and out of a GPU together (NVIDIA, Vera Rubin NVL72, 2026): more than any GPU has.
 _FASTEST = 3.6e12
 # Of one GPU in 2026, 288 GB (NVIDIA Blackwell Ultra), and then some: no buffer is larger.
@@ -134,17 +133,18 @@ def chakra_trace(files: Sequence[RankTrace]) -> Trace:
     for file in files:
         groups |= _listed_groups(file)
     world, warnings = _world(files, known, groups)
-    readers = [_Reader(file, rank, world, groups) for file, rank in zip(files, ranks, strict=True)]
-    members = _members_by_use(readers, known, world)
-    recordings = [reader.recording(members) for reader in readers]
-    if not any(reader.found for reader in readers):
+    found = [_find(file, rank, world, groups) for file, rank in zip(files, ranks, strict=True)]
+    members = _members_by_use(found, world)
+    recordings = [_recording(one, members) for one in found]
+    if not any(one.n_nodes for one in found):
         nodes = sum(len(file.nodes) + file.others.total() for file in files)
         raise InputError(f"{files[0].path}: no communication in {counted(nodes, 'node')}; expected COMM_* nodes")
-    result = joined(recordings)
-    ignored: Counter[str] = sum((reader.ignored for reader in readers), Counter())
+    result = joined([recording for recording, _ in recordings])
+    ignored: Counter[str] = sum((one.ignored for one in found), Counter())
+    ignored["collectives of a group of one"] += sum(alone for _, alone in recordings)
     if known:
         warnings.insert(0, f"which rank a file is of is taken from its name ({plain_name(files[0].path)})")
-    warnings += _said(readers)
+    warnings += _said(found)
     warnings += result.warnings
     if members:
         warnings.append(
@@ -158,7 +158,7 @@ def chakra_trace(files: Sequence[RankTrace]) -> Trace:
         tuple(file.path for file in files),
         result.operations,
         world,
-        tuple(ignored.items()),
+        tuple((reason, count) for reason, count in ignored.items() if count),
         tuple(warnings),
         tuple(sorted(known)),
         result.orders,
@@ -168,7 +168,7 @@ def chakra_trace(files: Sequence[RankTrace]) -> Trace:
 def _rank(path: str) -> int | None:
     found = _RANK.search(plain_name(path))
     rank = int(found[1]) if found else None
-    return rank if rank is None or rank < _MOST_RANKS else None
+    return rank if rank is None or rank < MOST_RANKS else None
 
 
 def _world(
@@ -178,7 +178,17 @@ def _world(
     if groups:
         return max(*(max(members) for members in groups.values()), *ranks) + 1, []
     if len(files) > 1 and set(ranks) == set(range(len(files))):
-        peers = [_peer(node, file.path) for file in files for node in file.nodes if node.type in (SENDS, RECEIVES)]
+        peers = [
+            _peer(node, f"{file.path}: node {node.number}")
+            for file in files
+            for node in file.nodes
+            if node.type in (SENDS, RECEIVES)
+        ]
+            _peer(node, f"{file.path}: node {node.number}")
+            for file in files
+            for node in file.nodes
+            if node.type in (SENDS, RECEIVES)
+        ]
         if max((peer for peer in peers if peer is not None), default=0) < len(files):
             return len(files), [f"the job is taken to have the {len(files)} ranks that there are files of"]
     return None, []
@@ -201,153 +211,173 @@ def _listed_groups(file: RankTrace) -> dict[str, tuple[int, ...]]:
             members, size = entry.get("ranks"), entry.get("group_size")
             if members == [] and _is_rank(size) and size:
                 members = list(range(size))
-            if isinstance(members, list) and members and all(map(_is_rank, members)):
-                if len(set(members)) == len(members):
-                    groups[str(entry.get("pg_name"))] = tuple(members)
+            whole = isinstance(members, list) and members and all(map(_is_rank, members))
+            if whole and len(set(members)) == len(members):
+                groups[str(entry.get("pg_name"))] = tuple(members)
     return groups
 
 
 def _is_rank(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < _MOST_RANKS
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < MOST_RANKS
 
 
-def _peer(node: Node, path: str) -> int | None:
+def _peer(node: Node, source: str) -> int | None:
     """The other rank of a message; what a node says of its own end is often a number of another kind."""
-    return _number(node, "comm_dst" if node.type == SENDS else "comm_src", path, _MOST_RANKS - 1)
+    return _number(node, "comm_dst" if node.type == SENDS else "comm_src", source, MOST_RANKS - 1)
 
 
-def _number(node: Node, name: str, path: str, high: int = 2**53) -> int | None:
+def _number(node: Node, name: str, source: str, high: int = MAX_WHOLE) -> int | None:
     value = node.attributes.get(name)
-    return None if value is None else whole_value(value, f"{_source(path, node)}: {name}", 0, high)
+    return None if value is None else whole_value(value, f"{source}: {name}", 0, high)
 
 
-def _source(path: str, node: Node) -> str:
-    return f"{path}: node {node.number}"
+@dataclass(frozen=True, eq=False)
+class _Found:
+    """What is in one file: records, some of groups whose members other files tell, and what is to be said of them."""
+
+    path: str
+    rank: int | None
+    n_nodes: int
+    records: tuple[Record, ...]
+    ignored: Counter[str]
+    unlisted: frozenset[str]
+    strange: tuple[str, ...]
+    foreign: int
 
 
-class _Reader:
-    """The records of one file, and what is to be said of them."""
-
-    def __init__(
-        self, file: RankTrace, rank: int | None, world: int | None, groups: Mapping[str, tuple[int, ...]]
-    ) -> None:
-        self.path, self.rank, self.world, self.groups = file.path, rank, world, groups
-        self.ignored: Counter[str] = Counter()
-        for kind, count in file.others.items():
-            self.ignored[_IGNORED.get(kind, "other nodes")] += count
-        self.strange: list[str] = []
-        self.foreign = 0
-        self.used: set[str] = set()
-        self.draft: list[Record] = []
-        communication = [node for node in file.nodes if node.type in (SENDS, RECEIVES, COLLECTIVE)]
-        if all(node.start_us for node in communication):
-            communication.sort(key=lambda node: node.start_us)
-        self.found = len(communication)
-        on_gpu = {node.type for node in communication if not node.attributes.get("is_cpu_op")}
-        for node in communication:
-            if node.type == COLLECTIVE and "comm_type" not in node.attributes:
-                self.ignored["CPU-side collectives without comm_type"] += 1
-            elif node.type in on_gpu and node.attributes.get("is_cpu_op"):
-                self.ignored["CPU-side duplicates"] += 1
-            else:
-                record = self._collective(node) if node.type == COLLECTIVE else self._message(node)
-                if record is not None:
-                    self.draft.append(record)
-
-    def recording(self, members: Mapping[str, tuple[int, ...]]) -> Recording:
-        """The records, the members of groups filled in that others' files tell; groups of one move nothing."""
-        records = []
-        for record in self.draft:
-            operation = record.operation
-            if not operation.ranks and operation.group in members:
-                ranks = members[operation.group]
-                left = tuple(part for part in operation.missing if part != "ranks")
-                operation = replace(operation, ranks=ranks, group_size=len(ranks), missing=left)
-            if operation.group_size == 1:
-                self.ignored["collectives of a group of one"] += 1
-            else:
-                records.append(replace(record, operation=operation))
-        return Recording(self.path, self.rank, tuple(records))
-
-    def _collective(self, node: Node) -> Record | None:
-        number = _number(node, "comm_type", self.path)
-        if number == _BARRIER:
-            self.ignored["barriers"] += 1
-            return None
-        if number not in _KINDS:
-            raise InputError(
-                f"{_source(self.path, node)}: comm_type {number}; expected 0 to {_BARRIER} (of the schema of October 2023)"
-            )
-        group, ranks = self._group(node)
-        return Record(self._operation(node, _KINDS[number], ranks, group))
-
-    def _message(self, node: Node) -> Record:
-        sends = node.type == SENDS
-        peer = _peer(node, self.path)
-        own = node.attributes.get("comm_src" if sends else "comm_dst")
-        if own is not None and self.rank is not None and own != self.rank:
-            self.foreign += 1
-        ranks: tuple[int, ...] = ()
-        if peer is not None and self.rank is not None:
-            ranks = (self.rank, peer) if sends else (peer, self.rank)
-        operation = self._operation(node, "send-recv", ranks, "")
-        return Record(operation, SEND if sends else RECEIVE, _number(node, "comm_tag", self.path))
-
-    def _operation(self, node: Node, kind: str, ranks: tuple[int, ...], group: str) -> Operation:
-        size = _number(node, "comm_size", self.path)
-        seconds = node.duration_us * 1e-6
-        if size is not None and (size > _LARGEST or (seconds and size > _FASTEST * seconds)):
-            lasted = f" in {node.duration_us:,} us" if seconds else ""
-            self.strange.append(f"{size:,} B{lasted} of node {node.number}, {quoted(node.name)}")
-            seconds = 0.0
-        return Operation(
+def _find(file: RankTrace, rank: int | None, world: int | None, groups: Mapping[str, tuple[int, ...]]) -> _Found:
+    ignored: Counter[str] = Counter()
+    for type_, count in file.others.items():
+        ignored[_IGNORED.get(type_, "other nodes")] += count
+    nodes = [node for node in file.nodes if node.type in (SENDS, RECEIVES, COLLECTIVE)]
+    if all(node.start_us for node in nodes):
+        nodes.sort(key=lambda node: node.start_us)
+    on_gpu = {node.type for node in nodes if not node.attributes.get("is_cpu_op")}
+    records: list[Record] = []
+    unlisted: set[str] = set()
+    strange: list[str] = []
+    foreign = 0
+    for node in nodes:
+        source = f"{file.path}: node {node.number}"
+        if node.type == COLLECTIVE and "comm_type" not in node.attributes:
+            ignored["CPU-side collectives without comm_type"] += 1
+            continue
+        if node.type in on_gpu and node.attributes.get("is_cpu_op"):
+            ignored["CPU-side duplicates"] += 1
+            continue
+        kind = _kind(node, source)
+        if kind is None:
+            ignored["barriers"] += 1
+            continue
+        if kind == "send-recv":
+            group, ranks = "", _ends(node, rank, source)
+            foreign += _names_another(node, rank)
+        else:
+            group, ranks = _group(node, world, groups)
+            if not ranks and group.startswith(_GROUP):
+                unlisted.add(group)
+        size = _number(node, "comm_size", source)
+        doubt = _doubt(node, size)
+        strange += doubt
+        operation = Operation(
             kind=kind,
             ranks=ranks,
             group_size=2 if kind == "send-recv" else len(ranks),
             group=group,
             bytes=None if size is None else float(size),
             start_s=node.start_us * 1e-6 if node.start_us else None,
-            source=_source(self.path, node),
+            source=source,
             missing=(*(() if ranks else ("ranks",)), *(() if size is not None else ("size",))),
-            measured_s=seconds or None,
+            measured_s=node.duration_us * 1e-6 if node.duration_us and not doubt else None,
         )
-
-    def _group(self, node: Node) -> tuple[str, tuple[int, ...]]:
-        """Name and members of a collective's group; no members where they are not known (yet)."""
-        name = node.attributes.get("pg_name")
-        if isinstance(name, (str, int)) and not isinstance(name, bool) and str(name):
-            group = f"group {name}"
-            ranks = self.groups.get(str(name), ())
-            if not ranks:
-                self.used.add(group)
-            return group, ranks
-        dims = node.attributes.get("involved_dim")
-        if isinstance(dims, (list, tuple)) and not all(dims):
-            return f"dimensions {''.join('1' if one else '0' for one in dims[:20])}", ()
-        return _WHOLE_JOB, tuple(range(self.world)) if self.world else ()
+        role = {SENDS: SEND, RECEIVES: RECEIVE}.get(node.type, MEMBER)
+        records.append(Record(operation, role, None if role == MEMBER else _number(node, "comm_tag", source)))
+    found = frozenset(unlisted)
+    return _Found(file.path, rank, len(nodes), tuple(records), ignored, found, tuple(strange), foreign)
 
 
-def _members_by_use(readers: Sequence[_Reader], ranks: list[int], world: int | None) -> dict[str, tuple[int, ...]]:
+def _kind(node: Node, source: str) -> str | None:
+    """The kind of an operation; None of a barrier."""
+    if node.type != COLLECTIVE:
+        return "send-recv"
+    number = _number(node, "comm_type", source)
+    if number == _BARRIER:
+        return None
+    if number not in _KINDS:
+        raise InputError(f"{source}: comm_type {number}; expected 0 to {_BARRIER}, as since October 2023")
+    return _KINDS[number]
+
+
+def _ends(node: Node, rank: int | None, source: str) -> tuple[int, ...]:
+    """Sender and receiver."""
+    peer = _peer(node, source)
+    if peer is None or rank is None:
+        return ()
+    return (rank, peer) if node.type == SENDS else (peer, rank)
+
+
+def _names_another(node: Node, rank: int | None) -> bool:
+    """Whether a message says that its own end is another rank than the file's."""
+    own = node.attributes.get("comm_src" if node.type == SENDS else "comm_dst")
+    return own is not None and rank is not None and own != rank
+
+
+def _doubt(node: Node, size: int | None) -> tuple[str, ...]:
+    """Why a size cannot be true, if so."""
+    lasted = node.duration_us * 1e-6
+    if size is None or (size <= _LARGEST and not (lasted and size > _FASTEST * lasted)):
+        return ()
+    within = f" in {node.duration_us:,} us" if lasted else ""
+    return (f"{size:,} B{within} of node {node.number}, {quoted(node.name)}",)
+
+
+def _group(node: Node, world: int | None, groups: Mapping[str, tuple[int, ...]]) -> tuple[str, tuple[int, ...]]:
+    """Name and members of a collective's group; no members where they are not known, or not yet."""
+    name = node.attributes.get("pg_name")
+    if isinstance(name, (str, int)) and not isinstance(name, bool) and str(name):
+        return f"{_GROUP}{name}", groups.get(str(name), ())
+    dims = node.attributes.get("involved_dim")
+    if isinstance(dims, list) and not all(dims):
+        return f"dimensions {''.join('1' if one else '0' for one in dims[:20])}", ()
+    return _WHOLE_JOB, tuple(range(world)) if world else ()
+
+
+def _recording(found: _Found, members: Mapping[str, tuple[int, ...]]) -> tuple[Recording, int]:
+    """The records, the members of unlisted groups filled in, and how many groups of one were left out."""
+    records = []
+    for record in found.records:
+        operation = record.operation
+        if operation.group in members:
+            ranks = members[operation.group]
+            left = tuple(part for part in operation.missing if part != "ranks")
+            operation = replace(operation, ranks=ranks, group_size=len(ranks), missing=left)
+        if operation.group_size != 1:
+            records.append(replace(record, operation=operation))
+    return Recording(found.path, found.rank, tuple(records)), len(found.records) - len(records)
+
+
+def _members_by_use(found: Sequence[_Found], world: int | None) -> dict[str, tuple[int, ...]]:
     """Members of groups that are named and not listed: whose files name them, where there is a file of every rank."""
-    if world is None or len(ranks) != world:
+    ranks = {one.rank for one in found}
+    if world is None or not ranks.issuperset(range(world)):
         return {}
     members: dict[str, list[int]] = {}
-    for reader in sorted(readers, key=lambda one: one.rank or 0):
-        for group in reader.used:
-            members.setdefault(group, []).append(reader.rank or 0)
-    return {group: tuple(found) for group, found in members.items()}
+    for one in sorted(found, key=lambda one: one.rank or 0):
+        for group in one.unlisted:
+            members.setdefault(group, []).append(one.rank or 0)
+    return {group: tuple(listed) for group, listed in members.items()}
 
 
-def _said(readers: Sequence[_Reader]) -> list[str]:
-    """What is to be said of sizes that cannot be and of ranks that contradict."""
+def _said(found: Sequence[_Found]) -> list[str]:
+    """What is to be said of sizes that cannot be, and of ranks that contradict."""
     lines = []
-    strange = [line for reader in readers for line in reader.strange]
+    strange = [line for one in found for line in one.strange]
     if strange:
         lines.append(
-            f"implausible sizes: {counted(len(strange), 'operation')} of more bytes than a GPU holds, or moves in the time "
-            f"that stands beside them ({strange[0]}): are these the units? Taken as bytes, the times left out"
+            f"implausible sizes: {counted(len(strange), 'operation')} of more bytes than a GPU holds, or moves in the "
+            f"time that stands beside them ({strange[0]}): are these the units? Taken as bytes, the times left out"
         )
-    foreign = sum(reader.foreign for reader in readers)
+    foreign = sum(one.foreign for one in found)
     if foreign:
-        lines.append(f"{foreign:,} messages name another rank as their own end than the file is of: the file's is taken")
+        lines.append(f"{foreign:,} messages name another rank than the file's as their own end: the file's is taken")
     return lines

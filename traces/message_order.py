@@ -1,8 +1,8 @@
 """One order for what several ranks did, messages included, that agrees with each rank's own.
 
-`traces.order` lets a rank wait for each operation before it issues the next.  Collectives bear that, messages do not: in
-a ring every rank sends to the next before it receives, and no order of whole messages agrees with all of them.  Here a
-send does not wait; a receive waits for its send, a collective for its members.
+`traces.order` lets a rank wait for each operation before it issues the next.  Collectives bear that, messages do not:
+in a ring every rank sends to the next before it receives, and no order of whole messages agrees with all of them.  Here
+a send does not wait; a receive waits for its send, a collective for its members.
 """
 
 from collections import Counter

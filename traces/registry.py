@@ -141,8 +141,8 @@ register_trace_format(
     TraceFormat(
         name="chakra",
         title="Chakra execution trace",
-        # A length, then GlobalMetadata: a version (field 1) or an attribute (field 2), short texts behind their lengths;
-        # or a node (fields 1 and 2), with which files of before October 2023 begin.
+        # A length, then GlobalMetadata: a version (field 1) or an attribute (field 2), short texts behind their
+        # lengths; or a node (fields 1 and 2), with which files of before October 2023 begin.
         shape=r"\A(?s:.){1,26}?(?:\n[\x03-\x08\x0b\x0c]\d+\.\d|\x12(?s:.){1,13}?\n[\x01-\x08\x0b\x0c\x0e-\x1f]\w"
         r"|\n(?s:.){1,8}?\n[\x01-\x08\x0b\x0c\x0e-\x1f]\w|\x08(?s:.){1,13}?\x12(?s:.){1,4}?\w)",
         reader="traces.chakra_et:read_chakra_et",

@@ -189,7 +189,9 @@ def _read(path: str, text: str, size_of: Callable[[str, float, int], float | Non
 
 
 def _left_out(unknown: Counter[str]) -> list[str]:
-    return [f"{counted(number, 'collective')} of unknown kind {quoted(kind)} left out" for kind, number in unknown.items()]
+    return [
+        f"{counted(number, 'collective')} of unknown kind {quoted(kind)} left out" for kind, number in unknown.items()
+    ]
 
 
 def _lacking(operations: list[Operation]) -> list[str]:
@@ -230,7 +232,7 @@ def _header(path: str, line: str) -> _Header:
 
 
 def _rows(path: str, lines: list[str], width: int) -> tuple[list[tuple[int, list[str]]], int]:
-    """Number and cells of each layer's line (blanks and tabs part cells), and how many lines the simulators pass over."""
+    """Number and cells of each layer's line (blanks and tabs part cells); how many lines the simulators pass over."""
     announced = whole(lines[1] if len(lines) > 1 else "", f"{path}:2: number of layers", 1)
     rows = [(number, line.split()) for number, line in enumerate(lines[2:], 3) if line.strip()]
     if len(rows) < announced:
