@@ -184,11 +184,6 @@ def _world(
             for node in file.nodes
             if node.type in (SENDS, RECEIVES)
         ]
-            _peer(node, f"{file.path}: node {node.number}")
-            for file in files
-            for node in file.nodes
-            if node.type in (SENDS, RECEIVES)
-        ]
         if max((peer for peer in peers if peer is not None), default=0) < len(files):
             return len(files), [f"the job is taken to have the {len(files)} ranks that there are files of"]
     return None, []
@@ -211,8 +206,9 @@ def _listed_groups(file: RankTrace) -> dict[str, tuple[int, ...]]:
             members, size = entry.get("ranks"), entry.get("group_size")
             if members == [] and _is_rank(size) and size:
                 members = list(range(size))
-            whole = isinstance(members, list) and members and all(map(_is_rank, members))
-            if whole and len(set(members)) == len(members):
+            if not isinstance(members, list) or not members or not all(map(_is_rank, members)):
+                continue
+            if len(set(members)) == len(members):
                 groups[str(entry.get("pg_name"))] = tuple(members)
     return groups
 
