@@ -21,6 +21,7 @@ from fabric.formats.slurm.topology_conf import read_slurm_topology
 from fabric.jobs.placement import read_placement
 from fabric.routing.match_lfts import match_lfts
 from fabric.studies.prices import parse_prices
+from tests.fuzz import workload_seeds
 from traces.flows_csv import read_timed_flows_csv
 from traces.nccl_tests import read_nccl_tests
 from traces.paths_csv import read_paths_csv
@@ -142,6 +143,11 @@ def forms() -> tuple[Form, ...]:
         Form("paths", (b"flow,tail,head,cable\n1,leaf0000,spine0000,0\n1,spine0000,leaf0001,1\n",), read_paths_csv),
         Form("placement", ("\n".join(names[:16]).encode() + b"\n17\n18 # comment\n",),
              lambda path: read_placement(path, given.topology)),
+        Form("chakra", workload_seeds.CHAKRA, workload_seeds.ordered),
+        Form("chakra-json", workload_seeds.CHAKRA_JSON, workload_seeds.ordered),
+        Form("simai-workload", workload_seeds.SIMAI, workload_seeds.ordered),
+        Form("astra-sim", workload_seeds.ASTRA_SIM, workload_seeds.ordered),
+        Form("simai-or-astra-sim", workload_seeds.UNNAMED, workload_seeds.ordered_simai),
         Form("topology.conf", (_CONF.encode(),), read_slurm_topology),
         Form("topology.yaml", (_YAML.encode(),), read_slurm_topology),
         *(Form(name, tuple(seed.encode() for seed in seeds), read, text=True) for name, seeds, read in _TEXTS),

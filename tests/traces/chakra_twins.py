@@ -52,7 +52,10 @@ def node(place, kind, name="op", duration=0, start=0, values="", **attributes):
     return body + b"".join(content(10, attribute(key, value)) for key, value in attributes.items())
 
 
-def stream(*nodes, metadata=content(1, "0.0.4")):
+VERSION = content(1, "0.0.4")
+
+
+def stream(*nodes, metadata=VERSION):
     return b"".join(varint(len(one)) + one for one in (metadata, *nodes))
 
 
