@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from fabric.builders.description import FabricDescription
-from fabric.builders.schema import Default, Unit, annotations_of, expected_of, model_of, said_of
+from traces.schema import Default, Unit, annotations_of, expected_of, model_of, said_of
 
 _EXAMPLE = "hgx-b200-64"
 
