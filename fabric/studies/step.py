@@ -16,7 +16,7 @@ from traces.workload.description import Measured, Workload, WorkloadDescription
 from traces.workload.parameters import flops_per_token
 from traces.workload.step_operations import StepOperation, hottest_receiver, step_operations
 
-# Seeds of hashes that a naive design is run with: a median and a range (assumed to be enough to see one).
+# Seeds of hashes that the naive design is run with: a median and a range (assumed to be enough to see one).
 USUAL_SEEDS = 3
 
 
@@ -211,8 +211,15 @@ def compute_source(
         seconds = flops_per_token(description) / (given.tflops * 1e12 * given.mfu)
         said = f"compute: {given.mfu:.0%} of {given.tflops:g} TFLOP/s a GPU ({given.source or 'as given'})"
         return ComputeSource(seconds, said)
-    run = next(one for one in description.measured if one.name == given.measured)
-    return calibrated(fabric, description, run, rule, n_threads)
+    return calibrated(fabric, description, run_for(description, fabric.name), rule, n_threads)
+
+
+def run_for(description: WorkloadDescription, fabric: str) -> Measured:
+    """The run that compute is taken from: the first on GPUs that the fabric's name names, else the description's own."""
+    named = next(one for one in description.measured if one.name == description.compute.measured)
+    known = (one for one in description.measured if one.step_s is not None or one.tokens_per_s_per_gpu is not None)
+    alike = [one for one in known if one.gpu and one.gpu.casefold() in fabric.casefold()]
+    return named if named in alike or not alike else alike[0]
 
 
 def measured_step_s(description: WorkloadDescription, run: Measured) -> float | None:
@@ -325,7 +332,7 @@ def study_step(
     levers : bool
         Whether naive and each lever are studied too, where the fabric can be wired both ways.
     n_seeds : int
-        Seeds of hashes.
+        Seeds of hashes of the naive design; each lever is run with the first.
 
     Raises
     ------
@@ -346,9 +353,8 @@ def study_step(
     algorithms = chosen_algorithms(best, operations)
 
     def under(design: StepDesign, bounds: bool = False) -> DesignStep:
-        hashed = isinstance(design.routing, Ecmp)
         runs: list[tuple[StepTime, tuple[OperationCost, ...]]] = []
-        for seed in range(n_seeds if hashed else 1):
+        for seed in range(n_seeds if design is NAIVE else 1):
             routing = replace(design.routing, seed=rule.seed + seed) if isinstance(design.routing, Ecmp) else None
             one = design if routing is None else replace(design, routing=routing)
             scenario = scenario_for(fabric, operations, gpus, rule, n_threads, one)
