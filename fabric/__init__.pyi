@@ -134,6 +134,8 @@ from .studies.routings import (
     compare_routings as compare_routings,
     usual_routings as usual_routings,
 )
+from .studies.scale import Scale as Scale, study_scale as study_scale
+from .studies.step import StepResult as StepResult, study_step as study_step
 from .studies.verdicts.busbw import (
     busbw_limit as busbw_limit,
     busbw_verdict as busbw_verdict,

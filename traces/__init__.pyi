@@ -15,5 +15,13 @@ from .traffic import (
     alike_operations as alike_operations,
     trace_schedule as trace_schedule,
 )
+from .workload.description import (
+    Workload as Workload,
+    WorkloadDescription as WorkloadDescription,
+    read_workload as read_workload,
+    workload_names as workload_names,
+)
+from .workload.parameters import parameters_of as parameters_of
+from .workload.step_operations import StepOperation as StepOperation, step_operations as step_operations
 
 DISTRIBUTION: str

@@ -23,6 +23,7 @@ from fabric.commands.grouping import GroupedCommand, grouped
 from fabric.commands.loads import loads
 from fabric.commands.rates import rates
 from fabric.commands.schema import schema
+from fabric.commands.step import scale, step
 from fabric.commands.terminal import fail
 from fabric.commands.trace import trace
 from traces.files import LIMIT_VARIABLE
@@ -60,7 +61,7 @@ def register_command(function: Callable[..., None], name: str | None = None) -> 
     return function
 
 
-_COMMANDS: tuple[Callable[..., None], ...] = (loads, compare, busbw, rates, trace, schema)
+_COMMANDS: tuple[Callable[..., None], ...] = (loads, compare, step, scale, busbw, rates, trace, schema)
 _BELOW_FABRIC: dict[str, Callable[..., None]] = {
     "list": list_presets,
     "show": show,

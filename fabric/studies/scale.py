@@ -1,4 +1,4 @@
-"""A workload over numbers of GPUs, beside what was published; what a step is sensitive to; runs that judge the model."""
+"""A workload over numbers of GPUs, beside published runs; what a step is sensitive to; runs that judge the model."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -202,7 +202,8 @@ def named_run(description: WorkloadDescription, name: str) -> Measured:
 
 def _row(before: ScaleRow | None, gpus: int, result: StepResult, published: Measured | None) -> ScaleRow:
     time = result.best.time
-    evaluation, train = 0.0, ()
+    evaluation = 0.0
+    train: tuple[float, ...] = ()
     given = result.workload.description.convergence
     if given is not None:
         evaluation = time.compute_s / 3 * given.evaluated / result.workload.sequences

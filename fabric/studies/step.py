@@ -215,7 +215,7 @@ def compute_source(
 
 
 def run_for(description: WorkloadDescription, fabric: str) -> Measured:
-    """The run that compute is taken from: the first on GPUs that the fabric's name names, else the description's own."""
+    """The run that compute is taken from: the first on GPUs that the fabric's name names, else [compute]'s own."""
     named = next(one for one in description.measured if one.name == description.compute.measured)
     known = (one for one in description.measured if one.step_s is not None or one.tokens_per_s_per_gpu is not None)
     alike = [one for one in known if one.gpu and one.gpu.casefold() in fabric.casefold()]

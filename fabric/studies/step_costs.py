@@ -93,9 +93,7 @@ def operation_costs(
     bounds : bool
         Whether bounds are computed; else they are 0.
     """
-    return tuple(
-        _cost(scenario, one, name, bounds) for one, name in zip(operations, algorithms, strict=True)
-    )
+    return tuple(_cost(scenario, one, name, bounds) for one, name in zip(operations, algorithms, strict=True))
 
 
 def _cost(given: Scenario, operation: StepOperation, name: str, bounds: bool) -> OperationCost:

@@ -103,9 +103,7 @@ def step_time(
         filling = 2 * (own.pp - 1) * lasted if one.axis == "pp" else 0.0
         exposed.append(microbatches * left + filling)
         unhidden += left
-    return StepTime(
-        microbatches * compute_s, bubble * (compute_s + unhidden), fixed_s, tuple(total), tuple(exposed)
-    )
+    return StepTime(microbatches * compute_s, bubble * (compute_s + unhidden), fixed_s, tuple(total), tuple(exposed))
 
 
 def compute_from_step(

@@ -287,7 +287,9 @@ def parse_workload(text: str, source: str) -> WorkloadDescription:
     if twice is not None:
         raise InputError(f"{source}: measured: {twice!r} is there twice; expected a name of its own for each run")
     if made.compute.measured and made.compute.measured not in runs:
-        raise InputError(f"{source}: compute.measured: {made.compute.measured!r} is no run; {hint(made.compute.measured, runs)}")
+        raise InputError(
+            f"{source}: compute.measured: {made.compute.measured!r} is no run; {hint(made.compute.measured, runs)}"
+        )
     if made.compute.tflops is not None and made.compute.measured:
         raise InputError(f"{source}: compute: expected `measured` or `tflops`, not both")
     if made.compute.tflops is None and not made.compute.measured:

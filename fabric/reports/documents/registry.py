@@ -15,6 +15,7 @@ from fabric.reports.documents.generation import DocumentSchema
 from fabric.reports.documents.health import CheckDocument
 from fabric.reports.documents.loads import LoadsDocument
 from fabric.reports.documents.rates import RatesDocument
+from fabric.reports.documents.step import ScaleDocument, StepDocument
 from fabric.reports.documents.trace import TraceDocument
 from fabric.reports.documents.trace_busbw import TraceBusbwDocument
 
@@ -113,6 +114,8 @@ for _document in (
     BusbwDocument,
     TraceBusbwDocument,
     RatesDocument,
+    StepDocument,
+    ScaleDocument,
     TraceDocument,
     FabricDocument,
     CheckDocument,
