@@ -16,9 +16,7 @@ if TYPE_CHECKING:
 
 WorkloadArgument = Annotated[
     str,
-    typer.Argument(
-        metavar="WORKLOAD", help="deepseek-v3, llama-3.1-405b, ...: a wrong name lists them; or a TOML file."
-    ),
+    typer.Argument(metavar="WORKLOAD", help="deepseek-v3, llama-3.1-405b, llama-3.1-8b, gpt-oss-20b, or a file."),
 ]
 _LAYOUT_KEYS = ("tp", "pp", "cp", "ep", "etp", "vp")
 

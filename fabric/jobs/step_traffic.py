@@ -21,10 +21,9 @@ def operation_traffic(operation: StepOperation, n_ranks: int, algorithm: str | N
     """
     chosen = algorithm_of(operation.collective, algorithm)
     spread = operation.spread
-    special = spread is not None and (spread.by_node or float(spread.shares.max()) > 1.0)
 
     def schedule(domain: Int32Vector, rail: Int32Vector) -> Schedule:
-        if spread is None or not special:
+        if spread is None or spread.even:
             return collective_schedule(
                 operation.collective, operation.groups, operation.bytes, chosen.name, domain, rail
             )

@@ -81,6 +81,45 @@ def _steps_table(scale: Scale) -> Table:
                  drop=("often found",))  # fmt: skip
 
 
+def _lever_tables(scale: Scale) -> list[Table]:
+    """What each lever costs if it is left out, and what it takes off a naive step alone."""
+    rows = []
+    for row in scale.rows:
+        others = {one.design.name: one.time.step_s for one in row.result.designs[1:]}
+        for name in ("wiring", "transport", "placement", "routing"):
+            if f"without {name}" in others:
+                cost = others[f"without {name}"] - row.step_s
+                gain = others["naive"] - others[f"{name} alone"]
+                rows.append((f"{row.gpus:,}", name, _signed(cost, row.step_s), _signed(-gain, others["naive"])))
+    columns = ("GPUs", "lever", "left out, the step takes", "alone, a naive step takes")
+    title = "What naive placement, wiring, transport and routing each cost"
+    return [Table(title, columns, tuple(rows), frozenset((columns[0], *columns[2:])))] if rows else []
+
+
+def _signed(change_s: float, of_s: float) -> str:
+    part = change_s / of_s
+    return "the same" if abs(part) < 5e-4 else f"{part:+.1%}"
+
+
+def _cause_tables(scale: Scale) -> list[Table]:
+    """The published loss a doubling, by what the model explains of it; the factors multiply to it."""
+    rows = []
+    for before, row in zip(scale.rows, scale.rows[1:], strict=False):
+        if row.published_efficiency is None:
+            continue
+        filled = [
+            (each.result.best.time.compute_s + each.result.best.time.bubble_s) / each.result.best.time.compute_s
+            for each in (before, row)
+        ]
+        assert row.efficiency is not None
+        bubble = filled[0] / filled[1]
+        parts = (bubble, row.efficiency / bubble, row.published_efficiency / row.efficiency, row.published_efficiency)
+        rows.append((f"{before.gpus:,} to {row.gpus:,}", *(f"{part:.1%}" for part in parts)))
+    columns = ("GPUs", "bubble", "communication", "start, evaluation, the rest", "published")
+    title = "Rate per GPU that is kept, by cause: the first three multiply to the last"
+    return [Table(title, columns, tuple(rows), frozenset(columns[1:]))] if rows else []
+
+
 def _published_tables(scale: Scale) -> list[Table]:
     rows = tuple(
         (
@@ -157,6 +196,8 @@ def scale_report(scale: Scale, figure: Path | None = None) -> Report:
         files[str(figure)] = scale_figure(scale, figure.suffix)
     tables: list[Table | Facts] = [
         _steps_table(scale),
+        *_lever_tables(scale),
+        *_cause_tables(scale),
         *_published_tables(scale),
         axis_table(last.result.axes, f"By parallel axis, in a step on {last.gpus:,} GPUs"),
         *_sensitivity_table(scale),
@@ -165,6 +206,11 @@ def scale_report(scale: Scale, figure: Path | None = None) -> Report:
     notes = ["naive: times the rail-aware step; `railscope step` shows each lever", *_judged_notes(scale)]
     if any(row.published is not None for row in scale.rows) and given is None:
         notes.append("published minutes are of a whole run; how many steps it took is not known, so none is predicted")
+    if given is not None and len({row.result.workload.sequences for row in scale.rows}) == 1:
+        batch = scale.rows[0].result.workload.sequences
+        notes.append(
+            f"batch: {batch:,} sequences at every size (assumed); a larger one needs more of them to the target"
+        )
     if any(row.unexplained_s is not None for row in scale.rows):
         notes.append("not explained: start, compilation, stragglers, evaluation's overhead; nothing is fitted to it")
     return Report(

@@ -10,10 +10,10 @@ from fabric.bounds.cuts import job_bound
 from fabric.jobs.placement import Placement
 from fabric.jobs.step_traffic import operation_traffic
 from fabric.routing.link_loads import schedule_loads
-from fabric.routing.policies import Routing
+from fabric.routing.policies import Ecmp, Routing
 from fabric.scenario import Scenario, switches_reduce
 from fabric.studies.hotspots import Hotspot, schedule_bottleneck
-from fabric.timing.alpha_beta import alpha_beta_of, found_s, predicted_s
+from fabric.timing.alpha_beta import AlphaBeta, alpha_beta_of, found_s, predicted_s
 from fabric.timing.prediction import fastest
 from fabric.topology import ISL, NIC, NVLINK, PEER, UP, Topology
 from traces.workload.step_operations import StepOperation
@@ -41,6 +41,8 @@ class OperationCost:
         The highest of them that carries any.
     hottest : Hotspot or None
         The link that sets the time.
+    model : AlphaBeta
+        What times of other sizes follow from.
     """
 
     operation: StepOperation
@@ -52,6 +54,7 @@ class OperationCost:
     tier_bytes: tuple[float, ...]
     tier: str
     hottest: Hotspot | None
+    model: AlphaBeta
 
 
 def chosen_algorithms(scenario: Scenario, operations: Sequence[StepOperation]) -> tuple[str, ...]:
@@ -93,7 +96,33 @@ def operation_costs(
     bounds : bool
         Whether bounds are computed; else they are 0.
     """
-    return tuple(_cost(scenario, one, name, bounds) for one, name in zip(operations, algorithms, strict=True))
+    made: list[OperationCost] = []
+    for one, name in zip(operations, algorithms, strict=True):
+        alike = next((cost for cost in made if cost.algorithm == name and _alike(cost.operation, one)), None)
+        made.append(_cost(scenario, one, name, bounds) if alike is None else _scaled(scenario, alike, one))
+    return tuple(made)
+
+
+def _alike(one: StepOperation, other: StepOperation) -> bool:
+    """Whether two operations load the same links in proportion to their sizes."""
+    even = all(each.spread is None or each.spread.even for each in (one, other))
+    return even and one.groups is other.groups and one.collective == other.collective
+
+
+def _scaled(scenario: Scenario, cost: OperationCost, operation: StepOperation) -> OperationCost:
+    """The cost of the same exchange at another size, without routing it again."""
+    factor = operation.bytes / cost.operation.bytes
+    lasted, protocol = predicted_s(cost.model, operation.bytes, scenario.model)
+    slow = found_s(cost.model, protocol, operation.bytes, scenario.model)
+    return replace(
+        cost,
+        operation=operation,
+        seconds=lasted,
+        found_s=max(lasted, slow),
+        bound_s=cost.bound_s * factor,
+        sent_bytes=cost.sent_bytes * factor,
+        tier_bytes=tuple(value * factor for value in cost.tier_bytes),
+    )
 
 
 def _cost(given: Scenario, operation: StepOperation, name: str, bounds: bool) -> OperationCost:
@@ -121,13 +150,13 @@ def _cost(given: Scenario, operation: StepOperation, name: str, bounds: bool) ->
     highest = max((place for place, value in enumerate(tier_bytes) if value > 0), default=0)
     return OperationCost(
         operation, name, lasted, max(lasted, slow), bound, schedule.total_bytes() / scenario.placement.n_ranks,
-        tier_bytes, TIERS[highest], schedule_bottleneck(loads),
+        tier_bytes, TIERS[highest], schedule_bottleneck(loads), costs,
     )  # fmt: skip
 
 
 def _unrouted(routing: Routing) -> Routing:
     """Hashing with as many flows as the library opens for the operation at hand, whatever was opened for another."""
-    return replace(routing, queue_pairs=None) if hasattr(routing, "queue_pairs") else routing
+    return replace(routing, queue_pairs=None) if isinstance(routing, Ecmp) else routing
 
 
 def _by_tier(topology: Topology, load: np.ndarray, placement: Placement) -> tuple[float, ...]:

@@ -1,7 +1,7 @@
 """How many parameters an architecture has, and how many a GPU holds.
 
-Sums of the matrices; biases, norms and routers' corrections are left out (under 0.02 %).  DeepSeek-V3: 671.03 B, of them
-653.91 B of routed experts; Llama-3.1-405B: 405.85 B, as published.
+Sums of the matrices; biases, norms and routers' corrections are left out (under 0.02 %).  DeepSeek-V3: 671.03 B, of
+them 653.91 B of routed experts; Llama-3.1-405B: 405.85 B, as published.
 """
 
 from dataclasses import dataclass

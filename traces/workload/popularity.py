@@ -15,26 +15,29 @@ def popularity(experts: Experts) -> FloatVector:
     first ranks: the worst case.
     """
     n = experts.experts
+    weight: FloatVector
     match experts.popularity:
         case "zipf":
-            weight = 1.0 / np.arange(1, n + 1) ** experts.zipf
+            weight = 1.0 / np.arange(1, n + 1, dtype=np.float64) ** experts.zipf
         case "histogram":
             weight = np.asarray(experts.histogram, np.float64)
         case _:
             weight = np.ones(n)
-    return weight / weight.sum()
+    share: FloatVector = weight / weight.sum()
+    return share
 
 
 def rank_shares(experts: Experts, ep: int) -> FloatVector:
     """Share of the visits that each of `ep` ranks gets over the mean share, (ep,) float64, mean 1."""
-    return popularity(experts).reshape(ep, -1).sum(axis=1) * ep
+    shares: FloatVector = popularity(experts).reshape(ep, -1).sum(axis=1) * ep
+    return shares
 
 
 def visits(experts: Experts, parts: int) -> float:
     """Distinct parts (ranks or nodes) that a token's experts are on, where experts are equally popular.
 
     Experts lie on the parts in equal shares; `top_k` different ones are drawn: parts x (1 - C(n - n/parts, k) / C(n,
-    k)).  At most `node_limit` where that is set, as DeepSeek-V3 limits a token's nodes (arXiv 2412.19437, section 2.1.2).
+    k)).
 
     >>> round(visits(Experts(experts=256, top_k=8, ffn=1), 8), 2)
     5.29
@@ -48,6 +51,6 @@ def visits(experts: Experts, parts: int) -> float:
 
 
 def visited_nodes(experts: Experts, nodes: int) -> float:
-    """`visits` of nodes, at most the limit that the model sets."""
+    """`visits` of nodes, at most the limit that the model sets (DeepSeek-V3: 4; arXiv 2412.19437, section 2.1.2)."""
     found = visits(experts, nodes)
     return min(found, float(experts.node_limit)) if experts.node_limit else found

@@ -1,7 +1,8 @@
 """What one training step sends: the operations of a workload, by parallel axis.
 
-Volumes of tensor, context, pipeline and data parallelism are those of Megatron-LM (Korthikanti et al., arXiv 2205.05198;
-Narayanan et al., arXiv 2104.04473); a mean stage is counted: layers and parameters over the number of stages.
+Volumes of tensor, context, pipeline and data parallelism are those of Megatron-LM (Korthikanti et al., arXiv
+2205.05198; Narayanan et al., arXiv 2104.04473); a mean stage is counted: layers and parameters over the
+number of stages.
 """
 
 from collections.abc import Iterator
@@ -34,8 +35,7 @@ class Spread:
         What each rank receives over the mean.
     by_node : bool
         Whether a token crosses the network once for each node that it visits, and is copied there.
-    nodes : callable
-        Of a number of nodes, how many a token visits.
+    workload : Workload
     combine : bool
         Whether the copies come back instead.
     """
@@ -46,6 +46,11 @@ class Spread:
     by_node: bool
     workload: Workload = field(repr=False)
     combine: bool = False
+
+    @property
+    def even(self) -> bool:
+        """Whether it is an all-to-all of equal parts."""
+        return not self.by_node and float(self.shares.max()) <= 1.0 + 1e-12
 
     def nodes(self, n_nodes: int) -> float:
         """How many of `n_nodes` nodes a token visits."""
