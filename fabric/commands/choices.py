@@ -25,6 +25,8 @@ DOCUMENTS = (
     "busbw",
     "busbw-trace",
     "rates",
+    "step",
+    "scale",
     "trace",
     "fabric",
     "check",

@@ -209,7 +209,6 @@ class Workload:
         """
         name, batch = description.model.name, description.batch
         own = (run.layout if run is not None else None) or description.layout
-        layout = ParallelLayout(gpus, own.tp, own.cp, own.ep, own.pp, own.etp, own.order)
         experts = description.experts
         if own.ep > 1 and experts is None:
             raise InputError(f"{name}: layout.ep {own.ep}: the model has no [experts]; expected 1")
@@ -233,6 +232,7 @@ class Workload:
             )
         if own.context == "a2a+p2p" and own.cp % own.context_inner:
             raise InputError(f"{name}: layout.context_inner {own.context_inner}: does not divide cp {own.cp}")
+        layout = ParallelLayout(gpus, own.tp, own.cp, own.ep, own.pp, own.etp, own.order)
         micro = (run.micro if run is not None else 0) or batch.micro
         given = (run.sequences if run is not None else 0) or batch.sequences
         sequences = given or round(batch.per_gpu * gpus)

@@ -13,19 +13,23 @@ class StepSummaryPart(TypedDict):
     Attributes
     ----------
     gpus : int
+        Ranks of the job.
     sequences, microbatches : int
         Of a step; of a data-parallel rank in it.
     step_s : float
+        The step, by the model with latency.
     step_found_s : float
         With communication as clusters are often found.
     bound_s : float
         With every operation at its bound.
     compute_s, bubble_s, fixed_s : float
+        Of all microbatches; idle while the pipeline fills and drains; as the workload says.
     communication_s : float
         All of it, hidden or not.
     exposed_s : float
         What compute does not hide.
     tokens_per_s_per_gpu : float
+        The rate of training.
     """
 
     gpus: int
@@ -74,7 +78,9 @@ class OperationPart(TypedDict):
     Attributes
     ----------
     axis, collective, label, algorithm : str
+        Whose groups talk, how, what for, by which of the library's algorithms.
     groups, group_size : int
+        Groups at once, and members of the largest.
     bytes : float
         As nccl-tests counts them.
     runs : float
@@ -82,8 +88,9 @@ class OperationPart(TypedDict):
     run_s, found_s, bound_s : float
         One run: predicted, as clusters are often found, at its bound.
     exposed_s : float
-        In the step.
+        What compute does not hide, in the step.
     tier : str
+        Highest tier that carries any of it.
     hottest : str or None
         The link that sets the time.
     """
@@ -110,9 +117,13 @@ class StepDesignPart(TypedDict):
     Attributes
     ----------
     name : str
+        Which levers are pulled.
     wiring : str or None
+        By rail or by host; None: as the fabric is.
     transport, placement, routing : str
+        The other three levers.
     step_s, communication_s, exposed_s : float
+        The step, all its communication, what compute does not hide; seconds.
     times_s : list of float
         The step for every seed.
     """
@@ -134,14 +145,19 @@ class StepBody(TypedDict):
     Attributes
     ----------
     workload : str
+        Name of the model.
     layout : dict of str to int
+        Sizes of the parallel axes.
     axes : list of AxisPart
         The longest exposed first.
+    operations : list of OperationPart
+        What the step sends.
     designs : list of StepDesignPart
         The best first.
     hot_receiver : float
         What the rank that receives most of an exchange of experts gets, over the mean.
     assumptions : list of str
+        The most important first.
     """
 
     schema: Literal["railscope.step/1"]
@@ -166,9 +182,13 @@ class ScaleRowPart(TypedDict):
     Attributes
     ----------
     gpus : int
+        Ranks of the job.
     fabric : str
+        Name of the fabric.
     step_s, step_found_s, compute_s, bubble_s, exposed_s, communication_s : float
+        As in the summary of `step`, seconds.
     naive_s : float or None
+        The step naive in everything; None where the fabric cannot be wired both ways.
     levers_s : dict of str to float
         The step under each other design.
     published_min : float or None
@@ -180,6 +200,7 @@ class ScaleRowPart(TypedDict):
     unexplained_s : float or None
         Published seconds that the middle of them does not explain.
     axes : list of AxisPart
+        The longest exposed first.
     """
 
     gpus: int
@@ -206,8 +227,11 @@ class SensitivityPart(TypedDict):
     Attributes
     ----------
     key : str
+        Of the workload's description.
     value : int
+        What it is changed to.
     step_s, exposed_s : float or None
+        The step, and what compute does not hide; None where it cannot be.
     tier : str
         Of the exchange of experts.
     why_not : str
@@ -228,8 +252,11 @@ class JudgedPart(TypedDict):
     Attributes
     ----------
     run, fitted_on, source : str
+        The run, the one that compute is taken from, and where it is published.
     gpus : int
+        Of the run.
     measured_s, predicted_s, error : float
+        Seconds, and predicted over measured less 1.
     """
 
     run: str
@@ -247,13 +274,17 @@ class ScaleBody(TypedDict):
     Attributes
     ----------
     workload : str
+        Name of the model.
     rows : list of ScaleRowPart
+        By number of GPUs.
     sensitivity : list of SensitivityPart
         At the most GPUs.
     judged : list of JudgedPart
         Measured steps that compute was not taken from.
     figure : str or None
+        Where the picture is.
     assumptions : list of str
+        The most important first.
     """
 
     schema: Literal["railscope.scale/1"]

@@ -46,6 +46,8 @@ ARGUMENTS = {
     "loads": ["tiny.toml", "--collective", "all-reduce", "--size", "1MiB"],
     "compare": ["tiny.toml", "--collective", "all-to-all", "--no-figure"],
     "busbw": ["tiny.toml", "--sizes", "1MiB"],
+    "step": ["llama-3.1-8b", "tiny.toml", "--no-levers"],
+    "scale": ["llama-3.1-8b", "--fabric", "tiny.toml", "--gpus", "4", "--no-levers"],
     "rates": ["tiny.toml", "--demand", "flows.csv"],
     "trace": ["flows.csv"],
     "schema": ["loads"],

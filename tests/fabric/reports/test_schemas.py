@@ -28,6 +28,7 @@ from fabric.routing.registry import policy_names
 from tests.fabric.studies.test_designs import PRICES
 from tests.shared_data import TWINS
 from tests.traces.test_kineto import comms, write
+from tests.traces.test_workload import TINY_MODEL
 
 _DATA = Path(__file__).parents[2] / "data"
 _IB = _DATA / "infiniband"
@@ -74,6 +75,9 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "busbw-trace": ("busbw", _HGX, "--trace", _RESNET),
     "rates": ("rates", _HGX, "--demand", "flows.csv", "--routing", "ecmp", "--quantum", "0.001"),
     "rates, paths given": ("rates", _HGX, "--demand", "neighbours.csv", "--paths", "paths.csv"),
+    "step": ("step", "gpt-oss-20b", _HGX),
+    "step, a dump": ("step", "tiny-model.toml", _FLAT),
+    "scale": ("scale", "tiny-model.toml", "--fabric", _HGX, "--gpus", "32,64"),
     "trace": ("trace", _RESNET),
     "trace, facts missing": ("trace", "rank0.json"),
     "trace, no operations": ("trace", str(TWINS / "dlrm" / "worker0.json.gz")),
@@ -86,7 +90,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 # Keys that some documents have, and parts whose keys a policy, traffic or what was found decides.
 OPTIONAL = {"channels", "technology", "wiring"}
-OPEN = {"traffic", "routing", "settings", "facts", "ignored", "flow_time_s"}
+OPEN = {"traffic", "routing", "settings", "facts", "ignored", "flow_time_s", "layout", "levers_s", "tier_bytes"}
 
 
 @pytest.fixture(scope="module")
@@ -111,6 +115,7 @@ def printed(tmp_path_factory):
 
 
 def _write_inputs() -> None:
+    Path("tiny-model.toml").write_text(TINY_MODEL)
     Path("flows.csv").write_text("src,dst,bytes\n0,9,1MB\n1,9,3MB\n")
     Path("neighbours.csv").write_text("src,dst,bytes\n0,8,1MB\n8,0,1MB\n")
     Path("paths.csv").write_text("flow,tail,head,cable\n")
