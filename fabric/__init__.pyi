@@ -135,6 +135,7 @@ from .studies.routings import (
     usual_routings as usual_routings,
 )
 from .studies.scale import Scale as Scale, study_scale as study_scale
+from .studies.sharing import JobRequest as JobRequest, Sharing as Sharing, study_sharing as study_sharing
 from .studies.step import StepResult as StepResult, study_step as study_step
 from .studies.verdicts.busbw import (
     busbw_limit as busbw_limit,

@@ -27,6 +27,7 @@ DOCUMENTS = (
     "rates",
     "step",
     "scale",
+    "jobs",
     "trace",
     "fabric",
     "check",

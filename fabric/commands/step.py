@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fabric.commands.grouping import OptionGroup
+from fabric.commands.jobs import JobsFile, OtherJobs, job_of, jobs_of_file
 from fabric.commands.options import FabricOptions, Force, GateOptions, Json, PlacementOptions, Threads, Verbose
 from fabric.commands.resolve import gates_of, opened, rule_of, usage
 from fabric.commands.terminal import finish, working
@@ -106,6 +107,8 @@ def step(
     job: PlacementOptions,
     output: StepOutput,
     gates: GateOptions,
+    job_too: OtherJobs = None,
+    jobs: JobsFile = None,
     no_levers: Annotated[
         bool, typer.Option("--no-levers", help="Only the step itself, not naive and each lever alone.")
     ] = False,
@@ -117,6 +120,7 @@ def step(
     Examples:
       railscope step deepseek-v3 gb300-2048
       railscope step llama-3.1-405b gb200-5120 --run v5.1-5120 --gpus 5120
+      railscope step deepseek-v3 gb300-2048 --gpus 1024 --job b=llama-3.1-405b:512@scattered
       railscope step my-model.toml subnet.txt --nvlink-gbps 7200 --layout tp=8,pp=4
     """
     rule, limits = rule_of(job, None), gates_of(gates)
@@ -127,8 +131,20 @@ def step(
     from fabric.studies.scale import named_run
     from fabric.studies.step import calibrated, measured_step_s, study_step
 
+    if (job_too or jobs) and (output.csv is not None or no_levers or options.run is not None):
+        usage("--csv, --no-levers, --run: of one job alone; expected none with --job and --jobs")
+    others = [*map(job_of, job_too or ()), *(jobs_of_file(jobs) if jobs is not None else ())]
     check_outputs(None, (output.csv,), output.force)
     given = opened(fabric)
+    if others:
+        from fabric.reports.sharing import sharing_report
+        from fabric.studies.sharing import JobRequest, study_sharing
+
+        with working("jobs"):
+            first = JobRequest(described.model.name, described, rule.n_ranks(given), rule)
+            report = sharing_report(study_sharing(given, [first, *others], n_threads=threads))
+        finish(report, output, limits)
+        return
     with working("step"):
         run = compute = None
         gpus = job.gpus

@@ -1,6 +1,6 @@
 """How a job is placed, as a rule that any fabric can be asked: so many GPUs, of these hosts, in which order."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -111,6 +111,23 @@ class PlacementRule:
         if self.kind == FRAGMENTED:
             return fragmented(fabric.topology, n_ranks, self.seed, self.chosen_hosts(fabric))
         return read_placement(self.kind, fabric.topology).for_ranks(n_ranks, self.kind)
+
+    def placed_on(self, fabric: OpenedFabric, n_ranks: int, free: Sequence[int] | None) -> Placement:
+        """The same on hosts that are free, by number; None: all are.
+
+        Raises
+        ------
+        InputError
+            As `place`.
+        """
+        if free is None or self.names_hosts or self.kind not in PLACEMENTS:
+            return self.place(fabric, n_ranks)
+        where = (fabric.topology, n_ranks, self.per_domain(fabric))
+        if self.kind == UNALIGNED:
+            return unaligned(fabric.topology, n_ranks, free)
+        if self.kind == FRAGMENTED:
+            return fragmented(fabric.topology, n_ranks, self.seed, free)
+        return scattered(*where, self.seed, free) if self.kind == SCATTERED else packed(*where, free)
 
     def assumptions(self, fabric: OpenedFabric) -> tuple[str, ...]:
         """What the rule takes from the fabric's description, and from Slurm's, unasked."""

@@ -15,6 +15,7 @@ from fabric.reports.documents.generation import DocumentSchema
 from fabric.reports.documents.health import CheckDocument
 from fabric.reports.documents.loads import LoadsDocument
 from fabric.reports.documents.rates import RatesDocument
+from fabric.reports.documents.sharing import SharingDocument
 from fabric.reports.documents.step import ScaleDocument, StepDocument
 from fabric.reports.documents.trace import TraceDocument
 from fabric.reports.documents.trace_busbw import TraceBusbwDocument
@@ -116,6 +117,7 @@ for _document in (
     RatesDocument,
     StepDocument,
     ScaleDocument,
+    SharingDocument,
     TraceDocument,
     FabricDocument,
     CheckDocument,

@@ -77,6 +77,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "rates, paths given": ("rates", _HGX, "--demand", "neighbours.csv", "--paths", "paths.csv"),
     "step": ("step", "gpt-oss-20b", _HGX),
     "step, a dump": ("step", "tiny-model.toml", _FLAT),
+    "jobs": ("step", "llama-3.1-8b", _HGX, "--gpus", "32", "--job", "b=tiny-model.toml:32@packed"),
     "scale": ("scale", "tiny-model.toml", "--fabric", _HGX, "--gpus", "32,64"),
     "trace": ("trace", _RESNET),
     "trace, facts missing": ("trace", "rank0.json"),
