@@ -83,12 +83,13 @@ def _links_table(one: Shared) -> Table:
 
 def sharing_report(sharing: Sharing) -> Report:
     """What `step` has to say of several jobs."""
+    fair = [f"{one.routing} {one.fairness:.3f}" for one in sharing.routings]
     return Report(
         sharing_document(sharing),
         [_jobs_table(sharing), *map(_links_table, sharing.routings)],
         sharing_verdict(sharing),
         notes=[
-            f"fairness (Jain's index of speeds): {', '.join(f'{one.routing} {one.fairness:.3f}' for one in sharing.routings)}",
+            f"fairness (Jain's index of speeds): {', '.join(fair)}",
             "usual: others communicate as much of the time as their steps do; at worst: all always at once",
         ],
         assumptions=sharing.assumptions,

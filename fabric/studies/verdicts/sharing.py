@@ -20,8 +20,8 @@ def sharing_verdict(sharing: Sharing) -> Verdict:
         )
     else:
         parts.append(
-            f"under adaptive routing {other.name} is the victim: its step grows from {seconds(other.alone_s)} to at most "
-            f"{seconds(other.worst_s)} ({other.slowdown:.2f}x)"
+            f"under adaptive routing {other.name} is the victim: its step grows from {seconds(other.alone_s)} to "
+            f"at most {seconds(other.worst_s)} ({other.slowdown:.2f}x)"
         )
     if victim.slowdown < _SAME:
         parts.append("static hashing costs them nothing either")
@@ -30,9 +30,9 @@ def sharing_verdict(sharing: Sharing) -> Verdict:
             f"under static hashing {victim.name} is the victim: {seconds(victim.alone_s)} alone, at most "
             f"{seconds(victim.worst_s)} together ({victim.slowdown:.2f}x)"
         )
-    shared = [one for one in hashed.links if sum(share > 0 for share in one.shares) > 1]
-    if shared and victim.slowdown >= _SAME:
-        link = shared[0]
+    crowded = [one for one in hashed.links if sum(share > 0 for share in one.shares) > 1]
+    if crowded and victim.slowdown >= _SAME:
+        link = crowded[0]
         largest = max(range(len(link.shares)), key=link.shares.__getitem__)
         parts.append(
             f"hottest shared link: {link.link}, {link.utilization:.0%} used, {link.shares[largest]:.0%} of it by "
