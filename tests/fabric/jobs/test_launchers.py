@@ -11,7 +11,6 @@ from fabric.formats.opening import open_fabric
 from fabric.jobs.launchers import LAUNCHER_FORMS, launcher_text
 from fabric.jobs.placement import Placement, fragmented, packed, scattered
 
-
 # Ranks dealt out to hosts like cards: rank 1 is on the second host.
 ROUND = np.arange(64, dtype=np.int32).reshape(8, 8).T.ravel()
 
