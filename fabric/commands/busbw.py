@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from collectives.bandwidth import COLLECTIVES
-from fabric.commands.choices import DRAWN_PLACEMENTS, choice
+from fabric.commands.choices import choice
 from fabric.commands.grouping import OptionGroup
 from fabric.commands.options import (
     Axis,
@@ -32,6 +32,7 @@ from fabric.commands.options import (
 from fabric.commands.resolve import (
     check_channels,
     check_traffic,
+    draws,
     gates_of,
     lfts_of,
     library_of,
@@ -164,7 +165,7 @@ def busbw(
       railscope busbw my.toml --gpus 8 --measured all_reduce_perf.txt
       railscope busbw gb300-2048 --collective all-to-all --algorithm direct,pxn
     """
-    policy = policy_name(routed, hashing, seed_used=job.placement in DRAWN_PLACEMENTS)
+    policy = policy_name(routed, hashing, seed_used=draws(job))
     time.check()
     if test.trace:
         refuse_given(test, "goes with a collective, not with --trace", "trace", "algorithm", "library", "fill_ranks")

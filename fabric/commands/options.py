@@ -180,7 +180,8 @@ class PlacementOptions(OptionGroup):
         str | None,
         typer.Option(
             metavar="KIND",
-            help="packed, unaligned, fragmented, scattered, or a file with an endpoint per line [default: packed].",
+            help="packed, unaligned, fragmented, scattered, segmented, tree, or a file with an endpoint per line "
+            "[default: packed].",
         ),
     ] = None
     hosts: Annotated[
@@ -189,6 +190,20 @@ class PlacementOptions(OptionGroup):
     topology_conf: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Slurm's topology.conf or topology.yaml: place the job by its leaves."),
+    ] = None
+    node_labels: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="The same by labels of nodes, CSV: host,LABEL,... from narrow to wide."),
+    ] = None
+    segment: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="HOSTS", help="segmented: hosts that must be in one NVLink domain (Slurm's)."),
+    ] = None
+    taken: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PART|FILE", help="Hosts that other jobs have: a part, drawn (0.4), or a file, HOSTS [taken|free]."
+        ),
     ] = None
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
 
+from fabric.commands.choices import DRAWN_PLACEMENTS
 from fabric.commands.options import (
     FabricOptions,
     GateOptions,
@@ -15,7 +16,7 @@ from fabric.commands.options import (
     RoutingOptions,
     TrafficOptions,
 )
-from fabric.commands.values import expanded
+from fabric.commands.values import expanded, fraction
 
 if TYPE_CHECKING:
     from fabric.formats.opening import OpenedFabric
@@ -118,17 +119,55 @@ def version_of(hashing: HashOptions) -> str:
 
 def rule_of(options: PlacementOptions, seed: int | None, demand: bool = False) -> "PlacementRule":
     """How the job is placed."""
-    from fabric.jobs.rule import PACKED, PLACEMENTS, PlacementRule
+    from fabric.jobs.rule import PACKED, PLACEMENTS, SEGMENTED, PlacementRule
 
     if demand:
         refuse_given(options, "--demand names the endpoints itself")
-    if options.gpus_per_domain is not None and (options.hosts or options.topology_conf):
-        usage("--gpus-per-domain: --hosts and --topology-conf name the hosts themselves")
+    if options.gpus_per_domain is not None and (options.hosts or options.topology_conf or options.node_labels):
+        usage("--gpus-per-domain: --hosts, --topology-conf and --node-labels name the hosts themselves")
+    if options.topology_conf and options.node_labels:
+        usage("--node-labels: expected --topology-conf or --node-labels, not both")
     kind = options.placement or PACKED
     kind = kind.lower() if kind.lower() in PLACEMENTS else kind
-    if kind not in PLACEMENTS and (options.hosts or options.topology_conf):
-        usage(f"--placement {kind}: --hosts and --topology-conf go with {', '.join(PLACEMENTS)}")
-    return PlacementRule(kind, options.gpus, options.gpus_per_domain, options.hosts, options.topology_conf, seed or 0)
+    hosts = (options.hosts, options.topology_conf, options.node_labels, options.taken)
+    if kind not in PLACEMENTS and any(value is not None for value in hosts):
+        usage(
+            f"--placement {kind}: --hosts, --topology-conf, --node-labels and --taken go with {', '.join(PLACEMENTS)}"
+        )
+    if (kind == SEGMENTED) != (options.segment is not None):
+        usage("expected --placement segmented and --segment HOSTS together")
+    return PlacementRule(
+        kind,
+        options.gpus,
+        options.gpus_per_domain,
+        options.hosts,
+        options.topology_conf,
+        seed or 0,
+        options.segment,
+        taken_of(options.taken),
+        options.node_labels,
+    )
+
+
+def taken_of(text: str | None) -> "float | Path | None":
+    """The share of hosts that other jobs have, or the file that names them."""
+    if text is None:
+        return None
+    try:
+        share = fraction(text)
+    except typer.BadParameter:
+        return Path(text)
+    if share >= 1:
+        usage(f"--taken {text}: expected less than 100% of the hosts, or a file")
+    return share
+
+
+def draws(options: PlacementOptions) -> bool:
+    """Whether the placement is drawn by the seed."""
+    if options.taken is not None and not isinstance(taken_of(options.taken), Path):
+        return True
+    kind = (options.placement or "").lower()
+    return kind in DRAWN_PLACEMENTS and not (kind == "fragmented" and options.taken is not None)
 
 
 def policy_name(options: RoutingOptions, hashing: HashOptions, seed_used: bool = False) -> str:

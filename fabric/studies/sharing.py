@@ -155,7 +155,7 @@ def placed_apart(fabric: OpenedFabric, jobs: Sequence[JobRequest]) -> tuple[Plac
     for job in jobs:
         free = [int(one) for one in np.unique(host) if int(one) not in taken]
         try:
-            made.append(job.rule.placed_on(fabric, job.gpus, None if not taken else free))
+            made.append(job.rule.place(fabric, job.gpus, free if taken else None))
         except InputError as error:
             left = f" ({len(taken)} hosts are taken by {', '.join(dict.fromkeys(taken.values()))})" if taken else ""
             raise InputError(f"job {job.name}: {error}{left}") from None

@@ -55,7 +55,7 @@ class SchedulerTopology:
         """Hosts for a job of `n_hosts`, as few leaves as can be; all of them in order by default.
 
         A job goes below the lowest switch that has room for it, the one with the least room left over; there the
-        leaves with most hosts come first.
+        leaves with most hosts come first, and the last one is the smallest that holds the rest (best fit).
 
         Raises
         ------
@@ -74,13 +74,14 @@ class SchedulerTopology:
             if fitting
             else range(len(self.leaves))
         )
-        ordered = sorted(below, key=lambda leaf: (-len(self.leaves[leaf][1]), leaf))
-        chosen: list[int] = []
-        for leaf in ordered:
-            if sum(len(self.leaves[other][1]) for other in chosen) >= n_hosts:
-                break
-            chosen.append(leaf)
-        return tuple(host for leaf in chosen for host in self.leaves[leaf][1])[:n_hosts]
+        waiting = sorted(below, key=lambda leaf: (-len(self.leaves[leaf][1]), leaf))
+        chosen: list[str] = []
+        while len(chosen) < n_hosts:
+            enough = [leaf for leaf in waiting if len(self.leaves[leaf][1]) >= n_hosts - len(chosen)]
+            leaf = min(enough, key=lambda leaf: (len(self.leaves[leaf][1]), leaf)) if enough else waiting[0]
+            waiting.remove(leaf)
+            chosen += self.leaves[leaf][1]
+        return tuple(chosen[:n_hosts])
 
 
 def read_slurm_topology(path: str | Path) -> SchedulerTopology:
