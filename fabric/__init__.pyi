@@ -122,6 +122,7 @@ from .studies.hotspots import (
 from .studies.ladder import Design as Design, Outcome as Outcome, Rung as Rung, ladder as ladder
 from .studies.opensm import reroute as reroute
 from .studies.parts import CableKind as CableKind, Parts as Parts, Switches as Switches, parts_of as parts_of
+from .studies.placing import Placing as Placing, study_placing as study_placing
 from .studies.prices import (
     PartsCost as PartsCost,
     Prices as Prices,

@@ -28,6 +28,7 @@ DOCUMENTS = (
     "step",
     "scale",
     "jobs",
+    "place",
     "trace",
     "fabric",
     "check",

@@ -14,6 +14,7 @@ from fabric.reports.documents.facts import FabricDocument, PresetsDocument
 from fabric.reports.documents.generation import DocumentSchema
 from fabric.reports.documents.health import CheckDocument
 from fabric.reports.documents.loads import LoadsDocument
+from fabric.reports.documents.place import PlaceDocument
 from fabric.reports.documents.rates import RatesDocument
 from fabric.reports.documents.sharing import SharingDocument
 from fabric.reports.documents.step import ScaleDocument, StepDocument
@@ -118,6 +119,7 @@ for _document in (
     StepDocument,
     ScaleDocument,
     SharingDocument,
+    PlaceDocument,
     TraceDocument,
     FabricDocument,
     CheckDocument,

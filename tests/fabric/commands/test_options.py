@@ -48,6 +48,7 @@ ARGUMENTS = {
     "busbw": ["tiny.toml", "--sizes", "1MiB"],
     "step": ["llama-3.1-8b", "tiny.toml", "--no-levers"],
     "scale": ["llama-3.1-8b", "--fabric", "tiny.toml", "--gpus", "4", "--no-levers"],
+    "place": ["llama-3.1-8b", "tiny.toml"],
     "rates": ["tiny.toml", "--demand", "flows.csv"],
     "trace": ["flows.csv"],
     "schema": ["loads"],

@@ -78,6 +78,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "step": ("step", "gpt-oss-20b", _HGX),
     "step, a dump": ("step", "tiny-model.toml", _FLAT),
     "jobs": ("step", "llama-3.1-8b", _HGX, "--gpus", "32", "--job", "b=tiny-model.toml:32@packed"),
+    "place": ("place", "tiny-model.toml", _HGX, "--placement", "scattered", "--write", "json=order.json"),
     "scale": ("scale", "tiny-model.toml", "--fabric", _HGX, "--gpus", "32,64"),
     "trace": ("trace", _RESNET),
     "trace, facts missing": ("trace", "rank0.json"),
@@ -91,7 +92,19 @@ COMMANDS: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 # Keys that some documents have, and parts whose keys a policy, traffic or what was found decides.
 OPTIONAL = {"channels", "technology", "wiring"}
-OPEN = {"traffic", "routing", "settings", "facts", "ignored", "flow_time_s", "layout", "levers_s", "tier_bytes"}
+OPEN = {
+    "traffic",
+    "routing",
+    "settings",
+    "facts",
+    "ignored",
+    "flow_time_s",
+    "layout",
+    "levers_s",
+    "tier_bytes",
+    "bytes_by_axis",
+    "written",
+}
 
 
 @pytest.fixture(scope="module")
