@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from collectives.errors import InputError
-from collectives.gate import quoted
+from collectives.gate import quoted, whole
 from fabric.formats.dump import dump_lines
 from fabric.formats.slurm.hostlist import MAX_HOSTS, expand_hostlist
 from fabric.formats.slurm.shapes import Shape, choose_neighbours
@@ -33,6 +33,8 @@ class SchedulerTopology:
         Which one of a ``topology.yaml`` it is; empty for a ``topology.conf``.
     shapes : tuple of Ring or Torus
         Of rings and tori, all hosts of each leaf in order, those that are left out of `leaves` too.
+    block_sizes : tuple of int
+        Of blocks: the base size, and larger ones (``BlockSizes``).
     """
 
     source: str
@@ -41,6 +43,7 @@ class SchedulerTopology:
     kind: str
     topology: str = ""
     shapes: tuple[Shape, ...] = ()
+    block_sizes: tuple[int, ...] = ()
 
     def restricted(self, hosts: set[str]) -> "SchedulerTopology":
         """The same leaves with those of `hosts` only.
@@ -101,19 +104,20 @@ def read_slurm_topology(path: str | Path) -> SchedulerTopology:
     """
     text = read_text(path, "backslashreplace")
     if SHAPE.search(text):
-        name, kind, leaves, children, shapes = read_topologies(text, str(path))
-        return replace(_assembled(str(path), kind, leaves, children, name), shapes=shapes)
-    leaves, children, kinds = _read_conf(path)
+        name, kind, leaves, children, shapes, sizes = read_topologies(text, str(path))
+        return replace(_assembled(str(path), kind, leaves, children, name), shapes=shapes, block_sizes=sizes)
+    leaves, children, kinds, sizes = _read_conf(path)
     if len(kinds) != 1:
         raise InputError(f"{path}: {'switches and blocks' if kinds else 'no switch or block'}; expected one kind")
-    return _assembled(str(path), kinds.pop(), leaves, children, "")
+    return replace(_assembled(str(path), kinds.pop(), leaves, children, ""), block_sizes=sizes)
 
 
-def _read_conf(path: str | Path) -> tuple[Groups, Children, set[str]]:
-    """Leaves, switches above them and the plugins of a ``topology.conf``."""
+def _read_conf(path: str | Path) -> tuple[Groups, Children, set[str], tuple[int, ...]]:
+    """Leaves, switches above them, the plugins and the block sizes of a ``topology.conf``."""
     leaves: dict[str, tuple[str, ...]] = {}
     children: dict[str, tuple[int, list[str]]] = {}
     kinds: set[str] = set()
+    sizes: tuple[int, ...] = ()
     continued, n_hosts = "", 0
     for number, raw in dump_lines(path):
         line = continued + raw.split("#")[0].rstrip()
@@ -133,6 +137,8 @@ def _read_conf(path: str | Path) -> tuple[Groups, Children, set[str]]:
         name = entry.get("switchname") or entry.get("blockname")
         if name is None:
             if set(entry) == {"blocksizes"}:
+                texts = entry["blocksizes"].split(",")
+                sizes = tuple(whole(text, f"{path}:{number}: BlockSizes", 1, MAX_HOSTS) for text in texts)
                 continue
             raise InputError(f"{path}:{number}: expected SwitchName= or BlockName=")
         kinds.add("tree" if "switchname" in entry else "block")
@@ -150,7 +156,7 @@ def _read_conf(path: str | Path) -> tuple[Groups, Children, set[str]]:
                 raise InputError(f"{name}: expected Nodes= or Switches=")
         except InputError as error:
             raise InputError(f"{path}:{number}: {error}") from None
-    return leaves, children, kinds
+    return leaves, children, kinds, sizes
 
 
 def _assembled(path: str, kind: str, leaves: Groups, children: Children, name_of_topology: str) -> SchedulerTopology:

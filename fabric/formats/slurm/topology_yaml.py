@@ -5,7 +5,7 @@ from typing import Any
 
 from collectives.errors import InputError
 from collectives.gate import quoted, shown, whole_value
-from fabric.formats.slurm.hostlist import expand_hostlist
+from fabric.formats.slurm.hostlist import MAX_HOSTS, expand_hostlist
 from fabric.formats.slurm.shapes import MAX_TORUS, Dims, Ring, Shape, Torus
 
 SHAPE = re.compile(r"^\s*-\s*topology\s*:", re.MULTILINE)
@@ -25,7 +25,7 @@ Groups = dict[str, tuple[str, ...]]
 Children = dict[str, tuple[int, list[str]]]
 
 
-def read_topologies(text: str, path: str) -> tuple[str, str, Groups, Children, tuple[Shape, ...]]:
+def read_topologies(text: str, path: str) -> tuple[str, str, Groups, Children, tuple[Shape, ...], tuple[int, ...]]:
     """The default topology of a file.
 
     Returns
@@ -38,6 +38,8 @@ def read_topologies(text: str, path: str) -> tuple[str, str, Groups, Children, t
         Line (0: not known) and lower switches of each switch above.
     shapes : tuple of Ring or Torus
         One for each ring or torus; empty for trees and blocks.
+    sizes : tuple of int
+        ``block_sizes`` of blocks; empty for others.
 
     Raises
     ------
@@ -91,7 +93,12 @@ def read_topologies(text: str, path: str) -> tuple[str, str, Groups, Children, t
                 raise InputError(f"{label}: expected nodes{' or children' * (kind == 'tree')}")
         except InputError as error:
             raise InputError(f"{own}: {error}" if not str(error).startswith(own) else str(error)) from None
-    return name, kind, leaves, children, tuple(shapes)
+    return name, kind, leaves, children, tuple(shapes), _sizes(body.get("block_sizes"), f"{where}.block_sizes")
+
+
+def _sizes(value: Any, where: str) -> tuple[int, ...]:
+    listed = [] if value is None else value if isinstance(value, list) else [value]
+    return tuple(whole_value(each, where, 1, MAX_HOSTS) for each in listed)
 
 
 def _torus(row: dict[str, Any], hosts: tuple[str, ...], where: str) -> Torus:
