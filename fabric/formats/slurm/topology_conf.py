@@ -55,7 +55,7 @@ class SchedulerTopology:
         """
         leaves = tuple((name, tuple(host for host in members if host in hosts)) for name, members in self.leaves)
         if not any(members for _, members in leaves):
-            raise InputError(f"{self.source}: none of its hosts is in the fabric, or named")
+            raise InputError(f"{self.source}: none of its hosts is in the fabric, named and free")
         return replace(self, leaves=leaves)
 
     def hosts(self, n_hosts: int | None = None) -> tuple[str, ...]:
