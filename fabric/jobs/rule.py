@@ -173,15 +173,18 @@ class PlacementRule:
         return self.kind == TREE and self.topology_conf is None and self.node_labels is None
 
     def _segmented(self, fabric: OpenedFabric, n_ranks: int | None, free: Sequence[int] | None = None) -> Placement:
+        """In segments, out of all hosts that the job may have; blocks are those of a ``topology.conf`` that has any."""
         assert self.segment is not None
-        hosts = self._all_chosen(fabric)
+        hosts = replace(self, gpus=None).chosen_hosts(fabric)
         if free is not None and not self.names_hosts:
             hosts = [one for one in free if hosts is None or one in set(hosts)]
-        return segmented(fabric.topology, n_ranks, self.segment, None, self.per_domain(fabric), hosts)
-
-    def _all_chosen(self, fabric: OpenedFabric) -> list[int] | None:
-        """As `chosen_hosts`, but not only so many as the job needs: which of them, segments decide."""
-        return replace(self, gpus=None).chosen_hosts(fabric)
+        blocks = sizes = None
+        if self.topology_conf is not None and (known := read_slurm_topology(self.topology_conf)).kind == "block":
+            numbers = dict(zip(fabric.host_names(), fabric.topology.endpoint_host.tolist(), strict=True))
+            blocks = [[numbers[name] for name in names if name in numbers] for _, names in known.leaves]
+            sizes = known.block_sizes
+        per_domain = self.per_domain(fabric)
+        return segmented(fabric.topology, n_ranks, self.segment, sizes, per_domain, hosts, blocks=blocks)
 
     def assumptions(self, fabric: OpenedFabric) -> tuple[str, ...]:
         """What the rule takes from the fabric's description, and from Slurm's, unasked."""

@@ -6,7 +6,7 @@ are the base size times powers of two, each base block has at least so many host
 of a job that is larger than it, and each segment goes to the block with the fewest free hosts that are enough.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,6 +41,7 @@ def segmented(
     gpus_per_domain: int | None = None,
     hosts: Sequence[int] | None = None,
     exclusive: bool = False,
+    blocks: Sequence[Sequence[int]] | None = None,
 ) -> Placement:
     """A job in segments, each of `segment_hosts` consecutive hosts of the job inside one block.
 
@@ -58,6 +59,8 @@ def segmented(
         As for `fabric.jobs.placement.packed`; of a host that the first cuts, nothing is taken.
     exclusive : bool
         Slurm's ``--exclusive=topo``: only blocks of which all hosts are free.
+    blocks : sequence of sequences of int, optional
+        Hosts of each base block, as a ``topology.conf`` says, instead of NVLink domains.
 
     Raises
     ------
@@ -77,48 +80,54 @@ def segmented(
     per_host = max((part.n_gpus for part in parts), default=1)
     whole = {part.host: part for part in parts if part.n_gpus == per_host}
     sizes = (block_hosts,) if isinstance(block_hosts, int) else tuple(block_hosts or ())
-    everywhere = host_parts(topology)
-    blocks = domain_blocks(everywhere, list(whole), sizes)
+    groups = blocks if blocks is not None else domain_groups(host_parts(topology), sizes)
+    order = {host: place for place, host in enumerate(whole)}
+    base = [_block(group, order) for group in groups]
     if exclusive and hosts is not None:
         # Hosts that gpus_per_domain leaves idle belong to nobody else.
-        owned = domain_blocks(everywhere, hosts, sizes)
-        blocks = [
+        order = {host: place for place, host in enumerate(hosts)}
+        owned = [_block(group, order) for group in groups]
+        base = [
             block if len(own.free) == own.size else Block(block.size, ())
-            for block, own in zip(blocks, owned, strict=True)
+            for block, own in zip(base, owned, strict=True)
         ]
     n_hosts = None if n_ranks is None else -(-n_ranks // per_host)
-    chosen = choose_segments(blocks, segment_hosts, n_hosts, sizes)
+    chosen = choose_segments(base, segment_hosts, n_hosts, sizes)
     endpoint = np.concatenate([whole[host].endpoint for host in chosen])
     return Placement(endpoint if n_ranks is None else endpoint[:n_ranks])
 
 
-def domain_blocks(parts: Sequence[HostPart], free: Sequence[int], sizes: Sequence[int] = ()) -> list[Block]:
-    """Base blocks of a fabric: its NVLink domains, or so many consecutive hosts where no domain has two.
+def domain_groups(parts: Sequence[HostPart], sizes: Sequence[int] = ()) -> list[list[int]]:
+    """Hosts of each base block: the NVLink domains, or so many consecutive hosts where no domain has two.
 
     Parameters
     ----------
     parts : sequence of HostPart
         All hosts of the fabric.
-    free : sequence of int
-        Hosts that the job may have, in order.
     sizes : sequence of int
         Base size of a block first.
+
+    Raises
+    ------
+    InputError
+        If a block is larger than the fabric.
     """
     members: dict[int, list[int]] = {}
     for part in parts:
         members.setdefault(part.domain, []).append(part.host)
     groups = list(members.values())
-    if sizes and sizes[0] >= 1 and all(len(group) == 1 for group in groups):
-        single = [host for group in groups for host in group]
-        count = len(single) // sizes[0]
-        if not count:
-            raise InputError(f"block size {sizes[0]}: the fabric has {len(single)} hosts; expected at most so many")
-        groups = [single[number * sizes[0] : (number + 1) * sizes[0]] for number in range(count)]
-    place = {host: number for number, host in enumerate(free)}
-    return [
-        Block(len(group), tuple(sorted((host for host in group if host in place), key=place.__getitem__)))
-        for group in groups
-    ]
+    if not sizes or sizes[0] < 1 or any(len(group) > 1 for group in groups):
+        return groups
+    single = [host for group in groups for host in group]
+    count = len(single) // sizes[0]
+    if not count:
+        raise InputError(f"block size {sizes[0]}: the fabric has {len(single)} hosts; expected at most so many")
+    return [single[number * sizes[0] : (number + 1) * sizes[0]] for number in range(count)]
+
+
+def _block(group: Sequence[int], place: Mapping[int, int]) -> Block:
+    """A base block with those of its hosts that have a place in the order of free ones."""
+    return Block(len(group), tuple(sorted((host for host in group if host in place), key=place.__getitem__)))
 
 
 def check_block_sizes(sizes: Sequence[int], blocks: Sequence[Block]) -> None:

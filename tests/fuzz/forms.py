@@ -13,11 +13,13 @@ import numpy as np
 import railscope as rs
 from collectives.layout import ParallelLayout
 from fabric.commands.values import axes, fraction, seconds
+from fabric.formats.node_labels import read_node_labels
 from fabric.formats.node_link import graphml_export, node_link_text
 from fabric.formats.opening import OpenedFabric, open_fabric, open_lfts
 from fabric.formats.registry import readable
 from fabric.formats.slurm.hostlist import expand_hostlist
 from fabric.formats.slurm.topology_conf import read_slurm_topology
+from fabric.formats.taken_hosts import read_taken_hosts
 from fabric.jobs.placement import read_placement
 from fabric.routing.match_lfts import match_lfts
 from fabric.studies.prices import parse_prices
@@ -114,6 +116,11 @@ _YAML = (
     "- topology: a\n  cluster_default: true\n  tree:\n    switches:\n      - switch: l1\n        nodes: hgx000[1-4]\n"
     "      - switch: top\n        children: l1\n- topology: b\n  block:\n    blocks:\n      - block: b1\n        nodes: h[1-8]\n"
 )
+_SHAPES = (
+    "- topology: r\n  ring:\n    rings:\n      - ring: r1\n        nodes: h[1-8]\n- topology: t\n  cluster_default: true\n  torus3d:\n"
+    "    toruses:\n      - torus: t1\n        dims: {x: 2, y: 2, z: 2}\n        nodes: h[1-8]\n        placements:\n"
+    "          - dims: [2, 2, 1]\n            anchor_spacing: [1, 1, 1]\n"
+)
 _GRAPH = (
     b'{"directed": false, "nodes": [{"id": "h0", "kind": "endpoint"}, {"id": "h1", "kind": "endpoint"}, {"id": "s", "kind": '
     b'"switch", "tier": 1}], "links": [{"source": "h0", "target": "s", "bandwidth": "400Gbps"}, {"source": "h1", "target": '
@@ -143,7 +150,9 @@ def forms() -> tuple[Form, ...]:
         Form("placement", ("\n".join(names[:16]).encode() + b"\n17\n18 # comment\n",),
              lambda path: read_placement(path, given.topology)),
         Form("topology.conf", (_CONF.encode(),), read_slurm_topology),
-        Form("topology.yaml", (_YAML.encode(),), read_slurm_topology),
+        Form("topology.yaml", (_YAML.encode(), _SHAPES.encode()), read_slurm_topology),
+        Form("labels.csv", (b"host,rack,pod\nhgx0001,r1,p1\nhgx0002,r2,p1\n",), read_node_labels),
+        Form("taken.txt", (b"hgx000[1-4]\nhgx0005 taken # mine\nhgx0006 free\n",), read_taken_hosts),
         *(Form(name, tuple(seed.encode() for seed in seeds), read, text=True) for name, seeds, read in _TEXTS),
     )  # fmt: skip
 

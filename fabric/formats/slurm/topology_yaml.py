@@ -4,29 +4,42 @@ import re
 from typing import Any
 
 from collectives.errors import InputError
-from collectives.gate import quoted, shown
-from fabric.formats.slurm.hostlist import expand_hostlist
+from collectives.gate import quoted, shown, whole_value
+from fabric.formats.slurm.hostlist import MAX_HOSTS, expand_hostlist
+from fabric.formats.slurm.shapes import MAX_TORUS, Dims, Ring, Shape, Torus
 
 SHAPE = re.compile(r"^\s*-\s*topology\s*:", re.MULTILINE)
 """What every such file has, and no ``topology.conf``."""
 
-_PLUGINS = ("tree", "block")
+_PLUGINS = ("tree", "block", "ring", "torus3d")
+# The list of each, and the key of a name in it.  Those of rings and tori are assumed to be formed like the others: the
+# man page that was read (2025) has none.
+_KEYS = {
+    "tree": ("switches", "switch"),
+    "block": ("blocks", "block"),
+    "ring": ("rings", "ring"),
+    "torus3d": ("toruses", "torus"),
+}
 # A list of hosts or switches is one expression, or several.
 Groups = dict[str, tuple[str, ...]]
 Children = dict[str, tuple[int, list[str]]]
 
 
-def read_topologies(text: str, path: str) -> tuple[str, str, Groups, Children]:
+def read_topologies(text: str, path: str) -> tuple[str, str, Groups, Children, tuple[Shape, ...], tuple[int, ...]]:
     """The default topology of a file.
 
     Returns
     -------
     name, kind : str
-        Its name; ``tree`` or ``block``.
+        Its name; ``tree``, ``block``, ``ring`` or ``torus3d``.
     leaves : dict of str to tuple of str
-        Hosts of each leaf switch or block.
+        Hosts of each leaf switch, block, ring or torus.
     children : dict of str to (int, list of str)
         Line (0: not known) and lower switches of each switch above.
+    shapes : tuple of Ring or Torus
+        One for each ring or torus; empty for trees and blocks.
+    sizes : tuple of int
+        ``block_sizes`` of blocks; empty for others.
 
     Raises
     ------
@@ -36,22 +49,28 @@ def read_topologies(text: str, path: str) -> tuple[str, str, Groups, Children]:
     document = _parsed(text, path)
     topologies = [each for each in document if isinstance(each, dict)] if isinstance(document, list) else []
     if not topologies or len(topologies) != len(document):
-        raise InputError(f"{path}: expected a list of topologies, each with a name (topology) and tree or block")
+        raise InputError(
+            f"{path}: expected a list of topologies, each with a name (topology) and tree, block, ring or torus3d"
+        )
     chosen = next((each for each in topologies if each.get("cluster_default") is True), topologies[0])
     name = str(chosen.get("topology", "topology"))
     kinds = [key for key in chosen if key not in ("topology", "cluster_default")]
     kind = next((each for each in _PLUGINS if each in kinds), None)
     if kind is None:
         has = ", ".join(map(str, kinds)) or "no plugin"
-        raise InputError(f"{path}: topology {quoted(name)}: {has}; expected tree or block, which say what is near what")
+        raise InputError(
+            f"{path}: topology {quoted(name)}: {has}; "
+            "expected tree, block, ring or torus3d, which say what is near what"
+        )
     where = f"{path}: topology {quoted(name)}: {kind}"
     body = chosen[kind]
-    noun, plural = ("switch", "switches") if kind == "tree" else ("block", "blocks")
+    plural, noun = _KEYS[kind]
     rows = body.get(plural) if isinstance(body, dict) else None
     if not isinstance(rows, list):
         raise InputError(f"{where}: expected a list `{plural}`, got {shown(rows)}")
     leaves: Groups = {}
     children: Children = {}
+    shapes: list[Shape] = []
     for number, row in enumerate(rows):
         own = f"{where}.{plural}[{number}]"
         if not isinstance(row, dict) or not isinstance(row.get(noun), (str, int)):
@@ -64,13 +83,52 @@ def read_topologies(text: str, path: str) -> tuple[str, str, Groups, Children]:
         try:
             if row.get("nodes") is not None:
                 leaves[label] = tuple(expand_hostlist(_joined(row["nodes"], own)))
+                if kind == "ring":
+                    shapes.append(Ring(leaves[label]))
+                elif kind == "torus3d":
+                    shapes.append(_torus(row, leaves[label], own))
             elif kind == "tree" and row.get("children") is not None:
                 children[label] = (0, expand_hostlist(_joined(row["children"], own)))
             else:
                 raise InputError(f"{label}: expected nodes{' or children' * (kind == 'tree')}")
         except InputError as error:
             raise InputError(f"{own}: {error}" if not str(error).startswith(own) else str(error)) from None
-    return name, kind, leaves, children
+    return name, kind, leaves, children, tuple(shapes), _sizes(body.get("block_sizes"), f"{where}.block_sizes")
+
+
+def _sizes(value: Any, where: str) -> tuple[int, ...]:
+    listed = [] if value is None else value if isinstance(value, list) else [value]
+    return tuple(whole_value(each, where, 1, MAX_HOSTS) for each in listed)
+
+
+def _torus(row: dict[str, Any], hosts: tuple[str, ...], where: str) -> Torus:
+    dims = _dims(row.get("dims"), f"{where}.dims")
+    x, y, z = dims
+    if x * y * z != len(hosts):
+        raise InputError(f"{where}: {x} x {y} x {z} = {x * y * z}, and {len(hosts)} nodes; expected as many")
+    listed = row.get("placements") or []
+    if not isinstance(listed, list) or not all(isinstance(each, dict) for each in listed):
+        raise InputError(f"{where}.placements: expected a list of dims, got {shown(listed)}")
+    placements = []
+    for number, each in enumerate(listed):
+        own = f"{where}.placements[{number}]"
+        size = _dims(each.get("dims"), f"{own}.dims")
+        spacing = _dims(each["anchor_spacing"], f"{own}.anchor_spacing") if each.get("anchor_spacing") else size
+        if any(a > b for a, b in zip((*size, *spacing), (*dims, *dims), strict=True)):
+            raise InputError(f"{own}: expected dims and spacing of at most {x} x {y} x {z}, those of the torus")
+        placements.append((size, spacing))
+    return Torus(hosts, dims, tuple(placements))
+
+
+def _dims(value: Any, where: str) -> Dims:
+    """Three sizes, as a mapping with x, y and z, or a list."""
+    parts = [value.get(axis) for axis in "xyz"] if isinstance(value, dict) else value
+    if not isinstance(parts, list) or len(parts) != 3:
+        raise InputError(f"{where}: {shown(value)}; expected x, y and z")
+    x, y, z = (whole_value(part, f"{where}.{axis}", 1, MAX_TORUS) for part, axis in zip(parts, "xyz", strict=True))
+    if x * y * z > MAX_TORUS:
+        raise InputError(f"{where}: {x} x {y} x {z} hosts; expected at most {MAX_TORUS:,}")
+    return x, y, z
 
 
 def _joined(value: Any, where: str) -> str:

@@ -9,6 +9,7 @@ from hypothesis import given, settings, strategies as st
 from collectives import InputError
 from fabric.builders import build, read_preset
 from fabric.jobs.assignment import AS_IT_WAS, best_order, count_straddling, fewest_straddling
+from fabric.jobs.occupancy import busy_cluster
 from fabric.jobs.placement import Placement, packed, scattered
 from fabric.topology import ENDPOINT, NVSWITCH, SWITCH, UNKNOWN, Cables, Nodes, Topology
 
@@ -120,3 +121,15 @@ def test_units_that_are_none_are_refused(unit):
     topology = build(read_preset("hgx-b200-64"))
     with pytest.raises(InputError, match=f"unit: {unit} ranks; expected 1 to 64, the ranks of the job"):
         best_order(topology, packed(topology), unit)
+
+
+def test_a_real_busy_cluster_is_put_in_order_of_leaves():
+    """847 hosts of 8 GPUs on 48 leaves of 3 to 22 hosts: replicas of 8 hosts, as many as can be below one leaf."""
+    sizes = [size for leaves in busy_cluster(3) for size in leaves]
+    leaf_of = np.repeat(np.arange(48), sizes).tolist()
+    topology = cluster(list(range(847)), leaf_of, [8] * 847)
+    found = best_order(topology, scattered(topology, seed=1), 64)
+    inside = sum(size // 8 for size in sizes)
+    assert found.leaf_bound == 106 - inside - any(size % 8 >= 7 for size in sizes)
+    assert found.leaf_bound <= found.straddling_leaves <= found.leaf_bound + 1
+    assert found.straddling == found.bound == 106

@@ -6,7 +6,9 @@ from hypothesis import given, settings, strategies as st
 
 from collectives import InputError
 from fabric.builders import build, read_preset
-from fabric.jobs.segments import Block, choose_segments, segmented
+from fabric.formats.opening import open_fabric
+from fabric.jobs.rule import PlacementRule
+from fabric.jobs.segments import Block, check_block_sizes, choose_segments, segmented
 
 
 @pytest.fixture(scope="module")
@@ -82,6 +84,46 @@ def test_hosts_without_a_common_domain_are_blocks_in_order():
         segmented(cluster, 8, 1, 9)
     with pytest.raises(InputError, match="the largest block has 1"):
         segmented(cluster, 16, 2)
+
+
+@given(st.integers(1, 72), st.integers(1, 40))
+def test_the_sizes_that_topograph_infers_are_taken(size, n_blocks):
+    """D, 2D, ..., 2^k D with k = floor(log2 N): NVIDIA/topograph, and no larger one."""
+    blocks = [Block(size, tuple(range(number * size, (number + 1) * size))) for number in range(n_blocks)]
+    sizes = [size * 2**power for power in range(n_blocks.bit_length())]
+    check_block_sizes(sizes, blocks)
+    with pytest.raises(InputError, match=f"the fabric has {n_blocks}, enough for {n_blocks * size}"):
+        check_block_sizes([*sizes, 2 * sizes[-1]], blocks)
+
+
+BLOCKS = """BlockName=b1 Nodes=h000[0-3]
+BlockName=b2 Nodes=h000[4-7]
+BlockSizes={sizes}
+"""
+
+
+def test_blocks_of_slurms_own_file(tmp_path):
+    """HGX hosts have a domain each; which of them are a block, topology.conf says."""
+    fabric = open_fabric("hgx-b200-64")
+    path = tmp_path / "topology.conf"
+
+    def placed(sizes, gpus, segment, **more):
+        path.write_text(BLOCKS.format(sizes=sizes))
+        rule = PlacementRule("segmented", gpus, topology_conf=path, segment=segment, **more)
+        return hosts_of(fabric.topology, rule.place(fabric, gpus))
+
+    assert placed("4", 48, 3) == [0, 1, 2, 4, 5, 6]
+    assert placed("4,8", 24, 3, hosts="h000[0,2,4-6]") == [4, 5, 6]
+    assert placed("4,8", 64, 8) == list(range(8))
+    assert PlacementRule("segmented", topology_conf=path, segment=3).n_ranks(fabric) == 48
+    for sizes, message in (
+        ("5", "block size 5: the smallest of 2 blocks has 4 hosts, 1 too few"),
+        ("4,12", "block size 12: 3 x the base size 4; expected a power of two"),
+        ("4,x", "topology.conf:3: BlockSizes 'x': expected a whole number"),
+    ):
+        with pytest.raises(InputError) as refused:
+            placed(sizes, 24, 3)
+        assert message in str(refused.value)
 
 
 @settings(deadline=None, max_examples=150)
