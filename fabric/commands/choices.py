@@ -26,6 +26,7 @@ DOCUMENTS = (
     "busbw-trace",
     "rates",
     "trace",
+    "host",
     "fabric",
     "check",
     "presets",
