@@ -145,3 +145,12 @@ register_trace_format(
         reader="traces.nccl_log:read_nccl_log",
     )
 )
+register_trace_format(
+    TraceFormat(
+        name="goal",
+        title="GOAL schedule",
+        # Comments may come before the first statement.
+        shape=r"\A(?:\s+|//[^\n]*|#[^\n]*|/\*(?s:.*?)\*/)*num_ranks\s+\d",
+        reader="traces.goal:read_goal",
+    )
+)
