@@ -20,7 +20,7 @@ from traces.files import read_text
 from traces.operation import Operation, Trace
 
 _MOST_RANKS = 1 << 24
-_SKIPPED = re.compile(r"(?:\s+|;|//[^\n]*|#[^\n]*|/\*(?s:.*?)\*/)+", re.ASCII)
+_SKIPPED = re.compile(r"(?>\s|;|//[^\n]*|#[^\n]*|/\*(?s:.*?)\*/)++", re.ASCII)
 _STATEMENT = re.compile(
     r"num_ranks\s+(?P<n_ranks>\d+)\b"
     r"|rank\s+(?P<rank>\d+)\s*\{"

@@ -18,7 +18,7 @@ from traces.xml_text import attribute, parse_xml, whole_attribute
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
 
-_SHAPE = re.compile(r"\A\s*(?:<\?xml[^>]*\?>\s*)?(?:<!--(?s:.*?)-->\s*)*<(system|graphs)\b")
+_SHAPE = re.compile(r"\A\s*(?:<\?xml[^>]*\?>\s*)?(?><!--(?s:.*?)-->\s*)*+<(system|graphs)\b")
 # PCI classes: display, and network or InfiniBand controllers.
 _GPU_CLASS, _NIC_CLASS = "0x03", ("0x0200", "0x0207", "0x0280")
 # src/include/graph.h: NCCL_TOPO_PATTERN_*.

@@ -150,7 +150,7 @@ register_trace_format(
         name="goal",
         title="GOAL schedule",
         # Comments may come before the first statement.
-        shape=r"\A(?:\s+|//[^\n]*|#[^\n]*|/\*(?s:.*?)\*/)*num_ranks\s+\d",
+        shape=r"\A(?>\s|//[^\n]*|#[^\n]*|/\*(?s:.*?)\*/)*+num_ranks\s+\d",
         reader="traces.goal:read_goal",
     )
 )
