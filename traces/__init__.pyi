@@ -1,8 +1,20 @@
 """The public names of `traces`, each in the module where it lives: the one list of them."""
 
 from .flows_csv import read_flows_csv as read_flows_csv, read_timed_flows_csv as read_timed_flows_csv
+from .goal import read_goal as read_goal
 from .kineto import read_kineto as read_kineto
+from .msccl_xml import read_msccl as read_msccl
+from .nccl_log import read_nccl_log as read_nccl_log
 from .nccl_tests import Measurement as Measurement, NcclTests as NcclTests, read_nccl_tests as read_nccl_tests
+from .nccl_xml import (
+    ChosenChannel as ChosenChannel,
+    ChosenGraph as ChosenGraph,
+    HostGpu as HostGpu,
+    HostNic as HostNic,
+    HostTopology as HostTopology,
+    read_nccl_graph as read_nccl_graph,
+    read_nccl_topology as read_nccl_topology,
+)
 from .operation import Operation as Operation, Trace as Trace
 from .paths_csv import Hop as Hop, read_paths_csv as read_paths_csv
 from .registry import (

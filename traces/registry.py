@@ -136,3 +136,21 @@ register_trace_format(
         reader="traces.kineto:read_kineto",
     )
 )
+register_trace_format(
+    TraceFormat(
+        name="nccl-log",
+        title="NCCL debug log",
+        # host:pid:tid [device] NCCL INFO, behind whatever a launcher writes.
+        shape=r"\A(?!\s*[{\[]\s*[\"{])(?s:.*?):\d{1,10}:\d{1,10} \[-?\d{1,4}\] (?:\S{1,200} )?NCCL (?:INFO|WARN)\b",
+        reader="traces.nccl_log:read_nccl_log",
+    )
+)
+register_trace_format(
+    TraceFormat(
+        name="goal",
+        title="GOAL schedule",
+        # Comments may come before the first statement.
+        shape=r"\A(?>\s|//[^\n]*|#[^\n]*|/\*(?s:.*?)\*/)*+num_ranks\s+\d",
+        reader="traces.goal:read_goal",
+    )
+)

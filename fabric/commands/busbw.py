@@ -36,6 +36,7 @@ from fabric.commands.resolve import (
     gates_of,
     lfts_of,
     library_of,
+    named_algorithm,
     opened,
     policy_name,
     refuse_given,
@@ -189,6 +190,8 @@ def busbw(
     from fabric.studies.trace_busbw import predict_trace
     from traces.nccl_tests import read_nccl_tests
 
+    if not test.trace:
+        names = tuple(named_algorithm(name, traffic.collective or "") or name for name in names)
     if AUTO in names and len(names) > 1:
         usage(f"--algorithm {test.algorithm}: expected auto alone, or names of algorithms")
     if not test.trace:

@@ -30,6 +30,7 @@ DOCUMENTS = (
     "jobs",
     "place",
     "trace",
+    "host",
     "fabric",
     "check",
     "presets",

@@ -150,7 +150,7 @@ class TrafficOptions(OptionGroup):
         typer.Option(
             metavar="NAME",
             help="rings, hierarchical, ... (a wrong name lists them); auto: the library's fastest, also for exchanges "
-            "[default: the library's; exchanges: direct].",
+            "[default: the library's; exchanges: direct]; or FILE.xml of MSCCL.",
         ),
     ] = None
     library: LibraryName = None

@@ -74,18 +74,36 @@ def request_of(options: TrafficOptions, collective: str | None = None) -> "Reque
         return DemandFile(options.demand)
     if options.trace:
         return TraceFiles(expanded(options.trace), options.algorithm, options.fill_ranks)
-    check_channels(options.channels, options.cross_nic, (options.algorithm,))
+    algorithm = named_algorithm(options.algorithm, options.collective or collective or "")
+    check_channels(options.channels, options.cross_nic, (algorithm,))
     return Collective(
         options.collective or collective or "",
         options.size or USUAL_SIZE,
         options.group,
-        options.algorithm,
+        algorithm,
         options.parallel,
         options.axis,
         options.order or DEFAULT_ORDER,
         options.channels,
         options.cross_nic,
     )
+
+
+def named_algorithm(given: str | None, collective: str) -> str | None:
+    """An algorithm's name; that of a file of MSCCL (``.xml``), which is known by it from then on."""
+    if given is None or not given.endswith((".xml", ".xml.gz", ".xml.xz")):
+        return given
+    from collectives.catalog import ALGORITHMS, register_algorithm, unregister_algorithm
+    from collectives.errors import InputError
+    from traces.msccl_xml import read_msccl
+
+    found = read_msccl(given)
+    if found.collective != collective:
+        raise InputError(f"{given}: an algorithm of {found.collective}; expected one of {collective}")
+    if found.name in ALGORITHMS[collective]:
+        unregister_algorithm(collective, found.name)
+    register_algorithm(found)
+    return found.name
 
 
 def check_channels(

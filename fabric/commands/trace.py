@@ -2,13 +2,17 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from fabric.commands.options import OutputOptions
+from fabric.commands.resolve import usage
 from fabric.commands.terminal import finish, working
 from fabric.commands.values import expanded
+
+if TYPE_CHECKING:
+    from fabric.reports.emit import Report
 
 
 @dataclass(frozen=True)
@@ -33,8 +37,14 @@ def trace(
 
     from fabric.reports.files import check_outputs
     from fabric.reports.trace import trace_report
+    from traces.nccl_xml import nccl_xml_kind
     from traces.registry import read_trace
 
+    if len(named) == 1 and (kind := nccl_xml_kind(named[0])):
+        if output.csv is not None or output.figure is not None:
+            usage(f"--csv, --figure: {named[0]} is of a host and holds no operations; expected neither")
+        finish(_host_report(str(named[0]), kind), output)
+        return
     check_outputs(output.figure, (output.csv,), output.force)
     with working("reading"):
         contents = read_trace(named)
@@ -42,3 +52,11 @@ def trace(
     if not any(operation.bytes is not None for operation in contents.operations):
         # The report says what is there instead; a script must not take it for success.
         raise typer.Exit(1)
+
+
+def _host_report(path: str, kind: str) -> "Report":
+    """What NCCL's XML says of a host."""
+    from fabric.reports.nccl_host import graphs_report, host_report
+    from traces.nccl_xml import read_nccl_graph, read_nccl_topology
+
+    return host_report(read_nccl_topology(path)) if kind == "system" else graphs_report(path, read_nccl_graph(path))

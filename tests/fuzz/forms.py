@@ -23,8 +23,12 @@ from fabric.formats.taken_hosts import read_taken_hosts
 from fabric.jobs.placement import read_placement
 from fabric.routing.match_lfts import match_lfts
 from fabric.studies.prices import parse_prices
+from tests.fuzz import nccl_seeds
 from traces.flows_csv import read_timed_flows_csv
+from traces.msccl_xml import read_msccl
 from traces.nccl_tests import read_nccl_tests
+from traces.nccl_xml import read_nccl_graph, read_nccl_topology
+from traces.order import rounds
 from traces.paths_csv import read_paths_csv
 from traces.registry import read_trace, trace_formats
 
@@ -75,6 +79,11 @@ def _fabric(path: str) -> None:
     if topology.n_endpoints > 1:
         flows = rs.Flows(np.array([0]), np.array([topology.n_endpoints - 1]), np.array([1e9]))
         rs.link_loads(topology, flows, rs.packed(topology))
+
+
+def _trace(path: str) -> None:
+    """Read a trace, and put its operations into an order."""
+    rounds(read_trace(path))
 
 
 def _tables(path: str) -> None:
@@ -144,6 +153,11 @@ def forms() -> tuple[Form, ...]:
             for name in ("opensm-lfts.dump", "dump_fts.txt", "opensm.fdbs", "ibroute_lid2.txt")
         ),
         Form("kineto", (_plain("twins/resnet_2rank_rank0.json.gz"),), read_trace),
+        Form("nccl-log", nccl_seeds.LOGS, _trace),
+        Form("goal", nccl_seeds.GOAL, _trace),
+        Form("msccl", nccl_seeds.MSCCL, read_msccl),
+        Form("nccl-topology", nccl_seeds.TOPOLOGY, read_nccl_topology),
+        Form("nccl-graph", nccl_seeds.GRAPH, read_nccl_graph),
         Form("nccl-tests", (_plain("twins/all_reduce_8gpu.txt"),), read_nccl_tests),
         Form("flows", (flows.encode(),), lambda path: read_timed_flows_csv(path, names)),
         Form("paths", (b"flow,tail,head,cable\n1,leaf0000,spine0000,0\n1,spine0000,leaf0001,1\n",), read_paths_csv),

@@ -37,7 +37,7 @@ def test_a_toy_trace_is_added_from_outside(tmp_path):
         rs.read_trace([path, kineto])
     path.write_text("hello")
     with pytest.raises(
-        InputError, match=r"x.txt: unknown kind of file; expected a trace: .*line each or PyTorch"
+        InputError, match=r"x.txt: unknown kind of file; expected a trace: operations, a line each.*PyTorch"
     ) as no:
         rs.read_trace(path)
     assert "\n" not in str(no.value)
@@ -73,5 +73,5 @@ def test_kineto_is_told_by_what_is_in_it(tmp_path):
     assert plain.stat().st_size > 2 * 65536
     assert len(rs.read_trace([plain]).operations) == 1
     plain.write_text(json.dumps({"nodes": []}))
-    with pytest.raises(InputError, match=r"unknown kind of file; expected a trace: PyTorch profiler"):
+    with pytest.raises(InputError, match=r"unknown kind of file; expected a trace: .*PyTorch profiler"):
         rs.read_trace(plain)

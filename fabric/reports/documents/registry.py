@@ -13,6 +13,7 @@ from fabric.reports.documents.designs import DesignsDocument
 from fabric.reports.documents.facts import FabricDocument, PresetsDocument
 from fabric.reports.documents.generation import DocumentSchema
 from fabric.reports.documents.health import CheckDocument
+from fabric.reports.documents.host import HostDocument
 from fabric.reports.documents.loads import LoadsDocument
 from fabric.reports.documents.place import PlaceDocument
 from fabric.reports.documents.rates import RatesDocument
@@ -121,6 +122,7 @@ for _document in (
     SharingDocument,
     PlaceDocument,
     TraceDocument,
+    HostDocument,
     FabricDocument,
     CheckDocument,
     PresetsDocument,

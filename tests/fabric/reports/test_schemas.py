@@ -28,6 +28,7 @@ from fabric.routing.registry import policy_names
 from tests.fabric.studies.test_designs import PRICES
 from tests.shared_data import TWINS
 from tests.traces.test_kineto import comms, write
+from tests.traces.test_nccl_xml import GRAPHS, HOST
 from tests.traces.test_workload import TINY_MODEL
 
 _DATA = Path(__file__).parents[2] / "data"
@@ -83,6 +84,8 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "trace": ("trace", _RESNET),
     "trace, facts missing": ("trace", "rank0.json"),
     "trace, no operations": ("trace", str(TWINS / "dlrm" / "worker0.json.gz")),
+    "host": ("trace", "host.xml"),
+    "host, graphs": ("trace", "graphs.xml"),
     "fabric": ("fabric", "show", _HGX),
     "fabric, a dump": ("fabric", "show", _FLAT),
     "check": ("fabric", "check", _HGX),
@@ -138,6 +141,8 @@ def _write_inputs() -> None:
     text = (TWINS / "all_reduce_8gpu.txt").read_text()
     Path("measured.txt").write_text(text)
     Path("one.txt").write_text("\n".join(text.split("\n")[:17]))
+    Path("host.xml").write_text(HOST)
+    Path("graphs.xml").write_text(GRAPHS)
     splits = {"In split size": "[1, 2, 3, 4]"}
     write(".", 0, [comms(), comms("all_to_allv", 20, **splits), comms(**{"Process Group Ranks": ""})])
     tables = gzip.decompress((_IB / "naive64-updn.lfts.gz").read_bytes()).decode().split("\n")
