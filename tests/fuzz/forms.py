@@ -127,7 +127,7 @@ _YAML = (
 )
 _SHAPES = (
     "- topology: r\n  ring:\n    rings:\n      - ring: r1\n        nodes: h[1-8]\n- topology: t\n  cluster_default: true\n  torus3d:\n"
-    "    toruses:\n      - torus: t1\n        dims: {x: 2, y: 2, z: 2}\n        nodes: h[1-8]\n        placements:\n"
+    "    toruses:\n      - name: t1\n        dims: {x: 2, y: 2, z: 2}\n        nodes: h[1-8]\n        placements:\n"
     "          - dims: [2, 2, 1]\n            anchor_spacing: [1, 1, 1]\n"
 )
 _GRAPH = (

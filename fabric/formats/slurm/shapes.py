@@ -44,33 +44,49 @@ class Ring:
 
 
 @dataclass(frozen=True)
+class Cuboids:
+    """Cuboids of one size.
+
+    Attributes
+    ----------
+    dims : (int, int, int)
+    spacing : (int, int, int)
+        Distance of their first corners, along each axis until it comes round.
+    seed : (int, int, int)
+        The first of these corners.
+    """
+
+    dims: Dims
+    spacing: Dims = (1, 1, 1)
+    seed: Dims = (0, 0, 0)
+
+
+@dataclass(frozen=True)
 class Torus:
     """Hosts of a three-dimensional torus.
 
     Attributes
     ----------
     members : tuple of str
-        x runs fastest, then y (src/plugins/topology/torus3d of Slurm).
+        x runs fastest, then y (src/plugins/topology/torus3d of Slurm); empty where there is no host.
     dims : (int, int, int)
-    placements : tuple of (dims, spacing)
-        The cuboids that a job may have, and the distance of their first corners; empty: every cuboid anywhere.
+    placements : tuple of Cuboids
+        What a job may have; empty: every cuboid anywhere.
     """
 
     members: tuple[str, ...]
     dims: Dims
-    placements: tuple[tuple[Dims, Dims], ...] = ()
+    placements: tuple[Cuboids, ...] = ()
 
     def choose(self, n_hosts: int, free: Collection[str]) -> tuple[int, tuple[str, ...]] | None:
         """Hosts of the smallest free cuboid that holds them, x fastest, and how many it leaves; None: no room."""
         x, y, z = self.dims
         is_free = np.array([name in free for name in self.members]).reshape(z, y, x)
-        for shape, spacing in self._shapes(n_hosts):
-            corners = _corners(is_free, shape)
-            corners &= _anchors(self.dims, spacing)
-            found = np.argwhere(corners)
+        for cuboids in self._shapes(n_hosts):
+            found = np.argwhere(_corners(is_free, cuboids.dims) & _anchors(self.dims, cuboids))
             if found.size:
                 cz, cy, cx = found[0].tolist()
-                a, b, c = shape
+                a, b, c = cuboids.dims
                 inside = [
                     self.members[((cz + dz) % z * y + (cy + dy) % y) * x + (cx + dx) % x]
                     for dz, dy, dx in product(range(c), range(b), range(a))
@@ -78,16 +94,16 @@ class Torus:
                 return len(inside) - n_hosts, tuple(inside[:n_hosts])
         return None
 
-    def _shapes(self, n_hosts: int) -> Sequence[tuple[Dims, Dims]]:
+    def _shapes(self, n_hosts: int) -> Sequence[Cuboids]:
         """Cuboids that hold so many hosts: the smallest first, of these the one with the least surface."""
         x, y, z = self.dims
         if self.placements:
-            shapes = [(dims, spacing) for dims, spacing in self.placements if _volume(dims) >= n_hosts]
+            shapes = [each for each in self.placements if _volume(each.dims) >= n_hosts]
         else:
             pairs = product(range(1, x + 1), range(1, y + 1))
-            cuboids = [(a, b, -(-n_hosts // (a * b))) for a, b in pairs]
-            shapes = [(dims, (1, 1, 1)) for dims in cuboids if dims[2] <= z]
-        return sorted(shapes, key=lambda each: (_volume(each[0]), _surface(each[0]), each[0][::-1]))
+            every = [Cuboids((a, b, -(-n_hosts // (a * b)))) for a, b in pairs]
+            shapes = [each for each in every if each.dims[2] <= z]
+        return sorted(shapes, key=lambda each: (_volume(each.dims), _surface(each.dims), each.dims[::-1]))
 
 
 Shape = Ring | Torus
@@ -133,12 +149,12 @@ def _corners(free: BoolVector, shape: Dims) -> BoolVector:
     return corners
 
 
-def _anchors(dims: Dims, spacing: Dims) -> BoolVector:
-    """Where a cuboid may begin: multiples of the spacing until it comes round to 0."""
+def _anchors(dims: Dims, cuboids: Cuboids) -> BoolVector:
+    """Where a cuboid may begin."""
     axes = []
-    for size, step in zip(dims, spacing, strict=True):
+    for size, step, first in zip(dims, cuboids.spacing, cuboids.seed, strict=True):
         allowed = np.zeros(size, bool)
-        allowed[np.arange(size) * step % size] = True
+        allowed[(first + np.arange(size) * step) % size] = True
         axes.append(allowed)
     x, y, z = axes
     return z[:, None, None] & y[None, :, None] & x[None, None, :]

@@ -8,12 +8,14 @@ from collectives.errors import InputError
 from collectives.gate import quoted, whole
 from fabric.formats.dump import dump_lines
 from fabric.formats.slurm.hostlist import MAX_HOSTS, expand_hostlist
-from fabric.formats.slurm.shapes import Shape, choose_neighbours
+from fabric.formats.slurm.shapes import Ring, Shape, choose_neighbours
 from fabric.formats.slurm.topology_yaml import SHAPE, Children, Groups, read_topologies
 from traces.files import read_text
 
 _KEY = re.compile(r"(\w+)\s*=\s*(\S+)")
-_KEYS = {"switchname", "switches", "nodes", "linkspeed", "blockname", "blocksizes"}
+_KEYS = {"switchname", "switches", "nodes", "linkspeed", "blockname", "blocksizes", "ringname"}
+_NAMES = {"switchname": "tree", "blockname": "block", "ringname": "ring"}
+_PLURALS = {"tree": "switches", "block": "blocks", "ring": "rings"}
 
 
 @dataclass(frozen=True)
@@ -95,7 +97,7 @@ class SchedulerTopology:
 
 
 def read_slurm_topology(path: str | Path) -> SchedulerTopology:
-    """Read a ``topology.conf`` of the tree or block plugin, or the default topology of a ``topology.yaml``.
+    """Read a ``topology.conf`` of the tree, block or ring plugin, or the default topology of a ``topology.yaml``.
 
     Raises
     ------
@@ -108,8 +110,11 @@ def read_slurm_topology(path: str | Path) -> SchedulerTopology:
         return replace(_assembled(str(path), kind, leaves, children, name), shapes=shapes, block_sizes=sizes)
     leaves, children, kinds, sizes = _read_conf(path)
     if len(kinds) != 1:
-        raise InputError(f"{path}: {'switches and blocks' if kinds else 'no switch or block'}; expected one kind")
-    return replace(_assembled(str(path), kinds.pop(), leaves, children, ""), block_sizes=sizes)
+        found = [plural for kind, plural in _PLURALS.items() if kind in kinds]
+        raise InputError(f"{path}: {' and '.join(found) or 'no switch or block'}; expected one kind")
+    (kind,) = kinds
+    shapes = tuple(Ring(hosts) for hosts in leaves.values()) if kind == "ring" else ()
+    return replace(_assembled(str(path), kind, leaves, children, ""), shapes=shapes, block_sizes=sizes)
 
 
 def _read_conf(path: str | Path) -> tuple[Groups, Children, set[str], tuple[int, ...]]:
@@ -132,16 +137,17 @@ def _read_conf(path: str | Path) -> tuple[Groups, Children, set[str], tuple[int,
         if not entry or unknown or _KEY.sub("", line).strip():
             raise InputError(
                 f"{path}:{number}: {quoted(line.strip())}; expected SwitchName=... Nodes=... (or Switches=...), "
-                "BlockName=... Nodes=... or BlockSizes=..."
+                "BlockName=... Nodes=..., BlockSizes=... or RingName=... Nodes=..."
             )
-        name = entry.get("switchname") or entry.get("blockname")
-        if name is None:
+        named = next((key for key in _NAMES if key in entry), None)
+        if named is None:
             if set(entry) == {"blocksizes"}:
                 texts = entry["blocksizes"].split(",")
                 sizes = tuple(whole(text, f"{path}:{number}: BlockSizes", 1, MAX_HOSTS) for text in texts)
                 continue
-            raise InputError(f"{path}:{number}: expected SwitchName= or BlockName=")
-        kinds.add("tree" if "switchname" in entry else "block")
+            raise InputError(f"{path}:{number}: expected SwitchName=, BlockName= or RingName=")
+        name = entry[named]
+        kinds.add(_NAMES[named])
         if name in leaves or name in children:
             raise InputError(f"{path}:{number}: {name} is described twice")
         try:

@@ -154,12 +154,10 @@ def test_shares_that_are_none(share):
 
 
 def test_the_command_line_takes_them(tmp_path):
-    asked = ("loads", "gb300-2048", "--collective", "all-to-all", "--group", "64", "--gpus", "512")
-    whole = answer(*asked, "--placement", "segmented", "--segment", "16", cwd=tmp_path)
-    assert whole["placement"] == {"kind": "segmented", "ranks": 512}
+    asked = ("loads", "hgx-b200-64", "--collective", "all-to-all", "--group", "16", "--gpus", "32")
+    whole = answer(*asked, "--placement", "segmented", "--segment", "1", cwd=tmp_path)
+    assert whole["placement"] == {"kind": "segmented", "ranks": 32}
     first = answer(*asked, "--taken", "40%", "--seed", "1", cwd=tmp_path)
-    other = answer(*asked, "--taken", "0.4", "--seed", "2", cwd=tmp_path)
-    assert first != other
     assert any("40% of the hosts" in text for text in first["assumptions"])
     for options, message in (
         (("--placement", "segmented"), "--placement segmented and --segment HOSTS together"),

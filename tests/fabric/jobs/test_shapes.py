@@ -8,7 +8,7 @@ from hypothesis import given, settings, strategies as st
 
 from collectives import InputError
 from fabric.formats.opening import open_fabric
-from fabric.formats.slurm.shapes import Ring, Torus
+from fabric.formats.slurm.shapes import Cuboids, Ring, Torus
 from fabric.formats.slurm.topology_conf import read_slurm_topology
 from fabric.jobs.hosts import choose_hosts
 
@@ -23,7 +23,7 @@ RINGS = """- topology: r
 TORUS = """- topology: t
   torus3d:
     toruses:
-      - torus: t1
+      - name: t1
         dims: {x: 2, y: 2, z: 2}
         nodes: h000[0-7]
 """
@@ -48,6 +48,14 @@ def test_a_job_takes_hosts_in_a_row(tmp_path):
         left.hosts(4)
     given_fabric = open_fabric("hgx-b200-64")
     assert choose_hosts(given_fabric, None, tmp_path / "topology.yaml", 24) == [7, 5, 6]
+
+
+def test_rings_of_topology_conf(tmp_path):
+    conf = read(tmp_path, "RingName=r1 Nodes=h000[0-4]\nRingName=r2 Nodes=h0007,h000[5-6]\n")
+    rings = read(tmp_path, RINGS)
+    assert (conf.kind, conf.leaves, conf.shapes) == (rings.kind, rings.leaves, rings.shapes)
+    with pytest.raises(InputError, match="expected one kind"):
+        read(tmp_path, "RingName=r1 Nodes=h000[0-4]\nBlockName=r2 Nodes=h0005\n")
 
 
 def test_a_job_takes_a_cuboid(tmp_path):
@@ -101,10 +109,49 @@ def test_every_choice_is_connected_and_free(dims, data):
 
 def test_placements_say_which_cuboids(tmp_path):
     names = tuple(map(str, range(16)))
-    torus = Torus(names, (4, 4, 1), (((2, 2, 1), (2, 2, 1)),))
+    torus = Torus(names, (4, 4, 1), (Cuboids((2, 2, 1), (2, 2, 1)),))
     assert torus.choose(4, names) == (0, ("0", "1", "4", "5"))
     assert torus.choose(3, set(names) - {"0"}) == (1, ("2", "3", "6"))
     assert torus.choose(5, names) is None
+    moved = Torus(names, (4, 4, 1), (Cuboids((2, 2, 1), (2, 2, 1), (1, 0, 0)),))
+    assert moved.choose(4, names) == (0, ("1", "2", "5", "6"))
+
+
+REGIONS = """- topology: t
+  torus3d:
+    toruses:
+      - name: t1
+        dims: {x: 4, y: 2, z: 1}
+        placements:
+          - dims: {x: 2, y: 2, z: 1}
+            anchor_spacing: {x: 1, y: 1, z: 1}
+            anchor_seed: {x: 0, y: 0, z: 0}
+        regions:
+          - anchor: {x: 0, y: 0, z: 0}
+            dims: {x: 1, y: 2, z: 1}
+            nodes: h000[0-1]
+          - anchor: {x: 2, y: 0, z: 0}
+            dims: {x: 2, y: 2, z: 1}
+            nodes: h000[2-5]
+"""
+
+
+def test_regions_say_where_hosts_are(tmp_path):
+    """The column x = 1 has no host: columns 2 and 3 make a cuboid, and so do 3 and 0."""
+    torus = read(tmp_path, REGIONS)
+    assert torus.hosts() == ("h0000", "h0002", "h0003", "h0001", "h0004", "h0005")
+    assert torus.hosts(4) == ("h0002", "h0003", "h0004", "h0005")
+    assert torus.restricted({f"h000{n}" for n in (0, 1, 3, 5)}).hosts(4) == ("h0003", "h0000", "h0005", "h0001")
+    for old, new, message in (
+        ("{x: 2, y: 0, z: 0}", "{x: 3, y: 0, z: 0}", "regions[1]: reaches out of the torus of 4 x 2 x 1"),
+        ("{x: 2, y: 0, z: 0}", "{x: 0, y: 0, z: 0}", "regions[1]: h0002 and h0000 are at one place"),
+        ("h000[2-5]", "h000[2-4]", "regions[1]: 2 x 2 x 1 = 4, and 3 nodes; expected as many"),
+        ("h000[2-5]", "h000[1-4]", "toruses[0]: host 'h0001' is in two regions"),
+        ("        regions:", "        nodes: h0001\n        regions:", "expected nodes or regions, not both"),
+    ):
+        with pytest.raises(InputError) as refused:
+            read(tmp_path, REGIONS.replace(old, new))
+        assert message in str(refused.value)
 
 
 @pytest.mark.parametrize(
@@ -117,10 +164,10 @@ def test_placements_say_which_cuboids(tmp_path):
         (
             "        nodes",
             "        placements: [{dims: [3, 1, 1]}]\n        nodes",
-            "at most 2 x 2 x 2, those of the torus",
+            "placements[0].dims.x 3: expected a whole number from 1 to 2",
         ),
-        ("        nodes", "        placements: 3\n        nodes", "placements: expected a list of dims, got 3"),
-        ("        nodes: h000[0-7]", "        regions: []", "t1: expected nodes"),
+        ("        nodes", "        placements: 3\n        nodes", "placements: expected a list of mappings, got 3"),
+        ("        nodes: h000[0-7]", "        regions: []", "toruses[0]: expected nodes or regions"),
         ("torus3d:", "mesh:", "topology 't': mesh; expected tree, block, ring or torus3d"),
     ],
 )
