@@ -48,6 +48,7 @@ bench: .venv/bench
 	$(BIN)/python -m benchmarks.completions
 	$(BIN)/python -m benchmarks.validation
 	$(BIN)/python -m benchmarks.effects
+	$(BIN)/python -m benchmarks.steps
 
 clean:
 	rm -rf .venv demo build

@@ -45,6 +45,8 @@ from .formats.opening import (
     open_lfts as open_lfts,
 )
 from .formats.registry import Export as Export, Format as Format, register_format as register_format
+from .jobs.assignment import Assignment as Assignment, best_order as best_order
+from .jobs.launchers import launcher_text as launcher_text
 from .jobs.opened_flows import OpenedFlows as OpenedFlows, opened_flows as opened_flows
 from .jobs.placement import (
     Placement as Placement,

@@ -205,7 +205,12 @@ def scale_report(scale: Scale, figure: Path | None = None) -> Report:
     ]
     notes = ["naive: times the rail-aware step; `railscope step` shows each lever", *_judged_notes(scale)]
     if any(row.published is not None for row in scale.rows) and given is None:
-        notes.append("published minutes are of a whole run; how many steps it took is not known, so none is predicted")
+        held = [
+            f"{row.published.minutes:g} min hold {row.published.minutes * 60 / row.step_s:,.0f} of these steps"
+            for row in scale.rows
+            if row.published is not None and row.published.minutes is not None
+        ]
+        notes.append(f"published minutes are of a whole run, whose number of steps is not known: {'; '.join(held)}")
     if given is not None and len({row.result.workload.sequences for row in scale.rows}) == 1:
         batch = scale.rows[0].result.workload.sequences
         notes.append(
