@@ -49,6 +49,7 @@ bench: .venv/bench
 	$(BIN)/python -m benchmarks.validation
 	$(BIN)/python -m benchmarks.effects
 	$(BIN)/python -m benchmarks.steps
+	$(BIN)/python -m benchmarks.replay
 
 clean:
 	rm -rf .venv demo build

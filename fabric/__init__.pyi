@@ -132,6 +132,7 @@ from .studies.prices import (
     read_prices as read_prices,
 )
 from .studies.rates import FlowTimes as FlowTimes, flow_times as flow_times, flow_times_of_file as flow_times_of_file
+from .studies.replay import Replay as Replay, study_replay as study_replay
 from .studies.routings import (
     RoutingOutcome as RoutingOutcome,
     compare_routings as compare_routings,

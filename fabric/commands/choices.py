@@ -29,6 +29,7 @@ DOCUMENTS = (
     "scale",
     "jobs",
     "place",
+    "replay",
     "trace",
     "host",
     "fabric",

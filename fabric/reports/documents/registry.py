@@ -17,6 +17,7 @@ from fabric.reports.documents.host import HostDocument
 from fabric.reports.documents.loads import LoadsDocument
 from fabric.reports.documents.place import PlaceDocument
 from fabric.reports.documents.rates import RatesDocument
+from fabric.reports.documents.replay import ReplayDocument
 from fabric.reports.documents.sharing import SharingDocument
 from fabric.reports.documents.step import ScaleDocument, StepDocument
 from fabric.reports.documents.trace import TraceDocument
@@ -121,6 +122,7 @@ for _document in (
     ScaleDocument,
     SharingDocument,
     PlaceDocument,
+    ReplayDocument,
     TraceDocument,
     HostDocument,
     FabricDocument,

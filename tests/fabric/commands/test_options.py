@@ -49,6 +49,7 @@ ARGUMENTS = {
     "step": ["llama-3.1-8b", "tiny.toml", "--no-levers"],
     "scale": ["llama-3.1-8b", "--fabric", "tiny.toml", "--gpus", "4", "--no-levers"],
     "place": ["llama-3.1-8b", "tiny.toml"],
+    "replay": ["tiny.toml", "--trace", "flows.csv"],
     "rates": ["tiny.toml", "--demand", "flows.csv"],
     "trace": ["flows.csv"],
     "schema": ["loads"],

@@ -79,6 +79,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "step": ("step", "gpt-oss-20b", _HGX),
     "step, a dump": ("step", "tiny-model.toml", _FLAT),
     "jobs": ("step", "llama-3.1-8b", _HGX, "--gpus", "32", "--job", "b=tiny-model.toml:32@packed"),
+    "replay": ("replay", _HGX, "--trace", _RESNET, "--figure", "replay.png", "--chrome", "replay.json"),
     "place": ("place", "tiny-model.toml", _HGX, "--placement", "scattered", "--write", "json=order.json"),
     "scale": ("scale", "tiny-model.toml", "--fabric", _HGX, "--gpus", "32,64"),
     "trace": ("trace", _RESNET),
