@@ -1,9 +1,11 @@
 """The public names of `traces`, each in the module where it lives: the one list of them."""
 
+from .flight_recorder import read_flight_recorder as read_flight_recorder
 from .flows_csv import read_flows_csv as read_flows_csv, read_timed_flows_csv as read_timed_flows_csv
 from .goal import read_goal as read_goal
 from .kineto import read_kineto as read_kineto
 from .msccl_xml import read_msccl as read_msccl
+from .nccl_inspector import read_nccl_inspector as read_nccl_inspector
 from .nccl_log import read_nccl_log as read_nccl_log
 from .nccl_tests import Measurement as Measurement, NcclTests as NcclTests, read_nccl_tests as read_nccl_tests
 from .nccl_xml import (

@@ -75,23 +75,33 @@ def read_text(path: str | Path, errors: str = "strict") -> str:
     InputError
         If the file is missing, unreadable, a folder or a device, cut off, larger than the limit or not UTF-8.
     """
-    limit = max_bytes()
     with _refusing(path):
-        data = _read(path, limit + 1)
-        if len(data) > limit:
-            raise _too_large(path, limit)
-        compression = compression_of(data)
-        if compression is not None:
-            try:
-                # What may be too large is counted first, and not kept.
-                if _suspicious(compression, data, limit) and compression.size(data, limit + 1) > limit:
-                    raise _too_large(path, limit)
-                data = compression.unpack(data, limit + 1)
-            except BROKEN as error:
-                raise InputError(f"{path}: not a whole {compression.name} file ({error})") from None
-        if len(data) > limit:
-            raise _too_large(path, limit)
-        return data.decode("utf-8-sig", errors)
+        return _whole(path).decode("utf-8-sig", errors)
+
+
+def read_bytes(path: str | Path) -> bytes:
+    """What a file holds, plain, gzip or xz; errors as of `read_text`, but for those of the encoding."""
+    with _refusing(path):
+        return _whole(path)
+
+
+def _whole(path: str | Path) -> bytes:
+    limit = max_bytes()
+    data = _read(path, limit + 1)
+    if len(data) > limit:
+        raise _too_large(path, limit)
+    compression = compression_of(data)
+    if compression is not None:
+        try:
+            # What may be too large is counted first, and not kept.
+            if _suspicious(compression, data, limit) and compression.size(data, limit + 1) > limit:
+                raise _too_large(path, limit)
+            data = compression.unpack(data, limit + 1)
+        except BROKEN as error:
+            raise InputError(f"{path}: not a whole {compression.name} file ({error})") from None
+    if len(data) > limit:
+        raise _too_large(path, limit)
+    return data
 
 
 def read_head(path: str | Path) -> str:

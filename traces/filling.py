@@ -7,6 +7,9 @@ from itertools import pairwise
 from collectives.errors import InputError
 from traces.operation import Operation, Trace
 
+MOST_OPERATIONS = 2_000_000
+"""That are filled in: about a gigabyte of them (assumed to be what a machine has)."""
+
 
 def untraced(trace: Trace, n_ranks: int) -> int:
     """How many ranks of a job left no records; 0 where the trace does not say whose records it has."""
@@ -28,8 +31,8 @@ def filled(trace: Trace, n_ranks: int) -> tuple[Trace, int]:
     Raises
     ------
     InputError
-        If a group has no such translates, operations are messages between two ranks, or the trace does not say whose
-        records it has.
+        If a group has no such translates, operations are messages between two ranks, the trace does not say whose
+        records it has, or there would be more than `MOST_OPERATIONS`.
     """
     if not trace.traced or not trace.orders:
         raise InputError(
@@ -46,6 +49,12 @@ def filled(trace: Trace, n_ranks: int) -> tuple[Trace, int]:
         shape = _tiling(operations[places[0]], n_ranks)
         if len(places) > len(longest.get(shape, [])):
             longest[shape] = places
+    total = sum(n_ranks // size * len(places) for (_, size), places in longest.items())
+    if total > MOST_OPERATIONS:
+        raise InputError(
+            f"{trace.files[0]}: {total:,} operations when those of untraced ranks are filled in; expected at most "
+            f"{MOST_OPERATIONS:,}: fewer ranks, or fewer layers"
+        )
     for (stride, size), places in longest.items():
         for ranks in _tiles(stride, size, n_ranks):
             if ranks in done:

@@ -100,24 +100,34 @@ def trace_format_of(path: str | Path) -> TraceFormat:
     raise InputError(f"{path}: unknown kind of file; expected a trace: {trace_titles()}")
 
 
-def read_trace(paths: Sequence[str | Path] | str | Path) -> "Trace":
+def read_trace(paths: Sequence[str | Path] | str | Path, trace_format: str | None = None) -> "Trace":
     """Read the trace of one job; its format is told by what is in the files.
 
     Parameters
     ----------
     paths : path or sequence of paths
         Of the ranks that were recorded; plain, gzip or xz.
+    trace_format : str, optional
+        Name of a format, such as ``simai``, whatever the files look like.
 
     Raises
     ------
     InputError
-        If a file is of no format that is registered, the files are of several, or one is refused by its reader.
+        If there is no format of that name, a file is of no format that is registered, the files are of several, or one
+        is refused by its reader.
     """
     from collectives.errors import InputError
 
     given = [str(paths)] if isinstance(paths, (str, Path)) else list(map(str, paths))
     if not given:
         raise InputError("trace: expected at least one file")
+    if trace_format is not None:
+        if trace_format not in _formats:
+            from collectives.suggestion import hint
+
+            raise InputError(f"trace format {trace_format!r}: unknown; {hint(trace_format, _formats)}")
+        named: Trace = resolved(_formats[trace_format].reader)(given)
+        return named
     found = {path: trace_format_of(path) for path in given}
     first = found[given[0]]
     for path, other in found.items():
@@ -152,5 +162,73 @@ register_trace_format(
         # Comments may come before the first statement.
         shape=r"\A(?>\s|//[^\n]*|#[^\n]*|/\*(?s:.*?)\*/)*+num_ranks\s+\d",
         reader="traces.goal:read_goal",
+    )
+)
+register_trace_format(
+    TraceFormat(
+        name="chakra",
+        title="Chakra execution trace",
+        # A length, then GlobalMetadata: a version (field 1) or an attribute (field 2), short texts behind their
+        # lengths; or a node (fields 1 and 2), with which files of before October 2023 begin.
+        shape=r"\A(?s:.){1,26}?(?:\n[\x03-\x08\x0b\x0c]\d+\.\d|\x12(?s:.){1,13}?\n[\x01-\x08\x0b\x0c\x0e-\x1f]\w"
+        r"|\n(?s:.){1,8}?\n[\x01-\x08\x0b\x0c\x0e-\x1f]\w|\x08(?s:.){1,13}?\x12(?s:.){1,4}?\w)",
+        reader="traces.chakra_et:read_chakra_et",
+    )
+)
+register_trace_format(
+    TraceFormat(
+        name="chakra-json",
+        title="Chakra JSON",
+        # A list of nodes, or nodes one behind the other; node types are nowhere else called so.
+        shape=r"\A\s*(?:\[\s*)?\{(?s:.*?)\"type\"\s*:\s*\"(?:MEM_LOAD|MEM_STORE|METADATA|COMP|COMM_(?:SEND|RECV|COLL))_NODE\"",
+        reader="traces.chakra_json:read_chakra_json",
+    )
+)
+
+# Policies that AICB writes too: whose sizes these are cannot be told.
+register_trace_format(
+    TraceFormat(
+        name="simai-or-astra-sim",
+        title="SimAI workload",
+        shape=r"\A\s*(?:MICRO|HYBRID_TRANSFORMER_FWD_IN_BCKWD)\b[^\n]*\n\s*\d",
+        reader="traces.simai_workload:read_unnamed",
+    )
+)
+register_trace_format(
+    TraceFormat(
+        name="astra-sim",
+        title="ASTRA-sim text workload",
+        # Policies that AICB does not write.
+        shape=r"\A\s*(?:DATA|MODEL|HYBRID_TRANSFORMER|HYBRID_DATA_MODEL|HYBRID_MODEL_DATA|HYBRID_DLRM(?:_ENHANCED)?"
+        r"|HYBRID_CUSTOMIZED|DISTRIBUTED_INFERENCE)(?:[^\S\n][^\n]*)?\n\s*\d+\s*\n\s*\S+\s+-?\d+\s",
+        reader="traces.simai_workload:read_astra_sim",
+    )
+)
+register_trace_format(
+    TraceFormat(
+        name="simai",
+        title="SimAI workload",
+        # Keys of a header or groups of collectives that ASTRA-sim does not know; or AICB's CSV.
+        shape=r"\A\s*HYBRID_TRANSFORMER(?:_FWD_IN_BCKWD)?\b(?:[^\n]*\s(?:all_gpus|ep|pp|vpp|ga|pp_comm)\b"
+        r"|(?s:.)*\b(?:ALLREDUCE|ALLGATHER|REDUCESCATTER|ALLTOALL)_(?:DP_)?EP\b)"
+        r"|\A\s*(?:\[[^\n]*rank\d[^\n]*\]\s*\n\s*)?comm_type,comm_group,",
+        reader="traces.simai_workload:read_simai",
+    )
+)
+register_trace_format(
+    TraceFormat(
+        name="flight-recorder",
+        title="NCCL flight recorder",
+        # A pickled dictionary of protocol 2 or later, or JSON that begins with one of the recorder's keys.
+        shape=r"\A(?:\\x80[\x02-\x05]|\s*\{\s*\"(?:version|pg_config|nccl_version|pg_status|entries)\"\s*:)",
+        reader="traces.flight_recorder:read_flight_recorder",
+    )
+)
+register_trace_format(
+    TraceFormat(
+        name="nccl-inspector",
+        title="NCCL Inspector JSON",
+        shape=r"\A\s*\{(?s:.{0,4000}?)\"(?:coll_perf|p2p_perf)\"\s*:",
+        reader="traces.nccl_inspector:read_nccl_inspector",
     )
 )

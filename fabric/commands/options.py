@@ -64,6 +64,14 @@ LibraryName = Annotated[
 FillRanks = Annotated[
     bool, typer.Option("--fill-ranks", help="--trace: fill in the operations of untraced ranks by symmetry.")
 ]
+FormatName = Annotated[
+    str | None,
+    typer.Option(
+        "--format",
+        metavar="NAME",
+        help="--trace: its format, such as simai or astra-sim [default: told].",
+    ),
+]
 Channels = Annotated[
     int | None,
     typer.Option(min=1, metavar="N", help="Rings or trees, or GPUs of a domain that talk across [default: all]."),
@@ -161,6 +169,7 @@ class TrafficOptions(OptionGroup):
         typer.Option(metavar="FILE", help="A trace; again for each rank's file, or a pattern: 'rank*.json.gz'."),
     ] = None
     fill_ranks: FillRanks = False
+    trace_format: FormatName = None
     demand: Annotated[Path | None, typer.Option(metavar="FILE", help="Flows as CSV: src,dst,bytes.")] = None
 
 

@@ -10,6 +10,7 @@ from fabric.commands.choices import DRAWN_PLACEMENTS
 from fabric.commands.options import (
     FabricOptions,
     FillRanks,
+    FormatName,
     GateOptions,
     HashOptions,
     OutputOptions,
@@ -45,6 +46,7 @@ def replay(
         list[Path], typer.Option(metavar="FILE", help="A trace; again for each rank's file, or a pattern.")
     ],
     fill_ranks: FillRanks = False,
+    trace_format: FormatName = None,
     threads: Threads = None,
 ) -> None:
     """A trace over time: which links are busy when, by which operations; predicted times beside measured ones.
@@ -70,7 +72,7 @@ def replay(
     with working("replay"):
         scenario = Scenario.of(
             given,
-            TraceFiles(files, fill_ranks=fill_ranks),
+            TraceFiles(files, fill_ranks=fill_ranks, trace_format=trace_format),
             rule=rule,
             routing=routing_of(policy, hashing, matched[0] if matched else None),
             nccl_version=version_of(hashing),

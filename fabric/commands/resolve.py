@@ -53,10 +53,13 @@ def check_traffic(options: TrafficOptions, usual: bool = False) -> None:
         usage("expected one of --collective, --trace and --demand")
     if options.trace or options.demand is not None:
         said = "--trace" if options.trace else "--demand"
-        allowed = ("trace", "demand", "algorithm", "fill_ranks") if options.trace else ("trace", "demand")
+        of_trace = ("algorithm", "fill_ranks", "trace_format")
+        allowed = ("trace", "demand", *of_trace) if options.trace else ("trace", "demand")
         refuse_given(options, f"goes with --collective, not with {said}", *allowed)
     if options.fill_ranks and not options.trace:
         usage("--fill-ranks goes with --trace")
+    if options.trace_format is not None and not options.trace:
+        usage("--format goes with --trace")
     if options.group is not None and options.parallel is not None:
         usage("expected --group or --parallel, not both")
     if (options.parallel is None) != (options.axis is None):
@@ -73,7 +76,7 @@ def request_of(options: TrafficOptions, collective: str | None = None) -> "Reque
     if options.demand is not None:
         return DemandFile(options.demand)
     if options.trace:
-        return TraceFiles(expanded(options.trace), options.algorithm, options.fill_ranks)
+        return TraceFiles(expanded(options.trace), options.algorithm, options.fill_ranks, options.trace_format)
     algorithm = named_algorithm(options.algorithm, options.collective or collective or "")
     check_channels(options.channels, options.cross_nic, (algorithm,))
     return Collective(
