@@ -1,5 +1,7 @@
 """The public names of `traces`, each in the module where it lives: the one list of them."""
 
+from .chakra_et import read_chakra_et as read_chakra_et
+from .chakra_json import read_chakra_json as read_chakra_json
 from .flight_recorder import read_flight_recorder as read_flight_recorder
 from .flows_csv import read_flows_csv as read_flows_csv, read_timed_flows_csv as read_timed_flows_csv
 from .goal import read_goal as read_goal
@@ -24,6 +26,7 @@ from .registry import (
     read_trace as read_trace,
     register_trace_format as register_trace_format,
 )
+from .simai_workload import read_astra_sim as read_astra_sim, read_simai as read_simai
 from .traffic import (
     AlikeOperations as AlikeOperations,
     alike_operations as alike_operations,

@@ -85,17 +85,23 @@ def _read_file(path: str) -> RankTrace:
 
 def _check_metadata(message: bytes, path: str) -> None:
     """Refuse a file that begins with a node, or whose attributes are those of before October 2023."""
-    new = True
-    for number, kind, value in fields(message, path):
-        new = new and number in (1, 2) and kind == BYTES
-        if new and number == 2 and isinstance(value, bytes):
-            # The second field of an attribute was its type, a number; it is a text now.
-            new = all(part != 2 or form == BYTES for part, form, _ in fields(value, path))
+    new = all(
+        number in (1, 2) and isinstance(value, bytes) and (number == 1 or _is_attribute(value))
+        for number, _, value in fields(message, path)
+    )
     if not new:
         raise InputError(
             f"{path}: a Chakra trace without a version, as before October 2023, when its fields had other numbers; "
             "expected one written since (schema 0.0.4)"
         )
+
+
+def _is_attribute(message: bytes) -> bool:
+    """Whether this may be an attribute: its second field was its type, a number, and is a text since October 2023."""
+    try:
+        return all(number != 2 or kind == BYTES for number, kind, _ in fields(message, ""))
+    except InputError:
+        return False
 
 
 def _node(message: bytes, number: int, source: str) -> Node | int:

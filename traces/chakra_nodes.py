@@ -176,7 +176,7 @@ def _world(
 ) -> tuple[int | None, list[str]]:
     """How many ranks the job has, and how that is known."""
     if groups:
-        return max(*(max(members) for members in groups.values()), *ranks) + 1, []
+        return max([*(max(members) for members in groups.values()), *ranks]) + 1, []
     if len(files) > 1 and set(ranks) == set(range(len(files))):
         peers = [
             _peer(node, f"{file.path}: node {node.number}")

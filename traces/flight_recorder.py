@@ -220,16 +220,21 @@ def _entries(
                 label,
                 size,
                 sequence=sequence if type(sequence) is int else None,
-                start_s=created * 1e-9 if type(created) in (int, float) and 0 <= created < 1e20 else None,
+                start_s=_scaled(created, 1e-9),
                 dtype=dtype,
                 source=source,
                 missing=tuple(missing),
-                measured_s=lasted * 1e-3 if type(lasted) in (int, float) and 0 < lasted < 1e12 else None,
+                measured_s=_scaled(lasted, 1e-3) or None,
             ),
             rank,
             place,
             (message[1], *ranks) if message and len(ranks) == 2 else ("", -1, -1) if message else None,
         )
+
+
+def _scaled(value: object, factor: float) -> float | None:
+    """A time, if it is one."""
+    return value * factor if isinstance(value, (int, float)) and 0 <= value < 1e20 else None
 
 
 def _bytes(entry: dict[str, Any], kind: str, source: str) -> tuple[float | None, str]:

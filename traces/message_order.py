@@ -46,6 +46,7 @@ def common_order(
     while busy:
         wave: list[int] = []
         posted: list[int] = []
+        before = sum(at)
         for number in busy:
             order = orders[number]
             while at[number] < len(order):
@@ -71,7 +72,7 @@ def common_order(
                     wave.append(place)
                     done.add(place)
                 at[number] += 1
-        if not wave and not posted:
+        if sum(at) == before:
             # Some wait for one another: the first rank's goes ahead.
             place = orders[busy[0]][at[busy[0]]][0]
             done.add(place)

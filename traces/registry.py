@@ -220,7 +220,7 @@ register_trace_format(
         name="flight-recorder",
         title="NCCL flight recorder",
         # A pickled dictionary of protocol 2 or later, or JSON that begins with one of the recorder's keys.
-        shape=r"\A(?:\\x80[\x02-\x05]|\s*\{\s*\"(?:version|pg_config|nccl_version|pg_status|entries)\"\s*:)",
+        shape=r"\A(?:\\x80[\x02-\x05]|\s*\{\s*\"(?:version\"\s*:\s*\"2\.|(?:pg_config|nccl_version|pg_status|entries)\"\s*:))",
         reader="traces.flight_recorder:read_flight_recorder",
     )
 )

@@ -24,9 +24,7 @@ class TraceOutput(OutputOptions):
 
 
 def trace(
-    files: Annotated[
-        list[Path], typer.Argument(metavar="FILE...", help="Files of one job: of each rank, a log, ...")
-    ],
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Files of one job: of each rank, a log, ...")],
     output: TraceOutput,
     trace_format: Annotated[
         str | None,
