@@ -48,6 +48,8 @@ bench: .venv/bench
 	$(BIN)/python -m benchmarks.completions
 	$(BIN)/python -m benchmarks.validation
 	$(BIN)/python -m benchmarks.effects
+	$(BIN)/python -m benchmarks.steps
+	$(BIN)/python -m benchmarks.replay
 
 clean:
 	rm -rf .venv demo build

@@ -45,6 +45,8 @@ from .formats.opening import (
     open_lfts as open_lfts,
 )
 from .formats.registry import Export as Export, Format as Format, register_format as register_format
+from .jobs.assignment import Assignment as Assignment, best_order as best_order
+from .jobs.launchers import launcher_text as launcher_text
 from .jobs.opened_flows import OpenedFlows as OpenedFlows, opened_flows as opened_flows
 from .jobs.placement import (
     Placement as Placement,
@@ -122,6 +124,7 @@ from .studies.hotspots import (
 from .studies.ladder import Design as Design, Outcome as Outcome, Rung as Rung, ladder as ladder
 from .studies.opensm import reroute as reroute
 from .studies.parts import CableKind as CableKind, Parts as Parts, Switches as Switches, parts_of as parts_of
+from .studies.placing import Placing as Placing, study_placing as study_placing
 from .studies.prices import (
     PartsCost as PartsCost,
     Prices as Prices,
@@ -129,11 +132,15 @@ from .studies.prices import (
     read_prices as read_prices,
 )
 from .studies.rates import FlowTimes as FlowTimes, flow_times as flow_times, flow_times_of_file as flow_times_of_file
+from .studies.replay import Replay as Replay, study_replay as study_replay
 from .studies.routings import (
     RoutingOutcome as RoutingOutcome,
     compare_routings as compare_routings,
     usual_routings as usual_routings,
 )
+from .studies.scale import Scale as Scale, study_scale as study_scale
+from .studies.sharing import JobRequest as JobRequest, Sharing as Sharing, study_sharing as study_sharing
+from .studies.step import StepResult as StepResult, study_step as study_step
 from .studies.verdicts.busbw import (
     busbw_limit as busbw_limit,
     busbw_verdict as busbw_verdict,

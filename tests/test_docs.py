@@ -2,7 +2,7 @@
 
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import typer.main
@@ -14,8 +14,11 @@ from docs.pages.documents import document_pages, meaning_of, unit_of
 from docs.pages.examples import example_pages
 from docs.pages.fabric_toml import fabric_toml_pages
 from docs.pages.links import bad_links
+from docs.pages.workload_toml import workload_toml_pages
 from fabric.builders.description import FabricDescription
 from fabric.commands.app import app
+from traces.schema import annotations_of, bare, model_of
+from traces.workload.description import WorkloadDescription
 
 ROOT = Path(__file__).parents[1]
 
@@ -56,6 +59,18 @@ def test_every_key_of_a_fabric_file_is_explained():
         )
         for key in model.model_fields:
             assert f"| `{key}` |" in section
+
+
+def test_every_key_of_a_workload_file_is_explained():
+    (page,) = workload_toml_pages()
+    for name, annotation in annotations_of(WorkloadDescription).items():
+        kind = model_of(annotation) or model_of(get_args(bare(annotation)[0])[0])
+        assert kind is not None
+        heading = f"## `[{name}]`" if model_of(annotation) else f"## `[[{name}]]`"
+        section = page.text.split(heading)[1].split("\n## ")[0]
+        for key, field in kind.model_fields.items():
+            assert f"| `{key}` |" in section
+            assert field.description, (name, key)
 
 
 def test_every_key_of_a_json_document_is_explained():

@@ -55,7 +55,7 @@ _ROOTED = frozenset({"broadcast", "reduce", "gather", "scatter"})
 _NO_TRAFFIC = {"wait": "wait records", "barrier": "barriers", "monitored_barrier": "barriers", "init": "init records"}
 
 # c10::ScalarType names and the bytes of an element.
-_DTYPE_BYTES = {
+DTYPE_BYTES = {
     **dict.fromkeys(("Byte", "Char", "Bool", "Float8_e5m2", "Float8_e4m3fn"), 1),
     **dict.fromkeys(("Float8_e5m2fnuz", "Float8_e4m3fnuz", "Float8_e8m0fnu", "QInt8", "QUInt8", "UInt8", "Int8"), 1),
     **dict.fromkeys(("Short", "Half", "BFloat16", "UInt16"), 2),
@@ -324,7 +324,7 @@ def _record(
     members = _members(args, group, size, groups)
     size = size if size is not None else len(members)
     missing = [] if members else ["ranks"]
-    per_element = _DTYPE_BYTES.get(str(args.get("dtype")))
+    per_element = DTYPE_BYTES.get(str(args.get("dtype")))
     elements = _elements(args, _SIZE_OF.get(kind, "In msg nelems"), source)
     row = None
     if kind == "all-to-all":

@@ -100,24 +100,34 @@ def trace_format_of(path: str | Path) -> TraceFormat:
     raise InputError(f"{path}: unknown kind of file; expected a trace: {trace_titles()}")
 
 
-def read_trace(paths: Sequence[str | Path] | str | Path) -> "Trace":
+def read_trace(paths: Sequence[str | Path] | str | Path, trace_format: str | None = None) -> "Trace":
     """Read the trace of one job; its format is told by what is in the files.
 
     Parameters
     ----------
     paths : path or sequence of paths
         Of the ranks that were recorded; plain, gzip or xz.
+    trace_format : str, optional
+        Name of a format, such as ``simai``, whatever the files look like.
 
     Raises
     ------
     InputError
-        If a file is of no format that is registered, the files are of several, or one is refused by its reader.
+        If there is no format of that name, a file is of no format that is registered, the files are of several, or one
+        is refused by its reader.
     """
     from collectives.errors import InputError
 
     given = [str(paths)] if isinstance(paths, (str, Path)) else list(map(str, paths))
     if not given:
         raise InputError("trace: expected at least one file")
+    if trace_format is not None:
+        if trace_format not in _formats:
+            from collectives.suggestion import hint
+
+            raise InputError(f"trace format {trace_format!r}: unknown; {hint(trace_format, _formats)}")
+        named: Trace = resolved(_formats[trace_format].reader)(given)
+        return named
     found = {path: trace_format_of(path) for path in given}
     first = found[given[0]]
     for path, other in found.items():
@@ -136,7 +146,24 @@ register_trace_format(
         reader="traces.kineto:read_kineto",
     )
 )
-
+register_trace_format(
+    TraceFormat(
+        name="nccl-log",
+        title="NCCL debug log",
+        # host:pid:tid [device] NCCL INFO, behind whatever a launcher writes.
+        shape=r"\A(?!\s*[{\[]\s*[\"{])(?s:.*?):\d{1,10}:\d{1,10} \[-?\d{1,4}\] (?:\S{1,200} )?NCCL (?:INFO|WARN)\b",
+        reader="traces.nccl_log:read_nccl_log",
+    )
+)
+register_trace_format(
+    TraceFormat(
+        name="goal",
+        title="GOAL schedule",
+        # Comments may come before the first statement.
+        shape=r"\A(?>\s|//[^\n]*|#[^\n]*|/\*(?s:.*?)\*/)*+num_ranks\s+\d",
+        reader="traces.goal:read_goal",
+    )
+)
 register_trace_format(
     TraceFormat(
         name="chakra",
@@ -186,5 +213,22 @@ register_trace_format(
         r"|(?s:.)*\b(?:ALLREDUCE|ALLGATHER|REDUCESCATTER|ALLTOALL)_(?:DP_)?EP\b)"
         r"|\A\s*(?:\[[^\n]*rank\d[^\n]*\]\s*\n\s*)?comm_type,comm_group,",
         reader="traces.simai_workload:read_simai",
+    )
+)
+register_trace_format(
+    TraceFormat(
+        name="flight-recorder",
+        title="NCCL flight recorder",
+        # A pickled dictionary of protocol 2 or later, or JSON that begins with one of the recorder's keys.
+        shape=r"\A(?:\\x80[\x02-\x05]|\s*\{\s*\"(?:version\"\s*:\s*\"2\.|(?:pg_config|nccl_version|pg_status|entries)\"\s*:))",
+        reader="traces.flight_recorder:read_flight_recorder",
+    )
+)
+register_trace_format(
+    TraceFormat(
+        name="nccl-inspector",
+        title="NCCL Inspector JSON",
+        shape=r"\A\s*\{(?s:.{0,4000}?)\"(?:coll_perf|p2p_perf)\"\s*:",
+        reader="traces.nccl_inspector:read_nccl_inspector",
     )
 )

@@ -17,11 +17,14 @@ from docs.pages.fabric_toml import fabric_toml_pages
 from docs.pages.front import front_pages
 from docs.pages.links import bad_links
 from docs.pages.page import Page
+from docs.pages.workload_toml import workload_toml_pages
 
 log = logging.getLogger("mkdocs.plugins.railscope")
 
 PYGMENTS = str(HtmlFormatter(cssclass="highlight").get_style_defs())  # type: ignore[no-untyped-call]
-MAKERS = (front_pages, example_pages, command_pages, fabric_toml_pages, document_pages, api_pages)
+MAKERS = (
+    front_pages, example_pages, command_pages, fabric_toml_pages, workload_toml_pages, document_pages, api_pages,
+)  # fmt: skip
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:

@@ -7,7 +7,7 @@ from pydantic import BaseModel
 from collectives.errors import InputError
 from collectives.suggestion import hint
 from fabric.builders.description import FabricDescription, checked_description
-from fabric.builders.schema import annotations_of, model_of
+from traces.schema import annotations_of, model_of
 
 
 def description_keys() -> tuple[str, ...]:

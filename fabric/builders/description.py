@@ -1,21 +1,19 @@
 """The description of a Clos fabric: a TOML schema, strictly checked.
 
 What a key means, its unit and what it is without a value stand with the key; messages and the reference page
-(`fabric.builders.schema`) are made from them.
+(`traces.schema`) are made from them.
 """
 
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
 from annotated_types import Ge, Gt, Le, MinLen
-from pydantic import AllowInfNan, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AllowInfNan, BaseModel, BeforeValidator, ConfigDict, Field
 
 from collectives.errors import InputError
-from collectives.gate import shown
-from collectives.suggestion import hint
-from fabric.builders.schema import Default, Unit, choices_of, expected_of, model_of, part_of
-from fabric.builders.toml_text import parse_toml
 from traces.files import read_text
+from traces.schema import Default, Unit, checked
+from traces.toml_text import parse_toml
 
 
 def _in_any_case(choice: Any) -> BeforeValidator:
@@ -278,28 +276,7 @@ def parse_description(text: str, source: str) -> FabricDescription:
 
 def checked_description(tables: dict[str, Any], source: str) -> FabricDescription:
     """Check the tables of a TOML text; `source` is what errors name."""
-    try:
-        return FabricDescription.model_validate(tables)
-    except ValidationError as error:
-        raise InputError(f"{source}: {_first_error(error)}") from None
-
-
-def _first_error(error: ValidationError) -> str:
-    # A misspelt key is both unknown and missing: the unknown one tells more.
-    detail = min(error.errors(), key=lambda found: found["type"] != "extra_forbidden")
-    loc, given = detail["loc"], detail["input"]
-    key = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in loc).removeprefix(".")
-    if detail["type"] == "extra_forbidden":
-        table = model_of(part_of(FabricDescription, loc[:-1]))
-        assert table is not None
-        return f"{key}: unknown key; {hint(str(loc[-1]), table.model_fields)}"
-    annotation = part_of(FabricDescription, loc)
-    if detail["type"] == "missing":
-        return f"{key}: missing; expected {expected_of(annotation)}"
-    choices = choices_of(annotation)
-    if choices and isinstance(given, str):
-        return f"{key}: {shown(given)} is not known; {hint(given, filter(None, choices))}"
-    return f"{key}: expected {expected_of(annotation)}, got {shown(given)}"
+    return checked(FabricDescription, tables, source)
 
 
 def fat_tree(radix: int, port_gbps: float = 400.0) -> FabricDescription:

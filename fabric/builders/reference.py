@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from fabric.builders.description import FabricDescription
-from fabric.builders.schema import Default, Unit, annotations_of, expected_of, model_of, said_of
+from traces.schema import Default, Unit, annotations_of, expected_of, model_of, said_of
 
 _EXAMPLE = "hgx-b200-64"
 
@@ -28,14 +28,15 @@ def schema_reference() -> str:
         needed = "required" if FabricDescription.model_fields[name].is_required() else "optional"
         lines += [f"## `[{name}]`", "", f"{(model.__doc__ or '').strip().splitlines()[0]} ({needed})", ""]
         lines += ["| key | value | unit | default | example | meaning |", "| --- | --- | --- | --- | --- | --- |"]
-        lines += [f"| {' | '.join(row)} |" for row in _rows(model)]
+        lines += [f"| {' | '.join(row)} |" for row in key_rows(model)]
         lines.append("")
     return "\n".join(
         [*lines, "## Example", "", f"The preset `{_EXAMPLE}`:", "", "```toml", example.rstrip(), "```", ""]
     )
 
 
-def _rows(model: type[BaseModel]) -> Iterator[tuple[str, ...]]:
+def key_rows(model: type[BaseModel]) -> Iterator[tuple[str, ...]]:
+    """Of each key: name, expected value, unit, default, examples, meaning; as Markdown."""
     for key, annotation in annotations_of(model).items():
         field = model.model_fields[key]
         default = said_of(annotation, Default) or _default(field)
@@ -47,7 +48,11 @@ def _default(field: FieldInfo) -> str:
     if field.is_required():
         return "required"
     value = field.get_default()
-    return "none" if value in ("", []) else f"`{value}`" if isinstance(value, str) else f"{value:g}"
+    if value is None or value in ("", []):
+        return "none"
+    if isinstance(value, bool):
+        return f"`{str(value).lower()}`"
+    return f"`{value}`" if isinstance(value, str) else f"{value:g}"
 
 
 def description_json_schema() -> dict[str, Any]:

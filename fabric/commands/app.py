@@ -21,8 +21,11 @@ from fabric.commands.compare import compare
 from fabric.commands.fabrics import check, export, list_presets, reroute, show
 from fabric.commands.grouping import GroupedCommand, grouped
 from fabric.commands.loads import loads
+from fabric.commands.place import place
 from fabric.commands.rates import rates
+from fabric.commands.replay import replay
 from fabric.commands.schema import schema
+from fabric.commands.step import scale, step
 from fabric.commands.terminal import fail
 from fabric.commands.trace import trace
 from traces.files import LIMIT_VARIABLE
@@ -60,7 +63,7 @@ def register_command(function: Callable[..., None], name: str | None = None) -> 
     return function
 
 
-_COMMANDS: tuple[Callable[..., None], ...] = (loads, compare, busbw, rates, trace, schema)
+_COMMANDS: tuple[Callable[..., None], ...] = (loads, compare, step, scale, place, replay, busbw, rates, trace, schema)
 _BELOW_FABRIC: dict[str, Callable[..., None]] = {
     "list": list_presets,
     "show": show,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from collectives.bandwidth import COLLECTIVES
-from fabric.commands.choices import DRAWN_PLACEMENTS, choice
+from fabric.commands.choices import choice
 from fabric.commands.grouping import OptionGroup
 from fabric.commands.options import (
     Axis,
@@ -32,9 +32,11 @@ from fabric.commands.options import (
 from fabric.commands.resolve import (
     check_channels,
     check_traffic,
+    draws,
     gates_of,
     lfts_of,
     library_of,
+    named_algorithm,
     opened,
     policy_name,
     refuse_given,
@@ -164,7 +166,7 @@ def busbw(
       railscope busbw my.toml --gpus 8 --measured all_reduce_perf.txt
       railscope busbw gb300-2048 --collective all-to-all --algorithm direct,pxn
     """
-    policy = policy_name(routed, hashing, seed_used=job.placement in DRAWN_PLACEMENTS)
+    policy = policy_name(routed, hashing, seed_used=draws(job))
     time.check()
     if test.trace:
         refuse_given(test, "goes with a collective, not with --trace", "trace", "algorithm", "library", "fill_ranks")
@@ -188,6 +190,8 @@ def busbw(
     from fabric.studies.trace_busbw import predict_trace
     from traces.nccl_tests import read_nccl_tests
 
+    if not test.trace:
+        names = tuple(named_algorithm(name, traffic.collective or "") or name for name in names)
     if AUTO in names and len(names) > 1:
         usage(f"--algorithm {test.algorithm}: expected auto alone, or names of algorithms")
     if not test.trace:

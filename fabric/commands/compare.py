@@ -113,6 +113,8 @@ def compare(
             ("--placement", job.placement),
             ("--hosts", job.hosts),
             ("--topology-conf", job.topology_conf),
+            ("--node-labels", job.node_labels),
+            ("--taken", job.taken),
         ):
             if value is not None:
                 usage(f"{option}: naive to rail-aware places the job itself; --lfts compares routings")

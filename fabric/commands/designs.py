@@ -37,7 +37,6 @@ def side_by_side(
             usage(f"expected {option} or --vary {key}, not both")
 
     from fabric.jobs.requests import Collective
-    from fabric.jobs.rule import DRAWN
     from fabric.reports.designs import designs_report
     from fabric.reports.files import check_outputs, compare_figure_path
     from fabric.scenario import Scenario
@@ -57,6 +56,6 @@ def side_by_side(
         ]
         variants = vary(scenarios, varied, ecmp_of(hashing))
         if all(one.scenario.routing.name != "ecmp" for one in variants):
-            drawn = any(one.scenario.job.rule.kind in DRAWN for one in variants)
+            drawn = any(one.scenario.job.rule.drawn for one in variants)
             refuse_given(hashing, "no design hashes; --vary routing=ecmp does", *(("seed",) if drawn else ()))
         return designs_report(compare_designs(variants, prices), prices, picture, output.csv)

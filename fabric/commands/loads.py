@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from fabric.commands.choices import DRAWN_PLACEMENTS, TRANSPORTS, choice
+from fabric.commands.choices import TRANSPORTS, choice
 from fabric.commands.options import (
     FabricOptions,
     GateOptions,
@@ -20,6 +20,7 @@ from fabric.commands.options import (
 )
 from fabric.commands.resolve import (
     check_traffic,
+    draws,
     gates_of,
     lfts_of,
     library_of,
@@ -76,7 +77,7 @@ def loads(
       railscope loads subnet.txt --lfts lfts.dump --collective all-to-all
     """
     check_traffic(traffic)
-    policy = policy_name(routed, hashing, seed_used=job.placement in DRAWN_PLACEMENTS)
+    policy = policy_name(routed, hashing, seed_used=draws(job))
     if seeds is not None and policy != "ecmp":
         usage("--seeds: only --routing ecmp hashes")
     rule = rule_of(job, hashing.seed, demand=traffic.demand is not None)

@@ -64,6 +64,14 @@ LibraryName = Annotated[
 FillRanks = Annotated[
     bool, typer.Option("--fill-ranks", help="--trace: fill in the operations of untraced ranks by symmetry.")
 ]
+FormatName = Annotated[
+    str | None,
+    typer.Option(
+        "--format",
+        metavar="NAME",
+        help="--trace: its format, such as simai or astra-sim [default: told].",
+    ),
+]
 Channels = Annotated[
     int | None,
     typer.Option(min=1, metavar="N", help="Rings or trees, or GPUs of a domain that talk across [default: all]."),
@@ -150,7 +158,7 @@ class TrafficOptions(OptionGroup):
         typer.Option(
             metavar="NAME",
             help="rings, hierarchical, ... (a wrong name lists them); auto: the library's fastest, also for exchanges "
-            "[default: the library's; exchanges: direct].",
+            "[default: the library's; exchanges: direct]; or FILE.xml of MSCCL.",
         ),
     ] = None
     library: LibraryName = None
@@ -161,6 +169,7 @@ class TrafficOptions(OptionGroup):
         typer.Option(metavar="FILE", help="A trace; again for each rank's file, or a pattern: 'rank*.json.gz'."),
     ] = None
     fill_ranks: FillRanks = False
+    trace_format: FormatName = None
     demand: Annotated[Path | None, typer.Option(metavar="FILE", help="Flows as CSV: src,dst,bytes.")] = None
 
 
@@ -180,7 +189,8 @@ class PlacementOptions(OptionGroup):
         str | None,
         typer.Option(
             metavar="KIND",
-            help="packed, unaligned, fragmented, scattered, or a file with an endpoint per line [default: packed].",
+            help="packed, unaligned, fragmented, scattered, segmented, tree, or a file with an endpoint per line "
+            "[default: packed].",
         ),
     ] = None
     hosts: Annotated[
@@ -189,6 +199,20 @@ class PlacementOptions(OptionGroup):
     topology_conf: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Slurm's topology.conf or topology.yaml: place the job by its leaves."),
+    ] = None
+    node_labels: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="The same by labels of nodes, CSV: host,LABEL,... from narrow to wide."),
+    ] = None
+    segment: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="HOSTS", help="segmented: hosts that must be in one NVLink domain (Slurm's)."),
+    ] = None
+    taken: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PART|FILE", help="Hosts that other jobs have: a part, drawn (0.4), or a file, HOSTS [taken|free]."
+        ),
     ] = None
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
 
+from fabric.commands.choices import DRAWN_PLACEMENTS
 from fabric.commands.options import (
     FabricOptions,
     GateOptions,
@@ -15,7 +16,7 @@ from fabric.commands.options import (
     RoutingOptions,
     TrafficOptions,
 )
-from fabric.commands.values import expanded
+from fabric.commands.values import expanded, fraction
 
 if TYPE_CHECKING:
     from fabric.formats.opening import OpenedFabric
@@ -52,10 +53,13 @@ def check_traffic(options: TrafficOptions, usual: bool = False) -> None:
         usage("expected one of --collective, --trace and --demand")
     if options.trace or options.demand is not None:
         said = "--trace" if options.trace else "--demand"
-        allowed = ("trace", "demand", "algorithm", "fill_ranks") if options.trace else ("trace", "demand")
+        of_trace = ("algorithm", "fill_ranks", "trace_format")
+        allowed = ("trace", "demand", *of_trace) if options.trace else ("trace", "demand")
         refuse_given(options, f"goes with --collective, not with {said}", *allowed)
     if options.fill_ranks and not options.trace:
         usage("--fill-ranks goes with --trace")
+    if options.trace_format is not None and not options.trace:
+        usage("--format goes with --trace")
     if options.group is not None and options.parallel is not None:
         usage("expected --group or --parallel, not both")
     if (options.parallel is None) != (options.axis is None):
@@ -72,19 +76,37 @@ def request_of(options: TrafficOptions, collective: str | None = None) -> "Reque
     if options.demand is not None:
         return DemandFile(options.demand)
     if options.trace:
-        return TraceFiles(expanded(options.trace), options.algorithm, options.fill_ranks)
-    check_channels(options.channels, options.cross_nic, (options.algorithm,))
+        return TraceFiles(expanded(options.trace), options.algorithm, options.fill_ranks, options.trace_format)
+    algorithm = named_algorithm(options.algorithm, options.collective or collective or "")
+    check_channels(options.channels, options.cross_nic, (algorithm,))
     return Collective(
         options.collective or collective or "",
         options.size or USUAL_SIZE,
         options.group,
-        options.algorithm,
+        algorithm,
         options.parallel,
         options.axis,
         options.order or DEFAULT_ORDER,
         options.channels,
         options.cross_nic,
     )
+
+
+def named_algorithm(given: str | None, collective: str) -> str | None:
+    """An algorithm's name; that of a file of MSCCL (``.xml``), which is known by it from then on."""
+    if given is None or not given.endswith((".xml", ".xml.gz", ".xml.xz")):
+        return given
+    from collectives.catalog import ALGORITHMS, register_algorithm, unregister_algorithm
+    from collectives.errors import InputError
+    from traces.msccl_xml import read_msccl
+
+    found = read_msccl(given)
+    if found.collective != collective:
+        raise InputError(f"{given}: an algorithm of {found.collective}; expected one of {collective}")
+    if found.name in ALGORITHMS[collective]:
+        unregister_algorithm(collective, found.name)
+    register_algorithm(found)
+    return found.name
 
 
 def check_channels(
@@ -118,17 +140,55 @@ def version_of(hashing: HashOptions) -> str:
 
 def rule_of(options: PlacementOptions, seed: int | None, demand: bool = False) -> "PlacementRule":
     """How the job is placed."""
-    from fabric.jobs.rule import PACKED, PLACEMENTS, PlacementRule
+    from fabric.jobs.rule import PACKED, PLACEMENTS, SEGMENTED, PlacementRule
 
     if demand:
         refuse_given(options, "--demand names the endpoints itself")
-    if options.gpus_per_domain is not None and (options.hosts or options.topology_conf):
-        usage("--gpus-per-domain: --hosts and --topology-conf name the hosts themselves")
+    if options.gpus_per_domain is not None and (options.hosts or options.topology_conf or options.node_labels):
+        usage("--gpus-per-domain: --hosts, --topology-conf and --node-labels name the hosts themselves")
+    if options.topology_conf and options.node_labels:
+        usage("--node-labels: expected --topology-conf or --node-labels, not both")
     kind = options.placement or PACKED
     kind = kind.lower() if kind.lower() in PLACEMENTS else kind
-    if kind not in PLACEMENTS and (options.hosts or options.topology_conf):
-        usage(f"--placement {kind}: --hosts and --topology-conf go with {', '.join(PLACEMENTS)}")
-    return PlacementRule(kind, options.gpus, options.gpus_per_domain, options.hosts, options.topology_conf, seed or 0)
+    hosts = (options.hosts, options.topology_conf, options.node_labels, options.taken)
+    if kind not in PLACEMENTS and any(value is not None for value in hosts):
+        usage(
+            f"--placement {kind}: --hosts, --topology-conf, --node-labels and --taken go with {', '.join(PLACEMENTS)}"
+        )
+    if (kind == SEGMENTED) != (options.segment is not None):
+        usage("expected --placement segmented and --segment HOSTS together")
+    return PlacementRule(
+        kind,
+        options.gpus,
+        options.gpus_per_domain,
+        options.hosts,
+        options.topology_conf,
+        seed or 0,
+        options.segment,
+        taken_of(options.taken),
+        options.node_labels,
+    )
+
+
+def taken_of(text: str | None) -> "float | Path | None":
+    """The share of hosts that other jobs have, or the file that names them."""
+    if text is None:
+        return None
+    try:
+        share = fraction(text)
+    except typer.BadParameter:
+        return Path(text)
+    if share >= 1:
+        usage(f"--taken {text}: expected less than 100% of the hosts, or a file")
+    return share
+
+
+def draws(options: PlacementOptions) -> bool:
+    """Whether the placement is drawn by the seed."""
+    if options.taken is not None and not isinstance(taken_of(options.taken), Path):
+        return True
+    kind = (options.placement or "").lower()
+    return kind in DRAWN_PLACEMENTS and not (kind == "fragmented" and options.taken is not None)
 
 
 def policy_name(options: RoutingOptions, hashing: HashOptions, seed_used: bool = False) -> str:

@@ -95,7 +95,7 @@ def packed(
     InputError
         If the job does not fit; the arithmetic is shown.
     """
-    return Placement(_usable(topology, n_ranks, gpus_per_domain, hosts)[0])
+    return Placement(usable_endpoints(topology, n_ranks, gpus_per_domain, hosts)[0])
 
 
 def scattered(
@@ -114,7 +114,7 @@ def scattered(
     seed : int
         Of NumPy's PCG64 generator.
     """
-    endpoint, host = _usable(topology, n_ranks, gpus_per_domain, hosts)
+    endpoint, host = usable_endpoints(topology, n_ranks, gpus_per_domain, hosts)
     fresh = np.flatnonzero(np.concatenate([[True], host[1:] != host[:-1]]))
     parts = np.split(endpoint, fresh[1:])
     order = np.random.Generator(np.random.PCG64(seed)).permutation(len(parts))
@@ -146,7 +146,7 @@ def fragmented(
     seed : int
         Of NumPy's PCG64 generator.
     """
-    endpoint, host = _usable(topology, None, None, hosts)
+    endpoint, host = usable_endpoints(topology, None, None, hosts)
     fresh = np.flatnonzero(np.concatenate([[True], host[1:] != host[:-1]]))
     parts = np.split(endpoint, fresh[1:])
     wanted = endpoint.size if n_ranks is None else n_ranks
@@ -192,10 +192,29 @@ def read_placement(path: str | Path, topology: Topology) -> Placement:
         raise InputError(f"{path}: {error}") from None
 
 
-def _usable(
-    topology: Topology, n_ranks: int | None, gpus_per_domain: int | None, hosts: Sequence[int] | None
+def usable_endpoints(
+    topology: Topology,
+    n_ranks: int | None = None,
+    gpus_per_domain: int | None = None,
+    hosts: Sequence[int] | None = None,
 ) -> tuple[Int32Vector, Int64Vector]:
-    """The job's endpoints in order, and the host of each (endpoints without one are hosts of their own)."""
+    """The job's endpoints in order, and the host of each (endpoints without one are hosts of their own).
+
+    Parameters
+    ----------
+    topology, n_ranks, gpus_per_domain, hosts
+        As for `packed`.
+
+    Returns
+    -------
+    endpoint : (n_ranks,) int32
+    host : (n_ranks,) int64
+
+    Raises
+    ------
+    InputError
+        If the job does not fit; the arithmetic is shown.
+    """
     n = topology.n_endpoints
     host = topology.endpoint_host.astype(np.int64)
     host = np.where(host == UNKNOWN, n + np.arange(n), host)

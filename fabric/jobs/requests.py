@@ -114,16 +114,19 @@ class TraceFiles:
         For the kinds that have it; None: rings.
     fill_ranks : bool
         Whether operations of ranks that were not traced are filled in by symmetry.
+    trace_format : str or None
+        Name of their format; None: told by what is in them.
     """
 
     paths: Sequence[str | Path]
     algorithm: str | None = None
     fill_ranks: bool = False
+    trace_format: str | None = None
     undecided: ClassVar[bool] = False
 
     def traffic(self, fabric: OpenedFabric, rule: PlacementRule) -> Traffic:
         """The trace's operations; errors as for `fabric.jobs.traffic.trace_traffic`."""
-        return trace_traffic(self.paths, rule.gpus, self.algorithm, self.fill_ranks)
+        return trace_traffic(self.paths, rule.gpus, self.algorithm, self.fill_ranks, self.trace_format)
 
 
 @dataclass(frozen=True)

@@ -171,7 +171,11 @@ def demand_traffic(path: str | Path, topology: Topology) -> Traffic:
 
 
 def trace_traffic(
-    paths: Sequence[str | Path], n_ranks: int | None = None, algorithm: str | None = None, fill_ranks: bool = False
+    paths: Sequence[str | Path],
+    n_ranks: int | None = None,
+    algorithm: str | None = None,
+    fill_ranks: bool = False,
+    trace_format: str | None = None,
 ) -> Traffic:
     """The collectives of a real trace, those of disjoint groups together.
 
@@ -184,12 +188,14 @@ def trace_traffic(
         For every kind of operation that has it: see `traces.trace_schedule`.
     fill_ranks : bool
         Whether the operations of ranks that were not traced are filled in by symmetry: see `traces.filling`.
+    trace_format : str, optional
+        Name of their format; default told by what is in them.
     """
     from traces.filling import filled, untraced
     from traces.registry import read_trace
     from traces.traffic import trace_assumptions, trace_schedule
 
-    trace = read_trace(paths)
+    trace = read_trace(paths, trace_format)
     size = n_ranks or trace.n_ranks
     if size is None:
         raise InputError(f"{paths[0]}: the trace does not say how many ranks the job had; expected n_ranks")

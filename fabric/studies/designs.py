@@ -17,7 +17,7 @@ from collectives.suggestion import hint
 from fabric.bounds.cuts import Bound
 from fabric.builders.changes import changed_description, description_keys
 from fabric.formats.opening import OpenedFabric, described
-from fabric.jobs.rule import DRAWN, PLACEMENTS, PlacementRule
+from fabric.jobs.rule import PLACEMENTS, PlacementRule
 from fabric.routing.policies import Ecmp, Routing
 from fabric.routing.registry import make_policy, ready_policy_names
 from fabric.scenario import TRANSPORTS, Scenario, check_transport
@@ -367,13 +367,13 @@ def _job(base: Scenario, settings: Mapping[str, Any], hashing: Ecmp) -> tuple[Pl
         chosen = make_policy(chosen)
     if isinstance(chosen, Ecmp):
         chosen = replace(chosen, **drawn)
-    return replace(rule, kind=kind, seed=seed), settings.get("transport", base.job.transport), chosen
+    return replace(rule.as_kind(kind), seed=seed), settings.get("transport", base.job.transport), chosen
 
 
 def _matters(key: str, rule: PlacementRule, routing: Routing) -> bool:
     """Whether a key has an effect in a design."""
     hashes = isinstance(routing, Ecmp)
-    return {"queue_pairs": hashes, "seed": hashes or rule.kind in DRAWN}.get(key, True)
+    return {"queue_pairs": hashes, "seed": hashes or rule.drawn}.get(key, True)
 
 
 def _changed_fabric(fabric: OpenedFabric, changes: tuple[tuple[str, object], ...]) -> OpenedFabric:

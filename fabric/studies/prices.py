@@ -31,9 +31,9 @@ from collectives.errors import InputError
 from collectives.gate import shown
 from collectives.sizes import counted
 from collectives.suggestion import hint
-from fabric.builders.toml_text import parse_toml
 from fabric.studies.parts import ENDS, Parts
 from traces.files import read_text
+from traces.toml_text import parse_toml
 
 Price = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 

@@ -13,17 +13,22 @@ import numpy as np
 import railscope as rs
 from collectives.layout import ParallelLayout
 from fabric.commands.values import axes, fraction, seconds
+from fabric.formats.node_labels import read_node_labels
 from fabric.formats.node_link import graphml_export, node_link_text
 from fabric.formats.opening import OpenedFabric, open_fabric, open_lfts
 from fabric.formats.registry import readable
 from fabric.formats.slurm.hostlist import expand_hostlist
 from fabric.formats.slurm.topology_conf import read_slurm_topology
+from fabric.formats.taken_hosts import read_taken_hosts
 from fabric.jobs.placement import read_placement
 from fabric.routing.match_lfts import match_lfts
 from fabric.studies.prices import parse_prices
-from tests.fuzz import workload_seeds
+from tests.fuzz import nccl_seeds, workload_seeds
 from traces.flows_csv import read_timed_flows_csv
+from traces.msccl_xml import read_msccl
 from traces.nccl_tests import read_nccl_tests
+from traces.nccl_xml import read_nccl_graph, read_nccl_topology
+from traces.order import rounds
 from traces.paths_csv import read_paths_csv
 from traces.registry import read_trace, trace_formats
 
@@ -76,6 +81,11 @@ def _fabric(path: str) -> None:
         rs.link_loads(topology, flows, rs.packed(topology))
 
 
+def _trace(path: str) -> None:
+    """Read a trace, and put its operations into an order."""
+    rounds(read_trace(path))
+
+
 def _tables(path: str) -> None:
     match_lfts(open_lfts(path), small().topology, small().origin)
 
@@ -115,6 +125,11 @@ _YAML = (
     "- topology: a\n  cluster_default: true\n  tree:\n    switches:\n      - switch: l1\n        nodes: hgx000[1-4]\n"
     "      - switch: top\n        children: l1\n- topology: b\n  block:\n    blocks:\n      - block: b1\n        nodes: h[1-8]\n"
 )
+_SHAPES = (
+    "- topology: r\n  ring:\n    rings:\n      - ring: r1\n        nodes: h[1-8]\n- topology: t\n  cluster_default: true\n  torus3d:\n"
+    "    toruses:\n      - name: t1\n        dims: {x: 2, y: 2, z: 2}\n        nodes: h[1-8]\n        placements:\n"
+    "          - dims: [2, 2, 1]\n            anchor_spacing: [1, 1, 1]\n"
+)
 _GRAPH = (
     b'{"directed": false, "nodes": [{"id": "h0", "kind": "endpoint"}, {"id": "h1", "kind": "endpoint"}, {"id": "s", "kind": '
     b'"switch", "tier": 1}], "links": [{"source": "h0", "target": "s", "bandwidth": "400Gbps"}, {"source": "h1", "target": '
@@ -138,6 +153,11 @@ def forms() -> tuple[Form, ...]:
             for name in ("opensm-lfts.dump", "dump_fts.txt", "opensm.fdbs", "ibroute_lid2.txt")
         ),
         Form("kineto", (_plain("twins/resnet_2rank_rank0.json.gz"),), read_trace),
+        Form("nccl-log", nccl_seeds.LOGS, _trace),
+        Form("goal", nccl_seeds.GOAL, _trace),
+        Form("msccl", nccl_seeds.MSCCL, read_msccl),
+        Form("nccl-topology", nccl_seeds.TOPOLOGY, read_nccl_topology),
+        Form("nccl-graph", nccl_seeds.GRAPH, read_nccl_graph),
         Form("nccl-tests", (_plain("twins/all_reduce_8gpu.txt"),), read_nccl_tests),
         Form("flows", (flows.encode(),), lambda path: read_timed_flows_csv(path, names)),
         Form("paths", (b"flow,tail,head,cable\n1,leaf0000,spine0000,0\n1,spine0000,leaf0001,1\n",), read_paths_csv),
@@ -149,7 +169,9 @@ def forms() -> tuple[Form, ...]:
         Form("astra-sim", workload_seeds.ASTRA_SIM, workload_seeds.ordered),
         Form("simai-or-astra-sim", workload_seeds.UNNAMED, workload_seeds.ordered_simai),
         Form("topology.conf", (_CONF.encode(),), read_slurm_topology),
-        Form("topology.yaml", (_YAML.encode(),), read_slurm_topology),
+        Form("topology.yaml", (_YAML.encode(), _SHAPES.encode()), read_slurm_topology),
+        Form("labels.csv", (b"host,rack,pod\nhgx0001,r1,p1\nhgx0002,r2,p1\n",), read_node_labels),
+        Form("taken.txt", (b"hgx000[1-4]\nhgx0005 taken # mine\nhgx0006 free\n",), read_taken_hosts),
         *(Form(name, tuple(seed.encode() for seed in seeds), read, text=True) for name, seeds, read in _TEXTS),
     )  # fmt: skip
 

@@ -10,7 +10,7 @@ from fabric.studies.analysis import Summary
 from fabric.studies.flow_sensitivity import FlowPoint
 from fabric.studies.hotspots import Hotspot, TierSummary
 
-PlacementKind = Literal["packed", "unaligned", "fragmented", "scattered"]
+PlacementKind = Literal["packed", "unaligned", "fragmented", "scattered", "segmented", "tree"]
 
 
 class DesignPart(TypedDict):
@@ -22,7 +22,7 @@ class DesignPart(TypedDict):
         Each rail to leaves of its own, or whole hosts to one leaf.
     transport : {"direct", "pxn"}
         Whether bytes for another rail go first over NVLink (PXN).
-    placement : {"packed", "unaligned", "fragmented", "scattered"}
+    placement : {"packed", "unaligned", "fragmented", "scattered", "segmented", "tree"}
         Groups in domains; hosts in order; what other jobs leave; shuffled.
     endpoints : int
         That the fabric has.

@@ -17,7 +17,8 @@ class PlacementPart(TypedDict):
     Attributes
     ----------
     kind : str
-        ``packed``, ``unaligned``, ``fragmented``, ``scattered``, a file's name, or ``given`` by the traffic.
+        ``packed``, ``unaligned``, ``fragmented``, ``scattered``, ``segmented``, ``tree``, a file's name, or
+        ``given`` by the traffic.
     ranks : int
         Of the job.
     """

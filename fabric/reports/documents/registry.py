@@ -13,8 +13,13 @@ from fabric.reports.documents.designs import DesignsDocument
 from fabric.reports.documents.facts import FabricDocument, PresetsDocument
 from fabric.reports.documents.generation import DocumentSchema
 from fabric.reports.documents.health import CheckDocument
+from fabric.reports.documents.host import HostDocument
 from fabric.reports.documents.loads import LoadsDocument
+from fabric.reports.documents.place import PlaceDocument
 from fabric.reports.documents.rates import RatesDocument
+from fabric.reports.documents.replay import ReplayDocument
+from fabric.reports.documents.sharing import SharingDocument
+from fabric.reports.documents.step import ScaleDocument, StepDocument
 from fabric.reports.documents.trace import TraceDocument
 from fabric.reports.documents.trace_busbw import TraceBusbwDocument
 
@@ -113,7 +118,13 @@ for _document in (
     BusbwDocument,
     TraceBusbwDocument,
     RatesDocument,
+    StepDocument,
+    ScaleDocument,
+    SharingDocument,
+    PlaceDocument,
+    ReplayDocument,
     TraceDocument,
+    HostDocument,
     FabricDocument,
     CheckDocument,
     PresetsDocument,

@@ -92,6 +92,8 @@ def test_two_and_three_tier_fat_trees():
 PRESETS = {
     # "96 switches" for 2,048 endpoints behind 64 ports (row 1.17): 8 networks of 8 leaves and 4 spines.
     "deepseek-h800-2048": (2048, 64, 32, 0, 2048, 2048, 0),
+    # 1,440 hosts x 4 GPUs = 5,760 = 180 leaves x 32 (assumed); 9 pods of 20 leaves and 32 spines.
+    "gb200-5120": (5760, 180, 288, 128, 5760, 5760, 5760),
     "gb300-2048": (2304, 128, 36, 0, 9216, 9216, 0),
     "gb300-4096": (4608, 256, 72, 0, 18432, 18432, 0),
     "gb300-8192": (9216, 512, 144, 0, 36864, 36864, 0),

@@ -9,7 +9,7 @@ from fabric.builders import build
 from fabric.builders.description import FabricDescription, checked_description, parse_description
 from fabric.builders.idle import idle_parts
 from fabric.builders.reference import description_json_schema, schema_reference
-from fabric.builders.schema import annotations_of, model_of
+from traces.schema import annotations_of, model_of
 
 PAGE = schema_reference()
 ROWS = {}

@@ -192,7 +192,7 @@ TOML = (
         (["loads", "hgx-b200-64", "--demand", "nan.csv"], "nan.csv:2: bytes nan: expected a finite number >= 0"),
         (["loads", "hgx-b200-64", "--demand", "range.csv"], "range.csv:2: dst 64: expected a number from 0 to 63"),
         (["loads", "hgx-b200-64", "--trace", "cut.json.gz"], "cut.json.gz: not a whole gzip file"),
-        (["trace", "other.json"], "other.json: unknown kind of file; expected a trace: PyTorch profiler (Kineto)"),
+        (["trace", "other.json"], "other.json: unknown kind of file; expected a trace: "),
         (["loads", "hgx-b200-64", "--trace", DLRM], "no operation with a size: found 13 communication events"),
         (["loads", "hgx-b200-64", "--collective", "all-reduce", "--size", "1.5"], "size '1.5': a size without a unit"),
         (["loads", "hgx-b200-64", "--collective", "all-reduce", "--size", "8Gb"], "size '8Gb': unknown unit"),

@@ -184,7 +184,8 @@ def test_topology_yaml_is_the_same_as_topology_conf(tmp_path):
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("  tree:\n", "  torus3d:\n", "topology 'gpu': torus3d; expected tree or block"),
+        ("  tree:\n", "  dragonfly:\n", "topology 'gpu': dragonfly; expected tree, block, ring or torus3d"),
+        ("  tree:\n", "  torus3d:\n", "topology 'gpu': torus3d: expected a list `toruses`"),
         ("    switches:\n", "    switch:\n", "expected a list `switches`"),
         (
             "        nodes: h000[0-2]\n      - switch: leaf2",

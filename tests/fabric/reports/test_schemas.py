@@ -28,6 +28,8 @@ from fabric.routing.registry import policy_names
 from tests.fabric.studies.test_designs import PRICES
 from tests.shared_data import TWINS
 from tests.traces.test_kineto import comms, write
+from tests.traces.test_nccl_xml import GRAPHS, HOST
+from tests.traces.test_workload import TINY_MODEL
 
 _DATA = Path(__file__).parents[2] / "data"
 _IB = _DATA / "infiniband"
@@ -74,9 +76,17 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "busbw-trace": ("busbw", _HGX, "--trace", _RESNET),
     "rates": ("rates", _HGX, "--demand", "flows.csv", "--routing", "ecmp", "--quantum", "0.001"),
     "rates, paths given": ("rates", _HGX, "--demand", "neighbours.csv", "--paths", "paths.csv"),
+    "step": ("step", "gpt-oss-20b", _HGX),
+    "step, a dump": ("step", "tiny-model.toml", _FLAT),
+    "jobs": ("step", "llama-3.1-8b", _HGX, "--gpus", "32", "--job", "b=tiny-model.toml:32@packed"),
+    "replay": ("replay", _HGX, "--trace", _RESNET, "--figure", "replay.png", "--chrome", "replay.json"),
+    "place": ("place", "tiny-model.toml", _HGX, "--placement", "scattered", "--write", "json=order.json"),
+    "scale": ("scale", "tiny-model.toml", "--fabric", _HGX, "--gpus", "32,64"),
     "trace": ("trace", _RESNET),
     "trace, facts missing": ("trace", "rank0.json"),
     "trace, no operations": ("trace", str(TWINS / "dlrm" / "worker0.json.gz")),
+    "host": ("trace", "host.xml"),
+    "host, graphs": ("trace", "graphs.xml"),
     "fabric": ("fabric", "show", _HGX),
     "fabric, a dump": ("fabric", "show", _FLAT),
     "check": ("fabric", "check", _HGX),
@@ -86,7 +96,19 @@ COMMANDS: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 # Keys that some documents have, and parts whose keys a policy, traffic or what was found decides.
 OPTIONAL = {"channels", "technology", "wiring"}
-OPEN = {"traffic", "routing", "settings", "facts", "ignored", "flow_time_s"}
+OPEN = {
+    "traffic",
+    "routing",
+    "settings",
+    "facts",
+    "ignored",
+    "flow_time_s",
+    "layout",
+    "levers_s",
+    "tier_bytes",
+    "bytes_by_axis",
+    "written",
+}
 
 
 @pytest.fixture(scope="module")
@@ -111,6 +133,7 @@ def printed(tmp_path_factory):
 
 
 def _write_inputs() -> None:
+    Path("tiny-model.toml").write_text(TINY_MODEL)
     Path("flows.csv").write_text("src,dst,bytes\n0,9,1MB\n1,9,3MB\n")
     Path("neighbours.csv").write_text("src,dst,bytes\n0,8,1MB\n8,0,1MB\n")
     Path("paths.csv").write_text("flow,tail,head,cable\n")
@@ -119,6 +142,8 @@ def _write_inputs() -> None:
     text = (TWINS / "all_reduce_8gpu.txt").read_text()
     Path("measured.txt").write_text(text)
     Path("one.txt").write_text("\n".join(text.split("\n")[:17]))
+    Path("host.xml").write_text(HOST)
+    Path("graphs.xml").write_text(GRAPHS)
     splits = {"In split size": "[1, 2, 3, 4]"}
     write(".", 0, [comms(), comms("all_to_allv", 20, **splits), comms(**{"Process Group Ranks": ""})])
     tables = gzip.decompress((_IB / "naive64-updn.lfts.gz").read_bytes()).decode().split("\n")

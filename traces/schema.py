@@ -7,10 +7,16 @@ checked.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from types import NoneType, UnionType
-from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from annotated_types import Ge, Gt, Le, MinLen
-from pydantic import AllowInfNan, BaseModel
+from pydantic import AllowInfNan, BaseModel, ValidationError
+
+from collectives.errors import InputError
+from collectives.gate import shown
+from collectives.suggestion import hint
+
+Model = TypeVar("Model", bound=BaseModel)
 
 
 @dataclass(frozen=True)
@@ -103,3 +109,42 @@ _LIMITS: dict[type, Any] = {
 def said_of(annotation: Any, kind: type[Unit] | type[Default]) -> str:
     """Unit or default of a value, if one is given."""
     return next((one.text for one in bare(annotation)[1] if isinstance(one, kind)), "")
+
+
+def checked(model: type[Model], tables: dict[str, Any], source: str) -> Model:
+    """Tables of a TOML text as a model.
+
+    Parameters
+    ----------
+    model : type
+    tables : dict
+    source : str
+        What errors name.
+
+    Raises
+    ------
+    InputError
+        Names the key, and says what was expected.
+    """
+    try:
+        return model.model_validate(tables)
+    except ValidationError as error:
+        raise InputError(f"{source}: {_first_error(model, error)}") from None
+
+
+def _first_error(model: type[BaseModel], error: ValidationError) -> str:
+    # A misspelt key is both unknown and missing: the unknown one tells more.
+    detail = min(error.errors(), key=lambda found: found["type"] != "extra_forbidden")
+    loc, given = detail["loc"], detail["input"]
+    key = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in loc).removeprefix(".")
+    if detail["type"] == "extra_forbidden":
+        table = model_of(part_of(model, loc[:-1]))
+        assert table is not None
+        return f"{key}: unknown key; {hint(str(loc[-1]), table.model_fields)}"
+    annotation = part_of(model, loc)
+    if detail["type"] == "missing":
+        return f"{key}: missing; expected {expected_of(annotation)}"
+    choices = choices_of(annotation)
+    if choices and isinstance(given, str):
+        return f"{key}: {shown(given)} is not known; {hint(given, filter(None, choices))}"
+    return f"{key}: expected {expected_of(annotation)}, got {shown(given)}"

@@ -1,0 +1,76 @@
+"""The command `place`: where a job's ranks should be."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fabric.commands.grouping import OptionGroup
+from fabric.commands.options import FabricOptions, Force, GateOptions, Json, PlacementOptions, Threads, Verbose
+from fabric.commands.resolve import gates_of, opened, rule_of, usage
+from fabric.commands.step import WorkloadArgument, WorkloadOptions, workload_of
+from fabric.commands.terminal import finish, working
+
+
+@dataclass(frozen=True)
+class PlaceOutput(OptionGroup):
+    """Where the answer goes."""
+
+    panel = "Output"
+
+    json: Json = False
+    verbose: Verbose = False
+    write: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FORM=PATH",
+            help="Write the proposed order: slurm-hostfile, slurm-nodelist, mpi-rankfile, openmpi-hostfile, "
+            "torchrun-hosts or json; again for another.",
+        ),
+    ] = None
+    force: Force = False
+
+
+def place(
+    workload: WorkloadArgument,
+    fabric: FabricOptions,
+    options: WorkloadOptions,
+    job: PlacementOptions,
+    output: PlaceOutput,
+    gates: GateOptions,
+    seed: Annotated[int | None, typer.Option(min=0, metavar="N", help="Of placements that are drawn.")] = None,
+    seeds: Annotated[
+        int, typer.Option(min=1, max=100, metavar="N", help="Placements of each drawn kind that are compared.")
+    ] = 1,
+    threads: Threads = None,
+) -> None:
+    """Placements side by side, and a better order of the hosts that a job has, as launchers take it.
+
+    \b
+    Examples:
+      railscope place deepseek-v3 gb300-2048 --placement scattered --write slurm-hostfile=hosts.txt
+      railscope place llama-3.1-8b subnet.txt --hosts 'h00[00-15]' --nvlink-gbps 7200 --write mpi-rankfile=ranks.txt
+    """
+    if options.run is not None:
+        usage("--run: expected --layout and --sequences with place")
+    rule, limits = rule_of(job, seed), gates_of(gates)
+    described = workload_of(workload, options)
+
+    from collectives.suggestion import hint
+    from fabric.jobs.launchers import LAUNCHER_FORMS
+    from fabric.reports.files import check_outputs
+    from fabric.reports.place import place_report
+    from fabric.studies.placing import study_placing
+
+    write: dict[str, Path] = {}
+    for text in output.write or ():
+        form, _, path = text.partition("=")
+        if form not in LAUNCHER_FORMS or not path or form in write:
+            usage(f"--write {text!r}: {hint(form, LAUNCHER_FORMS)}, each once, as FORM=PATH")
+        write[form] = Path(path)
+    check_outputs(None, tuple(write.values()), output.force)
+    given = opened(fabric)
+    with working("placements"):
+        report = place_report(study_placing(given, described, rule, n_seeds=seeds, n_threads=threads), write)
+    finish(report, output, limits)

@@ -1,0 +1,37 @@
+"""The verdict on a replayed trace."""
+
+from collections.abc import Iterator
+
+from fabric.studies.replay import Replay
+from fabric.studies.verdicts.verdict import Verdict, sentences_of
+from fabric.studies.verdicts.words import count, seconds
+
+
+def replay_verdict(replay: Replay) -> Verdict:
+    """The busiest link and when, what slows what, and predicted beside measured."""
+    return Verdict(sentences=sentences_of(_parts(replay)), time_s=replay.span_s)
+
+
+def _parts(replay: Replay) -> Iterator[str]:
+    if replay.links:
+        link = max(replay.links, key=lambda one: float(one.utilization.max()))
+        peak = int(link.utilization.argmax())
+        when = replay.span_s * (peak + 0.5) / len(link.utilization)
+        yield (
+            f"the busiest link is {link.name}, {link.utilization.max():.0%} used at {seconds(when)} of "
+            f"{seconds(replay.span_s)}, by {link.peak.label}"
+        )
+    else:
+        yield f"no link carries anything in {seconds(replay.span_s)}"
+    slow = replay.slowed
+    if slow:
+        yield (
+            f"{count(len(slow), 'operation')} of {len(replay.operations):,} are slowed by others, the most "
+            f"{slow[0].label}, {slow[0].took_s / slow[0].alone_s:.2f}x"
+        )
+    else:
+        yield "no operation slows another one"
+    known = [(one.took_s, one.operation.measured_s) for one in replay.operations if one.operation.measured_s]
+    if known:
+        predicted, measured = sum(a for a, _ in known), sum(b or 0.0 for _, b in known)
+        yield f"operations take {seconds(predicted)} by the model, {seconds(measured)} were measured"
