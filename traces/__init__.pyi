@@ -21,6 +21,7 @@ from .nccl_xml import (
 )
 from .operation import Operation as Operation, Trace as Trace
 from .paths_csv import Hop as Hop, read_paths_csv as read_paths_csv
+from .pytorch_et import read_pytorch_et as read_pytorch_et
 from .registry import (
     TraceFormat as TraceFormat,
     read_trace as read_trace,

@@ -23,7 +23,7 @@ from traces.json_text import parse_json
 from traces.kineto_evidence import Seen, annotated_of, kernel_key, kernel_of, named_of, symmetric_of, unnamed_kernels
 from traces.operation import Operation, Trace
 
-_KINDS = {
+COLLECTIVE_KINDS = {
     "allreduce": "all-reduce",
     "all_reduce": "all-reduce",
     "allreduce_coalesced": "all-reduce",
@@ -52,7 +52,7 @@ _KINDS = {
 }
 _ROOTED = frozenset({"broadcast", "reduce", "gather", "scatter"})
 # Records of the same event that move nothing.
-_NO_TRAFFIC = {"wait": "wait records", "barrier": "barriers", "monitored_barrier": "barriers", "init": "init records"}
+NO_TRAFFIC = {"wait": "wait records", "barrier": "barriers", "monitored_barrier": "barriers", "init": "init records"}
 
 # c10::ScalarType names and the bytes of an element.
 DTYPE_BYTES = {
@@ -190,9 +190,9 @@ def _read_file(path: str) -> _File:
             bare += 1
             continue
         plain = str(name).removeprefix("nccl:").removeprefix("c10d::")
-        if plain in _NO_TRAFFIC:
-            ignored[_NO_TRAFFIC[plain]] += 1
-        elif plain not in _KINDS:
+        if plain in NO_TRAFFIC:
+            ignored[NO_TRAFFIC[plain]] += 1
+        elif plain not in COLLECTIVE_KINDS:
             unknown[plain] += 1
         else:
             record = replace(_record(path, number, plain, event, args, rank, groups), kernel=kernel_key(args))
@@ -319,7 +319,7 @@ def _record(
     groups: dict[str, tuple[int, ...]],
 ) -> _Record:
     source = f"{path}: traceEvents[{number}]"
-    kind, group = _KINDS[name], str(args.get("Process Group Name", ""))
+    kind, group = COLLECTIVE_KINDS[name], str(args.get("Process Group Name", ""))
     size = _whole(args.get("Group size"))
     members = _members(args, group, size, groups)
     size = size if size is not None else len(members)

@@ -232,3 +232,11 @@ register_trace_format(
         reader="traces.nccl_inspector:read_nccl_inspector",
     )
 )
+register_trace_format(
+    TraceFormat(
+        name="pytorch-et",
+        title="PyTorch execution trace",
+        shape=r"\A\s*\{\s*\"schema\"\s*:\s*\"\d+\.\d+\.\d+",
+        reader="traces.pytorch_et:read_pytorch_et",
+    )
+)
