@@ -19,6 +19,7 @@ from traces.message_order import MEMBER, RECEIVE, SEND
 from traces.operation import Operation, Trace
 from traces.rank_groups import MOST_RANKS
 from traces.rank_records import Record, Recording, checked_ranks, joined
+from traces.whole_job import WHOLE_JOB
 
 NODE_TYPES = (
     "INVALID_NODE",
@@ -52,7 +53,6 @@ _KINDS = {
 }
 _BARRIER = 9
 _GROUPS_NODE = "process_group:init"
-_WHOLE_JOB = "whole job"
 _GROUP = "group "
 _RANK = re.compile(r"\.([0-9]{1,7})\.(?:et|json)$")
 # NVLink 6 moves 3.6 TB/s into and out of a GPU together (NVIDIA, Vera Rubin NVL72, 2026): more than any GPU has.
@@ -335,7 +335,7 @@ def _group(node: Node, world: int | None, groups: Mapping[str, tuple[int, ...]])
     dims = node.attributes.get("involved_dim")
     if isinstance(dims, list) and not all(dims):
         return f"dimensions {''.join('1' if one else '0' for one in dims[:20])}", ()
-    return _WHOLE_JOB, tuple(range(world)) if world else ()
+    return WHOLE_JOB, tuple(range(world)) if world else ()
 
 
 def _recording(found: _Found, members: Mapping[str, tuple[int, ...]]) -> tuple[Recording, int]:

@@ -22,6 +22,7 @@ from traces.aicb_csv import is_aicb_csv, read_aicb_csv
 from traces.files import read_text
 from traces.operation import Operation, Trace
 from traces.rank_groups import MOST_RANKS, members_of
+from traces.whole_job import WHOLE_JOB
 
 _KINDS = {
     "ALLREDUCE": "all-reduce",
@@ -96,7 +97,7 @@ def read_unnamed(paths: Sequence[str | Path] | str | Path) -> Trace:
     raise InputError(
         f"{_only(paths)}: dialect not named: SimAI and ASTRA-sim write the same rows and mean other sizes of an "
         "all-gather (the whole output, a shard); expected format simai or astra-sim",
-        "expected --format simai or --format astra-sim",
+        "--format simai or --format astra-sim says which",
     )
 
 
@@ -154,7 +155,7 @@ def _read(path: str, text: str, size_of: Callable[[str, float, int], float | Non
         if size == 0:
             ignored["collectives of 0 bytes"] += 1
             continue
-        group = _SUFFIXES.get(found[2], axis) if header.policy in _LAID_OUT else "whole job"
+        group = _SUFFIXES.get(found[2], axis) if header.policy in _LAID_OUT else WHOLE_JOB
         members = header.members.get(group, ())
         if len(members) == 1:
             ignored[f"collectives of a group of one ({_SHOWN[group]})"] += 1

@@ -194,11 +194,13 @@ def trace_traffic(
     from traces.filling import filled, untraced
     from traces.registry import read_trace
     from traces.traffic import trace_assumptions, trace_schedule
+    from traces.whole_job import for_whole_job
 
     trace = read_trace(paths, trace_format)
     size = n_ranks or trace.n_ranks
     if size is None:
         raise InputError(f"{paths[0]}: the trace does not say how many ranks the job had; expected n_ranks")
+    trace = for_whole_job(trace, size)
     lacking = untraced(trace, size)
     added = 0
     if fill_ranks:

@@ -23,7 +23,7 @@ from fabric.formats.taken_hosts import read_taken_hosts
 from fabric.jobs.placement import read_placement
 from fabric.routing.match_lfts import match_lfts
 from fabric.studies.prices import parse_prices
-from tests.fuzz import nccl_seeds, workload_seeds
+from tests.fuzz import nccl_seeds, record_seeds, workload_seeds
 from traces.flows_csv import read_timed_flows_csv
 from traces.msccl_xml import read_msccl
 from traces.nccl_tests import read_nccl_tests
@@ -168,6 +168,9 @@ def forms() -> tuple[Form, ...]:
         Form("simai-workload", workload_seeds.SIMAI, workload_seeds.ordered),
         Form("astra-sim", workload_seeds.ASTRA_SIM, workload_seeds.ordered),
         Form("simai-or-astra-sim", workload_seeds.UNNAMED, workload_seeds.ordered_simai),
+        Form("flight-recorder", record_seeds.FLIGHT_RECORDER, workload_seeds.ordered),
+        Form("nccl-inspector", record_seeds.INSPECTOR, workload_seeds.ordered),
+        Form("pytorch-et", record_seeds.PYTORCH_ET, workload_seeds.ordered),
         Form("topology.conf", (_CONF.encode(),), read_slurm_topology),
         Form("topology.yaml", (_YAML.encode(), _SHAPES.encode()), read_slurm_topology),
         Form("labels.csv", (b"host,rack,pod\nhgx0001,r1,p1\nhgx0002,r2,p1\n",), read_node_labels),

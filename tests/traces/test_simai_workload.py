@@ -15,6 +15,7 @@ from traces.order import rounds
 from traces.rank_groups import members_of
 from traces.registry import trace_format_of
 from traces.simai_workload import read_astra_sim, read_simai
+from traces.whole_job import for_whole_job
 
 HEADER = (
     "HYBRID_TRANSFORMER_FWD_IN_BCKWD model_parallel_NPU_group: 2 ep: 2 pp: 2 vpp: 1 ga: 1 all_gpus: 16 checkpoints: 0"
@@ -102,7 +103,7 @@ def test_whose_dialect_cannot_be_told_is_asked(name):
     path = shared("traces", "simai_aicb", name)
     with pytest.raises(InputError, match="dialect not named") as no:
         rs.read_trace(path)
-    assert no.value.option == "expected --format simai or --format astra-sim"
+    assert no.value.option == "--format simai or --format astra-sim says which"
     assert [len(read(path).operations) for read in (read_simai, read_astra_sim)] == [{"a": 19, "m": 19}.get(
         name[0], 334 if "G13B" in name else 33)] * 2  # fmt: skip
 
@@ -198,6 +199,19 @@ def test_what_a_header_does_not_say_is_missing(tmp_path):
         (shard,), (total,) = read_astra_sim(path).operations, read_simai(path).operations
         assert (shard.bytes, shard.missing, shard.group) == (8, ("ranks",), "whole job")
         assert (total.bytes, total.missing) == (None, ("ranks", "size"))
+
+
+def test_a_job_of_a_size_that_is_named(tmp_path):
+    trace = read_astra_sim(written(tmp_path, workload("MICRO", ["x -1 1 NONE 0 1 NONE 0 1 ALLGATHER 8 1"])))
+    (operation,) = for_whole_job(trace, 4).operations
+    assert (operation.ranks, operation.group_size, operation.bytes) == ((0, 1, 2, 3), 4, 8)
+    assert operation.complete
+    assert for_whole_job(trace, 1).operations == trace.operations
+    # Groups of the file stay what they are, and a total divided by nobody stays unknown.
+    laid_out = rs.read_trace(written(tmp_path, workload()))
+    assert for_whole_job(laid_out, 64).operations == laid_out.operations
+    total = read_simai(written(tmp_path, workload("MICRO", ["x -1 1 NONE 0 1 NONE 0 1 ALLGATHER 8 1"])))
+    assert for_whole_job(total, 4).operations[0].missing == ("size",)
 
 
 def test_microbenchmarks_are_in_the_order_of_the_file(tmp_path):

@@ -1,0 +1,22 @@
+"""Small valid dumps of the flight recorder, lines of NCCL's Inspector, execution traces of PyTorch."""
+
+import json
+import pickle
+
+from tests.traces import test_flight_recorder, test_nccl_inspector, test_pytorch_et
+
+_DUMP = test_flight_recorder.dump(
+    test_flight_recorder.entry(),
+    test_flight_recorder.entry("nccl:_all_gather_base", 2, dtype="BFloat16"),
+    test_flight_recorder.entry("nccl:send 0->1", 2, p2p_seq_id=3),
+)
+_LINES = [
+    test_nccl_inspector.line(coll, rank=rank, number=number)
+    for number, coll in enumerate(("AllReduce", "AllGather"))
+    for rank in range(2)
+]
+_NODES = [test_pytorch_et.record(name, number=number) for number, name in enumerate(("allreduce", "all_gather"), 7)]
+
+FLIGHT_RECORDER = (pickle.dumps(_DUMP), json.dumps(_DUMP).encode())
+INSPECTOR = ("\n".join(_LINES).encode(),)
+PYTORCH_ET = (json.dumps(test_pytorch_et.trace(*_NODES)).encode(),)
