@@ -144,6 +144,13 @@ def test_links_that_lead_nowhere_are_found(tmp_path, link, problem):
     assert list(bad_links(tmp_path)) == ([f"page.html: {link}: {problem}"] if problem else [])
 
 
+@pytest.mark.parametrize("page", ["README.md", *sorted(str(p.relative_to(ROOT)) for p in ROOT.glob("docs/*.md"))])
+def test_no_page_has_what_only_a_terminal_understands(page):
+    text = (ROOT / page).read_text()
+    odd = [line for line in text.splitlines() if re.search("[\x1b\u2800-\u28ff]", line)]
+    assert not odd
+
+
 def test_the_readme_quotes_the_whole_validation():
     """The table of predictions beside measurements is the same where it is quoted."""
     command = "    $ python -m benchmarks.validation\n"
