@@ -35,7 +35,7 @@ def varint(data: bytes, at: int, what: str) -> tuple[int, int]:
     Raises
     ------
     InputError
-        If the data ends within it, or it has more than ten bytes.
+        If the data ends within it, or it has more than ten bytes or 64 bits.
     """
     value = 0
     for place in range(_MAX_VARINT):
@@ -43,8 +43,10 @@ def varint(data: bytes, at: int, what: str) -> tuple[int, int]:
             raise InputError(f"{what}: cut off in a number at byte {at}")
         byte = data[at + place]
         value |= (byte & 0x7F) << (7 * place)
+        if value >= 1 << 64:
+            break
         if byte < 0x80:
-            return value & (2**64 - 1), at + place + 1
+            return value, at + place + 1
     raise InputError(f"{what}: no number of protocol buffers at byte {at}")
 
 
