@@ -4,9 +4,10 @@ import gzip
 import io
 import lzma
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 # A dictionary of xz may ask for 4 GiB; `xz -9` asks for 64 MiB (xz(1), "Preset levels").
 _XZ_MEMORY = 2**28
@@ -33,6 +34,8 @@ class Compression:
         (file, limit) to how many bytes it holds, at least `limit` where there are more; as `unpack`, keeping none.
     begin : callable
         (beginning of a file, limit) to at most `limit` bytes of what it holds.
+    parts : callable
+        Open file to what it holds, a part after the other; raises as `unpack`.
     """
 
     name: str
@@ -42,6 +45,7 @@ class Compression:
     unpack: Callable[[bytes, int], bytes]
     size: Callable[[bytes, int], int]
     begin: Callable[[bytes, int], bytes]
+    parts: Callable[[IO[bytes]], Iterator[bytes]]
 
 
 BROKEN = (EOFError, zlib.error, gzip.BadGzipFile, lzma.LZMAError)
@@ -88,6 +92,28 @@ def _unxz(data: bytes, limit: int) -> bytes:
     return b"".join(parts)
 
 
+def _gzip_parts(file: IO[bytes]) -> Iterator[bytes]:
+    with gzip.GzipFile(fileobj=file) as unpacked:
+        while part := unpacked.read(_CHUNK):
+            yield part
+
+
+def _xz_parts(file: IO[bytes]) -> Iterator[bytes]:
+    data = file.read(_CHUNK)
+    while data:
+        stream = lzma.LZMADecompressor(lzma.FORMAT_XZ, _XZ_MEMORY)
+        while not stream.eof:
+            if stream.needs_input and not data and not (data := file.read(_CHUNK)):
+                raise EOFError("Compressed file ended before the end-of-stream marker was reached")
+            part = stream.decompress(data, _CHUNK)
+            data = b""
+            if part:
+                yield part
+        data = stream.unused_data.lstrip(b"\0")
+        while not data and (more := file.read(_CHUNK)):
+            data = more.lstrip(b"\0")
+
+
 COMPRESSIONS = (
     Compression(
         name="gzip",
@@ -97,6 +123,7 @@ COMPRESSIONS = (
         unpack=_ungzip,
         size=_gzip_size,
         begin=lambda data, limit: zlib.decompressobj(wbits=31).decompress(data, limit),
+        parts=_gzip_parts,
     ),
     Compression(
         name="xz",
@@ -106,6 +133,7 @@ COMPRESSIONS = (
         unpack=_unxz,
         size=_xz_size,
         begin=lambda data, limit: lzma.LZMADecompressor(lzma.FORMAT_XZ, _XZ_MEMORY).decompress(data, limit),
+        parts=_xz_parts,
     ),
 )
 """Every compression that is read and written."""

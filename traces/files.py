@@ -4,11 +4,16 @@ A few kilobytes of gzip or xz can hold any amount of zeros, and a pipe need not 
 and to what is made of it.
 """
 
+import codecs
 import contextlib
+import io
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
+from functools import partial
 from pathlib import Path
+from typing import IO
 
 from collectives.errors import InputError
 from collectives.gate import quoted
@@ -24,8 +29,28 @@ LIMIT_VARIABLE = "RAILSCOPE_MAX_INPUT"
 # Assumed to be enough to tell a format by, whatever comments come first.
 HEAD_BYTES = 65536
 _CHUNK = 1 << 20
+# As long as the longest of `traces.compression`.
+_MAGIC_BYTES = 6
 # What came out of a pipe, which gives it once, and the pipe's state afterwards: while that stays, nobody wrote again.
 _streams: dict[str, tuple[tuple[int, int, int], bytes]] = {}
+
+_watcher: ContextVar[Callable[[str, int, int], None] | None] = ContextVar("watcher", default=None)
+
+
+@contextlib.contextmanager
+def watched(watcher: Callable[[str, int, int], None]) -> Iterator[None]:
+    """Tell how far files are read that are read in parts.
+
+    Parameters
+    ----------
+    watcher : callable
+        Called with the file's name, the bytes that are passed and the bytes that it has, as they lie on disk.
+    """
+    token = _watcher.set(watcher)
+    try:
+        yield
+    finally:
+        _watcher.reset(token)
 
 
 def max_bytes() -> int:
@@ -83,6 +108,53 @@ def read_bytes(path: str | Path) -> bytes:
     """What a file holds, plain, gzip or xz; errors as of `read_text`, but for those of the encoding."""
     with _refusing(path):
         return _whole(path)
+
+
+def text_parts(path: str | Path) -> Iterator[str]:
+    """Text of a file, plain, gzip or xz, a part of about a megabyte after the other; errors as of `read_text`."""
+    limit = max_bytes()
+    decoder = codecs.getincrementaldecoder("utf-8-sig")()
+    read = 0
+    with _refusing(path), _opened(path, limit) as file:
+        compression = compression_of(file.read(_MAGIC_BYTES))
+        size, watcher = file.seek(0, io.SEEK_END), _watcher.get()
+        file.seek(0)
+        try:
+            for part in compression.parts(file) if compression is not None else iter(partial(file.read, _CHUNK), b""):
+                text = _decoded(decoder, part, read)
+                read += len(part)
+                if read > limit:
+                    raise _too_large(path, limit)
+                if watcher is not None:
+                    watcher(os.fspath(path), file.tell(), size)
+                yield text
+        except BROKEN as error:
+            name = compression.name if compression is not None else "plain"
+            raise InputError(f"{path}: not a whole {name} file ({error})") from None
+        yield _decoded(decoder, b"", read)
+
+
+def _decoded(decoder: codecs.IncrementalDecoder, part: bytes, before: int) -> str:
+    """The next part of a text; the last one is empty.  An error counts bytes from the beginning of the file."""
+    kept = len(decoder.getstate()[0])
+    try:
+        return decoder.decode(part, final=not part)
+    except UnicodeDecodeError as error:
+        start = before - kept + error.start
+        raise UnicodeDecodeError(error.encoding, b"", start, start, error.reason) from None
+
+
+def _opened(path: str | Path, limit: int) -> IO[bytes]:
+    """An open file of at most so many bytes; what a pipe gave, from the beginning."""
+    status = os.stat(path)
+    if not stat.S_ISREG(status.st_mode):
+        data = _read(path, limit + 1)
+        if len(data) > limit:
+            raise _too_large(path, limit)
+        return io.BytesIO(data)
+    if status.st_size > limit:
+        raise _too_large(path, limit)
+    return open(path, "rb")
 
 
 def _whole(path: str | Path) -> bytes:

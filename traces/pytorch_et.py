@@ -19,8 +19,8 @@ from collectives.errors import InputError
 from collectives.gate import quoted, shown
 from traces.files import read_text
 from traces.json_text import parse_json
-from traces.kineto import COLLECTIVE_KINDS, NO_TRAFFIC
 from traces.operation import Operation, Trace
+from traces.torch_names import COLLECTIVE_KINDS, NO_TRAFFIC
 
 _RECORD, _GROUPS = "record_param_comms", "process_group:init"
 _SCHEMAS = ("1.0.1", "1.0.2", "1.0.3", "1.1.0", "1.1.1")

@@ -26,7 +26,7 @@ from fabric.commands.rates import rates
 from fabric.commands.replay import replay
 from fabric.commands.schema import schema
 from fabric.commands.step import scale, step
-from fabric.commands.terminal import fail
+from fabric.commands.terminal import fail, showing_reads
 from fabric.commands.trace import trace
 from traces.files import LIMIT_VARIABLE
 
@@ -185,7 +185,8 @@ def run() -> None:
     os.environ["MPLBACKEND"] = "agg"
     try:
         _check_environment()
-        status = app(standalone_mode=False)
+        with showing_reads():
+            status = app(standalone_mode=False)
         _flush()
         raise SystemExit(status)
     except InputError as error:

@@ -4,6 +4,7 @@ Data goes to standard output, messages and progress to standard error.
 """
 
 import contextlib
+import os
 import sys
 import threading
 from collections.abc import Iterator
@@ -11,11 +12,21 @@ from typing import TYPE_CHECKING, NoReturn, Protocol
 
 import typer
 
-from collectives.saying import one_line
+from collectives.saying import one_line, printable
+from collectives.sizes import format_bytes
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from rich.status import Status
+    from rich.table import Table
+    from rich.text import Text
+
     from fabric.reports.emit import Report
     from fabric.reports.gates import Gates
+
+
+# What takes longer is shown.
+PATIENCE_S = 1.0
 
 
 class Output(Protocol):
@@ -46,19 +57,70 @@ def working(what: str) -> Iterator[None]:
     if not sys.stderr.isatty():
         yield
         return
-    from rich.console import Console
     from rich.text import Text
 
-    status = Console(stderr=True).status(Text(what))
-    late = threading.Timer(1.0, status.start)
+    with _late_status(Text(what)) as status:
+        _shown.append((status, Text(what)))
+        try:
+            yield
+        finally:
+            _shown.pop()
+
+
+# What `working` shows, and what it says.
+_shown: "list[tuple[Status, Text]]" = []
+
+
+@contextlib.contextmanager
+def _late_status(said: "RenderableType") -> Iterator["Status"]:
+    from rich.console import Console
+
+    status = Console(stderr=True).status(said)
+    late = threading.Timer(PATIENCE_S, status.start)
     late.daemon = True
     late.start()
     try:
-        yield
+        yield status
     finally:
         late.cancel()
         late.join()
         status.stop()
+
+
+@contextlib.contextmanager
+def showing_reads() -> Iterator[None]:
+    """A bar on standard error, on a terminal only, while a large file is read that takes over a second."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    from traces.files import watched
+
+    with contextlib.ExitStack() as own:
+
+        def show(path: str, passed: int, size: int) -> None:
+            if not _shown:
+                own.enter_context(working("reading"))
+            status, said = _shown[-1]
+            status.update(said if passed >= size else _bar(path, passed, size))
+            if passed >= size:
+                own.close()
+
+        with watched(show):
+            yield
+
+
+def _bar(path: str, passed: int, size: int) -> "Table":
+    from rich.progress_bar import ProgressBar
+    from rich.table import Table
+    from rich.text import Text
+
+    line = Table.grid(padding=(0, 1))
+    line.add_row(
+        Text(f"reading {printable(os.path.basename(path))[:30]}"),
+        ProgressBar(size, passed, width=24),
+        Text(f"{passed / size:.0%} of {format_bytes(size)}"),
+    )
+    return line
 
 
 def print_report(report: "Report", json: bool, verbose: bool = False) -> None:

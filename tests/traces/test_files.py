@@ -13,7 +13,12 @@ from hypothesis import given, settings, strategies as st
 
 from collectives import InputError
 from traces.compression import COMPRESSIONS, compressed, plain_name
-from traces.files import HEAD_BYTES, read_head, read_text
+from traces.files import HEAD_BYTES, read_head, read_text, text_parts, watched
+
+
+def in_parts(path):
+    return "".join(text_parts(path))
+
 
 PACK = {"gzip": lambda data: gzip.compress(data, mtime=0), "xz": lzma.compress}
 
@@ -26,6 +31,7 @@ def test_text_comes_back(tmp_path_factory, text, form):
     data = text.encode("utf-8-sig")
     path.write_bytes(data if form is None else PACK[form](data))
     assert read_text(path) == text
+    assert in_parts(path) == text
     assert read_head(path) == text
 
 
@@ -35,9 +41,10 @@ def test_a_file_cut_anywhere_is_refused(tmp_path, form):
     path = tmp_path / "cut"
     for length in range(len(COMPRESSIONS[form == "xz"].magic), len(whole)):
         path.write_bytes(whole[:length])
-        with pytest.raises(InputError, match=f"not a whole {form} file") as refused:
-            read_text(path)
-        assert "\n" not in str(refused.value)
+        for read in (read_text, in_parts):
+            with pytest.raises(InputError, match=f"not a whole {form} file") as refused:
+                read(path)
+            assert "\n" not in str(refused.value)
 
 
 @settings(deadline=None, max_examples=200)
@@ -49,7 +56,7 @@ def test_a_damaged_file_is_read_or_refused(tmp_path_factory, data):
         whole[data.draw(st.integers(0, len(whole) - 1))] = data.draw(st.integers(0, 255))
     path = tmp_path_factory.getbasetemp() / "damaged"
     path.write_bytes(bytes(whole))
-    for read in (read_text, read_head):
+    for read in (read_text, in_parts, read_head):
         refusal = None
         try:
             read(path)
@@ -64,8 +71,9 @@ def test_a_bomb_is_refused_without_being_unpacked(tmp_path, monkeypatch, form):
     path = tmp_path / "bomb"
     path.write_bytes(PACK[form](bytes(1 << 26)))
     tracemalloc.start()
-    with pytest.raises(InputError, match=r"more than 1 MiB; expected a smaller file"):
-        read_text(path)
+    for read in (read_text, in_parts):
+        with pytest.raises(InputError, match=r"more than 1 MiB; expected a smaller file"):
+            read(path)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 1 << 24
@@ -81,17 +89,19 @@ def test_an_xz_that_asks_for_a_huge_dictionary_is_refused(tmp_path):
     size = (data[12] + 1) * 4
     data[12 + size - 4 : 12 + size] = zlib.crc32(bytes(data[12 : 12 + size - 4])).to_bytes(4, "little")
     path.write_bytes(bytes(data))
-    with pytest.raises(InputError, match=r"not a whole xz file .*[Mm]emory"):
-        read_text(path)
+    for read in (read_text, in_parts):
+        with pytest.raises(InputError, match=r"not a whole xz file .*[Mm]emory"):
+            read(path)
 
 
 def test_streams_and_padding_behind_one_another(tmp_path):
     path = tmp_path / "two"
     path.write_bytes(lzma.compress(b"one ") + bytes(8) + lzma.compress(b"two") + bytes(4))
-    assert read_text(path) == "one two"
+    assert read_text(path) == in_parts(path) == "one two"
     path.write_bytes(lzma.compress(b"one") + b"rubbish")
-    with pytest.raises(InputError, match=r"not a whole xz file"):
-        read_text(path)
+    for read in (read_text, in_parts):
+        with pytest.raises(InputError, match=r"not a whole xz file"):
+            read(path)
 
 
 def test_names():
@@ -115,7 +125,7 @@ def test_a_pipe_is_read_once_and_told_by_its_beginning(tmp_path):
         writer = threading.Thread(target=path.write_text, args=(text,))
         writer.start()
         assert read_head(path) == text[:HEAD_BYTES]
-        assert read_text(path) == text
+        assert read_text(path) == in_parts(path) == text
         writer.join()
         path.unlink()
         os.mkfifo(path)
@@ -133,7 +143,7 @@ def test_a_pipe_that_does_not_end_is_refused(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("device", ["/dev/zero", "/dev/null", "/dev/urandom"])
 def test_devices_are_no_files(device):
-    for read in (read_text, read_head):
+    for read in (read_text, in_parts, read_head):
         with pytest.raises(InputError, match=f"^{device}: is a device; expected a file or a pipe$"):
             read(device)
 
@@ -142,7 +152,7 @@ def test_devices_are_no_files(device):
     ("name", "reason"), [("x" * 300, "File name too long"), ("a\0b", "null"), ("", "No such file")]
 )
 def test_names_that_are_none(name, reason):
-    for read in (read_text, read_head):
+    for read in (read_text, in_parts, read_head):
         with pytest.raises(InputError, match=reason) as refused:
             read(name)
         assert len(str(refused.value)) < 200
@@ -156,3 +166,35 @@ def test_the_limit_can_be_raised(tmp_path, monkeypatch, limit):
     monkeypatch.setenv("RAILSCOPE_MAX_INPUT", "many")
     with pytest.raises(InputError, match=r"^RAILSCOPE_MAX_INPUT: size 'many': expected a number"):
         read_text(tmp_path / "x")
+
+
+def test_letters_that_are_none_are_told_where_they_are(tmp_path):
+    """Also where a part ends in the middle of a letter; gzip too."""
+    path = tmp_path / "text"
+    data = "ä".encode() * ((1 << 19) + 3)
+    for pack in (bytes, gzip.compress):
+        path.write_bytes(pack(b"x" + data))
+        assert in_parts(path) == read_text(path)
+        path.write_bytes(pack(b"x" + data + b"\xc3"))
+        for read in (read_text, in_parts):
+            with pytest.raises(InputError, match=rf"not UTF-8 text \(byte {len(data) + 1}\)"):
+                read(path)
+
+
+@pytest.mark.parametrize("form", [None, *PACK])
+def test_who_watches_is_told_how_far_it_is(tmp_path, form):
+    path = tmp_path / "text"
+    data = os.urandom(3 << 20).hex().encode()
+    pack = {None: bytes, "gzip": gzip.compress, "xz": lambda data: lzma.compress(data, preset=0)}[form]
+    path.write_bytes(pack(data))
+    seen = []
+    with watched(lambda *told: seen.append(told)):
+        assert in_parts(path) == data.decode()
+    in_parts(path)
+    size = path.stat().st_size
+    assert len(seen) >= 6
+    assert {(told[0], told[2]) for told in seen} == {(str(path), size)}
+    passed = [told[1] for told in seen]
+    assert passed == sorted(passed)
+    assert passed[0] < size / 2
+    assert passed[-1] == size

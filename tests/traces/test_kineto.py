@@ -4,6 +4,7 @@ import contextlib
 import gzip
 import json
 import tempfile
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -196,14 +197,55 @@ def test_refuses_files_that_are_not_of_one_job(tmp_path):
     twin.write_bytes(one.read_bytes())
     with pytest.raises(InputError, match=r"twin.json: rank 0 was read from .*rank0.json already"):
         read_kineto([one, twin])
-    with pytest.raises(InputError, match=r"an? all-gather; expected the members of group '0' to agree"):
-        read_kineto([one, write(tmp_path, 1, [comms("_allgather_base")])])
+    for other, said in ((comms("_allgather_base"), "all-gather of 4,000"), (comms(n=1001), "all-reduce of 4,004")):
+        places = rf"rank0.json: traceEvents\[0\]: all-reduce of 4,000 bytes, but .*rank1.json: traceEvents\[0\]: {said}"
+        with pytest.raises(InputError, match=places + " bytes; expected the members of group '0' to agree"):
+            read_kineto([one, write(tmp_path, 1, [other])])
     with pytest.raises(InputError, match="world sizes"):
         read_kineto([one, write(tmp_path, 2, [comms()], 8)])
     with pytest.raises(InputError, match="rank 3; the job has ranks 0 to 1"):
         trace_schedule(read_kineto(one), 2)
     with pytest.raises(InputError, match="cannot be read"):
         read_kineto(tmp_path / "none.json")
+
+
+def test_windows_that_do_not_begin_together_are_joined_by_sequence(tmp_path):
+    """One rank was recorded from its second operation on; without sequences that is a contradiction."""
+    sizes = (1000, 2000, 3000)
+    events = [comms(n=n, Seq=7 + i) for i, n in enumerate(sizes)]
+    paths = [write(tmp_path, 0, events), write(tmp_path, 1, [*events[1:], comms(n=4000, Seq=10)])]
+    trace = read_kineto(paths)
+    assert sorted((one.sequence, one.bytes) for one in trace.operations) == [
+        (7 + i, 4.0 * n) for i, n in enumerate((*sizes, 4000))
+    ]
+    with pytest.raises(InputError, match="expected the members of group '0' to agree"):
+        read_kineto([write(tmp_path, 0, [comms(n=n) for n in sizes]), write(tmp_path, 1, [comms(n=2000)])])
+
+
+def test_whose_trace_it_is_may_stand_behind_the_events(tmp_path):
+    ahead = json.loads(write(tmp_path, 3, [comms("send", **{"Dst Rank": 1})]).read_text())
+    behind = tmp_path / "behind.json"
+    behind.write_text(json.dumps(dict(reversed(ahead.items())), indent=1))
+    assert next(iter(json.loads(behind.read_text()))) == "traceEvents"
+    trace = read_kineto(behind)
+    assert trace.traced == (3,)
+    assert [one.ranks for one in trace.operations] == [(3, 1)]
+
+
+def test_a_large_file_is_not_held(tmp_path):
+    """20 MB of events, most of which say nothing of communication; gzip too."""
+    python = {"ph": "X", "cat": "python_function", "name": "x" * 400, "ts": 1.0, "args": {"Python id": 1}}
+    events = [comms(Seq=n) if n % 2500 == 0 else python for n in range(40_000)]
+    path = write(tmp_path, 0, events)
+    packed = tmp_path / "packed.json.gz"
+    packed.write_bytes(gzip.compress(path.read_bytes(), 1))
+    assert path.stat().st_size > 19e6
+    for one in (path, packed):
+        tracemalloc.start()
+        assert len(read_kineto(one).operations) == 16
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert peak < 9e6
 
 
 JSON = st.recursive(
