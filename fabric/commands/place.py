@@ -7,8 +7,18 @@ from typing import Annotated
 import typer
 
 from fabric.commands.grouping import OptionGroup
-from fabric.commands.options import FabricOptions, Force, GateOptions, Json, PlacementOptions, Threads, Verbose
-from fabric.commands.resolve import gates_of, opened, rule_of, usage
+from fabric.commands.options import (
+    FabricOptions,
+    Force,
+    GateOptions,
+    HashOptions,
+    Json,
+    PlacementOptions,
+    RoutingOptions,
+    Threads,
+    Verbose,
+)
+from fabric.commands.resolve import gates_of, lfts_of, opened, policy_name, routing_of, rule_of, usage
 from fabric.commands.step import WorkloadArgument, WorkloadOptions, workload_of
 from fabric.commands.terminal import finish, working
 
@@ -37,9 +47,10 @@ def place(
     fabric: FabricOptions,
     options: WorkloadOptions,
     job: PlacementOptions,
+    routed: RoutingOptions,
+    hashing: HashOptions,
     output: PlaceOutput,
     gates: GateOptions,
-    seed: Annotated[int | None, typer.Option(min=0, metavar="N", help="Of placements that are drawn.")] = None,
     seeds: Annotated[
         int, typer.Option(min=1, max=100, metavar="N", help="Placements of each drawn kind that are compared.")
     ] = 1,
@@ -54,7 +65,8 @@ def place(
     """
     if options.run is not None:
         usage("--run: expected --layout and --sequences with place")
-    rule, limits = rule_of(job, seed), gates_of(gates)
+    policy = policy_name(routed, hashing, seed_used=True)
+    rule, limits = rule_of(job, hashing.seed), gates_of(gates)
     described = workload_of(workload, options)
 
     from collectives.suggestion import hint
@@ -71,6 +83,9 @@ def place(
         write[form] = Path(path)
     check_outputs(None, tuple(write.values()), output.force)
     given = opened(fabric)
+    matched = lfts_of(given, [routed.lfts] if routed.lfts else [], skip_unrouted=False)
     with working("placements"):
-        report = place_report(study_placing(given, described, rule, n_seeds=seeds, n_threads=threads), write)
+        routing = routing_of(policy, hashing, matched[0] if matched else None)
+        studied = study_placing(given, described, rule, n_seeds=seeds, routing=routing, n_threads=threads)
+        report = place_report(studied, write)
     finish(report, output, limits)

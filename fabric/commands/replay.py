@@ -6,7 +6,6 @@ from typing import Annotated
 
 import typer
 
-from fabric.commands.choices import DRAWN_PLACEMENTS
 from fabric.commands.options import (
     FabricOptions,
     FillRanks,
@@ -18,7 +17,7 @@ from fabric.commands.options import (
     RoutingOptions,
     Threads,
 )
-from fabric.commands.resolve import gates_of, lfts_of, opened, policy_name, routing_of, rule_of, version_of
+from fabric.commands.resolve import draws, gates_of, lfts_of, opened, policy_name, routing_of, rule_of, version_of
 from fabric.commands.terminal import finish, working
 from fabric.commands.values import expanded
 
@@ -56,7 +55,7 @@ def replay(
       railscope replay hgx-b200-64 --trace 'rank*.json.gz' --figure replay.png
       railscope replay subnet.txt --lfts lfts.dump --trace nccl.log --chrome replay.json
     """
-    policy = policy_name(routed, hashing, seed_used=job.placement in DRAWN_PLACEMENTS)
+    policy = policy_name(routed, hashing, seed_used=draws(job))
     rule, limits = rule_of(job, hashing.seed), gates_of(gates)
     files = expanded(trace)
 

@@ -8,8 +8,18 @@ import typer
 
 from fabric.commands.grouping import OptionGroup
 from fabric.commands.jobs import JobsFile, OtherJobs, job_of, jobs_of_file
-from fabric.commands.options import FabricOptions, Force, GateOptions, Json, PlacementOptions, Threads, Verbose
-from fabric.commands.resolve import gates_of, opened, rule_of, usage
+from fabric.commands.options import (
+    FabricOptions,
+    Force,
+    GateOptions,
+    HashOptions,
+    Json,
+    PlacementOptions,
+    RoutingOptions,
+    Threads,
+    Verbose,
+)
+from fabric.commands.resolve import draws, gates_of, lfts_of, opened, policy_name, routing_of, rule_of, usage
 from fabric.commands.terminal import finish, working
 
 if TYPE_CHECKING:
@@ -105,6 +115,8 @@ def step(
     fabric: FabricOptions,
     options: WorkloadOptions,
     job: PlacementOptions,
+    routed: RoutingOptions,
+    hashing: HashOptions,
     output: StepOutput,
     gates: GateOptions,
     job_too: OtherJobs = None,
@@ -121,9 +133,12 @@ def step(
       railscope step deepseek-v3 gb300-2048
       railscope step llama-3.1-405b gb200-5120 --run v5.1-5120 --gpus 5120
       railscope step deepseek-v3 gb300-2048 --gpus 1024 --job b=llama-3.1-405b:512@scattered
+      railscope step gpt-oss-20b hgx-b200-64 --routing ecmp --queue-pairs 4
       railscope step my-model.toml subnet.txt --nvlink-gbps 7200 --layout tp=8,pp=4
     """
-    rule, limits = rule_of(job, None), gates_of(gates)
+    asked = routed.routing is not None or routed.lfts is not None
+    policy = policy_name(routed, hashing, seed_used=not asked or draws(job))
+    rule, limits = rule_of(job, hashing.seed), gates_of(gates)
     described = workload_of(workload, options)
 
     from fabric.reports.files import check_outputs
@@ -136,13 +151,15 @@ def step(
     others = [*map(job_of, job_too or ()), *(jobs_of_file(jobs) if jobs is not None else ())]
     check_outputs(None, (output.csv,), output.force)
     given = opened(fabric)
+    matched = lfts_of(given, [routed.lfts] if routed.lfts else [], skip_unrouted=False)
+    routing = routing_of(policy, hashing, matched[0] if matched else None) if asked else None
     if others:
         from fabric.reports.sharing import sharing_report
         from fabric.studies.sharing import JobRequest, study_sharing
 
         with working("jobs"):
             first = JobRequest(described.model.name, described, rule.n_ranks(given), rule)
-            report = sharing_report(study_sharing(given, [first, *others], n_threads=threads))
+            report = sharing_report(study_sharing(given, [first, *others], routing=routing, n_threads=threads))
         finish(report, output, limits)
         return
     with working("step"):
@@ -154,7 +171,15 @@ def step(
             if measured_step_s(described, run) is not None:
                 compute = calibrated(given, described, run, rule, threads)
         result = study_step(
-            given, described, gpus, rule, run=run, compute=compute, levers=not no_levers, n_threads=threads
+            given,
+            described,
+            gpus,
+            rule,
+            run=run,
+            compute=compute,
+            routing=routing,
+            levers=not no_levers,
+            n_threads=threads,
         )
         report = step_report(result, output.csv)
     finish(report, output, limits)

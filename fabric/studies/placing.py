@@ -6,11 +6,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from collectives.domains import lone_apart
+from collectives.errors import InputError
 from fabric.formats.opening import OpenedFabric
 from fabric.jobs.assignment import Assignment, best_order
 from fabric.jobs.placement import Placement, domain_of_rank
 from fabric.jobs.rule import FRAGMENTED, PACKED, SCATTERED, SEGMENTED, UNALIGNED, PlacementRule
 from fabric.jobs.step_traffic import operation_traffic
+from fabric.routing.policies import Adaptive, Routing
 from fabric.scenario import DIRECT, PXN, Scenario
 from fabric.studies.step import ComputeSource, compute_source
 from fabric.studies.step_costs import OperationCost, chosen_algorithms, operation_costs
@@ -120,6 +122,7 @@ def study_placing(
     *,
     n_seeds: int = 1,
     compute: ComputeSource | None = None,
+    routing: Routing | None = None,
     n_threads: int | None = None,
 ) -> Placing:
     """A job's placement, a better order of its hosts, and what schedulers would do, each with its step.
@@ -134,6 +137,8 @@ def study_placing(
         Of the placements that are drawn.
     compute : ComputeSource, optional
         Default what the description says.
+    routing : Routing, optional
+        Default adaptive.
 
     Raises
     ------
@@ -147,11 +152,11 @@ def study_placing(
     own = rule.place(fabric, gpus)
     widest = unit_of(operations, gpus)
     replica = workload.layout.tp * workload.layout.cp * workload.layout.pp
-    algorithms = chosen_algorithms(_scenario(fabric, operations, own, n_threads), operations)
+    algorithms = chosen_algorithms(_scenario(fabric, operations, own, routing, n_threads), operations)
 
     def placed(name: str, placement: Placement) -> PlacedStep:
-        scenario = _scenario(fabric, operations, placement, n_threads)
-        costs = operation_costs(scenario, operations, algorithms, bounds=False)
+        scenario = _scenario(fabric, operations, placement, routing, n_threads)
+        costs = operation_costs(scenario, operations, algorithms, bounds=False, routing=routing)
         tokens = workload.micro * description.batch.sequence
         seconds = [cost.seconds for cost in costs]
         compute_s = source.gpu_seconds_per_token * tokens / replica
@@ -162,27 +167,38 @@ def study_placing(
     orders = {unit: best_order(fabric.topology, own, unit) for unit in dict.fromkeys((widest, min(replica, gpus)))}
     tried = {unit: placed(PROPOSED, order.placement) for unit, order in orders.items()}
     unit = min(tried, key=lambda one: (tried[one].time.step_s, sum(tried[one].tier_bytes[1:]), one != widest))
-    others = [
-        placed(name, each.place(fabric, gpus)) for name, each in usual_rules(replace(rule, gpus=gpus), fabric, widest,
-                                                                            n_seeds).items()
-    ]  # fmt: skip
+    others, impossible = [], []
+    for name, each in usual_rules(replace(rule, gpus=gpus), fabric, widest, n_seeds).items():
+        try:
+            other = each.place(fabric, gpus)
+        except InputError as error:
+            impossible.append(f"{name}: left out, as it cannot be here ({error})")
+        else:
+            others.append(placed(name, other))
     said = (
         source.text,
         *description.model.assumptions,
         *rule.assumptions(fabric),
+        *impossible,
         *fabric.assumptions,
-        "routing: adaptive; transport: over NVLink to the rail (PXN) where there is any",
+        f"routing: {(routing or Adaptive()).name}; transport: over NVLink to the rail (PXN) where there is any",
         f"heuristic: {orders[unit].heuristic}",
     )
     return Placing(fabric, workload, (given, tried[unit], *others), orders[unit], unit, said)
 
 
 def _scenario(
-    fabric: OpenedFabric, operations: Sequence[StepOperation], placement: Placement, n_threads: int | None
+    fabric: OpenedFabric,
+    operations: Sequence[StepOperation],
+    placement: Placement,
+    routing: Routing | None,
+    n_threads: int | None,
 ) -> Scenario:
     transport = PXN if fabric.topology.nvlink_gbps is not None else DIRECT
     traffic = operation_traffic(operations[0], placement.n_ranks)
-    return Scenario.of(fabric, traffic, placement=placement, transport=transport, n_threads=n_threads)
+    return Scenario.of(
+        fabric, traffic, placement=placement, transport=transport, routing=routing or Adaptive(), n_threads=n_threads
+    )
 
 
 def _bytes(

@@ -133,7 +133,7 @@ class Shared:
 
 @dataclass(frozen=True, eq=False)
 class Sharing:
-    """Jobs on a fabric, under each routing; adaptive first."""
+    """Jobs on a fabric, under each routing: adaptive and static hashing, or the one that was asked for."""
 
     fabric: OpenedFabric
     placements: tuple[Placement, ...]
@@ -203,9 +203,10 @@ def study_sharing(
     *,
     top: int = 10,
     computes: Sequence[ComputeSource] | None = None,
+    routing: Routing | None = None,
     n_threads: int | None = None,
 ) -> Sharing:
-    """Several jobs at once, under adaptive routing and static hashing.
+    """Several jobs at once, under adaptive routing and static hashing, or under one that is given.
 
     Parameters
     ----------
@@ -215,6 +216,8 @@ def study_sharing(
         Links that are named.
     computes : sequence of ComputeSource, optional
         Of each job; default what its workload says.
+    routing : Routing, optional
+        The only one that is studied.
 
     Raises
     ------
@@ -231,17 +234,17 @@ def study_sharing(
     transport = PXN if fabric.topology.nvlink_gbps is not None else DIRECT
     made = []
     algorithms: list[tuple[str, ...]] = []
-    for routing in ROUTINGS:
+    for one in ROUTINGS if routing is None else (routing,):
         scenarios = [
             Scenario.of(
                 fabric, operation_traffic(own[0], job.gpus), rule=PlacementRule(gpus=job.gpus), placement=placement,
-                transport=transport, routing=routing, n_threads=n_threads,
+                transport=transport, routing=one, n_threads=n_threads,
             )
             for job, own, placement in zip(jobs, operations, placements, strict=True)
         ]  # fmt: skip
         if not algorithms:
             algorithms = [chosen_algorithms(*each) for each in zip(scenarios, operations, strict=True)]
-        made.append(_shared(routing, jobs, workloads, operations, scenarios, algorithms, sources, top))
+        made.append(_shared(one, jobs, workloads, operations, scenarios, algorithms, sources, top))
     said = (
         *(f"{job.name}: {source.text}" for job, source in zip(jobs, sources, strict=True)),
         *fabric.assumptions,
@@ -263,8 +266,9 @@ def _shared(
     top: int,
 ) -> Shared:
     topology = scenarios[0].topology
-    costs = [operation_costs(*each, bounds=False) for each in zip(scenarios, operations, algorithms, strict=True)]
-    busy = [_busy(*each) for each in zip(scenarios, operations, algorithms, strict=True)]
+    given = list(zip(scenarios, operations, algorithms, strict=True))
+    costs = [operation_costs(*one, bounds=False, routing=routing) for one in given]
+    busy = [_busy(*one, routing) for one in given]
     alone = [
         _step(workload, own, cost, source, 1.0)
         for workload, own, cost, source in zip(workloads, operations, costs, sources, strict=True)
@@ -312,13 +316,12 @@ def _tier(topology: Topology, link: int) -> str:
     return tier_name(int(topology.link_kind[link]), int(topology.link_tier[link]), int(topology.link_direction[link]))
 
 
-def _busy(scenario: Scenario, operations: Sequence[StepOperation], algorithms: Sequence[str]) -> list[FloatVector]:
+def _busy(
+    scenario: Scenario, operations: Sequence[StepOperation], algorithms: Sequence[str], routing: Routing
+) -> list[FloatVector]:
     """Seconds that one run of each operation keeps each link busy."""
     found = []
     for one, name in zip(operations, algorithms, strict=True):
-        routing = (
-            replace(scenario.routing, queue_pairs=None) if isinstance(scenario.routing, Ecmp) else scenario.routing
-        )
         traffic = operation_traffic(one, scenario.placement.n_ranks, name)
         own = replace(scenario, jobs=(replace(scenario.job, traffic=traffic),)).routed(routing)
         loads = schedule_loads(own.topology, own.schedule, own.placement, own.routing, own.n_threads)

@@ -311,6 +311,7 @@ def study_step(
     *,
     run: Measured | None = None,
     compute: ComputeSource | None = None,
+    routing: Routing | None = None,
     levers: bool = True,
     n_seeds: int = USUAL_SEEDS,
     n_threads: int | None = None,
@@ -329,10 +330,12 @@ def study_step(
         Layout and batch of a measured run instead of the description's.
     compute : ComputeSource, optional
         Default what the description says.
+    routing : Routing, optional
+        The only one that is studied, on the fabric as it is wired.
     levers : bool
         Whether naive and each lever are studied too, where the fabric can be wired both ways.
     n_seeds : int
-        Seeds of hashes of the naive design; each lever is run with the first.
+        Seeds of hashes of the naive design and of a routing that is given; each lever is run with the first.
 
     Raises
     ------
@@ -348,17 +351,20 @@ def study_step(
     tokens = workload.micro * description.batch.sequence
     compute_s = source.gpu_seconds_per_token * tokens / replica
     fixed_s = description.compute.fixed_s
-    both = fabric.description is not None and levers and not rule.names_hosts
-    best = scenario_for(fabric, operations, gpus, rule, n_threads, AWARE if both else None)
+    both = fabric.description is not None and levers and not rule.names_hosts and routing is None
+    transport = PXN if fabric.topology.nvlink_gbps is not None else DIRECT
+    as_is = StepDesign("as it is", None, transport, rule.kind, routing or AWARE.routing)
+    best = scenario_for(fabric, operations, gpus, rule, n_threads, AWARE if both else as_is)
     algorithms = chosen_algorithms(best, operations)
 
     def under(design: StepDesign, bounds: bool = False) -> DesignStep:
         runs: list[tuple[StepTime, tuple[OperationCost, ...]]] = []
-        for seed in range(n_seeds if design is NAIVE else 1):
-            routing = replace(design.routing, seed=rule.seed + seed) if isinstance(design.routing, Ecmp) else None
-            one = design if routing is None else replace(design, routing=routing)
+        hashed = design.routing if isinstance(design.routing, Ecmp) else None
+        first = rule.seed if hashed is None or routing is None else hashed.seed
+        for seed in range(n_seeds if hashed is not None and design in (NAIVE, as_is) else 1):
+            one = design if hashed is None else replace(design, routing=replace(hashed, seed=first + seed))
             scenario = scenario_for(fabric, operations, gpus, rule, n_threads, one)
-            costs = operation_costs(scenario, operations, algorithms, bounds)
+            costs = operation_costs(scenario, operations, algorithms, bounds, one.routing)
             runs.append((step_time(workload, operations, [c.seconds for c in costs], compute_s, fixed_s), costs))
         order = sorted(range(len(runs)), key=lambda place: runs[place][0].step_s)
         time, costs = runs[order[(len(runs) - 1) // 2]]
@@ -368,13 +374,13 @@ def study_step(
     if both:
         designs = [under(AWARE, bounds=True), *(under(design) for design in (NAIVE, *LEVERS, *UNDONE))]
     else:
-        as_is = StepDesign("as it is", None, best.job.transport, rule.kind, best.routing)
         designs = [under(as_is, bounds=True)]
     bound = step_time(workload, operations, [c.bound_s for c in designs[0].costs], compute_s, fixed_s)
     said = (
         source.text,
         *description.model.assumptions,
         *fabric.assumptions,
+        *(() if routing is None else (f"routing: {routing.name}, as asked; other designs are not tried",)),
         "overlap: what compute may hide is the workload's [overlap]; compute is the same under every design",
         "step: a mean stage; operations of an axis run one after the other, those of several axes too",
     )

@@ -82,7 +82,11 @@ def chosen_algorithms(scenario: Scenario, operations: Sequence[StepOperation]) -
 
 
 def operation_costs(
-    scenario: Scenario, operations: Sequence[StepOperation], algorithms: Sequence[str], bounds: bool = True
+    scenario: Scenario,
+    operations: Sequence[StepOperation],
+    algorithms: Sequence[str],
+    bounds: bool = True,
+    routing: Routing | None = None,
 ) -> tuple[OperationCost, ...]:
     """Route every operation of a step.
 
@@ -95,11 +99,14 @@ def operation_costs(
         Of each.
     bounds : bool
         Whether bounds are computed; else they are 0.
+    routing : Routing, optional
+        As it was asked for; default the scenario's, with as many hashed flows as the library opens for each operation.
     """
+    asked = routing or unopened(scenario.routing)
     made: list[OperationCost] = []
     for one, name in zip(operations, algorithms, strict=True):
         alike = next((cost for cost in made if cost.algorithm == name and _alike(cost.operation, one)), None)
-        made.append(_cost(scenario, one, name, bounds) if alike is None else _scaled(scenario, alike, one))
+        made.append(_cost(scenario, one, name, bounds, asked) if alike is None else _scaled(scenario, alike, one))
     return tuple(made)
 
 
@@ -125,9 +132,8 @@ def _scaled(scenario: Scenario, cost: OperationCost, operation: StepOperation) -
     )
 
 
-def _cost(given: Scenario, operation: StepOperation, name: str, bounds: bool) -> OperationCost:
+def _cost(given: Scenario, operation: StepOperation, name: str, bounds: bool, routing: Routing) -> OperationCost:
     traffic = operation_traffic(operation, given.placement.n_ranks, name)
-    routing = _unrouted(given.routing)
     scenario = replace(given, jobs=(replace(given.job, traffic=traffic),)).routed(routing)
     schedule = scenario.schedule
     loads = schedule_loads(scenario.topology, schedule, scenario.placement, scenario.routing, scenario.n_threads)
@@ -154,7 +160,7 @@ def _cost(given: Scenario, operation: StepOperation, name: str, bounds: bool) ->
     )  # fmt: skip
 
 
-def _unrouted(routing: Routing) -> Routing:
+def unopened(routing: Routing) -> Routing:
     """Hashing with as many flows as the library opens for the operation at hand, whatever was opened for another."""
     return replace(routing, queue_pairs=None) if isinstance(routing, Ecmp) else routing
 

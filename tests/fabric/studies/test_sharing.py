@@ -1,6 +1,7 @@
 """Several jobs at once: shares, fair parts against slow sums, and published orderings."""
 
 import json
+from dataclasses import asdict
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ import railscope as rs
 from collectives.errors import InputError
 from fabric.commands.jobs import job_of
 from fabric.studies.sharing import JobRequest, fair_speeds, placed_apart, study_sharing
+from fabric.studies.verdicts.sharing import sharing_verdict
 from tests.fabric.commands.test_cli import railscope
 from traces.workload.description import changed_layout, read_workload
 
@@ -80,6 +82,12 @@ def test_adaptive_isolates_and_hashing_does_not(scattered):
     assert adaptive.victim.slowdown < 1.01
     assert hashed.victim.slowdown > 1.05
     assert hashed.victim.alone_s > adaptive.victim.alone_s
+
+
+def test_a_routing_that_is_asked_for_is_the_only_one(scattered):
+    asked = study_sharing(scattered.fabric, requests("scattered"), routing=rs.Ecmp())
+    assert [asdict(one) for one in asked.routings] == [asdict(scattered.routings[1])]
+    assert sharing_verdict(asked).text.startswith("Under static hashing ")
 
 
 def test_a_second_job_that_does_not_fit_says_who_is_there():

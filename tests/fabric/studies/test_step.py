@@ -150,6 +150,40 @@ def test_experts_in_a_rack_stay_in_it_and_naive_ones_do_not():
     assert alone["rail-aware"] == min(alone.values())
 
 
+def test_a_routing_that_is_asked_for_is_the_only_one():
+    """Static hashing on rails is what `without routing` is; more queue pairs spread better, tables are as they stand."""
+    fabric, workload = rs.open_fabric("gb300-2048"), read_workload("deepseek-v3")
+    asked = study_step(fabric, workload, routing=rs.Ecmp(), n_seeds=1)
+    assert [one.design.name for one in asked.designs] == ["as it is"]
+    undone = next(
+        one for one in study_step(fabric, workload, n_seeds=1).designs if one.design.name == "without routing"
+    )
+    assert asked.best.time == undone.time
+    assert any("routing: ecmp, as asked" in line for line in asked.assumptions)
+    spine = [cost for cost in asked.best.costs if cost.tier == "spine"]
+    many = study_step(fabric, workload, routing=rs.Ecmp(queue_pairs=64), n_seeds=3)
+    assert len(many.best.times_s) == 3
+    for one, other in zip(spine, (cost for cost in many.best.costs if cost.tier == "spine"), strict=True):
+        assert other.seconds < one.seconds
+
+
+def test_a_step_on_a_dump_follows_its_tables(tmp_path):
+    (tmp_path / "tiny.toml").write_text(TINY_MODEL)
+    dump = "tests/data/infiniband/hurt512-updn"
+    words = (str(tmp_path / "tiny.toml"), f"{dump}.ibnetdiscover.gz", "--nvlink-gbps", "3600", "--layout", "ep=16")
+    tables = ("--lfts", f"{dump}.lfts.gz")
+    lft, adaptive = (
+        json.loads(railscope("step", *words, "--placement", "scattered", *routing, "--json").stdout)
+        for routing in (tables, ("--routing", "adaptive"))
+    )
+    assert lft["summary"]["communication_s"] > 1.1 * adaptive["summary"]["communication_s"]
+    assert any("routing: lft, as asked" in line for line in lft["assumptions"])
+    placing = json.loads(railscope("place", *words, *tables, "--json").stdout)
+    assert any("routing: lft;" in line for line in placing["assumptions"])
+    # No NVLink domain joins two hosts here.
+    assert any(line.startswith("segmented, --segment=2: left out") for line in placing["assumptions"])
+
+
 def test_families_of_fabrics():
     assert fabric_for("gb300", 2048).name == "gb300-2048"
     assert fabric_for("gb300", 1024).name == "gb300-2048"
