@@ -76,6 +76,7 @@ def read_kineto(paths: Sequence[str | Path] | str | Path) -> Trace:
         tuple(warnings),
         tuple(sorted(by_rank)),
         orders,
+        tuple(file.gpu_time for file in files if file.gpu_time is not None),
     )
 
 
@@ -132,7 +133,9 @@ def _check_alike(records: list[Record], group: str) -> None:
 
 def _one(records: list[Record], sequence: int, warnings: list[str]) -> Operation:
     first = records[0].operation
-    # Who comes early waits in the kernel for the others: the shortest is nearest to what the bytes took.
+    # Who comes early waits in the kernel for the others: the last start and the shortest time are nearest to what the
+    # bytes took.
+    starts = [record.operation.start_s for record in records]
     lasted = [record.operation.measured_s for record in records]
     sizes = [record.operation.bytes for record in records if record.operation.bytes is not None]
     missing = tuple(dict.fromkeys(part for record in records for part in record.operation.missing))
@@ -151,6 +154,7 @@ def _one(records: list[Record], sequence: int, warnings: list[str]) -> Operation
         sequence=first.sequence if first.sequence is not None else sequence,
         missing=missing,
         measured_s=min((one for one in lasted if one is not None), default=None),
+        start_s=max((one for one in starts if one is not None), default=None),
     )
 
 

@@ -49,6 +49,10 @@ TYPE_BYTES: Mapping[str, int] = {
     **dict.fromkeys(("float", "int"), 4),
     **dict.fromkeys(("double", "long", "long int", "long long"), 8),
 }
+# Of NCCL and RCCL, NVSHMEM and DeepEP, and of PyTorch's symmetric memory.
+_COMMUNICATION = re.compile(
+    r"\Anccl|nvshmem|deep_ep::|(?:one_shot|two_shot|multimem)_\w*(?:all_reduce|all_gather|reduce_scatter)"
+)
 _DEEPEP = re.compile(r"deep_ep::\w+::\w*?(dispatch|combine)")
 
 
@@ -122,6 +126,16 @@ def kernel_of(event: Mapping[str, Any]) -> tuple[tuple[str, ...], float, float] 
         return None
     known = math.isfinite(start) and math.isfinite(lasted) and lasted > 0
     return (kernel_key(args), float(start), float(lasted) / 1e6) if known else None
+
+
+def gpu_span(event: Mapping[str, Any]) -> tuple[bool, float, float] | None:
+    """Whether a kernel communicates, its start and its end (seconds); None for what is no kernel or has no times."""
+    start, lasted = event.get("ts"), event.get("dur")
+    if event.get("cat") != "kernel" or not isinstance(start, (int, float)) or not isinstance(lasted, (int, float)):
+        return None
+    if not (math.isfinite(start) and math.isfinite(lasted) and lasted > 0):
+        return None
+    return _COMMUNICATION.search(str(event.get("name"))) is not None, start / 1e6, (start + lasted) / 1e6
 
 
 def input_bytes(args: Mapping[str, Any]) -> float | None:

@@ -1,15 +1,28 @@
 """One rank's PyTorch profiler trace, event by event: a file may be far larger than what it says of communication."""
 
 import math
+from array import array
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
 from collectives.errors import InputError
 from traces.files import text_parts
+from traces.gpu_time import GpuTime, joined
 from traces.json_text import JsonObject
-from traces.kineto_evidence import Seen, annotated_of, kernel_key, kernel_of, named_of, symmetric_of, unnamed_kernels
+from traces.kineto_evidence import (
+    Seen,
+    annotated_of,
+    gpu_span,
+    kernel_key,
+    kernel_of,
+    named_of,
+    symmetric_of,
+    unnamed_kernels,
+)
 from traces.kineto_record import Record, process_groups, record_of, whole_of
 from traces.operation import Operation
 from traces.torch_names import COLLECTIVE_KINDS, NO_TRAFFIC
@@ -35,6 +48,8 @@ class KinetoFile:
     without_parameters : int
         Communication without sizes.
     warnings : tuple of str
+    gpu_time : GpuTime or None
+        None where no kernel was recorded.
     """
 
     path: str
@@ -44,6 +59,7 @@ class KinetoFile:
     ignored: Counter[str]
     without_parameters: int
     warnings: tuple[str, ...]
+    gpu_time: GpuTime | None = None
 
 
 def read_kineto_file(path: str) -> KinetoFile:
@@ -106,6 +122,8 @@ class _Events:
         self.bare = 0
         self.lasted: dict[tuple[str, ...], list[tuple[float, float]]] = {}
         self.known: set[tuple[Any, ...]] = set()
+        # Beginnings and ends one after the other: of kernels that compute, and of those that communicate.
+        self.spans = (array("d"), array("d"))
 
     def add(self, event: Any) -> None:
         """Take the next event in."""
@@ -118,6 +136,9 @@ class _Events:
         for seen, where in ((symmetric_of(event), self.symmetric), (annotated_of(event), self.annotated)):
             if seen is not None:
                 where.append(_evident(seen, source, event, self.rank, self.world, self.groups))
+        span = gpu_span(event)
+        if span is not None:
+            self.spans[span[0]].extend(span[1:])
         kernel = kernel_of(event)
         if kernel is not None:
             self.lasted.setdefault(kernel[0], []).append(kernel[1:])
@@ -180,7 +201,9 @@ class _Events:
             *(f"{self.path}: {n} events of unknown collective {name!r} left out" for name, n in self.unknown.items()),
             *unknown_splits,
         )
-        return KinetoFile(self.path, self.rank, self.world, tuple(records), ignored, bare, warnings)
+        compute, communication = (joined(np.array(one)) for one in self.spans)
+        gpu_time = GpuTime(self.rank, compute, communication) if len(compute) or len(communication) else None
+        return KinetoFile(self.path, self.rank, self.world, tuple(records), ignored, bare, warnings, gpu_time)
 
 
 def _evident(
@@ -212,11 +235,16 @@ def _evident(
 
 
 def _timed(records: list[Record], lasted: dict[tuple[str, ...], list[tuple[float, float]]]) -> list[Record]:
-    """Records with how long their kernels ran: the n-th kernel of a kind is the n-th record's."""
-    left = {
-        key: iter([seconds for _, seconds in sorted(times, key=lambda one: one[0])]) for key, times in lasted.items()
-    }
-    return [
-        replace(record, operation=replace(record.operation, measured_s=next(left.get(record.kernel, iter(())), None)))
-        for record in records
-    ]
+    """Records with when their kernels began and how long they ran: the n-th kernel of a kind is the n-th record's.
+
+    The host issues operations long before the GPU comes to them.
+    """
+    left = {key: iter(sorted(times)) for key, times in lasted.items()}
+    made = []
+    for record in records:
+        ran = next(left.get(record.kernel, iter(())), None)
+        operation = record.operation
+        if ran is not None:
+            operation = replace(operation, start_s=ran[0] / 1e6, measured_s=ran[1])
+        made.append(replace(record, operation=operation))
+    return made

@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from collectives.errors import InputError
+from traces.gpu_time import GpuTime
 
 KINDS = (
     "all-reduce",
@@ -101,6 +102,8 @@ class Trace:
     orders : tuple of tuple of int
         For each file the places of its operations in `operations`, in the order in which its rank issued them; empty:
         every rank issued its operations in the order of `operations`.
+    gpu_times : tuple of GpuTime
+        Of ranks whose kernels were recorded.
     """
 
     files: tuple[str, ...]
@@ -110,3 +113,4 @@ class Trace:
     warnings: tuple[str, ...] = ()
     traced: tuple[int, ...] = ()
     orders: tuple[tuple[int, ...], ...] = ()
+    gpu_times: tuple[GpuTime, ...] = ()

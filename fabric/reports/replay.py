@@ -11,7 +11,7 @@ from fabric.reports.gates import Headline
 from fabric.reports.loads import fabric_facts
 from fabric.reports.tables import Facts, Table
 from fabric.reports.words import bytes_text, ratio_text, seconds_text
-from fabric.studies.replay import Replay, Replayed
+from fabric.studies.replay import Replay, Replayed, exposed_share
 from fabric.studies.verdicts.replay import replay_verdict
 
 
@@ -50,6 +50,7 @@ def replay_document(
             "span_s": replay.span_s,
             "by_time": replay.by_time,
             "communicating": replay.communicating,
+            "exposed": exposed_share(replay.exposed),
             "measured_s": measured,
             "predicted_s": predicted,
         },
@@ -62,6 +63,15 @@ def replay_document(
                 "peak": one.peak.label,
             }
             for one in replay.links
+        ],
+        "exposed": [
+            {
+                "rank": one.rank,
+                "span_s": one.span_s,
+                "measured_s": one.measured_s,
+                "predicted_s": one.predicted_s,
+            }
+            for one in replay.exposed
         ],
         "figure": None if figure is None else str(figure),
         "chrome": None if chrome is None else str(chrome),
@@ -76,8 +86,20 @@ def _tables(replay: Replay, top: int) -> list[Facts | Table]:
         ("operations", f"{len(replay.operations):,}" + (f", {replay.left_out:,} left out" if replay.left_out else "")),
         ("replay takes", seconds_text(replay.span_s)),
         ("starts", "by the trace's timestamps" if replay.by_time else "by order: the trace has no timestamps"),
-        ("communicating", f"{replay.communicating:.1%} of a rank's time: the most that can be exposed"),
     ]
+    if replay.exposed:
+        share, model = exposed_share(replay.exposed), exposed_share(replay.exposed, "predicted_s")
+        ranks = "a rank's" if len(replay.exposed) == 1 else f"{len(replay.exposed):,} ranks'"
+        span = sum(one.span_s for one in replay.exposed) / len(replay.exposed)
+        facts.append(
+            (
+                "exposed communication",
+                f"{share:.1%} measured, {model:.1%} by the model, of {ranks} {seconds_text(span)}",
+            )
+        )
+    else:
+        most = f"{replay.communicating:.1%} of a rank's time: the most that can be exposed"
+        facts.append(("communicating", most))
     if measured is not None and predicted is not None:
         facts.append(("measured operations", f"{seconds_text(measured)} measured, {seconds_text(predicted)} predicted"))
     columns = ("link", "most used", "at", "mean", "bytes", "peak made by")

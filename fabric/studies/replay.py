@@ -22,7 +22,8 @@ from fabric.scenario import Scenario, switches_reduce
 from fabric.studies.sharing import fair_speeds
 from fabric.timing.alpha_beta import AlphaBeta, alpha_beta_of, predicted_s
 from fabric.timing.prediction import alpha_betas, predict
-from traces.operation import Operation
+from traces.gpu_time import joined, uncovered_s
+from traces.operation import Operation, Trace
 from traces.order import rounds
 from traces.traffic import nccl_size
 
@@ -88,6 +89,34 @@ class HotLink:
     peak: Replayed
 
 
+@dataclass(frozen=True)
+class Exposure:
+    """Communication of a rank that no kernel of its own hides.
+
+    Attributes
+    ----------
+    rank : int or None
+        None where its file does not say.
+    span_s : float
+        From its first kernel to the end of its last.
+    measured_s : float
+        As recorded, waiting for other ranks included.
+    predicted_s : float
+        With operations that start and last as in the replay, while it computes when it did.
+    """
+
+    rank: int | None
+    span_s: float
+    measured_s: float
+    predicted_s: float
+
+
+def exposed_share(exposed: Sequence[Exposure], which: str = "measured_s") -> float | None:
+    """Part of the ranks' time that is exposed communication, measured or predicted; None where it is not known."""
+    span_s = sum(one.span_s for one in exposed)
+    return sum(getattr(one, which) for one in exposed) / span_s if span_s > 0 else None
+
+
 @dataclass(frozen=True, eq=False)
 class Replay:
     """A trace over time.
@@ -105,7 +134,9 @@ class Replay:
         Operations that are not complete.
     communicating : float
         Part of the replay in which a rank is in at least one operation, the mean over ranks that take part: exposed
-        communication is at most that, as the trace's operations say nothing of compute.
+        communication is at most that, where the trace says nothing of compute.
+    exposed : tuple of Exposure
+        Of each rank whose kernels the trace has.
     segments : tuple of (int, float, float, float)
         Operation, from, to, and at which part of its own speed it ran.
     """
@@ -116,6 +147,7 @@ class Replay:
     by_time: bool
     left_out: int
     communicating: float
+    exposed: tuple[Exposure, ...]
     segments: tuple[tuple[int, float, float, float], ...]
 
     @property
@@ -192,6 +224,7 @@ def study_replay(scenario: Scenario, bins: int = BINS, top: int = _HOTTEST) -> R
         by_time,
         len(trace.operations) - len(usable),
         _communicating(made),
+        tuple(_exposures(trace, made)) if by_time else (),
         renamed,
     )
 
@@ -396,6 +429,17 @@ def _hot_links(
         peak = int(used[row].argmax())
         carried = float(busy[link] * topology.link_capacity_gbps[link] * 1e9 / 8)
         yield HotLink(link, topology.link_name(link), used[row], carried, made[most[row, peak][1]])
+
+
+def _exposures(trace: Trace, made: Sequence[Replayed]) -> Iterator[Exposure]:
+    """Of ranks that compute as far as the trace knows."""
+    first = min(one.operation.start_s or 0.0 for one in made)
+    for known in trace.gpu_times:
+        if not len(known.compute):
+            continue
+        own = [one for one in made if known.rank is None or known.rank in one.operation.ranks]
+        spans = joined(np.array([(one.start_s, one.finish_s) for one in own]).reshape(-1, 2))
+        yield Exposure(known.rank, known.span_s, known.exposed_s, uncovered_s(spans, known.compute - first))
 
 
 def _communicating(made: Sequence[Replayed]) -> float:

@@ -20,6 +20,9 @@ class ReplaySummaryPart(TypedDict):
         Whether the trace's timestamps say when operations start.
     communicating : float
         Part of the time in which a rank is in an operation, a mean: the most that can be exposed.
+    exposed : float or None
+        Part of the recorded ranks' time in which they communicate and do not compute, as measured; None where the trace
+        says nothing of compute.
     measured_s, predicted_s : float or None
         Sum over the operations that were measured; None where none was.
     """
@@ -30,6 +33,7 @@ class ReplaySummaryPart(TypedDict):
     span_s: float
     by_time: bool
     communicating: float
+    exposed: float | None
     measured_s: float | None
     predicted_s: float | None
 
@@ -86,6 +90,25 @@ class ReplayLinkPart(TypedDict):
     peak: str
 
 
+class ExposurePart(TypedDict):
+    """Communication of a rank that its compute does not hide.
+
+    Attributes
+    ----------
+    rank : int or None
+        None where its file does not say.
+    span_s : float
+        From its first kernel to the end of its last.
+    measured_s, predicted_s : float
+        As recorded; and with operations as in the replay.
+    """
+
+    rank: int | None
+    span_s: float
+    measured_s: float
+    predicted_s: float
+
+
 class ReplayBody(TypedDict):
     """A trace over time on a fabric.
 
@@ -95,6 +118,8 @@ class ReplayBody(TypedDict):
         In the order of their starts.
     links : list of ReplayLinkPart
         The busiest first.
+    exposed : list of ExposurePart
+        A rank each whose kernels the trace has.
     figure, chrome : str or None
         Files that were written.
     assumptions : list of str
@@ -106,6 +131,7 @@ class ReplayBody(TypedDict):
     summary: ReplaySummaryPart
     operations: list[ReplayedPart]
     links: list[ReplayLinkPart]
+    exposed: list[ExposurePart]
     figure: str | None
     chrome: str | None
     assumptions: list[str]

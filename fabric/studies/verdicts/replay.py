@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from fabric.studies.replay import Replay
+from fabric.studies.replay import Replay, exposed_share
 from fabric.studies.verdicts.verdict import Verdict, sentences_of
 from fabric.studies.verdicts.words import count, seconds
 
@@ -23,6 +23,12 @@ def _parts(replay: Replay) -> Iterator[str]:
         )
     else:
         yield f"no link carries anything in {seconds(replay.span_s)}"
+    if replay.exposed:
+        measured, model = exposed_share(replay.exposed), exposed_share(replay.exposed, "predicted_s")
+        yield (
+            f"communication that compute does not hide is {measured:.1%} of the time as measured, {model:.1%} by the "
+            "model: the difference is waiting for other ranks, or a slower fabric"
+        )
     slow = replay.slowed
     if slow:
         yield (

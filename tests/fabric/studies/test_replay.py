@@ -9,9 +9,12 @@ import railscope as rs
 from collectives.errors import InputError
 from fabric.jobs.traffic import Traffic
 from fabric.reports.chrome_trace import chrome_trace
-from fabric.studies.replay import study_replay
+from fabric.reports.replay import replay_document
+from fabric.studies.replay import exposed_share, study_replay
+from fabric.studies.verdicts.replay import replay_verdict
 from tests.fabric.commands.test_cli import railscope
 from tests.shared_data import TWINS
+from traces.gpu_time import GpuTime
 from traces.operation import Operation, Trace
 
 FABRIC = "hgx-b200-64"
@@ -165,3 +168,23 @@ def test_the_command_replays_a_real_traces_twin(tmp_path, monkeypatch):
     assert document["summary"]["operations"] == len(document["operations"]) == 21
     assert len((tmp_path / "x.csv").read_text().splitlines()) == 22
     assert json.loads((tmp_path / "x.json").read_text())["traceEvents"]
+
+
+def test_exposed_communication_beside_the_predicted():
+    """1 GB between two GPUs: half of what was recorded is hidden; by the model nothing is, as it ends before."""
+    alone = replayed(operation([0, 8], 0.0, "send-recv")).operations[0].alone_s
+    start, lasted = 7.0, 4 * alone
+    known = GpuTime(8, np.array([[start + 2 * alone, start + 6 * alone]]), np.array([[start, start + lasted]]))
+    only = operation([0, 8], start, "send-recv", measured=lasted)
+    trace = Trace(("made",), (only,), 64, gpu_times=(known, GpuTime(3, np.zeros((0, 2)), np.array([[0.0, 1.0]]))))
+    traffic = Traffic("made", 64, lambda domain, rail: None, trace=trace)  # type: ignore[arg-type, return-value]
+    result = study_replay(rs.Scenario.of(FABRIC, traffic))
+    (exposed,) = result.exposed  # Of rank 3 nothing but communication is known.
+    assert (exposed.rank, exposed.span_s) == (8, pytest.approx(6 * alone))
+    assert exposed.measured_s == pytest.approx(2 * alone)
+    assert exposed.predicted_s == pytest.approx(alone)
+    assert exposed_share(result.exposed) == pytest.approx(1 / 3)
+    assert "not hide is 33.3% of the time as measured, 16.7% by the model" in replay_verdict(result).text
+    document = replay_document(result, None, None, ())
+    assert document["summary"]["exposed"] == pytest.approx(1 / 3)
+    assert [row["rank"] for row in document["exposed"]] == [8]
