@@ -1,4 +1,4 @@
-"""Time of a replay of 10,000 made operations over 1,016 endpoints.
+"""Time of a replay of 10,000 made operations over 1,024 endpoints.
 
     python -m benchmarks.replay
 
@@ -14,7 +14,7 @@ import railscope as rs
 from fabric.jobs.traffic import Traffic
 from traces.operation import Operation, Trace
 
-_RANKS = 960
+_RANKS = 1024
 
 
 def made_operations(n: int, seed: int = 1) -> list[Operation]:
@@ -37,11 +37,11 @@ def main() -> None:
     """Run it."""
     trace = Trace(("made",), tuple(made_operations(10_000)), _RANKS)
     traffic = Traffic("made", _RANKS, lambda domain, rail: rs.Schedule(()), trace=trace)
-    scenario = rs.Scenario.of("superpod-h100-1016", traffic, rule=rs.PlacementRule(gpus=_RANKS))
+    scenario = rs.Scenario.of("gb300-2048", traffic, rule=rs.PlacementRule(gpus=_RANKS))
     begin = time.perf_counter()
     replay = rs.study_replay(scenario)
     took = time.perf_counter() - begin
-    print(f"10,000 operations over 1,016 endpoints: {took:.1f} s; {len(replay.slowed):,} slowed by others")
+    print(f"10,000 operations over 1,024 endpoints: {took:.1f} s; {len(replay.slowed):,} slowed by others")
 
 
 if __name__ == "__main__":

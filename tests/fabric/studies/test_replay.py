@@ -37,6 +37,7 @@ def test_alone_an_operation_takes_its_own_time():
     for one in result.operations:
         assert one.took_s == pytest.approx(one.alone_s)
     assert not result.slowed
+    assert {len(link.utilization) for link in result.links} == {100}
 
 
 def test_two_at_once_on_one_link_take_as_long_as_the_link_needs():
