@@ -109,11 +109,13 @@ def test_gradients_of_deepseek_are_flat_over_gpus(gpus, gigabytes):
 
 def test_tensor_and_pipeline_volumes_of_405b():
     made = workload("llama-3.1-405b", 512, **{"layout.cp": 1, "batch.sequences": 16 * 12})
-    gather, scatter = of_axis(made, "tp")
+    gather, scatter, again = of_axis(made, "tp")
     assert (gather.collective, scatter.collective) == ("all-gather", "reduce-scatter")
     assert gather.bytes == scatter.bytes == pytest.approx(268.4e6, rel=1e-3)
     assert gather.bytes * 3 / 4 == pytest.approx(201.3e6, rel=1e-3)
-    assert gather.count == 4 * 126 / 8
+    # Two pairs of matrices a layer, and embedding and output layer; each gathers its input once more in the backward pass.
+    assert (gather.count, scatter.count, again.count) == (2 * 253 / 8, 2 * 253 / 8, 253 / 8)
+    assert (again.bytes, again.beside) == (gather.bytes, 1.0)
     (stages,) = of_axis(made, "pp")
     assert stages.bytes == pytest.approx(67.1e6, rel=1e-3)
     assert stages.count == 2 * 8  # forward and backward of each of 8 virtual stages
