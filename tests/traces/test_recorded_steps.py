@@ -394,7 +394,10 @@ def test_a_file_whose_sizes_are_no_volumes_of_its_model():
 
 def test_the_other_recordings_of_resnet_are_the_same_step():
     sizes = {one.bytes for one in resnet() if one.kind == "all-reduce"}
-    for path, steps in ((("kineto", "hta_resnet_2rank_rank0.json.gz"), 3), (("chakra_et", "mlcommons_chakra.0.et.gz"), 1)):
+    for path, steps in (
+        (("kineto", "hta_resnet_2rank_rank0.json.gz"), 3),
+        (("chakra_et", "mlcommons_chakra.0.et.gz"), 1),
+    ):
         trace = read_trace(str(shared("traces", *path)))
         reduced = [one for one in trace.operations if one.kind == "all-reduce"]
         assert sum(one.bytes or 0 for one in reduced) == steps * 4 * 25_557_032

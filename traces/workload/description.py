@@ -21,6 +21,8 @@ from traces.toml_text import parse_toml
 Count = Annotated[int, Ge(1)]
 Whole = Annotated[int, Ge(0)]
 Bytes = Annotated[float, Gt(0), Le(16), AllowInfNan(False), Unit("bytes")]
+BucketSize = Annotated[float, Ge(0.001), Le(1e6), AllowInfNan(False), Unit("MiB")]
+Tables = Annotated[int, Ge(1), Le(1_000_000)]
 Share = Annotated[float, Ge(0), Le(1), AllowInfNan(False)]
 Seconds = Annotated[float, Ge(0), AllowInfNan(False), Unit("s")]
 Positive = Annotated[float, Gt(0), AllowInfNan(False)]
@@ -102,7 +104,7 @@ class Embeddings(_Table):
     A rank looks up the whole batch in its tables: indices go there, sums of rows come back, their gradients go there.
     """
 
-    tables: Annotated[Count, Field(description="Tables; a rank has consecutive ones.", examples=[24])]
+    tables: Annotated[Tables, Field(description="Tables; a rank has consecutive ones.", examples=[24])]
     dim: Annotated[Count, Field(description="Numbers of a row.", examples=[16])]
     lookups: Annotated[
         list[Annotated[float, Ge(0), AllowInfNan(False)]],
@@ -129,12 +131,10 @@ class Layout(_Table):
     sequence_parallel: Annotated[bool, Field(description="Whether tensor parallelism cuts the sequence too.")] = True
     optimizer: Annotated[Optimizer, Field(description="Who keeps the optimizer's state.")] = "distributed"
     bucket_mib: Annotated[
-        float,
-        Ge(0),
-        AllowInfNan(False),
-        Unit("MiB"),
-        Field(description="Gradients that are reduced at a time (DDP: bucket_cap_mb, 25); 0: all at once."),
-    ] = 0.0
+        BucketSize | None,
+        Field(description="Gradients that are reduced at a time (DDP: bucket_cap_mb, 25)."),
+        Default("all at once"),
+    ] = None
 
 
 class Batch(_Table):
