@@ -259,3 +259,16 @@ def test_a_model_by_its_parameters_on_the_command_line(tmp_path):
     refused = railscope("step", path, "hgx-b200-64", "--layout", "tp=2")
     assert (refused.returncode, refused.stderr.count("\n")) == (1, 1)
     assert "layout.tp 2: `parameters` alone cannot be cut" in refused.stderr
+
+
+def test_a_placement_that_is_asked_for_is_the_one_that_is_studied():
+    fabric, description = rs.open_fabric("gb300-2048"), read_workload("deepseek-v3")
+    packed = study_step(fabric, description, 1024, levers=False)
+    levers = study_step(fabric, description, 1024, rs.PlacementRule("scattered"))
+    scattered = study_step(fabric, description, 1024, rs.PlacementRule("scattered"), levers=False)
+    assert [one.design.placement for one in levers.designs] == ["scattered"]
+    assert levers.best.time.step_s == scattered.best.time.step_s > 2 * packed.best.time.step_s
+    # Segments as long as the racks that the job takes are what packed is; compute is that of the same run.
+    segmented = study_step(fabric, description, 1024, rs.PlacementRule("segmented", segment=16))
+    assert segmented.best.time.step_s == packed.best.time.step_s
+    assert segmented.compute == packed.compute
