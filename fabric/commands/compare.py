@@ -32,6 +32,7 @@ from fabric.commands.resolve import (
     version_of,
 )
 from fabric.commands.terminal import finish, working
+from fabric.commands.values import axes
 
 
 def compare(
@@ -74,7 +75,8 @@ def compare(
     check_traffic(traffic, usual=True)
     if output.no_figure and output.figure is not None:
         usage("expected --figure or --no-figure, not both")
-    rule = rule_of(job, hashing.seed, demand=traffic.demand is not None)
+    tried = () if job.placement is not None else axes(designs.vary or ()).get("placement", ())
+    rule = rule_of(job, hashing.seed, demand=traffic.demand is not None, tried=tried)
     asked, limits = request_of(traffic, "all-to-all"), gates_of(gates)
 
     several = bool(designs.vary) or len(fabric.fabrics) > 1

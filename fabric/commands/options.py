@@ -208,6 +208,10 @@ class PlacementOptions(OptionGroup):
         int | None,
         typer.Option(min=1, metavar="HOSTS", help="segmented: hosts that must be in one NVLink domain (Slurm's)."),
     ] = None
+    exclusive: Annotated[
+        bool,
+        typer.Option("--exclusive", help="segmented: only NVLink domains that nobody else is in (Slurm's =topo)."),
+    ] = False
     taken: Annotated[
         str | None,
         typer.Option(

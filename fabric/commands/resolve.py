@@ -138,8 +138,10 @@ def version_of(hashing: HashOptions) -> str:
     return hashing.nccl_version or USUAL_VERSION
 
 
-def rule_of(options: PlacementOptions, seed: int | None, demand: bool = False) -> "PlacementRule":
-    """How the job is placed."""
+def rule_of(
+    options: PlacementOptions, seed: int | None, demand: bool = False, tried: Sequence[object] = ()
+) -> "PlacementRule":
+    """How the job is placed; `tried`: kinds of placement that a command tries one after the other instead."""
     from fabric.jobs.rule import PACKED, PLACEMENTS, SEGMENTED, PlacementRule
 
     if demand:
@@ -155,8 +157,17 @@ def rule_of(options: PlacementOptions, seed: int | None, demand: bool = False) -
         usage(
             f"--placement {kind}: --hosts, --topology-conf, --node-labels and --taken go with {', '.join(PLACEMENTS)}"
         )
+    if SEGMENTED in tried:
+        if options.segment is None:
+            usage("--vary placement=segmented: expected --segment HOSTS with it")
+        # Each design takes its own kind; the segment is that of those that have one.
+        kind = SEGMENTED
     if (kind == SEGMENTED) != (options.segment is not None):
         usage("expected --placement segmented and --segment HOSTS together")
+    if options.exclusive and kind != SEGMENTED:
+        usage("--exclusive: goes with --placement segmented")
+    if options.exclusive and options.taken is None and options.hosts is None:
+        usage("--exclusive: no host is somebody else's; expected it with --taken or --hosts")
     return PlacementRule(
         kind,
         options.gpus,
@@ -167,6 +178,7 @@ def rule_of(options: PlacementOptions, seed: int | None, demand: bool = False) -
         options.segment,
         taken_of(options.taken),
         options.node_labels,
+        options.exclusive,
     )
 
 

@@ -55,12 +55,14 @@ class PlacementRule:
         in order.
     node_labels : path or None
         Labels of nodes as CSV, which order the hosts as `topology_conf` does.
+    exclusive : bool
+        Of ``segmented``: only blocks of which all hosts are free, or named; Slurm's ``--exclusive=topo``.
 
     Raises
     ------
     InputError
         If both `gpus_per_domain` and the hosts are given, both files that order hosts, a segment without ``segmented``
-        or the other way round.
+        or the other way round, or `exclusive` without it.
     """
 
     kind: str = PACKED
@@ -72,12 +74,15 @@ class PlacementRule:
     segment: int | None = None
     taken: float | Path | None = None
     node_labels: Path | None = None
+    exclusive: bool = False
 
     def __post_init__(self) -> None:
         if (self.kind == SEGMENTED) != (self.segment is not None):
             raise InputError(
                 "placement segmented: expected the hosts of a segment, and a segment for no other placement"
             )
+        if self.exclusive and self.kind != SEGMENTED:
+            raise InputError(f"placement {self.kind}: whole blocks go with segmented")
         if self.topology_conf is not None and self.node_labels is not None:
             raise InputError("placement: expected a topology.conf or labels of nodes, not both")
         if self.taken is not None and self.kind not in PLACEMENTS:
@@ -102,7 +107,10 @@ class PlacementRule:
 
     def as_kind(self, kind: str) -> "PlacementRule":
         """The same job placed in another way."""
-        return replace(self, kind=kind, segment=self.segment if kind == SEGMENTED else None)
+        segmented = kind == SEGMENTED
+        return replace(
+            self, kind=kind, segment=self.segment if segmented else None, exclusive=self.exclusive and segmented
+        )
 
     def chosen_hosts(self, fabric: OpenedFabric) -> list[int] | None:
         """Numbers of the hosts that are named or free, in the order in which the job fills them; None: all."""
@@ -184,7 +192,7 @@ class PlacementRule:
             blocks = [[numbers[name] for name in names if name in numbers] for _, names in known.leaves]
             sizes = known.block_sizes
         per_domain = self.per_domain(fabric)
-        return segmented(fabric.topology, n_ranks, self.segment, sizes, per_domain, hosts, blocks=blocks)
+        return segmented(fabric.topology, n_ranks, self.segment, sizes, per_domain, hosts, self.exclusive, blocks)
 
     def assumptions(self, fabric: OpenedFabric) -> tuple[str, ...]:
         """What the rule takes from the fabric's description, and from Slurm's, unasked."""

@@ -92,7 +92,12 @@ def segmented(
             for block, own in zip(base, owned, strict=True)
         ]
     n_hosts = None if n_ranks is None else -(-n_ranks // per_host)
-    chosen = choose_segments(base, segment_hosts, n_hosts, sizes)
+    try:
+        chosen = choose_segments(base, segment_hosts, n_hosts, sizes)
+    except InputError as error:
+        if not exclusive:
+            raise
+        raise InputError(f"{error}; only blocks of which all hosts are free count") from None
     endpoint = np.concatenate([whole[host].endpoint for host in chosen])
     return Placement(endpoint if n_ranks is None else endpoint[:n_ranks])
 

@@ -254,7 +254,7 @@ def calibrated(
     note = ""
     seconds: tuple[float, ...]
     try:
-        scenario = scenario_for(fabric, operations, run.gpus, replace(rule, kind=PACKED, gpus=None), n_threads)
+        scenario = scenario_for(fabric, operations, run.gpus, replace(rule.as_kind(PACKED), gpus=None), n_threads)
         seconds = tuple(
             one.seconds
             for one in operation_costs(scenario, operations, chosen_algorithms(scenario, operations), bounds=False)
@@ -292,7 +292,7 @@ def scenario_for(
     chosen = design or replace(AWARE, wiring=None, placement=rule.kind, transport=PXN if knows_nvlink else DIRECT)
     wired = fabric if chosen.wiring is None else fabric.wired(chosen.wiring)
     # The job's size may be another than the description's, whose GPUs of each domain it still takes.
-    placed = replace(rule, kind=chosen.placement, gpus=gpus)
+    placed = replace(rule.as_kind(chosen.placement), gpus=gpus)
     return Scenario.of(
         wired,
         operation_traffic(operations[0], gpus),
@@ -333,7 +333,8 @@ def study_step(
     routing : Routing, optional
         The only one that is studied, on the fabric as it is wired.
     levers : bool
-        Whether naive and each lever are studied too, where the fabric can be wired both ways.
+        Whether naive and each lever are studied too, where the fabric can be wired both ways and the rule leaves the
+        placement open: packed, and no hosts named.
     n_seeds : int
         Seeds of hashes of the naive design and of a routing that is given; each lever is run with the first.
 
@@ -351,7 +352,9 @@ def study_step(
     tokens = workload.micro * description.batch.sequence
     compute_s = source.gpu_seconds_per_token * tokens / replica
     fixed_s = description.compute.fixed_s
-    both = fabric.description is not None and levers and not rule.names_hosts and routing is None
+    both = (
+        fabric.description is not None and levers and not rule.names_hosts and rule.kind == PACKED and routing is None
+    )
     transport = PXN if fabric.topology.nvlink_gbps is not None else DIRECT
     as_is = StepDesign("as it is", None, transport, rule.kind, routing or AWARE.routing)
     best = scenario_for(fabric, operations, gpus, rule, n_threads, AWARE if both else as_is)

@@ -59,11 +59,11 @@ class OperationCost:
 
 def chosen_algorithms(scenario: Scenario, operations: Sequence[StepOperation]) -> tuple[str, ...]:
     """The library's algorithm for each operation, on this placement; exchanges are sends."""
-    known: dict[tuple[str, str, str, float], str] = {}
+    known: dict[tuple[str, str, float], str] = {}
     names = []
     for one in operations:
         usual = algorithm_of(one.collective)
-        key = (one.axis, one.collective, one.label, one.bytes)
+        key = (one.axis, one.collective, one.bytes)
         if usual.tuning == "exchange":
             known[key] = usual.name
         elif key not in known:

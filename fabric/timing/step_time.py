@@ -8,7 +8,7 @@ microbatch that nothing hides, E that of the step (gradients and parameters), f 
 What hides what (assumed; Megatron-LM's overlaps): of an axis at most the share that [overlap] says, and of all axes
 together no more than the compute there is.  Gradients hide behind the backward passes that are left when a virtual
 stage is done, p (v - 1) / v of them, without virtual stages behind the layers of one; parameters behind as many forward
-passes; the last of a stage's layers hides behind nothing.
+passes; the last of a stage's layers hides behind nothing, nor does the last bucket of a model without known layers.
 """
 
 from collections.abc import Sequence
@@ -80,7 +80,8 @@ def step_time(
     """
     own, overlap, microbatches = workload.description.layout, workload.description.overlap, workload.microbatches
     bubble = bubble_microbatches(own)
-    layers = max(1.0, workload.description.model.layers / own.pp)
+    buckets = max((one.count for one in operations if one.in_step), default=1.0)
+    layers = max(1.0, workload.description.model.layers / own.pp or buckets)
     # Passes of compute left when the first virtual stage is done.
     passes = own.pp * (own.vp - 1) / own.vp if own.vp > 1 and own.pp > 1 else 1.0 - 1.0 / layers
     room = {
@@ -91,7 +92,8 @@ def step_time(
     total, exposed, unhidden = [], [], 0.0
     for one, lasted in zip(operations, seconds, strict=True):
         each = one.count * lasted
-        allowed = _share(overlap, one.axis) * each * (1.0 - 1.0 / layers if one.in_step else 1.0)
+        share = _share(overlap, one.axis) if one.beside is None else one.beside
+        allowed = share * each * (1.0 - 1.0 / layers if one.in_step else 1.0)
         hidden = min(allowed, room[one.window])
         room[one.window] -= hidden
         left = each - hidden

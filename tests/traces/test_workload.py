@@ -15,7 +15,7 @@ from traces.workload.description import (
     read_workload,
     workload_names,
 )
-from traces.workload.parameters import parameters_of, per_gpu
+from traces.workload.parameters import flops_per_token, parameters_of, per_gpu
 from traces.workload.pipeline import bubble_microbatches
 from traces.workload.popularity import popularity, rank_shares, visited_nodes, visits
 from traces.workload.step_operations import step_operations
@@ -109,11 +109,13 @@ def test_gradients_of_deepseek_are_flat_over_gpus(gpus, gigabytes):
 
 def test_tensor_and_pipeline_volumes_of_405b():
     made = workload("llama-3.1-405b", 512, **{"layout.cp": 1, "batch.sequences": 16 * 12})
-    gather, scatter = of_axis(made, "tp")
+    gather, scatter, again = of_axis(made, "tp")
     assert (gather.collective, scatter.collective) == ("all-gather", "reduce-scatter")
     assert gather.bytes == scatter.bytes == pytest.approx(268.4e6, rel=1e-3)
     assert gather.bytes * 3 / 4 == pytest.approx(201.3e6, rel=1e-3)
-    assert gather.count == 4 * 126 / 8
+    # Two pairs of matrices a layer, and embedding and output layer; each gathers its input once more in the backward pass.
+    assert (gather.count, scatter.count, again.count) == (2 * 253 / 8, 2 * 253 / 8, 253 / 8)
+    assert (again.bytes, again.beside) == (gather.bytes, 1.0)
     (stages,) = of_axis(made, "pp")
     assert stages.bytes == pytest.approx(67.1e6, rel=1e-3)
     assert stages.count == 2 * 8  # forward and backward of each of 8 virtual stages
@@ -161,6 +163,129 @@ def test_fsdp_gathers_before_every_pass():
     assert (gather.count, gather.in_step, scatter.count, scatter.in_step) == (2, False, 1, False)
     replicated = workload("llama-3.1-8b", 64, **{"layout.optimizer": "replicated"})
     assert [one.collective for one in of_axis(replicated, "dp")] == ["all-reduce"]
+
+
+PLAIN = """
+[model]
+name = "plain"
+parameters = 1000000
+flops = 6e9
+[layout]
+optimizer = "replicated"
+[batch]
+sequence = 4
+[precision]
+gradients = 4.0
+[compute]
+tflops = 1.0
+"""
+TABLES = PLAIN + "[embeddings]\ntables = 3\ndim = 2\nlookups = [1.0, 2.0, 6.0]\n"
+
+
+def plain(text, gpus):
+    return step_operations(Workload.of(parse_workload(text, "x.toml"), gpus))
+
+
+def test_a_model_by_its_parameters_is_data_parallel():
+    (reduced,) = plain(PLAIN, 8)
+    assert (reduced.collective, reduced.bytes, reduced.count, reduced.in_step) == ("all-reduce", 4e6, 1, True)
+    assert reduced.groups.rank.tolist() == list(range(8))
+    assert flops_per_token(parse_workload(PLAIN, "x.toml")) == 6e9 / 4
+    assert plain(PLAIN, 1) == ()
+
+
+@pytest.mark.parametrize("optimizer", ["replicated", "distributed", "fsdp"])
+def test_buckets_change_how_often_and_not_how_much(optimizer):
+    text = PLAIN.replace("replicated", optimizer)
+    whole, parts = plain(text, 8), plain(text.replace("[batch]", "bucket_mib = 1.0\n[batch]"), 8)
+    for one, part in zip(whole, parts, strict=True):
+        assert part.count == 4 * one.count  # 4,000,000 B of 1,048,576
+        assert part.bytes * part.count == one.bytes * one.count
+
+
+def test_a_rank_has_consecutive_embedding_tables():
+    rows = {one.label: one for one in plain(TABLES, 2) if one.axis == "emb"}
+    assert set(rows) == {"numbers of indices", "indices of a sample", "indices", "rows", "gradients of rows"}
+    # A microbatch of one sequence of 4 on each of 2 ranks: 3 tables of 2 numbers in 16 bits; 9 lookups of a sample.
+    assert rows["rows"].bytes == rows["gradients of rows"].bytes == 4 * 3 * 2 * 2
+    assert rows["indices"].bytes == 4 * 9 * 8
+    assert rows["indices of a sample"].bytes == 4 * 3 * 8
+    assert rows["numbers of indices"].bytes == 3 * 8
+    # The first rank has two tables: 3 of 9 lookups.
+    spreads = {label: (one.spread.shares.tolist(), one.spread.combine) for label, one in rows.items()}
+    assert spreads["indices"] == (pytest.approx([2 / 3, 4 / 3]), False)
+    assert spreads["rows"] == (pytest.approx([4 / 3, 2 / 3]), True)
+    assert spreads["gradients of rows"] == (pytest.approx([4 / 3, 2 / 3]), False)
+
+
+def test_matrices_and_ties_change_parameters():
+    usual = parse_workload(TINY_MODEL, "x.toml")
+    two = parse_workload(TINY_MODEL.replace("ffn = 0", "ffn = 0\ngated = false"), "x.toml")
+    assert parameters_of(two).experts * 3 == parameters_of(usual).experts * 2
+    tied = parse_workload(TINY_MODEL.replace("ffn = 0", "ffn = 0\ntied = true"), "x.toml")
+    assert parameters_of(usual).others - parameters_of(tied).others == 256 * 1000
+    # A token meets the output layer either way; with two stages both hold the matrix.
+    assert parameters_of(tied).active == parameters_of(usual).active
+    assert per_gpu(Workload.of(tied, 32)) == per_gpu(Workload.of(usual, 32))
+
+
+@pytest.mark.parametrize(("etp", "shared", "pairs"), [(1, 0, 1), (2, 0, 1), (1, 1, 2), (2, 1, 2)])
+def test_layers_of_experts_have_the_pairs_that_are_cut(etp, shared, pairs):
+    text = TINY_MODEL.replace("top_k = 2", f"top_k = 2\nshared = {shared}").replace("tp = 2", f"tp = 2\netp = {etp}", 1)
+    made = Workload.of(parse_workload(text, "x.toml"), 64)
+    gather, scatter, again = of_axis(made, "tp")
+    assert gather.count == scatter.count == 2 * again.count == 2 * (8 * pairs + 1) / 2
+    without = text.replace("vp = 2", "vp = 2\nsequence_parallel = false")
+    (summed,) = of_axis(Workload.of(parse_workload(without, "x.toml"), 64), "tp")
+    assert (summed.collective, summed.count) == ("all-reduce", gather.count)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            PLAIN.replace("flops = 6e9", ""),
+            "model.flops: missing; expected a finite number > 0, as compute.tflops is given",
+        ),
+        (PLAIN.replace("flops = 6e9", "flops = 6e9\nhidden = 8"), "model.hidden: of a model of layers"),
+        (PLAIN.replace("parameters = 1000000", ""), "model.layers: missing; expected an integer >= 1"),
+        (
+            PLAIN.replace("parameters = 1000000", "parameters = -1"),
+            "model.parameters: expected an integer >= 0, got -1",
+        ),
+        (PLAIN + "[experts]\nexperts = 2\ntop_k = 1\nffn = 8\n", "experts: of a model of layers"),
+        (TINY_MODEL.replace("hidden = 256", ""), "model.hidden: missing; expected an integer >= 1"),
+        (TINY_MODEL.replace("hidden = 256", "hidden = 256\nflops = 1.0"), "model.flops: follows from the layers"),
+        (TINY_MODEL + "[embeddings]\ntables = 1\ndim = 1\n", "embeddings: a decoder has its own"),
+        (
+            TABLES.replace("[1.0, 2.0, 6.0]", "[1.0, 2.0]"),
+            "embeddings.lookups: 2 values; expected 1, or 3, one a table",
+        ),
+        (TABLES.replace("[1.0, 2.0, 6.0]", "[0.0]"), "embeddings.lookups: every value is 0"),
+        (TABLES.replace("[1.0, 2.0, 6.0]", "[]"), "embeddings.lookups"),
+        (TABLES.replace("[1.0, 2.0, 6.0]", "[-1.0]"), r"embeddings.lookups\[0\]: expected a"),
+        (TABLES.replace("[1.0, 2.0, 6.0]", "[inf]"), r"embeddings.lookups\[0\]: expected a"),
+        (TABLES.replace("tables = 3", "tables = 9000000000"), "embeddings.tables: expected an integer >= 1 and <= 1e"),
+        (TABLES.replace("dim = 2", "dim = 0"), "embeddings.dim: expected an integer >= 1, got 0"),
+        (
+            PLAIN.replace("[batch]", "bucket_mib = -1.0\n[batch]"),
+            "layout.bucket_mib: expected a number >= 0.001 and <= 1e",
+        ),
+    ],
+)
+def test_models_by_their_parameters_are_checked(text, said):
+    with pytest.raises(InputError, match=said) as no:
+        parse_workload(text, "x.toml")
+    assert "\n" not in str(no.value)
+
+
+@pytest.mark.parametrize("axis", ["tp", "pp", "cp", "ep", "vp"])
+def test_a_model_by_its_parameters_is_not_cut(axis):
+    with pytest.raises(InputError, match=f"plain: layout.{axis} 2: `parameters` alone cannot be cut; expected 1"):
+        Workload.of(parse_workload(PLAIN.replace("[batch]", f"{axis} = 2\n[batch]"), "x.toml"), 8)
+    changed = changed_layout(parse_workload(PLAIN, "x.toml"), {f"layout.{axis}": 2}, "x.toml")
+    with pytest.raises(InputError, match="cannot be cut"):
+        Workload.of(changed, 8)
 
 
 @pytest.mark.parametrize("parts", [1, 2, 4, 8])
@@ -230,6 +355,11 @@ def test_what_does_not_fit_is_refused(change, gpus, said):
     ("change", "said"),
     [
         (("layers = 8", "layres = 8"), "model.layres: unknown key; did you mean 'layers'|model.layres: unknown key"),
+        (("layers = 8", "layers = 9223372036854775808"), "model.layers: an integer of more than 64 bits"),
+        (
+            ("layers = 8", "layers = [1, {a = -9223372036854775809}]"),
+            r"model.layers\[1\].a: an integer of more than 64",
+        ),
         (("layers = 8", "layers = 0"), r"model.layers: expected an integer >= 1, got 0"),
         (('popularity = "zipf"', 'popularity = "zip"'), "experts.popularity: 'zip' is not known"),
         (("step_s = 0.1", "step_s = nan"), r"measured\[0\].step_s: expected"),

@@ -15,12 +15,14 @@ from collectives.errors import InputError
 from collectives.layout import DEFAULT_ORDER, ParallelLayout
 from collectives.suggestion import hint
 from traces.files import exists, read_text
-from traces.schema import Unit, checked
+from traces.schema import Default, Unit, annotations_of, checked, expected_of
 from traces.toml_text import parse_toml
 
 Count = Annotated[int, Ge(1)]
 Whole = Annotated[int, Ge(0)]
 Bytes = Annotated[float, Gt(0), Le(16), AllowInfNan(False), Unit("bytes")]
+BucketSize = Annotated[float, Ge(0.001), Le(1e6), AllowInfNan(False), Unit("MiB")]
+Tables = Annotated[int, Ge(1), Le(1_000_000)]
 Share = Annotated[float, Ge(0), Le(1), AllowInfNan(False)]
 Seconds = Annotated[float, Ge(0), AllowInfNan(False), Unit("s")]
 Positive = Annotated[float, Gt(0), AllowInfNan(False)]
@@ -35,18 +37,35 @@ class _Table(BaseModel):
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
 
 
+_UNLESS_PLAIN = Default("none; needed without `parameters`")
+
+
 class Architecture(_Table):
-    """A decoder of transformer layers."""
+    """A decoder of transformer layers; or, by its `parameters` alone, any model that is not cut."""
 
     name: Annotated[str, MinLen(1), Field(description="What reports call it.", examples=["llama-3.1-8b"])]
     description: Annotated[str, Field(description="A line for lists.")] = ""
-    layers: Annotated[Count, Field(description="Transformer layers.", examples=[32])]
-    hidden: Annotated[Count, Field(description="Hidden size.", examples=[4096])]
-    ffn: Annotated[Whole, Field(description="Inner size of dense feed-forward layers (gated: three matrices).")]
-    heads: Annotated[Count, Field(description="Attention heads.", examples=[32])]
-    kv_heads: Annotated[Count, Field(description="Heads of keys and values.", examples=[8])]
+    parameters: Annotated[
+        Whole,
+        Field(description="Parameters of a model that is no such decoder: data parallel only; no keys of layers then."),
+    ] = 0
+    flops: Annotated[
+        Positive | None,
+        Field(description="Of such a model: operations of a sample, forward and backward; `compute.tflops` needs it."),
+    ] = None
+    layers: Annotated[Count, Field(description="Transformer layers.", examples=[32]), _UNLESS_PLAIN] = 0
+    hidden: Annotated[Count, Field(description="Hidden size.", examples=[4096]), _UNLESS_PLAIN] = 0
+    ffn: Annotated[Whole, Field(description="Inner size of dense feed-forward layers."), _UNLESS_PLAIN] = 0
+    gated: Annotated[
+        bool, Field(description="Whether feed-forward layers and experts are gated: three matrices, else two.")
+    ] = True
+    heads: Annotated[Count, Field(description="Attention heads.", examples=[32]), _UNLESS_PLAIN] = 0
+    kv_heads: Annotated[Count, Field(description="Heads of keys and values.", examples=[8]), _UNLESS_PLAIN] = 0
     head_dim: Annotated[Count | None, Field(description="Size of a head [default: hidden / heads].")] = None
-    vocabulary: Annotated[Count, Field(description="Tokens that there are.", examples=[128256])]
+    vocabulary: Annotated[Count, Field(description="Tokens that there are.", examples=[128256]), _UNLESS_PLAIN] = 0
+    tied: Annotated[
+        bool, Field(description="Whether the output layer's matrix is the embedding's (first and last stage hold it).")
+    ] = False
     q_lora: Annotated[Whole, Field(description="Latent attention (MLA): rank of the queries; 0: none.")] = 0
     kv_lora: Annotated[Whole, Field(description="Latent attention: rank of keys and values; 0: none.")] = 0
     rope_dim: Annotated[Whole, Field(description="Latent attention: size of the rotary part of a head.")] = 0
@@ -79,6 +98,23 @@ class Experts(_Table):
     ] = []
 
 
+class Embeddings(_Table):
+    """Embedding tables, whole ones spread over the ranks (DLRM, arXiv 1906.00091); beside `model.parameters`.
+
+    A rank looks up the whole batch in its tables: indices go there, sums of rows come back, their gradients go there.
+    """
+
+    tables: Annotated[Tables, Field(description="Tables; a rank has consecutive ones.", examples=[24])]
+    dim: Annotated[Count, Field(description="Numbers of a row.", examples=[16])]
+    lookups: Annotated[
+        list[Annotated[float, Ge(0), AllowInfNan(False)]],
+        Field(description="Rows of a sample in each table, a mean; one value: in all of them."),
+        MinLen(1),
+        Default("1 in all"),
+    ] = [1.0]
+    index: Annotated[Bytes, Field(description="Bytes of an index, and of how many a sample has in a table.")] = 8.0
+
+
 class Layout(_Table):
     """How the job is cut over GPUs (Megatron's words)."""
 
@@ -94,6 +130,11 @@ class Layout(_Table):
     context_inner: Annotated[Count, Field(description="Ranks of the inner all-to-all of `a2a+p2p`.")] = 2
     sequence_parallel: Annotated[bool, Field(description="Whether tensor parallelism cuts the sequence too.")] = True
     optimizer: Annotated[Optimizer, Field(description="Who keeps the optimizer's state.")] = "distributed"
+    bucket_mib: Annotated[
+        BucketSize | None,
+        Field(description="Gradients that are reduced at a time (DDP: bucket_cap_mb, 25)."),
+        Default("all at once"),
+    ] = None
 
 
 class Batch(_Table):
@@ -123,6 +164,7 @@ class Overlap(_Table):
     ep: Annotated[Share, Field(description="Dispatch and combine.")] = 0.0
     pp: Annotated[Share, Field(description="Stage to stage, between warm-up and drain.")] = 1.0
     dp: Annotated[Share, Field(description="Gradients and parameters.")] = 1.0
+    emb: Annotated[Share, Field(description="Exchanges of embedding tables.")] = 0.0
 
 
 class Measured(_Table):
@@ -166,6 +208,7 @@ class WorkloadDescription(_Table):
 
     model: Architecture
     experts: Experts | None = None
+    embeddings: Embeddings | None = None
     layout: Layout = Layout()
     batch: Batch
     precision: Precision = Precision()
@@ -205,11 +248,13 @@ class Workload:
         ------
         InputError
             If the layout does not make the number of GPUs, EP does not divide the experts, stages do not fit the
-            layers, or the batch is not whole microbatches of every data-parallel rank.
+            layers, a model without layers is cut, or the batch is not whole microbatches of every data-parallel rank.
         """
         name, batch = description.model.name, description.batch
         own = (run.layout if run is not None else None) or description.layout
         experts = description.experts
+        if description.model.parameters:
+            _check_uncut(description, own)
         if own.ep > 1 and experts is None:
             raise InputError(f"{name}: layout.ep {own.ep}: the model has no [experts]; expected 1")
         if experts is not None:
@@ -225,7 +270,7 @@ class Workload:
                 )
             if experts.popularity == "histogram" and not sum(experts.histogram):
                 raise InputError(f"{name}: experts.histogram: every value is 0; expected some above")
-        if own.pp * own.vp > description.model.layers:
+        if own.pp * own.vp > description.model.layers and not description.model.parameters:
             raise InputError(
                 f"{name}: layout: pp {own.pp} x vp {own.vp} = {own.pp * own.vp} stages; "
                 f"the model has {description.model.layers} layers"
@@ -248,6 +293,45 @@ class Workload:
     def tokens(self) -> int:
         """Tokens of a step."""
         return self.sequences * self.description.batch.sequence
+
+
+def _check_uncut(description: WorkloadDescription, own: Layout) -> None:
+    """A model of which only the parameters are known is data parallel."""
+    cut = next((axis for axis in ("tp", "pp", "cp", "ep", "vp") if getattr(own, axis) > 1), None)
+    if cut is not None:
+        raise InputError(
+            f"{description.model.name}: layout.{cut} {getattr(own, cut)}: `parameters` alone cannot be cut; expected 1"
+        )
+
+
+def _check_model(made: WorkloadDescription, source: str) -> None:
+    """Either the keys of layers are there, all of them, or `parameters` is."""
+    model, experts, tables = made.model, made.experts, made.embeddings
+    needed = [key for key, default in Architecture.model_fields.items() if _UNLESS_PLAIN in default.metadata]
+    if not model.parameters:
+        missing = next((key for key in needed if key not in model.model_fields_set), None)
+        if missing is not None:
+            expected = expected_of(annotations_of(Architecture)[missing])
+            raise InputError(f"{source}: model.{missing}: missing; expected {expected}")
+        if model.flops is not None:
+            raise InputError(f"{source}: model.flops: follows from the layers; expected it with `parameters` only")
+        if tables is not None:
+            raise InputError(f"{source}: embeddings: a decoder has its own; expected them with model.parameters")
+        return
+    known = {"name", "description", "parameters", "flops", "assumptions"}
+    other = next((key for key in Architecture.model_fields if key in model.model_fields_set - known), None)
+    if other is not None or experts is not None:
+        key = f"model.{other}" if other is not None else "experts"
+        raise InputError(f"{source}: {key}: of a model of layers; expected it without model.parameters")
+    if made.compute.tflops is not None and model.flops is None:
+        expected = expected_of(annotations_of(Architecture)["flops"])
+        raise InputError(f"{source}: model.flops: missing; expected {expected}, as compute.tflops is given")
+    if tables is not None and len(tables.lookups) not in (1, tables.tables):
+        raise InputError(
+            f"{source}: embeddings.lookups: {len(tables.lookups)} values; expected 1, or {tables.tables}, one a table"
+        )
+    if tables is not None and not sum(tables.lookups):
+        raise InputError(f"{source}: embeddings.lookups: every value is 0; expected some above")
 
 
 def workload_names() -> tuple[str, ...]:
@@ -294,6 +378,7 @@ def parse_workload(text: str, source: str) -> WorkloadDescription:
         raise InputError(f"{source}: compute: expected `measured` or `tflops`, not both")
     if made.compute.tflops is None and not made.compute.measured:
         raise InputError(f"{source}: compute: expected `measured`, a run's name, or `tflops` and `mfu`")
+    _check_model(made, source)
     return made
 
 
@@ -305,8 +390,10 @@ def changed_layout(description: WorkloadDescription, changes: dict[str, Any], so
     InputError
         As `parse_workload`.
     """
-    tables = description.model_dump(exclude_none=True)
+    tables = description.model_dump(exclude_none=True, exclude_unset=True)
     for key, value in changes.items():
         table, _, name = key.rpartition(".")
         tables.setdefault(table or "layout", {})[name] = value
-    return checked(WorkloadDescription, tables, source)
+    made = checked(WorkloadDescription, tables, source)
+    _check_model(made, source)
+    return made

@@ -52,33 +52,41 @@ def head_dim(model: Architecture) -> int:
 def parameters_of(description: WorkloadDescription) -> Parameters:
     """Count them."""
     model, experts = description.model, description.experts
+    if model.parameters:
+        return Parameters(0, model.parameters, model.parameters)
     embedding = model.vocabulary * model.hidden
-    others = 2 * embedding + model.layers * attention_parameters(model)
+    matrices = 3 if model.gated else 2
+    others = (1 if model.tied else 2) * embedding + model.layers * attention_parameters(model)
     dense_layers = model.layers if experts is None else experts.dense_layers
-    others += dense_layers * 3 * model.hidden * model.ffn
+    others += dense_layers * matrices * model.hidden * model.ffn
     routed = active = 0
     if experts is not None:
         sparse = model.layers - experts.dense_layers
-        one = 3 * model.hidden * experts.ffn
+        one = matrices * model.hidden * experts.ffn
         routed = sparse * experts.experts * one
         active = sparse * experts.top_k * one
         others += sparse * (experts.shared * one + model.hidden * experts.experts)
-    return Parameters(routed, others, others - embedding + active)
+    return Parameters(routed, others, others - (0 if model.tied else embedding) + active)
 
 
 def per_gpu(workload: Workload) -> tuple[float, float]:
     """Parameters of a GPU, a mean over the stages: (of routed experts, all others)."""
-    found, layout = parameters_of(workload.description), workload.layout
-    return found.experts / (layout.ep * layout.expert_tp * layout.pp), found.others / (layout.tp * layout.pp)
+    found, layout, model = parameters_of(workload.description), workload.layout, workload.description.model
+    # The first and the last stage hold a copy each of a matrix that is both embedding and output layer.
+    copies = model.vocabulary * model.hidden if model.tied and layout.pp > 1 else 0
+    return found.experts / (layout.ep * layout.expert_tp * layout.pp), (found.others + copies) / (layout.tp * layout.pp)
 
 
 def flops_per_token(description: WorkloadDescription) -> float:
     """Floating-point operations of a token, forward and backward.
 
     6 for each parameter that it meets, and 12 x layers x sequence x heads x head size / 2 of causal attention
-    (Narayanan et al., arXiv 2104.04473, appendix; Chowdhery et al., arXiv 2204.02311, appendix B).
+    (Narayanan et al., arXiv 2104.04473, appendix; Chowdhery et al., arXiv 2204.02311, appendix B).  Of a model that is
+    known by its parameters what the description says of a sample.
     """
     model = description.model
+    if model.parameters:
+        return (model.flops or 0.0) / description.batch.sequence
     attention = 6.0 * model.layers * description.batch.sequence * model.heads * head_dim(model)
     return 6.0 * parameters_of(description).active + attention
 

@@ -2,11 +2,12 @@
 
 Volumes of tensor, context, pipeline and data parallelism are those of Megatron-LM (Korthikanti et al., arXiv
 2205.05198; Narayanan et al., arXiv 2104.04473); a mean stage is counted: layers and parameters over the
-number of stages.
+number of stages.  tests/traces/test_recorded_steps.py holds them against volumes that others recorded.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from math import ceil
 from typing import Literal
 
 import numpy as np
@@ -16,8 +17,9 @@ from traces.workload.description import Workload
 from traces.workload.parameters import head_dim, per_gpu, sparse_layers
 from traces.workload.pipeline import crossings
 from traces.workload.popularity import rank_shares, visited_nodes, visits
+from traces.workload.tables import table_shares
 
-Axis = Literal["tp", "cp", "ep", "etp", "pp", "dp", "edp"]
+Axis = Literal["tp", "cp", "ep", "etp", "pp", "dp", "edp", "emb"]
 Window = Literal["microbatch", "forward", "backward"]
 
 
@@ -82,6 +84,9 @@ class StepOperation:
         Which compute can hide it.
     spread : Spread or None
         Of tokens over experts, where it is no exchange of equal parts.
+    beside : float or None
+        Share of it that compute may hide at best, where the framework itself runs it beside compute; None: what the
+        workload's [overlap] says of the axis.
     """
 
     axis: Axis
@@ -93,6 +98,7 @@ class StepOperation:
     in_step: bool = False
     window: Window = "microbatch"
     spread: Spread | None = None
+    beside: float | None = None
 
     def times(self, microbatches: int) -> float:
         """How often a rank runs it in a step."""
@@ -103,6 +109,7 @@ def step_operations(workload: Workload) -> tuple[StepOperation, ...]:
     """Every operation of a step that goes between GPUs."""
     made = (
         *_tensor(workload), *_context(workload), *_expert(workload), *_pipeline(workload), *_data(workload),
+        *_embedding(workload),
     )  # fmt: skip
     return tuple(one for one in made if one.groups.sizes.max(initial=0) > 1 and one.bytes > 0 and one.count > 0)
 
@@ -113,22 +120,31 @@ def _tokens(workload: Workload) -> float:
 
 
 def _tensor(workload: Workload) -> Iterator[StepOperation]:
-    """4 all-gathers and 4 reduce-scatters a layer, forward and backward (2205.05198, section 4.2.2).
+    """What pairs of a column- and a row-parallel matrix send (2205.05198, section 4.2.2).
 
-    A layer of experts that are not cut themselves has those of its attention only.
+    A pair gathers its input and scatters its output, forward and backward: 2 all-gathers and 2 reduce-scatters.  As a
+    rank keeps its part of the input only, the backward pass gathers it once more, beside the product that gives the
+    input's gradient (section 4.2.2; Megatron-LM, megatron/core/tensor_parallel/layers.py, `async_op=True`).  Without
+    sequence parallelism a pair sums its output forward and its input's gradient backward.
+
+    A layer has two pairs, attention and feed-forward; one of experts has that of its attention, and one more for shared
+    experts (megatron/core/transformer/moe/shared_experts.py): tokens of routed experts go their own way (`_expert`).
+    Embedding and output layer make one pair more.
     """
     model, layout, own = workload.description.model, workload.layout, workload.description.layout
+    experts = workload.description.experts
     if layout.tp == 1:
         return
-    sparse = sparse_layers(model, workload.description.experts) if layout.expert_tp == 1 else 0
-    count = (4 * (model.layers - sparse) + 2 * sparse) / layout.pp
+    routed = sparse_layers(model, experts) if experts is not None and not experts.shared else 0
+    pairs = (2 * model.layers - routed + 1) / layout.pp
     size = _tokens(workload) * model.hidden * workload.description.precision.activations
     groups = layout.groups("tp")
     if own.sequence_parallel:
-        yield StepOperation("tp", "all-gather", "activations", groups, size, count)
-        yield StepOperation("tp", "reduce-scatter", "activations", groups, size, count)
+        yield StepOperation("tp", "all-gather", "activations", groups, size, 2 * pairs)
+        yield StepOperation("tp", "reduce-scatter", "activations", groups, size, 2 * pairs)
+        yield StepOperation("tp", "all-gather", "inputs once more", groups, size, pairs, beside=1.0)
     else:
-        yield StepOperation("tp", "all-reduce", "activations", groups, size, count)
+        yield StepOperation("tp", "all-reduce", "activations", groups, size, 2 * pairs)
 
 
 def _context(workload: Workload) -> Iterator[StepOperation]:
@@ -198,16 +214,43 @@ def _data(workload: Workload) -> Iterator[StepOperation]:
     for axis, axes, held in parts:
         groups = layout.groups(axes)
         reduced, gathered = held * precision.gradients, held * precision.parameters
+        # Buckets of one size; real ones end where a parameter does.
+        buckets = max(1, ceil(reduced / (own.bucket_mib * 2**20))) if own.bucket_mib else 1
+        reduced, gathered = reduced / buckets, gathered / buckets
         if own.optimizer == "replicated":
-            yield StepOperation(axis, "all-reduce", "gradients", groups, reduced, 1, True, "backward")
+            yield StepOperation(axis, "all-reduce", "gradients", groups, reduced, buckets, True, "backward")
             continue
         # FSDP (ZeRO stage 3, arXiv 1910.02054) gathers before both passes of every microbatch.
         whole = own.optimizer == "fsdp"
-        yield StepOperation(axis, "reduce-scatter", "gradients", groups, reduced, 1, not whole, "backward")
+        yield StepOperation(axis, "reduce-scatter", "gradients", groups, reduced, buckets, not whole, "backward")
         yield StepOperation(
-            axis, "all-gather", "parameters", groups, gathered, 2 if whole else 1, not whole,
+            axis, "all-gather", "parameters", groups, gathered, (2 if whole else 1) * buckets, not whole,
             "microbatch" if whole else "forward",
         )  # fmt: skip
+
+
+def _embedding(workload: Workload) -> Iterator[StepOperation]:
+    """Indices to the ranks that have the tables, sums of rows back, their gradients there again (arXiv 1906.00091).
+
+    Indices take three exchanges, as TorchRec and the DLRM of facebookresearch/param send them: how many a rank sends of
+    each table, how many each sample has, and the indices themselves.
+    """
+    tables, layout, precision = workload.description.embeddings, workload.layout, workload.description.precision
+    if tables is None:
+        return
+    owned, looked_up = table_shares(tables, layout.dp)
+    mean = sum(tables.lookups) / len(tables.lookups)
+    samples, groups = _tokens(workload) * tables.tables, layout.groups("dp")
+    exchanges = (
+        ("numbers of indices", 8.0 * tables.tables, owned, False),
+        ("indices of a sample", samples * tables.index, owned, False),
+        ("indices", samples * mean * tables.index, looked_up, False),
+        ("rows", samples * tables.dim * precision.activations, owned, True),
+        ("gradients of rows", samples * tables.dim * precision.activations, owned, False),
+    )
+    for label, size, shares, back in exchanges:
+        spread = Spread(size, 1.0, shares, False, workload, back)
+        yield StepOperation("emb", "all-to-all", label, groups, size, 1, spread=spread)
 
 
 def hottest_receiver(workload: Workload) -> tuple[int, float]:

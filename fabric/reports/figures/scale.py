@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _COLOURS = {"compute": "#c9ced6", "bubble": "#7d8694", "not explained": "#eef0f3"}
-_AXES = ("tp", "cp", "ep", "etp", "pp", "dp", "edp")
+_AXES = ("tp", "cp", "ep", "etp", "pp", "dp", "edp", "emb")
 
 
 def scale_figure(scale: Scale, suffix: str = ".png") -> bytes:

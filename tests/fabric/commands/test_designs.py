@@ -63,6 +63,19 @@ def test_limits_are_on_the_best(here):
         (["hgx-b200-64", *VARY, "--queue-pairs", "4"], 2, "--queue-pairs: no design hashes"),
         (["hgx-b200-64", *VARY, "--seed", "4"], 2, "--seed: no design hashes"),
         (["hgx-b200-64", "--vary", "seed=1,2", "--seed", "4"], 2, "expected --seed or --vary seed, not both"),
+        (
+            ["hgx-b200-64", "--vary", "placement=packed,segmented"],
+            2,
+            "--vary placement=segmented: expected --segment HOSTS",
+        ),
+        (["hgx-b200-64", "--vary", "placement=packed,tree", "--segment", "2"], 2, "expected --placement segmented and"),
+        (["hgx-b200-64", "--topology-conf", "a", "--taken", "0.4"], 2, "--topology-conf: naive to rail-aware places"),
+        (["hgx-b200-64", "--node-labels", "a", "--taken", "0.4"], 2, "--node-labels: naive to rail-aware places"),
+        (
+            ["hgx-b200-64", "--topology-conf", "a", "--node-labels", "b"],
+            2,
+            "--topology-conf or --node-labels, not both",
+        ),
         (["hgx-b200-64", "--vary", "wiring=host", "--wiring", "rail"], 2, "expected --wiring or --vary wiring"),
         (["hgx-b200-64", "--vary", "wiring"], 2, "expected KEY=VALUE,VALUE"),
         (["hgx-b200-64", "--vary", "wiring=rail,"], 2, "expected KEY=VALUE,VALUE"),
@@ -83,3 +96,10 @@ def test_what_makes_no_sense_is_refused(here, arguments, code, message):
     assert (done.returncode, done.stdout) == (code, "")
     assert message in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+def test_segments_beside_other_placements(here):
+    varied = ("--vary", "placement=packed,segmented,scattered", "--segment", "16", "--no-figure")
+    document = answer("compare", "gb300-2048", "--group", "64", *varied)
+    times = {one["settings"]["placement"]: one["summary"]["bottleneck_time_s"] for one in document["designs"]}
+    assert times["packed"] == times["segmented"] < times["scattered"]

@@ -73,6 +73,18 @@ def test_segments_on_what_is_left(racks):
         PlacementRule("segmented", segment=8, taken=0.4, seed=2).place(racks, room + 32)
 
 
+def test_segments_in_racks_that_nobody_else_is_in(tmp_path, racks):
+    # One host of each of the first 30 racks of 18 is somebody else's.
+    taken = write(tmp_path, ",".join(f"h{18 * rack:04d}" for rack in range(30)) + "\n")
+    shared = PlacementRule("segmented", segment=8, taken=taken)
+    alone = PlacementRule("segmented", segment=8, taken=taken, exclusive=True)
+    assert hosts_of(racks, shared, 128)[0] == 1
+    assert hosts_of(racks, alone, 128) == [*range(540, 556), *range(558, 574)]
+    assert alone.n_ranks(racks) == 128
+    assert alone.as_kind("packed") == PlacementRule(taken=taken)
+    assert alone.as_kind("segmented") == alone
+
+
 def test_a_tree_takes_the_fewest_leaf_sets():
     fabric = rs.open_fabric("gb300-4096")
     from fabric.jobs.host_parts import host_parts, leaves_of_hosts
@@ -137,6 +149,7 @@ def test_files_that_are_refused(tmp_path, racks, text, message):
     [
         ({"kind": "segmented"}, "placement segmented: expected the hosts of a segment"),
         ({"segment": 4}, "placement segmented: expected the hosts of a segment"),
+        ({"exclusive": True}, "placement packed: whole blocks go with segmented"),
         ({"kind": "file.txt", "taken": 0.5}, "placement file.txt: hosts that are taken go with packed"),
         ({"topology_conf": "a", "node_labels": "b"}, "a topology.conf or labels of nodes, not both"),
     ],
@@ -157,11 +170,16 @@ def test_the_command_line_takes_them(tmp_path):
     asked = ("loads", "hgx-b200-64", "--collective", "all-to-all", "--group", "16", "--gpus", "32")
     whole = answer(*asked, "--placement", "segmented", "--segment", "1", cwd=tmp_path)
     assert whole["placement"] == {"kind": "segmented", "ranks": 32}
+    alone = answer(*asked, "--placement", "segmented", "--segment", "1", "--exclusive", "--taken", "0.2", cwd=tmp_path)
+    assert alone["placement"] == whole["placement"]
     first = answer(*asked, "--taken", "40%", "--seed", "1", cwd=tmp_path)
     assert any("40% of the hosts" in text for text in first["assumptions"])
     for options, message in (
         (("--placement", "segmented"), "--placement segmented and --segment HOSTS together"),
         (("--segment", "4"), "--placement segmented and --segment HOSTS together"),
+        (("--exclusive",), "--exclusive: goes with --placement segmented"),
+        (("--placement", "segmented", "--segment", "1", "--exclusive"), "expected it with --taken or --hosts"),
+        (("--topology-conf", "a", "--node-labels", "b"), "expected --topology-conf or --node-labels, not both"),
         (("--taken", "100%"), "expected less than 100%"),
         (("--taken", "missing.txt"), "missing.txt: cannot be read"),
     ):

@@ -12,7 +12,7 @@ from fabric.studies.step import compute_source, study_step
 from fabric.studies.step_costs import TIERS
 from fabric.timing.step_time import compute_from_step, step_time
 from tests.fabric.commands.test_cli import railscope
-from tests.traces.test_workload import TINY_MODEL
+from tests.traces.test_workload import TABLES, TINY_MODEL
 from traces.workload.description import Workload, changed_layout, parse_workload, read_workload
 from traces.workload.pipeline import bubble_microbatches
 from traces.workload.step_operations import step_operations
@@ -244,3 +244,65 @@ def test_compute_by_a_peak():
     expected = (6 * 7.5046e9 + 6 * 32 * 8192 * 4096) / (0.4 * 2250e12)
     assert source.gpu_seconds_per_token == pytest.approx(expected, rel=1e-3)
     assert np.isfinite(source.gpu_seconds_per_token)
+
+
+def test_buckets_of_a_model_without_layers_hide_but_the_last():
+    text = """
+[model]
+name = "plain"
+parameters = 1048576
+flops = 1.0
+[layout]
+optimizer = "replicated"
+bucket_mib = 1.0
+[batch]
+sequence = 1
+[precision]
+gradients = 4.0
+[compute]
+tflops = 1.0
+"""
+    workload = Workload.of(parse_workload(text, "x.toml"), 8)
+    (reduced,) = operations = step_operations(workload)
+    assert reduced.count == 4
+    # 4 buckets of 1 s: the first three hide behind three quarters of a backward pass of 200 s.
+    made = step_time(workload, operations, [1.0], compute_s=300.0, fixed_s=0.0)
+    assert (made.communication_s, made.exposed_total_s) == (4.0, 1.0)
+    # Of 2 s: behind 1.5 s of them.
+    made = step_time(workload, operations, [1.0], compute_s=3.0, fixed_s=0.0)
+    assert made.exposed_total_s == 4.0 - 1.5
+
+
+def test_what_the_framework_runs_beside_compute_hides_whatever_the_axis():
+    workload = Workload.of(read_workload("llama-3.1-405b"), 512, read_workload("llama-3.1-405b").measured[0])
+    operations = step_operations(workload)
+    seconds = [1e-3 if one.axis == "tp" else 0.0 for one in operations]
+    made = step_time(workload, operations, seconds, compute_s=1.0, fixed_s=0.0)
+    exposed = dict(zip([one.label for one in operations], made.exposed_s, strict=True))
+    assert exposed["inputs once more"] == 0
+    assert exposed["activations"] > 0
+
+
+def test_a_model_by_its_parameters_on_the_command_line(tmp_path):
+    path = tmp_path / "dlrm.toml"
+    path.write_text(TABLES)
+    document = json.loads(railscope("step", path, "hgx-b200-64", "--json").stdout)
+    assert [one["label"] for one in document["operations"] if one["axis"] == "emb"] == [
+        "numbers of indices", "indices of a sample", "indices", "rows", "gradients of rows",
+    ]  # fmt: skip
+    refused = railscope("step", path, "hgx-b200-64", "--layout", "tp=2")
+    assert (refused.returncode, refused.stderr.count("\n")) == (1, 1)
+    assert "layout.tp 2: `parameters` alone cannot be cut" in refused.stderr
+
+
+def test_a_placement_that_is_asked_for_is_the_one_that_is_studied():
+    fabric, description = rs.open_fabric("gb300-2048"), read_workload("deepseek-v3")
+    packed = study_step(fabric, description, 1024, levers=False)
+    levers = study_step(fabric, description, 1024, rs.PlacementRule("scattered"))
+    scattered = study_step(fabric, description, 1024, rs.PlacementRule("scattered"), levers=False)
+    assert [one.design.placement for one in levers.designs] == ["scattered"]
+    assert levers.best.time.step_s == scattered.best.time.step_s > 2 * packed.best.time.step_s
+    # Segments as long as the racks that the job takes are what packed is; compute is that of the same run.
+    segmented = study_step(fabric, description, 1024, rs.PlacementRule("segmented", segment=16))
+    assert segmented.best.time.step_s == packed.best.time.step_s
+    assert segmented.compute == packed.compute
