@@ -366,3 +366,42 @@ def split_paths(
             waiting[layer.slot_switch[slot]] += fraction[slot]
         down_part[pair] = at_class[source]
         carry(dag, n_dag, waiting, isl_part[pair])
+
+
+@kernel
+def parts_over_isl(layer: LayerArrays, isl: int, chunk_number: int, n_chunks: int, part: FloatMatrix) -> None:
+    """Which part of what classes send to each other crosses an ISL, for every ``n_chunks``-th destination class.
+
+    The sweep backwards: from the ISL against the direction of the bytes, O(T) for a destination class.
+
+    Parameters
+    ----------
+    isl : int
+    part : (K + 1, K + 1) float64
+        Out, zero at first: by destination class, then source class.
+    """
+    n_switches, n_classes = layer.in_start.shape[0] - 1, layer.slot_start.shape[0] - 1
+    dag = _empty_dag(layer)
+    fraction = np.empty(layer.slot_switch.shape[0])
+    over = np.empty(n_switches)
+    for destination in range(chunk_number, n_classes, n_chunks):
+        if layer.slot_start[destination] == layer.slot_start[destination + 1]:
+            continue
+        n_dag = _find_dag(layer, destination, dag)
+        over[:] = 0.0
+        found = False
+        # Heads come before what leads to them: what is over the ISL from a head on is known when its tails are.
+        for entry in range(n_dag):
+            tail = dag.tail[entry]
+            share = dag.gbps[entry] / dag.capacity[tail]
+            if dag.link[entry] == isl:
+                over[tail] += share
+                found = True
+            else:
+                over[tail] += share * over[dag.head[entry]]
+        if not found:
+            continue
+        _find_slot_fractions(layer, dag, fraction)
+        for source in range(n_classes):
+            for slot in range(layer.slot_start[source], layer.slot_start[source + 1]):
+                part[destination, source] += fraction[slot] * over[layer.slot_switch[slot]]
