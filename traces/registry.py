@@ -228,7 +228,7 @@ register_trace_format(
     TraceFormat(
         name="nccl-inspector",
         title="NCCL Inspector JSON",
-        shape=r"\A\s*\{(?s:.{0,4000}?)\"(?:coll_perf|p2p_perf)\"\s*:",
+        shape=r"\A\s*\{(?s:.{0,4000}?)\"(?:coll_perf|p2p_perf|dump_stats\"\s*:\s*\{\s*\"coll_records)\"\s*:",
         reader="traces.nccl_inspector:read_nccl_inspector",
     )
 )
