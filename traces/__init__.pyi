@@ -7,12 +7,19 @@ from .flows_csv import read_flows_csv as read_flows_csv, read_timed_flows_csv as
 from .goal import read_goal as read_goal
 from .kineto import read_kineto as read_kineto
 from .msccl_xml import read_msccl as read_msccl
+from .nccl_chosen import (
+    ChosenAlgorithm as ChosenAlgorithm,
+    ChosenChannel as ChosenChannel,
+    ChosenEdge as ChosenEdge,
+    ChosenGraph as ChosenGraph,
+    ChosenWiring as ChosenWiring,
+    NcclChoices as NcclChoices,
+)
 from .nccl_inspector import read_nccl_inspector as read_nccl_inspector
 from .nccl_log import read_nccl_log as read_nccl_log
 from .nccl_tests import Measurement as Measurement, NcclTests as NcclTests, read_nccl_tests as read_nccl_tests
+from .nccl_wiring import read_nccl_choices as read_nccl_choices
 from .nccl_xml import (
-    ChosenChannel as ChosenChannel,
-    ChosenGraph as ChosenGraph,
     HostGpu as HostGpu,
     HostNic as HostNic,
     HostTopology as HostTopology,
