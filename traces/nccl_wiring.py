@@ -26,6 +26,7 @@ from traces.nccl_wiring_lines import (
     Step,
     choice_of,
     pointer_of,
+    size_of,
 )
 
 _Process = tuple[str, int]
@@ -37,6 +38,7 @@ class _View:
     """A communicator as one process sees it."""
 
     host: str
+    pointer: str = ""
     group: str = ""
     rank: int | None = None
     n_ranks: int | None = None
@@ -66,6 +68,22 @@ class _View:
             case _:
                 return True
         return self.rank in (None, own) and (self.n_ranks is None or max(ranks) < self.n_ranks)
+
+
+def _ranks_of(choice: Choice) -> tuple[int | None, tuple[int, ...]]:
+    """Whose rank prints a line, and which ranks are in it; None where it names none."""
+    match choice:
+        case Edge():
+            ends = choice.source, choice.target
+            return ends[choice.end == "receive"], ends
+        case Step():
+            return choice.rank, (choice.before, choice.rank, choice.behind)
+        case Places():
+            return choice.rank, (choice.rank, *(parent for _, parent in choice.parents))
+        case Ring():
+            return 0, choice.ranks
+        case _:
+            return None, ()
 
 
 @dataclass(eq=False)
@@ -138,10 +156,12 @@ def collect(log: WiringLog, line: Line) -> None:
                 named = _new(log, line, pointer, rank=choice.rank, n_ranks=choice.n_ranks)
             log.current[thread] = named
         case _:
-            view = named or _view_of(log, line, thread, choice)
+            view = named or (_pointed(log, line, pointer) if pointer else _view_of(log, line, thread, choice))
             if view is None:
                 log.lost += 1
             else:
+                view.rank = _ranks_of(choice)[0] if view.rank is None else view.rank
+                view.n_ranks = size_of(line.text) if view.n_ranks is None else view.n_ranks
                 _add(view, choice)
 
 
@@ -183,9 +203,15 @@ def _begun(log: WiringLog, line: Line, init: InitLine, thread: tuple[str, int, i
     if known is not None and (known.group or group, known.rank, known.n_ranks) == (group, init.rank, init.n_ranks):
         known.group = group
         return known
-    before = log.current.get(thread)
-    if before is not None and before.rank is None and "Init COMPLETE" in line.text:
-        before.group, before.rank, before.n_ranks = group, init.rank, init.n_ranks
+    before = known if known is not None else log.current.get(thread) if "COMPLETE" in line.text else None
+    if (
+        before is not None
+        and before.rank in (None, init.rank)
+        and before.n_ranks in (None, init.n_ranks)
+        and not before.group
+        and before.pointer in ("", init.comm)
+    ):
+        before.pointer, before.group, before.rank, before.n_ranks = init.comm, group, init.rank, init.n_ranks
         own[init.comm] = before
         return before
     return _new(log, line, init.comm, group, init.rank, init.n_ranks)
@@ -199,10 +225,21 @@ def _new(
     rank: int | None = None,
     n_ranks: int | None = None,
 ) -> _View:
-    view = _View(line.process.host, group, rank, n_ranks)
+    view = _View(line.process.host, pointer, group, rank, n_ranks)
     log.every.append(view)
     if pointer:
         log.views.setdefault((line.process.host, line.process.pid), {})[pointer] = view
+    return view
+
+
+def _pointed(log: WiringLog, line: Line, pointer: str) -> _View:
+    """The view of a pointer of which no Init line came before: RCCL's lines name it."""
+    thread = (line.process.host, line.process.pid, line.thread)
+    view = log.current.get(thread)
+    if view is None or view.pointer:
+        view = log.current[thread] = _new(log, line, pointer)
+    view.pointer = pointer
+    log.views.setdefault(thread[:2], {})[pointer] = view
     return view
 
 

@@ -15,6 +15,7 @@ from traces.nccl_chosen import ChosenAlgorithm
 from traces.nccl_log_lines import KIND_OF_CALL
 
 _COMM = re.compile(r"\bcomm (0x[0-9a-fA-F]{1,16})\b", re.ASCII)
+_SIZE = re.compile(r"\bnRanks (\d{1,8})\b", re.ASCII)
 _MEMBER = re.compile(r"comm (0x[0-9a-fA-F]{1,16}) rank (\d{1,8}) nRanks (\d{1,8})\b", re.ASCII)
 _RING = re.compile(r"Channel (\d{1,4})/\d{1,4} :((?: +\d{1,8})+)(\.*)\s*(?:$|comm )", re.ASCII)
 _STEP = re.compile(r"Ring (\d{1,4}) : (\d{1,8}) -> (\d{1,8}) -> (\d{1,8})(?:\s|$)", re.ASCII)
@@ -142,6 +143,12 @@ def pointer_of(text: str) -> str:
     """The communicator's pointer that stands in a line; empty where there is none."""
     found = _COMM.search(text)
     return found[1] if found else ""
+
+
+def size_of(text: str) -> int | None:
+    """How many ranks a line of RCCL says the communicator has; None of another line."""
+    found = _SIZE.search(text)
+    return int(found[1]) if found else None
 
 
 def choice_of(text: str, place: str) -> Choice | None:

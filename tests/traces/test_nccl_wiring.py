@@ -140,9 +140,23 @@ def test_a_job_of_two_hosts(tmp_path, prefix, lazy):
 
 
 @pytest.mark.parametrize("lazy", [False, True])
-def test_rccl_says_the_communicator_in_its_lines(tmp_path, lazy):
-    (wiring,) = read_nccl_choices(written(tmp_path, mixed(job(lazy=lazy, rccl=True)))).wiring
+@pytest.mark.parametrize("first", [start, None])
+def test_rccl_says_the_communicator_in_its_lines(tmp_path, lazy, first):
+    (wiring,) = read_nccl_choices(written(tmp_path, mixed(job(lazy=lazy, rccl=True, first=first)))).wiring
     check(wiring)
+    assert wiring.group == "0xabc"
+
+
+def test_rccl_without_init_lines(tmp_path):
+    lines = [line for line in mixed(job(rccl=True)) if "Init" not in line and "opCount" not in line]
+    # What the pointers tell apart: another communicator of two of the ranks.
+    for rank in (2, 5):
+        lines.append(
+            f"{begin(rank)}Trees [0] -1/-1/-1->{rank // 5}->{rank // 5 - 1} comm {pointer(rank, 7)} nRanks 02 busId 1"
+        )
+    wirings = read_nccl_choices(written(tmp_path, lines)).wiring
+    check(wirings[0])
+    assert [one.trees[0].parents for one in wirings[1:]] == [(-1, 0)]
 
 
 def test_versions_that_print_no_start(tmp_path):
