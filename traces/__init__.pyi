@@ -1,5 +1,6 @@
 """The public names of `traces`, each in the module where it lives: the one list of them."""
 
+from .aicb_csv import read_aicb as read_aicb
 from .chakra_et import read_chakra_et as read_chakra_et
 from .chakra_json import read_chakra_json as read_chakra_json
 from .flight_recorder import read_flight_recorder as read_flight_recorder

@@ -168,6 +168,7 @@ def forms() -> tuple[Form, ...]:
         Form("chakra", workload_seeds.CHAKRA, workload_seeds.ordered),
         Form("chakra-json", workload_seeds.CHAKRA_JSON, workload_seeds.ordered),
         Form("simai-workload", workload_seeds.SIMAI, workload_seeds.ordered),
+        Form("aicb", workload_seeds.AICB, workload_seeds.ordered),
         Form("astra-sim", workload_seeds.ASTRA_SIM, workload_seeds.ordered),
         Form("simai-or-astra-sim", workload_seeds.UNNAMED, workload_seeds.ordered_simai),
         Form("flight-recorder", record_seeds.FLIGHT_RECORDER, workload_seeds.ordered),
