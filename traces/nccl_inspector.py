@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from collectives.errors import InputError
 from collectives.gate import quoted
 from collectives.sizes import counted
-from traces.message_order import RECEIVE, SEND
+from traces.message_order import MEMBER, RECEIVE, SEND, common_order
 from traces.nccl_inspector_lines import Counts, InspectorRecord, inspector_records
 from traces.operation import Operation, Trace
 
@@ -52,8 +52,8 @@ def read_nccl_inspector(paths: Sequence[str]) -> Trace:
     Returns
     -------
     Trace
-        In the order of their times where the output is verbose, else in that in which they were written: of one
-        communicator after the other, collectives before messages.
+        In the order of their times where the output is verbose, else in one that agrees with that of the processes'
+        lines: of a dump one communicator after the other, collectives before messages.
 
     Raises
     ------
@@ -65,6 +65,8 @@ def read_nccl_inspector(paths: Sequence[str]) -> Trace:
     records = [one for path in paths for one in inspector_records(path, counts)]
     job = _job(records)
     together: dict[_Key, list[InspectorRecord]] = {}
+    place_of: dict[_Key, int] = {}
+    steps: dict[tuple[str, int], dict[tuple[int, str], None]] = {}
     messages = _messages(records)
     for place, one in enumerate(records):
         if one.n_ranks == 1:
@@ -74,9 +76,14 @@ def read_nccl_inspector(paths: Sequence[str]) -> Trace:
         else:
             key = messages.get(place, (one.communicator, one.kind, one.sequence))
             together.setdefault(key, []).append(one)
+            step = (place_of.setdefault(key, len(place_of)), one.kind if one.peer is not None else MEMBER)
+            steps.setdefault(one.process, {})[step] = None
     made = [_operation(key, same, job) for key, same in together.items()]
     if all(one.start_s is not None for one in made):
         made.sort(key=lambda one: one.start_s or 0.0)
+    else:
+        order, _ = common_order([list(own) for own in steps.values()], [one.ranks for one in made])
+        made = [made[place] for place in order]
     traced = tuple(sorted({one.rank for one in records if one.communicator == job.largest}))
     warnings = _warnings(records, together, job, counts)
     ignored = tuple(counts.ignored.items())
@@ -168,6 +175,12 @@ def _warnings(
     untimed = sum(one.lasted_s is None for one in records)
     if untimed:
         said.append(f"{untimed:,} of {len(records):,} times are of the host's enqueuing, or 0, and left out")
+    if len({(one.communicator, one.peer is None) for one in records}) > 1 and any(
+        one.start_s is None for one in records
+    ):
+        said.append(
+            "the order of communicators, and of messages among collectives, is not said: that of the lines is taken"
+        )
     chosen = Counter(one.chosen for one in records if one.chosen)
     if chosen:
         most = ", ".join(f"{quoted(name)[1:-1]} {number:,}" for name, number in chosen.most_common(4))
