@@ -165,15 +165,16 @@ class NcclChoices:
 
 
 def choices_text(choices: NcclChoices) -> Iterator[str]:
-    """One line for each communicator and one for the algorithms, the longest parts cut."""
-    for one in choices.wiring[:_SHOWN]:
+    """One line for each communicator of several ranks and one for the algorithms, the longest parts cut."""
+    several = [one for one in choices.wiring if one.n_ranks != 1]
+    for one in several[:_SHOWN]:
         name = f"communicator {quoted(one.group)}" if one.group else "communicator"
         size = f"{name} of {counted(one.n_ranks, 'rank')}" if one.n_ranks else name
         counts = [counted(len(part), what) for part, what in ((one.rings, "ring"), (one.trees, "tree")) if part]
-        counts += [f"{number} {what} channels" for what, number in one.channels if number]
+        counts += [counted(number, f"{what} channel") for what, number in one.channels if number and "per" not in what]
         yield f"{size}: {', '.join(counts) or 'no whole ring or tree'}{_ways(one)}{_nics(one)}"
-    if len(choices.wiring) > _SHOWN:
-        yield f"rings and trees of {counted(len(choices.wiring) - _SHOWN, 'more communicator')} are in the log"
+    if len(several) > _SHOWN:
+        yield f"rings and trees of {counted(len(several) - _SHOWN, 'more communicator')} are in the log"
     if choices.algorithms:
         lines = (
             f"{one.kind or 'collective'} of {one.bytes:,.0f} B {one.algorithm} {one.protocol}"

@@ -98,7 +98,8 @@ def read_nccl_log(paths: Sequence[str]) -> Trace:
         expected = "expected a log with NCCL_DEBUG=INFO and NCCL_DEBUG_SUBSYS=INIT,COLL"
         if not chosen:
             raise InputError(f"{paths[0]}: {nothing}; {expected}")
-        return Trace(tuple(paths), (), None, tuple(log.ignored.items()), (f"{nothing}; {expected}", *chosen))
+        largest = max((comm.n_ranks for comm in log.comms), default=0) or None
+        return Trace(tuple(paths), (), largest, tuple(log.ignored.items()), (f"{nothing}; {expected}", *chosen))
     warnings = [f"{log.cut[0]} and {len(log.cut) - 1} more: COLL lines cut off, left out"] if log.cut else []
     warnings += [f"{number} operations {quoted(name)} unknown, left out" for name, number in log.unknown.items()]
     warnings += [f"{number} operations of {name}: their sizes are not known" for name, number in log.untyped.items()]

@@ -266,6 +266,13 @@ def test_ways(tmp_path, text, transport, nic):
     assert [(edge.transport, edge.nic_out) for edge in wiring.edges] == ([(transport, nic)] if transport else [])
 
 
+def test_a_communicator_of_one_rank_is_not_worth_a_line(tmp_path):
+    lines = [init(0, 0, 1, 0, "0x1"), f"{begin(0)}Channel 00/02 : 0", f"{begin(0)}Trees [0] -1/-1/-1->0->-1"]
+    choices = read_nccl_choices(written(tmp_path, lines))
+    assert choices.wiring[0].rings[0].gpus == (0,)
+    assert list(choices_text(choices)) == []
+
+
 def test_algorithms(tmp_path):
     lines = [
         "AllReduce: 4096 Bytes -> Algo TREE proto LL channel{Lo..Hi}={0..1}",
