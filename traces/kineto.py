@@ -18,7 +18,6 @@ import numpy.typing as npt
 
 from collectives.errors import InputError
 from collectives.gate import whole_value
-from collectives.saying import with_article
 from traces.files import read_text
 from traces.json_text import parse_json
 from traces.kineto_evidence import Seen, annotated_of, kernel_key, kernel_of, named_of, symmetric_of, unnamed_kernels
@@ -451,7 +450,7 @@ def _joined(files: list[_File], warnings: list[str]) -> tuple[list[Operation], t
             first = records[0].operation
             other = next(record.operation for record in records if record.operation.kind != first.kind)
             raise InputError(
-                f"{first.source}: {with_article(first.kind)}, but {other.source} is {with_article(other.kind)}; "
+                f"{first.source}: a {first.kind}, but {other.source} is a {other.kind}; "
                 f"expected the members of group {key[0]!r} to agree on their operations"
             )
         operations.append(_one(records, int(key[-1]), warnings))

@@ -199,10 +199,7 @@ def log_lines(path: str, text: str) -> Iterator[Line]:
             found.append((number, beginnings, line))
             clean.setdefault(beginnings[0][2], set()).add(beginnings[0][1])
     for number, beginnings, line in found:
-        hosts = [
-            _host(beginning, clean.get(beginning[2], set()) if place else set())
-            for place, beginning in enumerate(beginnings)
-        ]
+        hosts = [beginnings[0][1], *(_host(one, clean.get(one[2], set())) for one in beginnings[1:])]
         starts = [beginning.end(1) - len(host) for beginning, host in zip(beginnings, hosts, strict=True)]
         for place, (beginning, host) in enumerate(zip(beginnings, hosts, strict=True)):
             end = starts[place + 1] if place + 1 < len(beginnings) else len(line)
