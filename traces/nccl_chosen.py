@@ -172,7 +172,7 @@ def choices_text(choices: NcclChoices) -> Iterator[str]:
         size = f"{name} of {counted(one.n_ranks, 'rank')}" if one.n_ranks else name
         counts = [counted(len(part), what) for part, what in ((one.rings, "ring"), (one.trees, "tree")) if part]
         counts += [counted(number, f"{what} channel") for what, number in one.channels if number and "per" not in what]
-        yield f"{size}: {', '.join(counts) or 'no whole ring or tree'}{_ways(one)}{_nics(one)}"
+        yield f"{size}: {', '.join(counts) or 'no whole ring or tree'}{_connected(one)}{_ways(one)}{_nics(one)}"
     if len(several) > _SHOWN:
         yield f"rings and trees of {counted(len(several) - _SHOWN, 'more communicator')} are in the log"
     if choices.algorithms:
@@ -183,6 +183,13 @@ def choices_text(choices: NcclChoices) -> Iterator[str]:
         )
         more = ", ..." if len(choices.algorithms) > _SHOWN else ""
         yield f"NCCL chose (its sizes are of the whole): {'; '.join(lines)}{more}"
+
+
+def _connected(wiring: ChosenWiring) -> str:
+    """What some of the ranks that printed their places in trees did not connect, as far as they say."""
+    ranks = max((len(tree.gpus) for tree in wiring.trees), default=0)
+    some = [(what, number) for what, number in wiring.connected if number < ranks]
+    return "".join(f"; {what} connected on {number:,} of {ranks:,} ranks that printed trees" for what, number in some)
 
 
 def _ways(wiring: ChosenWiring) -> str:

@@ -14,19 +14,11 @@ from typing import Any
 from collectives.errors import InputError
 from collectives.gate import quoted, real_value, shown, whole_value
 from traces.files import read_text
-from traces.message_order import RECEIVE, SEND
+from traces.message_order import RECEIVE
+from traces.nccl_log_lines import KIND_OF_CALL
 
-_KINDS = {
-    "AllReduce": "all-reduce",
-    "AllGather": "all-gather",
-    "ReduceScatter": "reduce-scatter",
-    "AllToAll": "all-to-all",
-    "Broadcast": "broadcast",
-    "Reduce": "reduce",
-    "Gather": "gather",
-    "Scatter": "scatter",
-}
-_ENDS = {"Send": SEND, "Recv": RECEIVE}
+# What the record of a message is called; all others are of collectives.
+_PART = {"send": "p2p", "recv": "p2p"}
 _OTHERS = {"proxy_trace": "records of proxies"}
 _MOST_RANKS = 1 << 24
 # Of the host's enqueuing, not of the transfer (inspector.cc, inspectorUpdateCollPerf).
@@ -51,7 +43,7 @@ class InspectorRecord:
     process : tuple of (str, int)
         Host and number.
     kind : str
-        As in `traces.operation.KINDS`, or `SEND` or `RECEIVE` of `traces.message_order`.
+        As in `traces.operation.KINDS`, or an end of a message as in `traces.message_order`.
     sequence : int
         Of a collective how many of its kind the communicator had before; of a message how many this rank had.
     peer : int or None
@@ -178,8 +170,8 @@ def _record(document: dict[str, Any], context: _Context, source: str, counts: Co
         raise InputError(f"{source}: output {quoted(version)}; expected v4.x")
     part = key.removesuffix("_perf")
     called = str(perf.get(part))
-    kind = (_KINDS if part == "coll" else _ENDS).get(called)
-    if kind is None:
+    kind = KIND_OF_CALL.get(called.lower(), "")
+    if part != _PART.get(kind, "coll") or not kind:
         counts.ignored[f"{quoted(called)} records"] += 1
         return None
     n_ranks = whole_value(header.get("n_ranks"), f"{source}: header.n_ranks", 1, _MOST_RANKS)
@@ -194,7 +186,7 @@ def _record(document: dict[str, Any], context: _Context, source: str, counts: Co
         whole_value(header.get("rank"), f"{source}: header.rank", 0, n_ranks - 1),
         n_ranks,
         (str(metadata.get("hostname", "")), whole_value(metadata.get("pid", 0), f"{source}: metadata.pid")),
-        kind,
+        RECEIVE if kind == "recv" else kind,
         whole_value(perf.get(f"{part}_sn"), f"{source}: {key}.{part}_sn"),
         whole_value(perf.get("p2p_peer"), f"{source}: {key}.p2p_peer", 0, n_ranks - 1) if part == "p2p" else None,
         real_value(perf.get(f"{part}_msg_size_bytes"), f"{source}: {key}.{part}_msg_size_bytes"),

@@ -21,7 +21,7 @@ _RING = re.compile(r"Channel (\d{1,4})/\d{1,4} :((?: +\d{1,8})+)(\.*)\s*(?:$|com
 _STEP = re.compile(r"Ring (\d{1,4}) : (\d{1,8}) -> (\d{1,8}) -> (\d{1,8})(?:\s|$)", re.ASCII)
 _NODE = re.compile(r"Tree (\d{1,4}) : (-1|\d{1,8}) -> (\d{1,8}) -> -?\d{1,8}/-?\d{1,8}/-?\d{1,8}(?:\s|$)", re.ASCII)
 _TREES = re.compile(r"Trees\b", re.ASCII)
-_TREE = re.compile(r"\[(\d{1,4})\] -?\d{1,8}/-?\d{1,8}/-?\d{1,8}->(\d{1,8})->(-1|\d{1,8})(?=\s|$)", re.ASCII)
+_TREE = re.compile(r"\[(\d{1,4})\] -?\d{1,8}/-?\d{1,8}/-?\d{1,8}->(\d{1,8})->(-1|\d{1,8})(?=\s|$|\|)", re.ASCII)
 _EDGE = re.compile(
     r"(?:Channel|Ring) (\d{1,4})(?:/(\d{1,4}))? : (\d{1,8})(?:\[[0-9a-fA-F]{1,16}\])? -> (\d{1,8})"
     r"(?:\[[0-9a-fA-F]{1,16}\])? (?:\[(send|receive)\] )?via (\S.{0,200}?)(?: comm 0x[0-9a-fA-F]{1,16} nRanks \d+)?\s*",

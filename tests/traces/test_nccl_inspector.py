@@ -71,7 +71,7 @@ def read(tmp_path, *lines):
 @pytest.mark.parametrize(
     ("coll", "kind", "bytes_"),
     [("AllReduce", "all-reduce", 1024), ("AllGather", "all-gather", 1024), ("ReduceScatter", "reduce-scatter", 4096),
-     ("AllToAll", "all-to-all", 4096), ("Broadcast", "broadcast", 1024)],
+     ("AllToAll", "all-to-all", 4096), ("AlltoAll", "all-to-all", 4096), ("Broadcast", "broadcast", 1024)],
 )  # fmt: skip
 def test_sizes_are_those_of_a_rank(tmp_path, coll, kind, bytes_):
     trace = read(tmp_path, line(coll, n_ranks=4), line(coll, rank=1, n_ranks=4, us=50))
@@ -163,6 +163,12 @@ def test_output_4_3_says_once_whose_records_follow(tmp_path):
     assert any("dropped 7 collectives" in said for said in trace.warnings)
     short = read(tmp_path, *first[:-1], *second)
     assert any("1 record that dumps announce are not there" in said for said in short.warnings)
+
+
+def test_what_is_unknown_is_counted(tmp_path):
+    trace = read(tmp_path, line(), line("Shuffle"), line("Send"), message("AllReduce", 1), message("SendRecv", 1))
+    assert len(trace.operations) == 1
+    assert dict(trace.ignored) == {f"'{name}' records": 1 for name in ("Shuffle", "Send", "AllReduce", "SendRecv")}
 
 
 def test_names_choices_and_times(tmp_path):

@@ -266,6 +266,28 @@ def test_ways(tmp_path, text, transport, nic):
     assert [(edge.transport, edge.nic_out) for edge in wiring.edges] == ([(transport, nic)] if transport else [])
 
 
+def test_a_rank_that_did_not_connect_is_missed(tmp_path):
+    of_rank = job()
+    of_rank[3] = [line for line in of_rank[3] if "Connected" not in line]
+    (line,) = choices_text(read_nccl_choices(written(tmp_path, mixed(of_rank))))
+    assert "; all rings connected on 7 of 8 ranks that printed trees;" in line
+    (whole,) = choices_text(read_nccl_choices(written(tmp_path, mixed(job()))))
+    assert "connected" not in whole
+    # A log of one host is not alarming.
+    half = mixed({rank: lines for rank, lines in job().items() if rank < 4})
+    (line,) = choices_text(read_nccl_choices(written(tmp_path, half)))
+    assert "connected" not in line
+
+
+def test_trees_of_nccl_2_6(tmp_path):
+    lines = [
+        init(0, 0, 2, 0, "0x1"),
+        f"{begin(0)}Trees [0] 1/-1/-1->0->-1|-1->0->1/-1/-1 [1] -1/-1/-1->0->1|1->0->-1/-1/-1",
+    ]
+    (wiring,) = read_nccl_choices(written(tmp_path, lines)).wiring
+    assert [tree.parents for tree in wiring.trees] == [(-1,), (1,)]
+
+
 def test_a_communicator_of_one_rank_is_not_worth_a_line(tmp_path):
     lines = [init(0, 0, 1, 0, "0x1"), f"{begin(0)}Channel 00/02 : 0", f"{begin(0)}Trees [0] -1/-1/-1->0->-1"]
     choices = read_nccl_choices(written(tmp_path, lines))
