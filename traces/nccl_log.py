@@ -17,7 +17,8 @@ from collectives.gate import quoted
 from traces.files import read_text
 from traces.nccl_chosen import choices_text
 from traces.nccl_log_lines import MOST_RANKS, CollLine, InitLine, Line, Process, coll_of, init_of, log_lines, sort_of
-from traces.nccl_wiring import WiringLog, choices_of, collect
+from traces.nccl_views import WiringLog, collect
+from traces.nccl_wiring import choices_of
 from traces.operation import Operation, Trace
 
 _ROOTED = frozenset({"broadcast", "reduce", "gather", "scatter"})

@@ -167,9 +167,10 @@ def test_versions_that_print_no_start(tmp_path):
 
 def test_a_log_of_no_init_lines(tmp_path):
     lines = [line for line in mixed(job()) if "Init" not in line]
-    (wiring,) = read_nccl_choices(written(tmp_path, lines)).wiring
+    (wiring,) = (choices := read_nccl_choices(written(tmp_path, lines))).wiring
     check(wiring)
     assert wiring.group == ""
+    assert any("of 8 processes are of: taken as one of 8 ranks" in line for line in choices.warnings)
     # Two communicators without a word of which is which are not made one.
     again = [line.replace("0   1   2", "0   2   1") for line in lines]
     choices = read_nccl_choices(written(tmp_path, [*lines, *again, f"{begin(0)}8 Bytes -> Algo 0 proto 0 time 6.5"]))
