@@ -63,8 +63,8 @@ def choices_of(log: WiringLog, paths: Sequence[str]) -> NcclChoices:
             wiring.append(_wiring(views, log, warnings))
             if len(views) > 1 and not views[0].group:
                 warnings.append(
-                    f"no line says which communicator the rings and trees of {len(views)} processes are of: taken as one "
-                    f"of {counted(wiring[-1].n_ranks or 0, 'rank')}"
+                    f"no line says which communicator the rings and trees of {len(views)} processes are of: taken as "
+                    f"one of {counted(wiring[-1].n_ranks or 0, 'rank')}"
                 )
         else:
             warnings.append(
