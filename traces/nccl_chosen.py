@@ -165,7 +165,12 @@ class NcclChoices:
 
 
 def choices_text(choices: NcclChoices) -> Iterator[str]:
-    """One line for each communicator of several ranks and one for the algorithms, the longest parts cut."""
+    """One line for each communicator of several ranks and one for the algorithms, the longest parts cut.
+
+    Parameters
+    ----------
+    choices : NcclChoices
+    """
     several = [one for one in choices.wiring if one.n_ranks != 1]
     for one in several[:_SHOWN]:
         name = f"communicator {quoted(one.group)}" if one.group else "communicator"

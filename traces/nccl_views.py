@@ -120,6 +120,13 @@ class WiringLog:
 def collect(log: WiringLog, line: Line) -> None:
     """Add what a line says.
 
+    Parameters
+    ----------
+    log : WiringLog
+        Added to.
+    line : Line
+        In the order of its file.
+
     Raises
     ------
     InputError

@@ -7,6 +7,7 @@ them by process, and here they become one communicator's.
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from collectives.errors import InputError
 from collectives.sizes import counted
@@ -19,12 +20,12 @@ from traces.nccl_wiring_lines import Edge
 _HINT = "NCCL_DEBUG=INFO with NCCL_DEBUG_SUBSYS=INIT,GRAPH,NET,P2P,SHM,TUNING prints them"
 
 
-def read_nccl_choices(paths: Sequence[str] | str) -> NcclChoices:
+def read_nccl_choices(paths: Sequence[str | Path] | str | Path) -> NcclChoices:
     """Rings, trees, edges and algorithms out of the logs of one job.
 
     Parameters
     ----------
-    paths : str or sequence of str
+    paths : path or sequence of paths
         Of all ranks in one file, or a file a process; plain, gzip or xz.  No operations need be in them.
 
     Raises
@@ -32,7 +33,7 @@ def read_nccl_choices(paths: Sequence[str] | str) -> NcclChoices:
     InputError
         If a file cannot be read, or there is no such line.
     """
-    listed = [paths] if isinstance(paths, str) else list(paths)
+    listed = [str(paths)] if isinstance(paths, (str, Path)) else list(map(str, paths))
     log = WiringLog()
     for path in listed:
         for line in log_lines(path, read_text(path, "backslashreplace")):
@@ -44,13 +45,25 @@ def read_nccl_choices(paths: Sequence[str] | str) -> NcclChoices:
 
 
 def choices_of(log: WiringLog, paths: Sequence[str]) -> NcclChoices:
-    """What was collected: the views of one communicator put together."""
+    """What was collected: the views of one communicator put together.
+
+    Parameters
+    ----------
+    log : WiringLog
+    paths : sequence of str
+        Whose it is.
+
+    Returns
+    -------
+    NcclChoices
+        Communicators in the order in which the log names them; of those without an identity the first of a size of each
+        rank are one, the second, and so on.  What contradicts that is left out, and said.
+    """
     together: dict[tuple[object, ...], list[View]] = {}
     number: Counter[tuple[object, ...]] = Counter()
     for view in log.every:
         if not (view.rings or view.steps or view.parents or view.edges or view.counts or view.connected):
             continue
-        # Without an identity: the first of its size of each rank, the second, and so on.
         unnamed = (view.n_ranks, view.rank)
         key: tuple[object, ...] = (view.group,) if view.group else (view.n_ranks, number[unnamed])
         if not view.group and view.rank is not None:

@@ -1,5 +1,6 @@
 """What logs say was chosen: rings, trees, edges, NICs and algorithms, of NCCL and RCCL, whole and damaged."""
 
+import gzip
 import random
 
 import pytest
@@ -125,6 +126,11 @@ def test_a_job_of_two_hosts(tmp_path, prefix, lazy):
     check(wiring)
     assert wiring.group == "0xabc"
     assert choices.warnings == ()
+    # A file a process, and packed.
+    parts = [tmp_path / f"{rank}.log.gz" for rank in range(N)]
+    for part, lines in zip(parts, job(lazy=lazy, prefix=prefix).values(), strict=True):
+        part.write_bytes(gzip.compress("\n".join(lines).encode()))
+    assert read_nccl_choices(parts).wiring == choices.wiring
     # The operations are of that group, and the summary stands among the warnings.
     trace = rs.read_trace(path)
     assert {one.group for one in trace.operations} == {"0xabc"}
