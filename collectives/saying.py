@@ -44,6 +44,11 @@ def shown(value: object) -> str:
     return text if len(text) <= QUOTED else f"{text[:QUOTED]}... ({len(text):,} characters)"
 
 
+def with_article(noun: str) -> str:
+    """A noun with its article, by its first letter: ``a reduce``, ``an all-reduce``."""
+    return f"{'an' if noun[:1].lower() in tuple('aeiou') else 'a'} {noun}"
+
+
 def _escaped(letter: str) -> str:
     code = ord(letter)
     short = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}.get(letter)

@@ -1,5 +1,6 @@
 """The public names of `traces`, each in the module where it lives: the one list of them."""
 
+from .aicb_csv import read_aicb as read_aicb
 from .chakra_et import read_chakra_et as read_chakra_et
 from .chakra_json import read_chakra_json as read_chakra_json
 from .flight_recorder import read_flight_recorder as read_flight_recorder
@@ -7,12 +8,19 @@ from .flows_csv import read_flows_csv as read_flows_csv, read_timed_flows_csv as
 from .goal import read_goal as read_goal
 from .kineto import read_kineto as read_kineto
 from .msccl_xml import read_msccl as read_msccl
+from .nccl_chosen import (
+    ChosenAlgorithm as ChosenAlgorithm,
+    ChosenChannel as ChosenChannel,
+    ChosenEdge as ChosenEdge,
+    ChosenGraph as ChosenGraph,
+    ChosenWiring as ChosenWiring,
+    NcclChoices as NcclChoices,
+)
 from .nccl_inspector import read_nccl_inspector as read_nccl_inspector
 from .nccl_log import read_nccl_log as read_nccl_log
 from .nccl_tests import Measurement as Measurement, NcclTests as NcclTests, read_nccl_tests as read_nccl_tests
+from .nccl_wiring import read_nccl_choices as read_nccl_choices
 from .nccl_xml import (
-    ChosenChannel as ChosenChannel,
-    ChosenGraph as ChosenGraph,
     HostGpu as HostGpu,
     HostNic as HostNic,
     HostTopology as HostTopology,

@@ -7,17 +7,20 @@ follow one another, each below a line with its ranks: ``[rank0 ~ rank127]`` or `
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from collectives.errors import InputError
 from collectives.gate import quoted, whole
 from collectives.layout import DEFAULT_ORDER, ParallelLayout
 from collectives.sizes import counted
+from traces.files import read_text
 from traces.message_order import MEMBER, RECEIVE, SEND
 from traces.operation import Operation, Trace
 from traces.rank_groups import MOST_RANKS, members_of
 from traces.rank_records import Record, Recording, joined
+from traces.whole_job import only_file
 
 _BEGINNING = re.compile(r"\s*(?:\[[^\n]*rank[^\n]*\]\s*\n\s*)?comm_type,comm_group,")
 _RANK = re.compile(r"rank([0-9]{1,7})\b")
@@ -63,7 +66,35 @@ def is_aicb_csv(text: str) -> bool:
     return _BEGINNING.match(text) is not None
 
 
-def read_aicb_csv(path: str, text: str) -> Trace:
+def read_aicb(paths: Sequence[str | Path] | str | Path) -> Trace:
+    """Read a workload of AICB's CSV: sizes are totals.
+
+    Parameters
+    ----------
+    paths : path or sequence of paths
+        One file, plain, gzip or xz.
+
+    Returns
+    -------
+    Trace
+        What the first rank of each stage does; the others do the same in groups of their own (see `traces.filling`).
+
+    Raises
+    ------
+    InputError
+        If it is no such file, or as for `aicb_trace`.
+    """
+    path = only_file(paths)
+    text = read_text(path)
+    if not is_aicb_csv(text):
+        raise InputError(
+            f"{path}: no CSV of AICB; expected the columns {', '.join(_NEEDED)}",
+            "--format simai reads the text that AICB writes for SimAI",
+        )
+    return aicb_trace(path, text)
+
+
+def aicb_trace(path: str, text: str) -> Trace:
     """The operations of the first rank of each stage.
 
     Parameters
@@ -84,13 +115,19 @@ def read_aicb_csv(path: str, text: str) -> Trace:
     for row in (row for stage in stages for row in stage.rows if row.kind not in ("isend", "irecv")):
         if row.group_size is not None:
             sizes[row.group] = max(row.group_size, sizes.get(row.group, 1))
-    notes: list[str] = []
+    notes = ["dialect of AICB: an all-gather's size is the whole output"]
     layout = _layout(path, sizes, ranks, len(stages), notes)
     recordings = []
     for stage in stages:
         rank = stage.first if stage.first is not None else 0
         records = tuple(_records(stage.rows, rank, layout, ignored))
         recordings.append(Recording(path, rank, records))
+    first = sorted({recording.rank for recording in recordings if recording.rank is not None})
+    shown = f"{', '.join(map(str, first[:8]))}{', ...' if len(first) > 8 else ''}"
+    notes.append(
+        f"only the groups of {'rank' if len(first) == 1 else 'ranks'} {shown} are listed; the others do the same in "
+        "groups of their own"
+    )
     if len({recording.rank for recording in recordings}) < len(recordings):
         raise InputError(f"{path}: two stages begin with the same rank; expected each rank in one")
     result = joined(recordings)
@@ -179,7 +216,7 @@ def _layout(path: str, sizes: dict[str, int], ranks: int | None, stages: int, no
         if ranks > MOST_RANKS:
             raise InputError(f"{path}: groups of {ranks:,} ranks; expected at most {MOST_RANKS:,}")
     notes.append(
-        f"rows are what every rank of a stage does, in groups of Megatron's order {DEFAULT_ORDER}: tensor parallel "
+        f"groups are of Megatron's order {DEFAULT_ORDER}: tensor parallel "
         f"{tp}, expert parallel {ep}, {counted(pp, 'stage')} (assumed)"
     )
     if pp > stages:

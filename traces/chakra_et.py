@@ -71,11 +71,11 @@ def _read_file(path: str) -> RankTrace:
     head = next(stream, None)
     if head is None:
         raise InputError(f"{path}: empty; expected a Chakra trace")
-    _check_metadata(head, path)
+    _check_metadata(head[1], path)
     nodes: list[Node] = []
     others: Counter[int] = Counter()
-    for number, message in enumerate(stream):
-        node = _node(message, number, f"{path}: node {number}")
+    for number, (begin, message) in enumerate(stream):
+        node = _node(message, number, f"{path}: node {number} (byte {begin} of the file)")
         if isinstance(node, int):
             others[node] += 1
         else:
@@ -84,7 +84,9 @@ def _read_file(path: str) -> RankTrace:
 
 
 def _check_metadata(message: bytes, path: str) -> None:
-    """Refuse a file that begins with a node, or whose attributes are those of before October 2023."""
+    """Refuse a file that begins with nothing, with a node, or with attributes of before October 2023."""
+    if not message:
+        raise InputError(f"{path}: the first message is empty; expected Chakra's metadata: a version, such as 0.0.4")
     new = all(
         number in (1, 2) and isinstance(value, bytes) and (number == 1 or _is_attribute(value))
         for number, _, value in fields(message, path)
@@ -191,6 +193,6 @@ def _packed(field: int, content: bytes, source: str) -> list[object]:
         width = 8 if kind == FIXED64 else 4
         return [unpacked(form, content[at : at + width]) for at in range(0, len(content), width)]
     while at < len(content):
-        value, at = varint(content, at, source)
+        value, at = varint(content, at, source, "list")
         values.append(_VARINTS[field](value))
     return values

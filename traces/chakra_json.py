@@ -54,6 +54,8 @@ def _read_file(path: str) -> RankTrace:
         source = f"{path}: node {number}"
         if not isinstance(message, dict):
             raise InputError(f"{source}: expected an object, got {shown(message)}")
+        if not message and number == 0:
+            raise InputError(f"{path}: the first message is empty; expected Chakra's metadata, or a node")
         if number == 0 and not others and "type" not in message and ("version" in message or "name" not in message):
             continue
         node = _node(message, number, source)

@@ -1,156 +1,188 @@
-"""NCCL Inspector's JSON lines (NVIDIA/nccl, plugins/profiler/inspector, output v4.0): a collective or message a line.
+"""NCCL Inspector's JSON lines (NVIDIA/nccl, plugins/profiler/inspector, output v4.0 and later): a job's operations.
 
 Its sizes are those of the call: all-gather a rank's shard, reduce-scatter a rank's output, all-to-all the part of each
 peer, all-reduce and broadcast the buffer.  Ranks are those of a communicator; of which job they are is told by the
-largest communicator, whose ranks are taken for the job's, and by host and process.
+largest communicator, whose ranks are taken for the job's, and by host and process.  Collectives are numbered by kind
+(NVIDIA/nccl, src/misc/profiler.cc), messages by each of their ends for itself: the n-th of a size that a rank sent to
+another is the n-th of that size that the other received from it.
 """
 
-import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from collectives.errors import InputError
-from collectives.gate import quoted, real_value, whole_value
-from traces.files import read_text
+from collectives.gate import quoted
+from collectives.sizes import counted
+from traces.message_order import MEMBER, RECEIVE, SEND, common_order
+from traces.nccl_inspector_lines import Counts, InspectorRecord, inspector_records
 from traces.operation import Operation, Trace
 
-_KINDS = {
-    "AllReduce": "all-reduce",
-    "AllGather": "all-gather",
-    "ReduceScatter": "reduce-scatter",
-    "AllToAll": "all-to-all",
-    "Broadcast": "broadcast",
-    "Reduce": "reduce",
-    "Gather": "gather",
-    "Scatter": "scatter",
-}
 # What the size of a call is multiplied by to be that of an operation here.
 _TIMES_RANKS = frozenset({"reduce-scatter", "all-to-all"})
-_MOST_RANKS = 1 << 24
+_Key = tuple[object, ...]
 
 
 @dataclass(frozen=True)
-class _Line:
-    source: str
-    communicator: str
-    rank: int
-    n_ranks: int
-    process: tuple[str, int]
-    kind: str
-    sequence: int
-    bytes: float
-    lasted_s: float
+class _Job:
+    """Who is who."""
+
+    largest: str
+    n_ranks: dict[str, int]
+    names: dict[str, str]
+    rank_of: dict[tuple[str, int], int]
+    members: dict[str, dict[int, tuple[str, int]]]
+
+    def rank(self, communicator: str, rank: int) -> int | None:
+        """Of the job; None where it is not known."""
+        if communicator == self.largest:
+            return rank
+        process = self.members[communicator].get(rank)
+        return None if process is None else self.rank_of.get(process)
 
 
 def read_nccl_inspector(paths: Sequence[str]) -> Trace:
-    """Collectives of a job, each once however many ranks wrote it.
+    """Collectives and messages of a job, each once however many ranks wrote it.
 
     Parameters
     ----------
     paths : sequence of path
         Files of processes, in any order.
 
+    Returns
+    -------
+    Trace
+        In the order of their times where the output is verbose, else in one that agrees with that of the processes'
+        lines: of a dump one communicator after the other, collectives before messages.
+
     Raises
     ------
     InputError
-        A line that is no JSON (but for a cut last one) or lacks what the format says; the same communicator and number
-        with another operation or size: names both places.
+        A line that is no JSON (but for a cut last one) or lacks what the format says; the same communicator, kind and
+        number with another size, or the same communicator with another number of ranks: names both places.
     """
-    ignored: Counter[str] = Counter()
-    lines = [one for path in paths for one in _lines(path, ignored)]
-    sizes = {one.communicator: one.n_ranks for one in lines}
-    largest = max(sizes, key=lambda name: (sizes[name], name), default="")
-    job = {one.process: one.rank for one in lines if one.communicator == largest}
-    members: dict[str, dict[int, tuple[str, int]]] = {}
-    for one in lines:
-        members.setdefault(one.communicator, {})[one.rank] = one.process
-    found: dict[tuple[str, str, int], list[_Line]] = {}
-    for one in lines:
-        before = found.setdefault((one.communicator, "", one.sequence), [])
-        if before and (before[0].kind, before[0].bytes) != (one.kind, one.bytes):
-            raise InputError(
-                f"{one.source}: {one.kind} of {one.bytes:,.0f} bytes, but {before[0].source}: {before[0].kind} of "
-                f"{before[0].bytes:,.0f} bytes, the same communicator and number; ranks disagree"
-            )
-        before.append(one)
-    made = [_operation(same, largest, members, job) for same in found.values()]
-    warnings = [
-        "NCCL Inspector leaves operations out: small ones, and those that were not timed (its own documentation)",
-        f"ranks of the job: those of the largest communicator, {quoted(largest)}, are taken",
-    ]
-    traced = tuple(sorted({one.rank for one in lines if one.communicator == largest}))
-    return Trace(tuple(paths), tuple(made), sizes.get(largest), tuple(ignored.items()), tuple(warnings), traced)
-
-
-def _operation(
-    same: list[_Line], largest: str, members: dict[str, dict[int, tuple[str, int]]], job: dict[tuple[str, int], int]
-) -> Operation:
-    first = same[0]
-    processes = members[first.communicator]
-    if first.communicator == largest:
-        ranks = tuple(range(first.n_ranks))
+    counts = Counts()
+    records = [one for path in paths for one in inspector_records(path, counts)]
+    job = _job(records)
+    together: dict[_Key, list[InspectorRecord]] = {}
+    place_of: dict[_Key, int] = {}
+    steps: dict[tuple[str, int], dict[tuple[int, str], None]] = {}
+    messages = _messages(records)
+    for place, one in enumerate(records):
+        if one.n_ranks == 1:
+            counts.ignored["collectives of a group of one"] += 1
+        elif one.peer == one.rank:
+            counts.ignored["messages of a rank to itself"] += 1
+        else:
+            key = messages.get(place, (one.communicator, one.kind, one.sequence))
+            together.setdefault(key, []).append(one)
+            step = (place_of.setdefault(key, len(place_of)), one.kind if one.peer is not None else MEMBER)
+            steps.setdefault(one.process, {})[step] = None
+    made = [_operation(key, same, job) for key, same in together.items()]
+    if all(one.start_s is not None for one in made):
+        made.sort(key=lambda one: one.start_s or 0.0)
     else:
-        known = [job.get(processes[rank]) if rank in processes else None for rank in range(first.n_ranks)]
-        ranks = tuple(rank for rank in known if rank is not None)
-        ranks = ranks if len(set(ranks)) == first.n_ranks else ()
-    factor = first.n_ranks if first.kind in _TIMES_RANKS else 1
+        order, _ = common_order([list(own) for own in steps.values()], [one.ranks for one in made])
+        made = [made[place] for place in order]
+    traced = tuple(sorted({one.rank for one in records if one.communicator == job.largest}))
+    warnings = _warnings(records, together, job, counts)
+    ignored = tuple(counts.ignored.items())
+    return Trace(tuple(paths), tuple(made), job.n_ranks.get(job.largest), ignored, warnings, traced)
+
+
+def _job(records: Sequence[InspectorRecord]) -> _Job:
+    sizes: dict[str, InspectorRecord] = {}
+    names: dict[str, str] = {}
+    members: dict[str, dict[int, tuple[str, int]]] = {}
+    for one in records:
+        first = sizes.setdefault(one.communicator, one)
+        if first.n_ranks != one.n_ranks:
+            raise InputError(
+                f"{one.source}: communicator {quoted(one.communicator)} of {one.n_ranks:,} ranks, but {first.source}: "
+                f"of {first.n_ranks:,}; expected the files of one job"
+            )
+        members.setdefault(one.communicator, {})[one.rank] = one.process
+        if one.name:
+            names.setdefault(one.communicator, one.name)
+    largest = max(sizes, key=lambda name: (sizes[name].n_ranks, name), default="")
+    # A process that drives several GPUs has several ranks, and does not tell which of them a record is of.
+    alone = Counter(members.get(largest, {}).values())
+    rank_of = {process: rank for rank, process in members.get(largest, {}).items() if alone[process] == 1}
+    return _Job(largest, {name: one.n_ranks for name, one in sizes.items()}, names, rank_of, members)
+
+
+def _messages(records: Sequence[InspectorRecord]) -> dict[int, _Key]:
+    """Which message each end, by its place, is of."""
+    found: dict[int, _Key] = {}
+    seen: Counter[_Key] = Counter()
+    for place in sorted(range(len(records)), key=lambda place: records[place].sequence):
+        one = records[place]
+        if one.peer is not None:
+            ends = (one.rank, one.peer) if one.kind == SEND else (one.peer, one.rank)
+            message = (one.communicator, "send-recv", *ends, one.bytes)
+            found[place] = (*message, seen[(*message, one.kind)])
+            seen[(*message, one.kind)] += 1
+    return found
+
+
+def _operation(key: _Key, same: list[InspectorRecord], job: _Job) -> Operation:
+    first = same[0]
+    for other in same:
+        if other.bytes != first.bytes:
+            raise InputError(
+                f"{other.source}: {other.kind} of {other.bytes:,.0f} bytes, but {first.source}: {first.kind} of "
+                f"{first.bytes:,.0f} bytes, the same communicator and number; ranks disagree"
+            )
+    message = first.kind in (SEND, RECEIVE)
+    places = (int(str(key[2])), int(str(key[3]))) if message else range(first.n_ranks)
+    known = [rank for place in places if (rank := job.rank(first.communicator, place)) is not None]
+    ranks = tuple(known) if len(set(known)) == len(places) else ()
+    name = job.names.get(first.communicator)
+    lasted = [one.lasted_s for one in same if one.lasted_s is not None]
+    starts = [one.start_s for one in same if one.start_s is not None]
     return Operation(
-        first.kind,
+        "send-recv" if message else first.kind,
         ranks,
-        first.n_ranks,
-        first.communicator,
-        first.bytes * factor,
+        len(places),
+        f"{name} ({first.communicator})" if name else first.communicator,
+        first.bytes * (first.n_ranks if first.kind in _TIMES_RANKS else 1),
         sequence=first.sequence,
+        start_s=min(starts, default=None),
         source=first.source,
         missing=() if ranks else ("ranks",),
-        measured_s=min(one.lasted_s for one in same),
+        measured_s=min(lasted, default=None),
     )
 
 
-def _lines(path: str, ignored: Counter[str]) -> list[_Line]:
-    texts = [(number, text) for number, text in enumerate(read_text(path).splitlines(), 1) if text.strip()]
-    made = []
-    for number, text in texts:
-        source = f"{path}:{number}"
-        try:
-            document = json.loads(text)
-        except (ValueError, RecursionError):
-            if (number, text) == texts[-1] and len(texts) > 1:
-                ignored["cut last lines"] += 1
-                continue
-            raise InputError(f"{source}: not JSON; expected a line of NCCL Inspector") from None
-        if isinstance(document, dict) and "p2p_perf" in document:
-            ignored["messages (their peers' ranks are of a communicator)"] += 1
-        elif (one := _line(document, source, ignored)) is not None:
-            made.append(one)
-    return made
-
-
-def _line(document: Any, source: str, ignored: Counter[str]) -> _Line | None:
-    header, perf, metadata = (
-        document.get(key) if isinstance(document, dict) else None for key in ("header", "coll_perf", "metadata")
-    )
-    if not isinstance(header, dict) or not isinstance(perf, dict):
-        raise InputError(f"{source}: expected header and coll_perf or p2p_perf")
-    metadata = metadata if isinstance(metadata, dict) else {}
-    version = str(metadata.get("inspector_output_format_version", ""))
-    if version and not version.startswith("v4"):
-        raise InputError(f"{source}: output {quoted(version)}; expected v4.x")
-    kind = _KINDS.get(str(perf.get("coll")))
-    if kind is None:
-        ignored[f"{quoted(str(perf.get('coll')))} records"] += 1
-        return None
-    n_ranks = whole_value(header.get("n_ranks"), f"{source}: header.n_ranks", 1, _MOST_RANKS)
-    return _Line(
-        source,
-        str(header.get("id", "")),
-        whole_value(header.get("rank"), f"{source}: header.rank", 0, n_ranks - 1),
-        n_ranks,
-        (str(metadata.get("hostname", "")), whole_value(metadata.get("pid", 0), f"{source}: metadata.pid")),
-        kind,
-        whole_value(perf.get("coll_sn"), f"{source}: coll_perf.coll_sn"),
-        real_value(perf.get("coll_msg_size_bytes"), f"{source}: coll_perf.coll_msg_size_bytes"),
-        real_value(perf.get("coll_exec_time_us"), f"{source}: coll_perf.coll_exec_time_us", 0.0, 1e15) * 1e-6,
-    )
+def _warnings(
+    records: Sequence[InspectorRecord], together: dict[_Key, list[InspectorRecord]], job: _Job, counts: Counts
+) -> tuple[str, ...]:
+    said = [
+        "NCCL Inspector leaves operations out: small ones (less than 8 KiB unless NCCL_INSPECTOR_DUMP_MIN_SIZE_BYTES "
+        "says otherwise), and those whose kernels were not timed",
+        f"ranks of the job: those of the largest communicator, {quoted(job.largest)}, are taken",
+    ]
+    dropped = [f"{number:,} {what}" for what, number in counts.dropped.items() if number]
+    if dropped:
+        said.append(f"NCCL Inspector says that it dropped {' and '.join(dropped)}: they are not in it")
+    if counts.lacking:
+        said.append(f"{counted(counts.lacking, 'record')} that dumps announce are not there: the files are incomplete")
+    wrote = {(one.communicator, one.rank) for one in records}
+    ends = [same for key, same in together.items() if key[1] == "send-recv"]
+    alone = sum(len(same) == 1 and (same[0].communicator, same[0].peer) in wrote for same in ends)
+    if alone:
+        said.append(f"{alone:,} of {counted(len(ends), 'message')} were written by one of their two ranks only")
+    untimed = sum(one.lasted_s is None for one in records)
+    if untimed:
+        said.append(f"{untimed:,} of {len(records):,} times are of the host's enqueuing, or 0, and left out")
+    if len({(one.communicator, one.peer is None) for one in records}) > 1 and any(
+        one.start_s is None for one in records
+    ):
+        said.append(
+            "the order of communicators, and of messages among collectives, is not said: that of the lines is taken"
+        )
+    chosen = Counter(one.chosen for one in records if one.chosen)
+    if chosen:
+        most = ", ".join(f"{quoted(name)[1:-1]} {number:,}" for name, number in chosen.most_common(4))
+        said.append(f"left out: which algorithm and protocol NCCL took (records: {most})")
+    return tuple(said)

@@ -7,7 +7,7 @@ can be, which is said.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -15,7 +15,10 @@ import numpy as np
 from collectives.errors import InputError
 from collectives.gate import quoted
 from traces.files import read_text
+from traces.nccl_chosen import choices_text
 from traces.nccl_log_lines import MOST_RANKS, CollLine, InitLine, Line, Process, coll_of, init_of, log_lines, sort_of
+from traces.nccl_views import WiringLog, collect
+from traces.nccl_wiring import choices_of
 from traces.operation import Operation, Trace
 
 _ROOTED = frozenset({"broadcast", "reduce", "gather", "scatter"})
@@ -61,6 +64,7 @@ class _Log:
     unknown: Counter[str] = field(default_factory=Counter)
     untyped: Counter[str] = field(default_factory=Counter)
     cut: list[str] = field(default_factory=list)
+    wiring: WiringLog = field(default_factory=WiringLog)
 
 
 def read_nccl_log(paths: Sequence[str]) -> Trace:
@@ -68,7 +72,7 @@ def read_nccl_log(paths: Sequence[str]) -> Trace:
 
     Sizes: NCCL's count is a rank's shard of an all-gather, a rank's output of a reduce-scatter, one peer's part of an
     all-to-all (``src/nccl.h.in``).  Sends and receives of one group call between every two members are an all-to-all,
-    as PyTorch makes it.
+    as PyTorch makes it.  What was chosen is told in warnings; `traces.nccl_wiring.read_nccl_choices` has it whole.
 
     Parameters
     ----------
@@ -77,21 +81,26 @@ def read_nccl_log(paths: Sequence[str]) -> Trace:
     Returns
     -------
     Trace
-        `orders` are of processes, `traced` the ranks that printed an operation.
+        `orders` are of processes, `traced` the ranks that printed an operation.  Operations begin when the first of
+        their ranks printed them, if all lines have a time before them.
 
     Raises
     ------
     InputError
-        If a file cannot be read, there is no COLL line, or two ranks say different operations or sizes of one opCount
-        of one communicator: names both places.
+        If a file cannot be read, there is neither a COLL line nor one of what was chosen, or two ranks say different
+        operations or sizes of one opCount of one communicator: names both places.
     """
     log = _Log()
     _read(paths, log)
+    choices = choices_of(log.wiring, paths)
+    chosen = [*choices_text(choices), *choices.warnings]
     if not log.issued and not log.unknown:
-        raise InputError(
-            f"{paths[0]}: no whole COLL line ('AllReduce: opCount ...') in {len(log.processes)} processes; expected a "
-            "log with NCCL_DEBUG=INFO and NCCL_DEBUG_SUBSYS=INIT,COLL"
-        )
+        nothing = f"no whole COLL line ('AllReduce: opCount ...') in {len(log.processes)} processes"
+        expected = "expected a log with NCCL_DEBUG=INFO and NCCL_DEBUG_SUBSYS=INIT,COLL"
+        if not chosen:
+            raise InputError(f"{paths[0]}: {nothing}; {expected}")
+        largest = max((comm.n_ranks for comm in log.comms), default=0) or None
+        return Trace(tuple(paths), (), largest, tuple(log.ignored.items()), (f"{nothing}; {expected}", *chosen))
     warnings = [f"{log.cut[0]} and {len(log.cut) - 1} more: COLL lines cut off, left out"] if log.cut else []
     warnings += [f"{number} operations {quoted(name)} unknown, left out" for name, number in log.unknown.items()]
     warnings += [f"{number} operations of {name}: their sizes are not known" for name, number in log.untyped.items()]
@@ -100,6 +109,7 @@ def read_nccl_log(paths: Sequence[str]) -> Trace:
     operations, orders = _operations(issued, ranks, world, log.ignored, warnings)
     reporting = {one.line.process for one in issued}
     warnings += _silent(log, reporting, ranks, world)
+    warnings += chosen
     known = all(process in ranks for process in reporting)
     return Trace(
         tuple(paths),
@@ -119,6 +129,7 @@ def _read(paths: Sequence[str], log: _Log) -> None:
     counted: Counter[tuple[Process, int, int]] = Counter()
     for path in paths:
         for line in log_lines(path, read_text(path, "backslashreplace")):
+            collect(log.wiring, line)
             process = line.process
             init = init_of(line)
             if init is not None:
@@ -326,7 +337,7 @@ def _operations(
         order = own.setdefault(one.line.process, [])
         order.append(((one.comm.name, one.coll.op_count), key))
     place = {key: number for number, key in enumerate(together)}
-    operations = [_one(key, of, ranks, world) for key, of in together.items()]
+    operations = _timed([_one(key, of, ranks, world) for key, of in together.items()], together.values(), warnings)
     few = [len({one.line.process for one in of}) for key, of in together.items() if key[0] != "message"]
     sizes = [of[0].comm.n_ranks for key, of in together.items() if key[0] != "message"]
     lacking = sum(found < size for found, size in zip(few, sizes, strict=True))
@@ -336,6 +347,22 @@ def _operations(
     if alone := ends.count(1):
         warnings.append(f"{alone} of {len(ends)} messages were printed by one of their two ranks only")
     return operations, [_ordered(order, place) for order in own.values()]
+
+
+def _timed(operations: list[Operation], issued: Collection[list[_Issued]], warnings: list[str]) -> list[Operation]:
+    """The operations with the times that stand before their lines, if all of them have one."""
+    times = [[one.line.time_s for one in of if one.line.time_s is not None] for of in issued]
+    known = sum(map(bool, times))
+    clocks = {one.line.zoned for of in issued for one in of if one.line.time_s is not None}
+    if not known:
+        return operations
+    if known < len(operations) or len(clocks) > 1:
+        reason = "times with and without a zone" if len(clocks) > 1 else f"{known:,} of {len(operations):,} have a time"
+        warnings.append(f"when operations were issued is left out: {reason}")
+        return operations
+    if all(time.is_integer() for of in times for time in of):
+        warnings.append("when operations were issued is known in whole seconds")
+    return [replace(one, start_s=min(of)) for one, of in zip(operations, times, strict=True)]
 
 
 def _ordered(

@@ -1,13 +1,15 @@
 """Lines of NCCL's and RCCL's debug logs (``NCCL_DEBUG=INFO``), whatever a launcher put in front of them.
 
 A line is ``host:pid:tid [device] NCCL INFO text`` (NVIDIA/nccl ``src/debug.cc``).  Launchers write before it: srun
-``0: ``, mpirun ``[1,0]<stdout>:``, torchrun ``[default0]:``, kubectl a pod's name, others a time.  Processes that share
-a terminal write into one another's lines: a second beginning inside a line ends the first record.
+``0: ``, mpirun ``[1,0]<stdout>:``, torchrun ``[default0]:``, kubectl a pod's name, others a time, as NCCL itself does
+(``NCCL_DEBUG_TIMESTAMP_LEVELS``).  Processes that share a terminal write into one another's lines: a second beginning
+inside a line ends the first record.
 """
 
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 
 from collectives.errors import InputError
 from collectives.gate import whole
@@ -17,11 +19,17 @@ MOST_RANKS = 1 << 24
 
 
 _BEGINNING = re.compile(
-    r"([\w.\-]{1,255}):(\d{1,10}):\d{1,10} \[(-?\d{1,4})\] (?:\S{1,200} )?NCCL (?:INFO|WARN|TRACE|VERSION)\b ?",
+    r"([\w.\-]{1,255}):(\d{1,10}):(\d{1,10}) \[(-?\d{1,4})\] (?:\S{1,200} )?NCCL (?:INFO|WARN|TRACE|VERSION)\b ?",
     re.ASCII,
 )
 # srun --label counts tasks of the job, Open MPI's --tag-output ranks of the world.
 _LABEL = re.compile(r"\s*(?:(\d{1,8}): |\[\d{1,8},(\d{1,8})\](?:<std(?:out|err|diag)>)?:)", re.ASCII)
+# ISO 8601, its T or a blank; without a zone the host's own time.
+_TIME = re.compile(
+    r"(\d{4})-(\d\d)-(\d\d)[T ](\d\d):(\d\d):(\d\d)(?:[.,](\d{1,9}))?\s?(?:(Z)|([+-])(\d\d):?(\d\d))?(?!\d)", re.ASCII
+)
+# Of what stands before a record: a time is in it, and not too much else.
+_BEFORE = 400
 # src/enqueue.cc, ncclEnqueueCheck; RCCL adds `acc` before the count.
 _COLL = re.compile(
     r"(\w{1,40}): opCount ([0-9a-fA-F]{1,16}) sendbuff \S+ recvbuff \S+ (?:acc \S+ )?count (\d{1,20}) "
@@ -35,9 +43,9 @@ _INIT = re.compile(
 )
 _COMM_ID = re.compile(r"commId (0x[0-9a-fA-F]{1,16})", re.ASCII)
 _SPLIT = re.compile(r"parent (0x[0-9a-fA-F]{1,16}) (?:splitCount|childCount) (\d{1,9}) color (-?\d{1,20})", re.ASCII)
-_TUNING = re.compile(r"\w{1,40}: \d{1,20} Bytes -> Algo", re.ASCII)
+_TUNING = re.compile(r"(?:\w{1,40}: )?\d{1,20} Bytes -> Algo", re.ASCII)
 _WIRING = re.compile(r"Channel \d|Ring \d|Trees? [\[\d]|Connected all|threadThresholds|\d+ coll channels", re.ASCII)
-_KINDS = {
+KIND_OF_CALL = {
     "allreduce": "all-reduce",
     "allreducewithbias": "all-reduce",
     "allgather": "all-gather",
@@ -52,6 +60,9 @@ _KINDS = {
     "send": "send",
     "recv": "recv",
 }
+"""What a function of NCCL's interface does, by its name in small letters: as in `traces.operation.KINDS`, or an end of
+a message."""
+
 # ncclDataType_t of src/nccl.h.in: name and bytes of an element.
 _DATATYPES = (
     ("int8", 1),
@@ -99,12 +110,20 @@ class Line:
         The rank that the launcher put in front.
     text : str
         Behind ``NCCL INFO``.
+    thread : int
+    time_s : float or None
+        That stands before it, seconds since 1970; one without a zone is taken as UTC.
+    zoned : bool
+        Whether the time has a zone.
     """
 
     place: str
     process: Process
     label: int | None
     text: str
+    thread: int = 0
+    time_s: float | None = None
+    zoned: bool = False
 
 
 @dataclass(frozen=True)
@@ -180,18 +199,43 @@ def log_lines(path: str, text: str) -> Iterator[Line]:
             found.append((number, beginnings, line))
             clean.setdefault(beginnings[0][2], set()).add(beginnings[0][1])
     for number, beginnings, line in found:
-        for place, beginning in enumerate(beginnings):
-            end = beginnings[place + 1].start() if place + 1 < len(beginnings) else len(line)
-            host, pid, device = beginning.groups()
-            if place and host not in clean.get(pid, ()):
-                host = next((known for known in sorted(clean.get(pid, ())) if host.endswith(known)), host)
+        hosts = [beginnings[0][1], *(_host(one, clean.get(one[2], set())) for one in beginnings[1:])]
+        starts = [beginning.end(1) - len(host) for beginning, host in zip(beginnings, hosts, strict=True)]
+        for place, (beginning, host) in enumerate(zip(beginnings, hosts, strict=True)):
+            end = starts[place + 1] if place + 1 < len(beginnings) else len(line)
             label = _LABEL.match(line) if place == 0 else None
+            behind = beginnings[place - 1].end() if place else 0
+            time_s, zoned = _time_of(line[max(behind, starts[place] - _BEFORE) : starts[place]])
             yield Line(
                 f"{path}:{number}",
-                Process(host, int(pid), int(device)),
+                Process(host, int(beginning[2]), int(beginning[4])),
                 int(label[1] or label[2]) if label else None,
                 line[beginning.end() : end].rstrip("\r"),
+                int(beginning[3]),
+                time_s,
+                zoned,
             )
+
+
+def _host(beginning: re.Match[str], known: set[str]) -> str:
+    """The host of a beginning: the end of what stands there, if that is one that is known."""
+    said = beginning[1]
+    return said if said in known else next((host for host in sorted(known) if said.endswith(host)), said)
+
+
+def _time_of(before: str) -> tuple[float | None, bool]:
+    """The last time that stands before a record, and whether it has a zone."""
+    found = list(_TIME.finditer(before)) if "-" in before else []
+    if not found:
+        return None, False
+    *date, fraction, utc, sign, hours, minutes = found[-1].groups()
+    try:
+        year, month, day, hour, minute, second = map(int, date)
+        seconds = datetime(year, month, day, hour, minute, second, tzinfo=UTC).timestamp()
+    except ValueError:
+        return None, False
+    east = (int(hours) * 3600 + int(minutes) * 60) * (-1 if sign == "-" else 1) if sign else 0
+    return seconds - east + (float(f"0.{fraction}") if fraction else 0.0), bool(utc or sign)
 
 
 def coll_of(line: Line) -> CollLine | None:
@@ -209,7 +253,7 @@ def coll_of(line: Line) -> CollLine | None:
     number = int(datatype)
     dtype, size = _DATATYPES[number] if number < len(_DATATYPES) else (f"datatype {number}", None)
     return CollLine(
-        kind=_KINDS.get(name.lower(), ""),
+        kind=KIND_OF_CALL.get(name.lower(), ""),
         name=name,
         op_count=int(op_count, 16),
         count=whole(count, f"{line.place}: count"),

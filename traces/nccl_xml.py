@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from collectives.errors import InputError
 from collectives.gate import printable, quoted, real, whole
 from traces.files import read_head, read_text
+from traces.nccl_chosen import ChosenChannel, ChosenGraph
 from traces.xml_text import attribute, parse_xml, whole_attribute
 
 if TYPE_CHECKING:
@@ -92,51 +93,6 @@ class HostTopology:
     numa: tuple[int, ...]
     gpus: tuple[HostGpu, ...]
     nics: tuple[HostNic, ...]
-
-
-@dataclass(frozen=True)
-class ChosenChannel:
-    """A channel within a host.
-
-    Attributes
-    ----------
-    gpus : tuple of int
-        In the order of the ring, or of the tree's chain; CUDA's numbers.
-    nic_in, nic_out : int or None
-        Numbers of the NICs that it comes in and goes out by; None within one host.
-    """
-
-    gpus: tuple[int, ...]
-    nic_in: int | None
-    nic_out: int | None
-
-
-@dataclass(frozen=True)
-class ChosenGraph:
-    """The channels of an algorithm.
-
-    Attributes
-    ----------
-    id : int
-        NCCL's: 0 ring, 1 tree, 2 CollNet chain, 3 NVLS, 4 CollNet direct.
-    pattern : str
-    cross_nic : bool
-        A ring may come in by another NIC than it goes out by.
-    speed_intra, speed_inter : float
-        Of a channel within the host and to the NICs, GB/s.
-    type_intra, type_inter : str
-        The longest way within the host and to the NICs: ``NVL``, ``PIX``, ``PXB``, ``PXN``, ``PHB``, ``SYS``.
-    channels : tuple of ChosenChannel
-    """
-
-    id: int
-    pattern: str
-    cross_nic: bool
-    speed_intra: float
-    speed_inter: float
-    type_intra: str
-    type_inter: str
-    channels: tuple[ChosenChannel, ...]
 
 
 def nccl_xml_kind(path: str | Path) -> str | None:

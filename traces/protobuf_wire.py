@@ -16,7 +16,7 @@ _WIDTH = {FIXED64: 8, FIXED32: 4}
 _MAX_VARINT = 10
 
 
-def varint(data: bytes, at: int, what: str) -> tuple[int, int]:
+def varint(data: bytes, at: int, what: str, within: str = "message") -> tuple[int, int]:
     """A number of 64 bits without sign, in groups of seven bits, lowest first.
 
     Parameters
@@ -25,7 +25,9 @@ def varint(data: bytes, at: int, what: str) -> tuple[int, int]:
     at : int
         Where it begins.
     what : str
-        Begins the message.
+        Begins the error's text.
+    within : str
+        From whose beginning bytes are counted there.
 
     Returns
     -------
@@ -40,18 +42,18 @@ def varint(data: bytes, at: int, what: str) -> tuple[int, int]:
     value = 0
     for place in range(_MAX_VARINT):
         if at + place >= len(data):
-            raise InputError(f"{what}: cut off in a number at byte {at}")
+            raise InputError(f"{what}: cut off in a number at byte {at} of the {within}")
         byte = data[at + place]
         value |= (byte & 0x7F) << (7 * place)
         if value >= 1 << 64:
             break
         if byte < 0x80:
             return value, at + place + 1
-    raise InputError(f"{what}: no number of protocol buffers at byte {at}")
+    raise InputError(f"{what}: no number of protocol buffers at byte {at} of the {within}")
 
 
-def messages(data: bytes, what: str) -> Iterator[bytes]:
-    """The messages of a stream, each behind a varint of its length.
+def messages(data: bytes, what: str) -> Iterator[tuple[int, bytes]]:
+    """The messages of a stream, each behind a varint of its length: where it begins, and its bytes.
 
     Raises
     ------
@@ -60,12 +62,13 @@ def messages(data: bytes, what: str) -> Iterator[bytes]:
     """
     at = 0
     while at < len(data):
-        length, begin = varint(data, at, what)
+        length, begin = varint(data, at, what, "file")
         if length > len(data) - begin:
             raise InputError(
-                f"{what}: cut off: a message at byte {at} has {length:,} bytes, {len(data) - begin:,} are left"
+                f"{what}: cut off: a message at byte {at} of the file has {length:,} bytes, {len(data) - begin:,} are "
+                "left"
             )
-        yield data[begin : begin + length]
+        yield begin, data[begin : begin + length]
         at = begin + length
 
 
@@ -82,6 +85,8 @@ def fields(data: bytes, what: str) -> Iterator[tuple[int, int, int | bytes]]:
         begin = at
         tag, at = varint(data, at, what)
         number, kind = tag >> 3, tag & 7
+        if number == 0:
+            raise InputError(f"{what}: a field of number 0 at byte {begin} of the message; expected 1 or more")
         value: int | bytes
         if kind == VARINT:
             value, at = varint(data, at, what)
@@ -92,9 +97,9 @@ def fields(data: bytes, what: str) -> Iterator[tuple[int, int, int | bytes]]:
         elif kind in _WIDTH:
             length = _WIDTH[kind]
         else:
-            raise InputError(f"{what}: no field of protocol buffers at byte {begin} (wire type {kind})")
-        if number == 0 or length > len(data) - at:
-            raise InputError(f"{what}: no field of protocol buffers at byte {begin}, or cut off")
+            raise InputError(f"{what}: no field of protocol buffers at byte {begin} of the message (wire type {kind})")
+        if length > len(data) - at:
+            raise InputError(f"{what}: no field of protocol buffers at byte {begin} of the message, or cut off")
         value, at = data[at : at + length], at + length
         yield number, kind, value
 

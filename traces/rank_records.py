@@ -5,6 +5,7 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
 
 from collectives.errors import InputError
+from collectives.saying import with_article
 from traces.message_order import MEMBER, RECEIVE, SEND, common_order
 from traces.operation import Operation
 
@@ -138,8 +139,8 @@ def _one(records: list[Record], sequence: int, warnings: list[str]) -> Operation
     for record in records:
         if record.operation.kind != first.kind:
             raise InputError(
-                f"{first.source}: a {first.kind}, but {record.operation.source} is a {record.operation.kind}; expected "
-                "the members of a group to agree on their operations"
+                f"{first.source}: {with_article(first.kind)}, but {record.operation.source} is "
+                f"{with_article(record.operation.kind)}; expected the members of a group to agree on their operations"
             )
     sizes = [record.operation.bytes for record in records if record.operation.bytes is not None]
     if len(set(sizes)) > 1:

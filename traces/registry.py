@@ -208,11 +208,18 @@ register_trace_format(
     TraceFormat(
         name="simai",
         title="SimAI workload",
-        # Keys of a header or groups of collectives that ASTRA-sim does not know; or AICB's CSV.
+        # Keys of a header or groups of collectives that ASTRA-sim does not know.
         shape=r"\A\s*HYBRID_TRANSFORMER(?:_FWD_IN_BCKWD)?\b(?:[^\n]*\s(?:all_gpus|ep|pp|vpp|ga|pp_comm)\b"
-        r"|(?s:.)*\b(?:ALLREDUCE|ALLGATHER|REDUCESCATTER|ALLTOALL)_(?:DP_)?EP\b)"
-        r"|\A\s*(?:\[[^\n]*rank\d[^\n]*\]\s*\n\s*)?comm_type,comm_group,",
+        r"|(?s:.)*\b(?:ALLREDUCE|ALLGATHER|REDUCESCATTER|ALLTOALL)_(?:DP_)?EP\b)",
         reader="traces.simai_workload:read_simai",
+    )
+)
+register_trace_format(
+    TraceFormat(
+        name="aicb",
+        title="AICB workload (CSV)",
+        shape=r"\A\s*(?:\[[^\n]*rank\d[^\n]*\]\s*\n\s*)?comm_type,comm_group,",
+        reader="traces.aicb_csv:read_aicb",
     )
 )
 register_trace_format(
@@ -228,7 +235,7 @@ register_trace_format(
     TraceFormat(
         name="nccl-inspector",
         title="NCCL Inspector JSON",
-        shape=r"\A\s*\{(?s:.{0,4000}?)\"(?:coll_perf|p2p_perf)\"\s*:",
+        shape=r"\A\s*\{(?s:.{0,4000}?)\"(?:coll_perf|p2p_perf|dump_stats\"\s*:\s*\{\s*\"coll_records)\"\s*:",
         reader="traces.nccl_inspector:read_nccl_inspector",
     )
 )

@@ -18,11 +18,11 @@ from collectives.errors import InputError
 from collectives.gate import quoted, real, whole
 from collectives.layout import DEFAULT_ORDER, ParallelLayout
 from collectives.sizes import counted
-from traces.aicb_csv import is_aicb_csv, read_aicb_csv
+from traces.aicb_csv import aicb_trace, is_aicb_csv
 from traces.files import read_text
 from traces.operation import Operation, Trace
 from traces.rank_groups import MOST_RANKS, members_of
-from traces.whole_job import WHOLE_JOB
+from traces.whole_job import WHOLE_JOB, only_file
 
 _KINDS = {
     "ALLREDUCE": "all-reduce",
@@ -75,15 +75,15 @@ def read_simai(paths: Sequence[str | Path] | str | Path) -> Trace:
     InputError
         If it is no such workload, is cut off, or its layout does not fit its number of GPUs.
     """
-    path = _only(paths)
+    path = only_file(paths)
     text = read_text(path)
-    return read_aicb_csv(path, text) if is_aicb_csv(text) else _read(path, text, _total)
+    return aicb_trace(path, text) if is_aicb_csv(text) else _read(path, text, _SIMAI)
 
 
 def read_astra_sim(paths: Sequence[str | Path] | str | Path) -> Trace:
     """Read a workload of ASTRA-sim 1.0: an all-gather's size is a rank's shard; all else as `read_simai`."""
-    path = _only(paths)
-    return _read(path, read_text(path), _shard)
+    path = only_file(paths)
+    return _read(path, read_text(path), _ASTRA_SIM)
 
 
 def read_unnamed(paths: Sequence[str | Path] | str | Path) -> Trace:
@@ -95,17 +95,10 @@ def read_unnamed(paths: Sequence[str | Path] | str | Path) -> Trace:
         Always.
     """
     raise InputError(
-        f"{_only(paths)}: dialect not named: SimAI and ASTRA-sim write the same rows and mean other sizes of an "
+        f"{only_file(paths)}: dialect not named: SimAI and ASTRA-sim write the same rows and mean other sizes of an "
         "all-gather (the whole output, a shard); expected format simai or astra-sim",
         "--format simai or --format astra-sim says which",
     )
-
-
-def _only(paths: Sequence[str | Path] | str | Path) -> str:
-    listed = [paths] if isinstance(paths, (str, Path)) else list(paths)
-    if len(listed) != 1:
-        raise InputError(f"{listed[0] if listed else 'trace'}: expected one file, as a workload is of a whole job")
-    return str(listed[0])
 
 
 def _total(kind: str, size: float, members: int) -> float | None:
@@ -120,6 +113,16 @@ def _shard(kind: str, size: float, members: int) -> float | None:
     return size
 
 
+@dataclass(frozen=True)
+class _Dialect:
+    says: str
+    size_of: Callable[[str, float, int], float | None]
+
+
+_SIMAI = _Dialect("SimAI: an all-gather's size is the whole output", _total)
+_ASTRA_SIM = _Dialect("ASTRA-sim: an all-gather's size is a rank's shard", _shard)
+
+
 @dataclass(frozen=True, eq=False)
 class _Header:
     policy: str
@@ -128,7 +131,7 @@ class _Header:
     notes: tuple[str, ...]
 
 
-def _read(path: str, text: str, size_of: Callable[[str, float, int], float | None]) -> Trace:
+def _read(path: str, text: str, dialect: _Dialect) -> Trace:
     lines = text.split("\n")
     header = _header(path, lines[0])
     rows, behind = _rows(path, lines, 13 if header.policy == "HYBRID_CUSTOMIZED" else 12)
@@ -161,7 +164,7 @@ def _read(path: str, text: str, size_of: Callable[[str, float, int], float | Non
             ignored[f"collectives of a group of one ({_SHOWN[group]})"] += 1
             continue
         kind = _KINDS[found[1]]
-        bytes_each = size_of(kind, float(size), len(members))
+        bytes_each = dialect.size_of(kind, float(size), len(members))
         missing = (*(() if members else ("ranks",)), *(() if bytes_each is not None else ("size",)))
         operations.append(
             Operation(
@@ -183,7 +186,12 @@ def _read(path: str, text: str, size_of: Callable[[str, float, int], float | Non
         operations=tuple(operations),
         n_ranks=header.world,
         ignored=tuple(ignored.items()),
-        warnings=(*header.notes, *_left_out(unknown), *_lacking(operations)),
+        warnings=(
+            f"{counted(len(rows), 'layer')} in the dialect of {dialect.says}",
+            *header.notes,
+            *_left_out(unknown),
+            *_lacking(operations),
+        ),
         traced=(0,),
         orders=(tuple(range(len(operations))),),
     )
@@ -217,19 +225,43 @@ def _header(path: str, line: str) -> _Header:
         return whole(said[key], f"{path}:1: {key}", 1, MOST_RANKS) if key in said else None
 
     tp, ep, pp, world = (number(key) for key in ("model_parallel_NPU_group", "ep", "pp", "all_gpus"))
-    if "pp_comm" in said and real(said["pp_comm"], f"{path}:1: pp_comm"):
-        notes.append(f"pp_comm {said['pp_comm']}: messages between pipeline stages are not listed, and left out")
+    # Layers of a stage, as AICB writes it: it says nothing here, and must be a number.
+    number("vpp")
+    notes += _pipeline(path, said, pp, number("ga"))
     if world is None:
         notes.append("all_gpus is not said: who is in a data or expert parallel group is unknown")
         # Without tensor parallelism the rows of such files are of data parallel ranks (AICB's DeepSpeed workloads).
         members = {"tp": tuple(range(tp))} if tp and tp > 1 else {}
+        if members:
+            notes.append(
+                "only rank 0's tensor parallel group is listed; other ranks do the same in groups of their own"
+            )
         return _Header(policy, None, members, tuple(notes))
     try:
         layout = ParallelLayout(world, tp=tp or 1, ep=ep or 1, pp=pp or 1)
     except InputError as error:
         raise InputError(f"{path}:1: {error}") from None
-    notes.append(f"rows are what every rank does, in groups of Megatron's order {DEFAULT_ORDER} (assumed)")
+    notes.append(
+        "only rank 0's groups are listed; the other ranks do the same in groups of their own, in Megatron's order "
+        f"{DEFAULT_ORDER} (assumed)"
+    )
     return _Header(policy, world, {axis: members_of(layout, axis, 0) for axis in _SHOWN}, tuple(notes))
+
+
+def _pipeline(path: str, said: dict[str, str], stages: int | None, batches: int | None) -> list[str]:
+    """What is left out of the messages between stages: pp_comm is what one micro-batch sends on (aliyun/aicb)."""
+    size = real(said["pp_comm"], f"{path}:1: pp_comm") if "pp_comm" in said else 0.0
+    if size == 0 or stages == 1:
+        return []
+    each = f"pp_comm {size:,.0f} B for each micro-batch and way"
+    total = (
+        f", {batches} micro-batches (ga): {2 * batches * size:,.0f} B between a rank and the next stage's"
+        if batches
+        else ""
+    )
+    return [
+        f"messages between {f'{stages} ' if stages else ''}pipeline stages are not listed, and left out: {each}{total}"
+    ]
 
 
 def _rows(path: str, lines: list[str], width: int) -> tuple[list[tuple[int, list[str]]], int]:

@@ -1,11 +1,28 @@
-"""Operations of a whole job whose size its files do not say."""
+"""Files of a whole job, and operations of it where its size is not said."""
 
+from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
+from collectives.errors import InputError
 from traces.operation import Operation, Trace
 
 WHOLE_JOB = "whole job"
 """The group of such an operation."""
+
+
+def only_file(paths: Sequence[str | Path] | str | Path) -> str:
+    """The one file of a format that holds a whole job.
+
+    Raises
+    ------
+    InputError
+        If there is none, or several.
+    """
+    listed = [paths] if isinstance(paths, (str, Path)) else list(paths)
+    if len(listed) != 1:
+        raise InputError(f"{listed[0] if listed else 'trace'}: expected one file, as a workload is of a whole job")
+    return str(listed[0])
 
 
 def for_whole_job(trace: Trace, n_ranks: int) -> Trace:

@@ -69,7 +69,7 @@ FormatName = Annotated[
     typer.Option(
         "--format",
         metavar="NAME",
-        help="--trace: its format, such as simai or astra-sim [default: told].",
+        help="--trace: its format, such as simai, aicb or astra-sim [default: told].",
     ),
 ]
 Channels = Annotated[

@@ -28,7 +28,9 @@ def trace(
     output: TraceOutput,
     trace_format: Annotated[
         str | None,
-        typer.Option("--format", metavar="NAME", help="Their format, such as simai or astra-sim [default: told]."),
+        typer.Option(
+            "--format", metavar="NAME", help="Their format, such as simai, aicb or astra-sim [default: told]."
+        ),
     ] = None,
 ) -> None:
     """What a trace contains: its collectives, their sizes and groups, and what is missing; exit 1 if no size is there.

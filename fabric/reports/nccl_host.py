@@ -7,7 +7,8 @@ from typing import cast
 from fabric.reports.documents.host import ChosenGraphPart, HostDocument, HostGpuPart, HostNicPart
 from fabric.reports.emit import Report
 from fabric.reports.tables import Facts, Table
-from traces.nccl_xml import ChosenChannel, ChosenGraph, HostTopology
+from traces.nccl_chosen import ChosenChannel, ChosenGraph
+from traces.nccl_xml import HostTopology
 
 
 def host_report(host: HostTopology) -> Report:
@@ -71,7 +72,9 @@ def graphs_report(file: str, graphs: tuple[ChosenGraph, ...]) -> Report:
 
 
 def _plain(graph: ChosenGraph) -> dict[str, object]:
-    channels = [{**asdict(channel), "gpus": list(channel.gpus)} for channel in graph.channels]
+    channels = [
+        {"gpus": list(channel.gpus), "nic_in": channel.nic_in, "nic_out": channel.nic_out} for channel in graph.channels
+    ]
     return {**asdict(graph), "channels": channels}
 
 

@@ -27,6 +27,7 @@ from tests.fuzz import nccl_seeds, record_seeds, workload_seeds
 from traces.flows_csv import read_timed_flows_csv
 from traces.msccl_xml import read_msccl
 from traces.nccl_tests import read_nccl_tests
+from traces.nccl_wiring import read_nccl_choices
 from traces.nccl_xml import read_nccl_graph, read_nccl_topology
 from traces.order import rounds
 from traces.paths_csv import read_paths_csv
@@ -154,6 +155,7 @@ def forms() -> tuple[Form, ...]:
         ),
         Form("kineto", (_plain("twins/resnet_2rank_rank0.json.gz"),), read_trace),
         Form("nccl-log", nccl_seeds.LOGS, _trace),
+        Form("nccl-choices", nccl_seeds.CHOICES, read_nccl_choices),
         Form("goal", nccl_seeds.GOAL, _trace),
         Form("msccl", nccl_seeds.MSCCL, read_msccl),
         Form("nccl-topology", nccl_seeds.TOPOLOGY, read_nccl_topology),
@@ -166,6 +168,7 @@ def forms() -> tuple[Form, ...]:
         Form("chakra", workload_seeds.CHAKRA, workload_seeds.ordered),
         Form("chakra-json", workload_seeds.CHAKRA_JSON, workload_seeds.ordered),
         Form("simai-workload", workload_seeds.SIMAI, workload_seeds.ordered),
+        Form("aicb", workload_seeds.AICB, workload_seeds.ordered),
         Form("astra-sim", workload_seeds.ASTRA_SIM, workload_seeds.ordered),
         Form("simai-or-astra-sim", workload_seeds.UNNAMED, workload_seeds.ordered_simai),
         Form("flight-recorder", record_seeds.FLIGHT_RECORDER, workload_seeds.ordered),

@@ -1,7 +1,8 @@
 """Small valid logs, schedules and XML of NCCL and MSCCL."""
 
 from tests.traces.test_msccl_xml import algo, all_pairs_reduce_scatter, direct_all_gather, ring_all_reduce
-from tests.traces.test_nccl_log import coll, init, world
+from tests.traces.test_nccl_log import begin, coll, init, world
+from tests.traces.test_nccl_wiring import job, mixed
 from tests.traces.test_nccl_xml import GRAPHS, HOST
 
 _SPLIT = [init(rank, rank // 2, 4, 1, f"0x{rank % 2 + 1}") for rank in range(8)]
@@ -15,7 +16,11 @@ _EXCHANGE = [
 ]
 _BARE = [coll(rank, "AllGather", 10, 8, op=17, dtype=9, prefix=f"{rank}: ") for rank in range(7)]
 
-LOGS = tuple("\n".join(lines).encode() for lines in (_GROUPS, _EXCHANGE, _BARE))
+_TUNED = [f"{begin(0)}AllReduce: 4096 Bytes -> Algo 1 proto 2 time 12.5", f"{begin(0)}Ring 00 : 7 -> 0 -> 1"]
+_TIMED = mixed(job(lazy=True, prefix="[2026-04-28 14:14:48.250] "))
+
+CHOICES = tuple("\n".join(lines).encode() for lines in ([*_TUNED, *mixed(job())], mixed(job(rccl=True)), _TIMED))
+LOGS = (*("\n".join(lines).encode() for lines in (_GROUPS, _EXCHANGE, _BARE)), CHOICES[2])
 GOAL = (
     b"num_ranks 4\nrank 0 {\nl1: send 8b to 1 tag 0\nl2: send 16b to 2 tag 1\nl2 requires l1\n}\nrank 1 {\n"
     b"l1: recv 8b from 0 tag 0\nl2: calc 100\nl2 requires l1\nl3: send 4b to 3\nl3 requires l2\n}\nrank 2 {\n"

@@ -18,5 +18,9 @@ _LINES = [
 _NODES = [test_pytorch_et.record(name, number=number) for number, name in enumerate(("allreduce", "all_gather"), 7)]
 
 FLIGHT_RECORDER = (pickle.dumps(_DUMP), json.dumps(_DUMP).encode())
-INSPECTOR = ("\n".join(_LINES).encode(),)
+_MESSAGES = [
+    *test_nccl_inspector.dump(test_nccl_inspector.line(), test_nccl_inspector.message("Send", 1)),
+    *test_nccl_inspector.dump(test_nccl_inspector.message("Recv", 0, rank=1, number=3), rank=1, dropped=2),
+]
+INSPECTOR = tuple("\n".join(lines).encode() for lines in (_LINES, _MESSAGES))
 PYTORCH_ET = (json.dumps(test_pytorch_et.trace(*_NODES)).encode(),)

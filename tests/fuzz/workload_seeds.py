@@ -1,7 +1,7 @@
 """Small valid traces of Chakra and workloads of SimAI, AICB and ASTRA-sim."""
 
 from tests.traces.chakra_twins import collective, json_list, json_node, node, receive, ring, send, stream
-from tests.traces.test_simai_workload import BARE, CSV, workload
+from tests.traces.test_simai_workload import BARE, CSV, HEADER, workload
 from traces.order import rounds
 from traces.registry import read_trace
 from traces.simai_workload import read_simai
@@ -24,7 +24,8 @@ CHAKRA_JSON = (
         json_node(2, 4, "mm", 9),
     ).encode(),
 )
-SIMAI = (workload().encode(), CSV.encode())
+SIMAI = (workload().encode(), workload(f"{HEADER} pp_comm: 1000.0").encode())
+AICB = (CSV.encode(),)
 ASTRA_SIM = (workload("HYBRID_TRANSFORMER model_parallel_NPU_group: 2").encode(), workload("DATA").encode())
 UNNAMED = (workload(BARE).encode(), workload("MICRO").encode())
 

@@ -254,7 +254,7 @@ def test_members_that_disagree(tmp_path):
     assert trace.operations[0].bytes == 30
     assert any("ranks report 10 to 30 bytes" in line for line in trace.warnings)
     job[1] = stream(collective(0, "broadcast", 10))
-    with pytest.raises(InputError, match=r"job.0.et: node 0: a all-reduce, but .*job.1.et: node 0 is a broadcast"):
+    with pytest.raises(InputError, match=r"job.0.et: node 0: an all-reduce, but .*job.1.et: node 0 is a broadcast"):
         rs.read_trace(written(tmp_path, job))
 
 
@@ -314,14 +314,23 @@ def test_files_of_before_october_2023_are_refused_by_name(tmp_path, data):
         ([collective(0, "all-reduce", -1)], "node 0: comm_size -1: expected a whole number from 0"),
         ([node(0, COLLECTIVE, comm_type=12, comm_size=1)], "node 0: comm_type 12; expected 0 to 9"),
         ([node(0, COLLECTIVE, comm_type="x", comm_size=1)], "node 0: comm_type 'x': expected a whole number"),
-        ([node(0, 30)], "node 0: type 30; expected 0 to 10"),
+        ([node(0, 30)], r"node 0 \(byte 9 of the file\): type 30; expected 0 to 10"),
         ([send(0, -3, 5)], "node 0: comm_dst -3: expected a whole number from 0 to 1,048,575"),
         ([node(0, 4)], "no communication in 1 node; expected COMM_"),
         ([], "no communication in 0 nodes"),
         ([content(1, "x")], "field 1 is of another kind"),
-        ([collective(0, "all-reduce", 1)[:-1]], r"no field of protocol buffers at byte \d+, or cut off"),
-        ([b"\x0b"], r"no field of protocol buffers at byte 0 \(wire type 3\)"),
-        ([b"\xff" * 12], "no number of protocol buffers at byte 0"),
+        (
+            [collective(0, "all-reduce", 1)[:-1]],
+            r"\(byte 9 of the file\): no field of .* at byte \d+ of the message, or cut off",
+        ),
+        ([b"\x0b"], r"no field of protocol buffers at byte 0 of the message \(wire type 3\)"),
+        ([b"\xff" * 12], "no number of protocol buffers at byte 0 of the message"),
+        ([number(0, 5)], "a field of number 0 at byte 0 of the message; expected 1 or more"),
+        ([node(0, 4) + content(0, "x")], r"a field of number 0 at byte \d+ of the message"),
+        (
+            [collective(0, "all-reduce", 1), content(2, "x") + b"\x50"],
+            r"node 1 \(byte \d+ of the file\): cut off in a number",
+        ),
     ],
 )
 def test_what_cannot_be_read_is_refused_in_one_line(tmp_path, nodes, message):
@@ -330,6 +339,15 @@ def test_what_cannot_be_read_is_refused_in_one_line(tmp_path, nodes, message):
         rs.read_trace(path)
     assert "\n" not in str(no.value)
     assert str(path) in str(no.value)
+
+
+def test_an_empty_first_message_is_no_metadata(tmp_path):
+    (path,) = written(tmp_path, {0: stream(collective(0, "all-reduce", 5), metadata=b"")})
+    with pytest.raises(InputError, match=r"job.0.et: the first message is empty; expected Chakra's metadata"):
+        read_chakra_et(path)
+    (path,) = written(tmp_path, {0: '[{}, {"type": "COMM_COLL_NODE"}]'}, "json")
+    with pytest.raises(InputError, match=r"job.0.json: the first message is empty"):
+        read_chakra_json(path)
 
 
 def test_ranks_are_told_apart(tmp_path):

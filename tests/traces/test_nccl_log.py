@@ -166,6 +166,51 @@ def test_interleaved_and_cut_lines(tmp_path):
     assert dict(trace.ignored)["lines of channels, rings and trees"] == 1
 
 
+def test_a_log_of_choices_only_has_no_operations(tmp_path):
+    trace = read(tmp_path, [*world(), begin(0) + "Trees [0] 1/-1/-1->0->-1"])
+    assert (trace.operations, trace.n_ranks) == ((), 8)
+    assert "no whole COLL line" in trace.warnings[0]
+    assert "communicator '0xabc' of 8 ranks: 1 tree" in trace.warnings[1]
+
+
+def timed(times, prefix="{} "):
+    return [*world(2), *(coll(rank, "AllReduce", 10, 2, prefix=prefix.format(one)) for rank, one in enumerate(times))]
+
+
+@pytest.mark.parametrize(
+    ("prefix", "times", "start"),
+    [
+        ("{} ", ("2026-04-28T14:14:48.5Z", "2026-04-28T14:14:48,250Z"), 1777385688.25),
+        ("[{}] ", ("2026-04-28 14:14:49", "2026-04-28 14:14:48.123456789"), 1777385688.123456789),
+        ("3: [{}] ", ("2026-04-28T14:14:49", "2026-04-28T14:14:48"), 1777385688.0),
+        ("pod/a {}: ", ("2026-04-28T16:14:48+02:00", "2026-04-28T09:14:48.5-0500"), 1777385688.0),
+        # The one next to the record is its own.
+        ("2026-01-01T00:00:00 {} ", ("2026-04-28 14:14:48", "2026-04-28 14:14:49"), 1777385688.0),
+    ],
+)
+def test_times_before_the_lines(tmp_path, prefix, times, start):
+    trace = read(tmp_path, timed(times, prefix))
+    assert [o.start_s for o in trace.operations] == [pytest.approx(start, abs=1e-6)]
+    assert any("whole seconds" in line for line in trace.warnings) == (start.is_integer() and "." not in "".join(times))
+
+
+def test_times_that_some_lines_lack_are_left_out(tmp_path):
+    lines = timed(("2026-04-28T14:14:48.5Z", "2026-04-28T14:14:48.6Z"))
+    late = coll(0, "AllReduce", 10, 2, op=1)
+    trace = read(tmp_path, [*lines, late])
+    assert [o.start_s for o in trace.operations] == [None, None]
+    assert any("issued is left out: 1 of 2 have a time" in line for line in trace.warnings)
+    mixed = read(tmp_path, timed(("2026-04-28T14:14:48.5Z", "2026-04-28T14:14:48.5")))
+    assert mixed.operations[0].start_s is None
+    assert any("with and without a zone" in line for line in mixed.warnings)
+    for none in ("12:00:01", "2026-13-28T14:14:48", "1777385688"):
+        assert [o.start_s for o in read(tmp_path, timed((none, none))).operations] == [None]
+    # Of two records in one line each has its own time.
+    glued = [*lines[:2], lines[2] + lines[3]]
+    (operation,) = read(tmp_path, glued).operations
+    assert operation.start_s == pytest.approx(1777385688.5, abs=1e-6)
+
+
 def test_messages(tmp_path):
     lines = world()
     for rank in range(8):

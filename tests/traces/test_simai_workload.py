@@ -11,6 +11,7 @@ from collectives import InputError
 from collectives.layout import ParallelLayout
 from tests.shared_data import shared
 from traces import filling
+from traces.aicb_csv import read_aicb
 from traces.order import rounds
 from traces.rank_groups import members_of
 from traces.registry import trace_format_of
@@ -66,7 +67,7 @@ def test_a_moe_workload_of_9216_gpus():
         for called in ("forward", "input gradient")
     }
     for operations in experts.values():
-        assert len(operations) == 384
+        assert [o.bytes for o in operations] == [100_663_296] * 384
         assert sum(o.bytes or 0 for o in operations) == 38_654_705_664
         assert {o.ranks for o in operations} == {tuple(range(0, 32, 2))}
     (gathered,) = (o for o in trace.operations if o.group == "dp" and o.kind == "all-gather")
@@ -75,7 +76,11 @@ def test_a_moe_workload_of_9216_gpus():
     (scattered,) = (o for o in trace.operations if o.group == "edp" and o.kind == "reduce-scatter")
     assert (scattered.bytes, scattered.ranks) == (38_654_705_664, tuple(range(0, 768, 32)))
     assert dict(trace.ignored) == {"collectives of 0 bytes": 216}
-    assert any("pp_comm 50331648" in line for line in trace.warnings)
+    (pipeline,) = (line for line in trace.warnings if "pp_comm" in line)
+    assert "12 pipeline stages are not listed, and left out: pp_comm 50,331,648 B for each micro-batch" in pipeline
+    assert f"24 micro-batches (ga): {2 * 24 * 50_331_648:,} B" in pipeline
+    assert trace.warnings[0] == "1,789 layers in the dialect of SimAI: an all-gather's size is the whole output"
+    assert any("only rank 0's groups are listed" in line for line in trace.warnings)
     with pytest.raises(InputError, match=r"12,202,800 operations when those of untraced ranks are filled in"):
         filling.filled(trace, 9216)
 
@@ -115,9 +120,13 @@ def test_a_small_workload_of_simai():
 
 def test_aicb_csv_of_zero2():
     path = shared("traces", "simai_aicb", "L7B-D1-C01_Llama7B_zero2_mbs1.csv")
-    assert trace_format_of(path).name == "simai"
+    assert trace_format_of(path).name == "aicb"
     trace = rs.read_trace(path)
     assert trace.n_ranks == 128
+    assert any("dialect of AICB: an all-gather's size is the whole output" in line for line in trace.warnings)
+    assert any("only the groups of rank 0 are listed" in line for line in trace.warnings)
+    for other in (rs.read_trace(path, "aicb"), rs.read_trace(path, "simai"), read_aicb(path)):
+        assert found(other) == found(trace)
     assert dict(trace.ignored) == {"barriers": 1, "ends of epochs": 2}
     assert 262_144_000 not in [o.bytes for o in trace.operations if o.kind == "barrier"]
     assert Counter(o.kind for o in trace.operations) == {"broadcast": 291, "all-reduce": 8, "all-gather": 6}
@@ -348,6 +357,33 @@ def test_what_cannot_be_read_is_refused_in_one_line(tmp_path, text, message):
         read_simai(path)
     assert "\n" not in str(no.value)
     assert str(path) in str(no.value)
+
+
+@pytest.mark.parametrize(("key", "value"), [("vpp: 1", "vpp: x"), ("ga: 1", "ga: 0"), ("ga: 1", "ga: 9999999999")])
+def test_what_a_header_says_beside_is_a_number(tmp_path, key, value):
+    with pytest.raises(InputError, match=rf"workload.txt:1: {value[:2]}.*: expected a whole number from 1"):
+        read_simai(written(tmp_path, workload(HEADER.replace(key, value))))
+
+
+def test_messages_of_a_pipeline_are_said_with_their_size(tmp_path):
+    def said(header):
+        return [line for line in read_simai(written(tmp_path, workload(header))).warnings if "pp_comm" in line]
+
+    assert said(HEADER) == said(HEADER + " pp_comm: 0") == []
+    (line,) = said(HEADER.replace("ga: 1", "ga: 3") + " pp_comm: 1000.0")
+    assert line.endswith("pp_comm 1,000 B for each micro-batch and way, 3 micro-batches (ga): 6,000 B between a rank and the "
+                         "next stage's")  # fmt: skip
+    assert said(HEADER.replace("pp: 2", "pp: 1") + " pp_comm: 1000") == []
+    (line,) = said(HEADER.replace("ga: 1 ", "") + " pp_comm 1000")
+    assert line.endswith("for each micro-batch and way")
+    with pytest.raises(InputError, match=r":1: pp_comm 'x'"):
+        said(HEADER + " pp_comm: x")
+
+
+def test_text_is_no_csv(tmp_path):
+    with pytest.raises(InputError, match=r"workload.txt: no CSV of AICB; expected the columns comm_type") as no:
+        rs.read_trace(written(tmp_path, workload()), "aicb")
+    assert no.value.option == "--format simai reads the text that AICB writes for SimAI"
 
 
 def test_one_file_is_a_whole_job(tmp_path):
