@@ -239,7 +239,7 @@ def _timed(records: list[Record], lasted: dict[tuple[str, ...], list[tuple[float
 
     The host issues operations long before the GPU comes to them.
     """
-    left = {key: iter(sorted(times)) for key, times in lasted.items()}
+    left = {key: iter(sorted(times, key=lambda one: one[0])) for key, times in lasted.items()}
     made = []
     for record in records:
         ran = next(left.get(record.kernel, iter(())), None)

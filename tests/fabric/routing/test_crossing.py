@@ -11,6 +11,7 @@ from fabric.routing.link_loads import link_loads
 from fabric.routing.policies import Adaptive, DModK, Ecmp, LinkWeights
 from tests.random_fabrics import fabrics
 
+
 def everyone(topology):
     return rs.Placement(np.arange(topology.n_endpoints, dtype=np.int32))
 
