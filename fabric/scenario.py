@@ -234,6 +234,10 @@ class Scenario:
             routing = replace(routing, queue_pairs=self._opened().number)
         return replace(self, routing=routing)
 
+    def carrying(self, traffic: Traffic, routing: Routing) -> "Scenario":
+        """The same place and transport with other traffic, under a routing as `routed` takes it."""
+        return replace(self, jobs=(replace(self.job, traffic=traffic),)).routed(routing)
+
     def variant(self, fabric: OpenedFabric, rule: PlacementRule, transport: str, routing: Routing) -> "Scenario":
         """The same traffic on another wiring of the fabric, placed, sent and routed in another way."""
         job = Job(self.traffic, rule, _placed(fabric, self.traffic, rule, None), transport)

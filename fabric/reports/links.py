@@ -80,10 +80,11 @@ def hotspot_table(hot: tuple[Hotspot, ...], threshold: float, top: int) -> Table
             seconds_text(spot.seconds),
             f"{spot.over_mean:.2f}",
             f"{spot.of_busiest:.1%}",
+            spot.cause,
         )
         for rank, spot in enumerate(mattering[:top], 1)
     )
-    columns = ("#", "link", "tier", "bytes", "Gb/s", "load / capacity", "x mean", "of busiest")
+    columns = ("#", "link", "tier", "bytes", "Gb/s", "load / capacity", "x mean", "of busiest", "main cause")
     title = f"Hotspots: links above {threshold:g}x the mean of those in use of their tier and direction"
     if not hot:
         title += ": none"
@@ -95,7 +96,8 @@ def hotspot_table(hot: tuple[Hotspot, ...], threshold: float, top: int) -> Table
         title,
         columns,
         rows,
-        frozenset({"#", *columns[3:]}),
+        frozenset({"#", *columns[3:-1]}),
+        below=("main cause",),
         drop=("Gb/s", "bytes", "of busiest", "tier", "x mean"),
     )
 

@@ -6,6 +6,7 @@ and the paths of those pairs alone are looked at.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -56,6 +57,26 @@ class Crossing:
     class_part: FloatMatrix
     exact: bool
     inside: bool
+
+    @cached_property
+    def sources(self) -> BoolVector:
+        """Endpoints that may send over the link to any other, (N,) bool."""
+        some: BoolVector = np.any(self.class_part > 0, axis=0)
+        return self.source & some[self.endpoint_class]
+
+    @cached_property
+    def destinations(self) -> BoolVector:
+        """Endpoints that may get anything over the link, (N,) bool."""
+        some: BoolVector = np.any(self.class_part > 0, axis=1)
+        return self.destination & some[self.endpoint_class]
+
+    def may(self, src: Int32Vector, dst: Int32Vector) -> BoolVector:
+        """Whether each pair may send over the link, (len(src),) bool."""
+        domain = self.topology.endpoint_domain
+        same = (domain[src] == domain[dst]) & (domain[dst] != UNKNOWN)
+        part = self.class_part[self.endpoint_class[dst], self.endpoint_class[src]]
+        found: BoolVector = (same if self.inside else ~same) & (src != dst) & (part > 0)
+        return found & self.source[src] & self.destination[dst]
 
     def candidates(self, src: Int32Vector, dst: Int32Vector) -> npt.NDArray[np.bool_]:
         """Whether a pair may send over the link, for all of `src` with all of `dst`: (len(src), len(dst)) bool."""

@@ -4,7 +4,7 @@ Every member sends its buffer up once; a switch adds what comes in and sends one
 same way.  So a tree link carries the buffer once in each direction, however many members are below it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 
 import numpy as np
@@ -31,6 +31,22 @@ def reduction_bytes(topology: Topology, demand: Reduction, placement: Placement)
         If no plane joins all members of a group, or they are in one mesh, without a switch.
     """
     load = np.zeros(topology.n_links)
+    for _ in _group_by_group(topology, demand, placement, load):
+        pass
+    return load
+
+
+def reduction_shares(topology: Topology, demand: Reduction, placement: Placement, link: int) -> FloatVector:
+    """Bytes that each group puts on a link, (n_groups,) float64; errors as of `reduction_bytes`."""
+    load, shares, before = np.zeros(topology.n_links), np.zeros(demand.groups.n_groups), 0.0
+    for group in _group_by_group(topology, demand, placement, load):
+        shares[group] = load[link] - before
+        before = float(load[link])
+    return shares
+
+
+def _group_by_group(topology: Topology, demand: Reduction, placement: Placement, load: FloatVector) -> Iterator[int]:
+    """Add each group's bytes to the links; yields the group after that."""
     domain = topology.endpoint_domain
     distances: dict[int, Distances] = {}
     for group, ranks in enumerate(demand.groups):
@@ -46,7 +62,7 @@ def reduction_bytes(topology: Topology, demand: Reduction, placement: Placement)
         layer = layer_of(topology, kind)
         distance = distances.setdefault(kind, cache(_distances_in(layer)))
         _add_trees(topology, layer, distance, group, endpoints, float(demand.bytes[group]), load)
-    return load
+        yield group
 
 
 def _distances_in(layer: Layer) -> Distances:

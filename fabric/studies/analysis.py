@@ -6,6 +6,7 @@ from functools import cached_property
 import numpy as np
 
 from collectives.bandwidth import algbw_GBps, busbw_GBps
+from collectives.demand import FloatVector
 from collectives.errors import InputError
 from collectives.nccl_channels import Channel
 from collectives.schedule import Schedule
@@ -14,7 +15,8 @@ from fabric.bounds.linear_program import linear_program_bound
 from fabric.jobs.placement import Placement
 from fabric.jobs.traffic import Traffic
 from fabric.routing.link_loads import ScheduleLoads, schedule_loads
-from fabric.routing.policies import Ecmp, Routing
+from fabric.routing.policies import Adaptive, Ecmp, Routing
+from fabric.routing.unroutable import Unroutable
 from fabric.scenario import Scenario
 from fabric.studies.hotspots import (
     DEFAULT_THRESHOLD,
@@ -26,7 +28,11 @@ from fabric.studies.hotspots import (
     tier_summaries,
     worst_imbalance,
 )
+from fabric.studies.link_odds import link_odds, odds_text, place_text
 from fabric.topology import BoolVector, Topology
+
+EXPLAINED = 1000
+"""Hotspots that get a cause: as many as reports list at most."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,8 +63,33 @@ class Analysis:
 
     @cached_property
     def hotspots(self) -> tuple[Hotspot, ...]:
-        """Links that stand out, the longest busy first."""
-        return hotspots(self.loads.total, self.threshold)
+        """Links that stand out, the longest busy first, each with its cause."""
+        found = hotspots(self.loads.total, self.threshold)
+        if not found:
+            return ()
+        even, total = self.even_bytes, self.loads.total.bytes
+        causes = []
+        for spot in found[:EXPLAINED]:
+            fair = None if even is None else float(even[spot.link])
+            odds = link_odds(self.topology, spot.link, float(total[spot.link]), fair, None)
+            said = odds_text(self.topology, spot.link, odds, self.routing.name)
+            causes.append(replace(spot, cause=said or place_text(self.topology, spot.link)))
+        return (*causes, *found[EXPLAINED:])
+
+    @cached_property
+    def even_bytes(self) -> FloatVector | None:
+        """What even splits over all shortest paths put on the links, (n_links,) float64.
+
+        None where the routing splits so, or a pair has no shortest path of this kind.
+        """
+        if isinstance(self.routing, Adaptive):
+            return None
+        try:
+            return schedule_loads(
+                self.topology, self.schedule, self.placement, Adaptive(), self.scenario.n_threads
+            ).total.bytes
+        except Unroutable:
+            return None
 
     @cached_property
     def hottest(self) -> Hotspot | None:

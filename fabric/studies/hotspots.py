@@ -94,6 +94,8 @@ class Hotspot:
         together.
     of_busiest : float
         `seconds` over those of the busiest link of the fabric: how much it matters.
+    cause : str
+        What it comes from, in a few words; empty where nobody asked.
     """
 
     link: int
@@ -105,6 +107,7 @@ class Hotspot:
     seconds: float
     over_mean: float
     of_busiest: float
+    cause: str = ""
 
 
 def links_in_job(topology: Topology, placement: Placement) -> BoolVector:

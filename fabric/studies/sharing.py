@@ -8,7 +8,7 @@ others only as much of the time as their steps do.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -323,7 +323,7 @@ def _busy(
     found = []
     for one, name in zip(operations, algorithms, strict=True):
         traffic = operation_traffic(one, scenario.placement.n_ranks, name)
-        own = replace(scenario, jobs=(replace(scenario.job, traffic=traffic),)).routed(routing)
+        own = scenario.carrying(traffic, routing)
         loads = schedule_loads(own.topology, own.schedule, own.placement, own.routing, own.n_threads)
         found.append(loads.total.seconds)
     return found

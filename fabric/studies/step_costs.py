@@ -134,7 +134,7 @@ def _scaled(scenario: Scenario, cost: OperationCost, operation: StepOperation) -
 
 def _cost(given: Scenario, operation: StepOperation, name: str, bounds: bool, routing: Routing) -> OperationCost:
     traffic = operation_traffic(operation, given.placement.n_ranks, name)
-    scenario = replace(given, jobs=(replace(given.job, traffic=traffic),)).routed(routing)
+    scenario = given.carrying(traffic, routing)
     schedule = scenario.schedule
     loads = schedule_loads(scenario.topology, schedule, scenario.placement, scenario.routing, scenario.n_threads)
     algorithm = algorithm_of(operation.collective, name)

@@ -10,6 +10,7 @@ from collectives.suggestion import hint
 from fabric.reports.documents.busbw import BusbwDocument
 from fabric.reports.documents.compare import CompareDocument, RoutingsDocument
 from fabric.reports.documents.designs import DesignsDocument
+from fabric.reports.documents.explain import ExplainDocument
 from fabric.reports.documents.facts import FabricDocument, PresetsDocument
 from fabric.reports.documents.generation import DocumentSchema
 from fabric.reports.documents.health import CheckDocument
@@ -118,6 +119,7 @@ for _document in (
     BusbwDocument,
     TraceBusbwDocument,
     RatesDocument,
+    ExplainDocument,
     StepDocument,
     ScaleDocument,
     SharingDocument,

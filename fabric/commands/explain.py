@@ -1,0 +1,131 @@
+"""The command `explain`: whose bytes are on a link."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from fabric.commands.choices import TRANSPORTS, choice
+from fabric.commands.grouping import OptionGroup
+from fabric.commands.jobs import JobsFile, OtherJobs, job_of, jobs_of_file
+from fabric.commands.options import (
+    FabricOptions,
+    HashOptions,
+    Json,
+    PlacementOptions,
+    RoutingOptions,
+    SkipUnrouted,
+    Threads,
+    TrafficOptions,
+    Verbose,
+)
+from fabric.commands.resolve import (
+    check_traffic,
+    draws,
+    lfts_of,
+    library_of,
+    opened,
+    policy_name,
+    refuse_given,
+    request_of,
+    routing_of,
+    rule_of,
+    usage,
+    version_of,
+)
+from fabric.commands.terminal import print_report, working
+
+if TYPE_CHECKING:
+    from fabric.studies.explain import Sent
+
+
+@dataclass(frozen=True)
+class ExplainOutput(OptionGroup):
+    """Where the answer goes."""
+
+    panel = "Output"
+
+    json: Json = False
+    verbose: Verbose = False
+    top: Annotated[int, typer.Option(min=1, max=100, metavar="N", help="Busiest links, where none is named.")] = 3
+
+
+def explain(
+    fabric: FabricOptions,
+    traffic: TrafficOptions,
+    job: PlacementOptions,
+    routed: RoutingOptions,
+    hashing: HashOptions,
+    output: ExplainOutput,
+    link: Annotated[
+        str | None, typer.Argument(metavar="[LINK]", help="As tables show it: 'leaf1 port 33 -> spine2 port 1'.")
+    ] = None,
+    workload: Annotated[
+        str | None, typer.Option(metavar="NAME", help="A training job's step instead: a preset or a TOML file.")
+    ] = None,
+    job_too: OtherJobs = None,
+    jobs: JobsFile = None,
+    transport: Annotated[
+        str | None, choice("Cross rails over NVLink first (PXN), or not [default: direct]", TRANSPORTS)
+    ] = None,
+    skip_unrouted: SkipUnrouted = False,
+    threads: Threads = None,
+) -> None:
+    """Whose bytes are on a link: jobs, axes, operations, groups, leaves, hosts, pairs of ranks; what is odd about it.
+
+    \b
+    Examples:
+      railscope explain gb300-2048 --collective all-to-all --routing ecmp
+      railscope explain subnet.txt 'leaf1 port 33 -> spine2 port 1' --lfts lfts.dump --collective all-to-all
+      railscope explain gb300-2048 --workload deepseek-v3 --gpus 1024 --job b=llama-3.1-405b:512@scattered
+    """
+    if workload is None:
+        check_traffic(traffic)
+        if job_too or jobs:
+            usage("--job, --jobs: of training jobs; expected --workload too")
+    else:
+        refuse_given(traffic, "--workload says what is sent")
+        if transport is not None:
+            usage("--transport: a training job's bytes change rails over NVLink where there is any")
+    policy = policy_name(routed, hashing, seed_used=draws(job))
+    rule = rule_of(job, hashing.seed, demand=traffic.demand is not None)
+    asked = request_of(traffic) if workload is None else None
+
+    from fabric.reports.explain import explain_report
+    from fabric.scenario import DIRECT, Scenario
+    from fabric.studies.explain import sent_by, study_links
+    from fabric.studies.link_names import find_link
+
+    given = opened(fabric)
+    links = [] if link is None else [find_link(given.topology, link)]
+    matched = lfts_of(given, [routed.lfts] if routed.lfts else [], skip_unrouted)
+    routing = routing_of(policy, hashing, matched[0] if matched else None)
+    said: tuple[str, ...]
+    sent: tuple[Sent, ...]
+    with working("routing"):
+        if workload is not None:
+            from fabric.studies.explain_step import sent_in_steps
+            from fabric.studies.sharing import JobRequest
+            from traces.workload.description import read_workload
+
+            described = read_workload(workload)
+            gpus = job.gpus or rule.n_ranks(given)
+            first = JobRequest(described.model.name, described, gpus, rule)
+            others = [*map(job_of, job_too or ()), *(jobs_of_file(jobs) if jobs is not None else ())]
+            sent = sent_in_steps(given, [first, *others], routing, threads)
+            said = (*described.model.assumptions, *given.assumptions, "bytes are those of one step of each job")
+        else:
+            assert asked is not None
+            scenario = Scenario.of(
+                given,
+                asked,
+                rule=rule,
+                transport=transport or DIRECT,
+                routing=routing,
+                library=library_of(traffic),
+                nccl_version=version_of(hashing),
+                n_threads=threads,
+            )
+            sent, said = sent_by(scenario), scenario.assumptions
+        explained = study_links(given, sent, links, output.top, said, threads)
+    print_report(explain_report(explained), output.json, output.verbose)
