@@ -17,7 +17,7 @@ from collectives.sizes import counted
 from traces.file_ranks import ranks_of_files
 from traces.message_order import MEMBER, RECEIVE, SEND, common_order
 from traces.operation import Operation, Trace
-from traces.pytorch_et_nodes import ROOTED, RankFile, Recorded, read_rank_file
+from traces.pytorch_et_nodes import ROOTED, Group, RankFile, Recorded, read_rank_file
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,15 +51,16 @@ def read_pytorch_et(paths: Sequence[str]) -> Trace:
     ranks, of_ranks = ranks_of_files(paths, [file.rank for file in files])
     everyone, of_groups = _everyone(files, ranks)
     warnings = [*of_ranks, *of_groups]
+    alike: dict[tuple[str, tuple[int, ...]], Group] = {}
     found: dict[Hashable, list[_Seen]] = {}
     place: dict[Hashable, int] = {}
     steps: list[list[tuple[int, str]]] = []
     for file, rank in zip(files, ranks, strict=True):
+        groups = _shared(file, everyone, alike)
         times: Counter[Hashable] = Counter()
         own = []
         for record in file.records:
-            whole = not file.grouped and file.alone and not record.members
-            seen = _seen(replace(record, group="", members=everyone) if whole else record, rank)
+            seen = _seen(replace(record, group=groups[record.group]), rank)
             key, role = _key(seen), seen.role
             same = (key, times[key, role])
             times[key, role] += 1
@@ -67,7 +68,7 @@ def read_pytorch_et(paths: Sequence[str]) -> Trace:
             own.append((place.setdefault(same, len(place)), role))
         steps.append(own)
     operations = [_joined(same) for same in found.values()]
-    size = max([*(file.n_ranks for file in files), *(max(one.ranks, default=-1) + 1 for one in operations)], default=0)
+    size = max([len(everyone), *(file.n_ranks for file in files)])
     orders = tuple(tuple(one for one, _ in own) for own in steps)
     if any(role != MEMBER for own in steps for _, role in own):
         order, forced = common_order(steps, [one.ranks for one in operations])
@@ -87,7 +88,7 @@ def read_pytorch_et(paths: Sequence[str]) -> Trace:
 
 def _everyone(files: Sequence[RankFile], ranks: Sequence[int]) -> tuple[tuple[int, ...], tuple[str, ...]]:
     """Ranks that are taken for the members where no groups are recorded, and what is said of it."""
-    silent = [file for file in files if not file.grouped and any(not one.members for one in file.records)]
+    silent = [file for file in files if not file.grouped and any(not one.group.members for one in file.records)]
     if not silent:
         return (), ()
     lacking = "process groups are not recorded"
@@ -100,20 +101,33 @@ def _everyone(files: Sequence[RankFile], ranks: Sequence[int]) -> tuple[tuple[in
     return tuple(range(n)), (f"{lacking}: the {n} ranks that there are files of are taken",)
 
 
+def _shared(
+    file: RankFile, everyone: tuple[int, ...], alike: dict[tuple[str, tuple[int, ...]], Group]
+) -> dict[Group, Group]:
+    """For each group of a file one that all files share; `alike` has those that are known."""
+    shared: dict[Group, Group] = {}
+    for group in {record.group: None for record in file.records}:
+        whole = not file.grouped and file.alone and not group.members
+        one = Group("", everyone) if whole else group
+        shared[group] = alike.setdefault((one.name, one.members), one)
+    return shared
+
+
 def _key(seen: _Seen) -> Hashable:
     """What the members of one operation have in common, but for repetition."""
     one = seen.operation
     if seen.role == MEMBER:
-        return one.group, seen.record.members, one.sequence
+        return seen.record.group, one.sequence
     # Of whom nothing is known, nobody's message is it but this file's.
-    return "message", one.group, one.ranks or (seen.rank, seen.role)
+    return "message", seen.record.group, one.ranks or (seen.rank, seen.role)
 
 
 def _seen(record: Recorded, rank: int) -> _Seen:
-    members, kind = record.members, record.kind
-    if members and rank not in members:
+    group, kind = record.group, record.kind
+    members = group.members
+    if members and rank not in group.place:
         raise InputError(
-            f"{record.source}: of group {quoted(record.group)} of {counted(len(members), 'rank')}, and rank {rank}, "
+            f"{record.source}: of group {quoted(group.name)} of {counted(len(members), 'rank')}, and rank {rank}, "
             "which the file is taken to be of, is none of them; expected rankN in its name"
         )
     size = record.received if kind == "scatter" else record.bytes
@@ -136,7 +150,7 @@ def _seen(record: Recorded, rank: int) -> _Seen:
             kind,
             ranks,
             n,
-            record.group,
+            group.name,
             size,
             sequence=record.sequence,
             dtype=record.dtype,
@@ -153,50 +167,51 @@ def _seen(record: Recorded, rank: int) -> _Seen:
 def _joined(same: list[_Seen]) -> Operation:
     """One operation of what its ranks recorded; of an uneven exchange every rank's splits."""
     first = same[0].operation
-    for seen in same[1:]:
-        one = seen.operation
-        if (one.kind, one.root) != (first.kind, first.root):
+    operations = [seen.operation for seen in same]
+    rooted = next((one for one in operations if one.root is not None), first)
+    known = [one for one in operations if one.bytes is not None]
+    for one in operations:
+        if one.kind != first.kind:
             raise InputError(_disagreement(one, first))
-    known = [seen.operation for seen in same if seen.operation.bytes is not None]
-    for one in known[1:]:
-        if one.kind != "all-to-all" and one.bytes != known[0].bytes:
+        if one.root is not None and one.root != rooted.root:
+            raise InputError(_disagreement(one, rooted))
+        if one.bytes is not None and one.kind != "all-to-all" and one.bytes != known[0].bytes:
             raise InputError(_disagreement(one, known[0]))
     missing = tuple(part for part in first.missing if part != "size" or not known)
-    dtype = next((seen.operation.dtype for seen in same if seen.operation.dtype), "")
+    dtype = next((one.dtype for one in operations if one.dtype), "")
     if first.kind != "all-to-all" or not known:
-        return replace(first, bytes=known[0].bytes if known else None, missing=missing, dtype=dtype)
-    size = float(np.mean([one.bytes for one in known]))
-    splits, lacking = _splits(same, first.ranks)
-    return replace(first, bytes=size, missing=(*missing, *lacking), dtype=dtype, splits=splits)
+        size = known[0].bytes if known else None
+        return replace(first, bytes=size, missing=missing, dtype=dtype, root=rooted.root)
+    mean = float(np.mean([one.bytes for one in known]))
+    splits, lacking = _splits(same, same[0].record.group)
+    return replace(first, bytes=mean, missing=(*missing, *lacking), dtype=dtype, splits=splits)
 
 
-def _splits(same: list[_Seen], ranks: tuple[int, ...]) -> tuple[npt.NDArray[np.float64] | None, tuple[str, ...]]:
-    """Bytes from each member to each other; None where they are even."""
-    n = len(ranks)
+def _splits(same: list[_Seen], group: Group) -> tuple[npt.NDArray[np.float64] | None, tuple[str, ...]]:
+    """Bytes from each member to each other; None where they are even.  O(ranks that recorded it x members)."""
+    n = len(group.members)
     if not n:
         uneven = any(splits is None or len(set(splits)) > 1 for seen in same for splits in _both(seen.record))
         return None, ("splits of every rank",) if uneven else ()
-    place = {rank: number for number, rank in enumerate(ranks)}
-    sent, received = np.full((n, n), np.nan), np.full((n, n), np.nan)
-    source: dict[int, str] = {}
-    for seen in same:
-        at, record = place[seen.rank], seen.record
-        source[at] = record.source
-        sent[at] = _row(record.sends, record.bytes, n)
-        received[:, at] = _row(record.receives, record.received, n)
+    reporting = sorted(same, key=lambda seen: group.place[seen.rank])
+    places = [group.place[seen.rank] for seen in reporting]
+    sent = np.array([_row(seen.record.sends, seen.record.bytes, n) for seen in reporting])
+    received = np.array([_row(seen.record.receives, seen.record.received, n) for seen in reporting])
     # Splits are rows of tensors: their bytes are exact but for rounding.
-    differ = np.abs(sent - received) > 1e-9 * np.maximum(sent, received) + 1e-6
+    to, of = sent[:, places], received[:, places].T
+    differ = np.abs(to - of) > 1e-9 * np.maximum(to, of) + 1e-6
     if differ.any():
         i, j = map(int, np.argwhere(differ)[0])
+        one, other = reporting[i], reporting[j]
         raise InputError(
-            f"{source[i]}: {sent[i, j]:,.0f} bytes to rank {ranks[j]}, but {source[j]}: {received[i, j]:,.0f} bytes "
-            f"from rank {ranks[i]}, the same group and sequence; ranks disagree"
+            f"{one.record.source}: {to[i, j]:,.0f} bytes to rank {other.rank}, but {other.record.source}: "
+            f"{of[i, j]:,.0f} bytes from rank {one.rank}, the same group and sequence; ranks disagree"
         )
-    told = sent[~np.isnan(sent)]
+    told = np.concatenate([sent[~np.isnan(sent)], received[~np.isnan(received)]])
     cut = any(None in _both(seen.record) for seen in same)
-    if not cut and told.size and np.ptp(told) == 0 and not (np.abs(received - told[0]) > 1e-9 * told[0] + 1e-6).any():
+    if told.size and not cut and np.ptp(told) <= 1e-9 * told[0] + 1e-6:
         return None, ()
-    if np.isnan(sent).any():
+    if len(reporting) < n or np.isnan(sent).any():
         return None, ("splits of every rank",)
     sent.setflags(write=False)
     return sent, ()

@@ -19,6 +19,7 @@ import json
 import re
 from collections import Counter
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from collectives.errors import InputError
@@ -26,11 +27,11 @@ from collectives.gate import quoted, shown
 from traces.files import read_text
 from traces.json_text import parse_json
 from traces.kineto import COLLECTIVE_KINDS, DTYPE_BYTES, NO_TRAFFIC
+from traces.rank_groups import MOST_RANKS
 
 _RECORD, _GROUPS = "record_param_comms", "process_group:init"
 _SCHEMAS = ("1.0.1", "1.0.2", "1.0.3", "1.1.0", "1.1.1")
 _MOST = 1 << 40
-_MOST_RANKS = 1 << 24
 ROOTED = frozenset({"broadcast", "reduce", "gather", "scatter"})
 """Operations whose rank is the root's."""
 
@@ -54,6 +55,27 @@ _TYPES = {
 
 
 @dataclass(frozen=True, eq=False)
+class Group:
+    """A process group; one object for all of its records, which may be a million.
+
+    Attributes
+    ----------
+    name : str
+        Or its address, where the trace does not name it.
+    members : tuple of int
+        Global ranks; empty where the trace does not say.
+    """
+
+    name: str
+    members: tuple[int, ...]
+
+    @cached_property
+    def place(self) -> dict[int, int]:
+        """Place of each global rank in the group."""
+        return {rank: place for place, rank in enumerate(self.members)}
+
+
+@dataclass(frozen=True, eq=False)
 class Recorded:
     """A collective or message as its rank recorded it.
 
@@ -65,10 +87,7 @@ class Recorded:
         As PyTorch calls it.
     kind : str
         See `traces.operation.KINDS`.
-    group : str
-        The group's name, or its address where the trace does not name it.
-    members : tuple of int
-        Global ranks of the group; empty where the trace does not say.
+    group : Group
     sequence : int or None
     rank : int or None
         Within the group: the process's own, the root's or the peer's.
@@ -85,8 +104,7 @@ class Recorded:
     source: str
     name: str
     kind: str
-    group: str
-    members: tuple[int, ...]
+    group: Group
     sequence: int | None
     rank: int | None
     bytes: float | None
@@ -140,10 +158,11 @@ def read_rank_file(path: str, ignored: Counter[str]) -> RankFile:
     """
     document = _document(path)
     groups = _groups(document, path)
+    grouped = bool(groups)
     records: list[Recorded] = []
     # Barriers and such say a rank too.
     telling: list[Recorded] = []
-    used: set[str] = set()
+    used: set[Group] = set()
     for node in document["nodes"]:
         if not isinstance(node, dict) or node.get("name") != _RECORD:
             continue
@@ -154,24 +173,23 @@ def read_rank_file(path: str, ignored: Counter[str]) -> RankFile:
         if name is None:
             ignored["collectives of unknown names"] += 1
             continue
-        label, members = _group(values, at, named, groups, source)
+        group = _group(values, at, named, groups, source)
         if name != "wait":
-            used.add(label)
+            used.add(group)
         if name in NO_TRAFFIC:
             ignored[NO_TRAFFIC[name]] += 1
             if name not in ("barrier", "init"):
                 continue
             nothing = (None, None, (), (), "")
-            telling.append(Recorded(source, name, "", label, members, None, _rank(values, at), *nothing))
+            telling.append(Recorded(source, name, "", group, None, _rank(values, at), *nothing))
             continue
         if at is not None and at < 4 and "in_msg_nelems" not in named:
             raise InputError(f"{source}: {len(values)} arguments; expected tensors, sequence, group, root and name")
-        records.append(_recorded(node, values, at, named, source, name, label, members))
+        records.append(_recorded(node, values, at, named, source, name, group))
     alone = len(used) <= 1
-    listed = [*(members for _, members in groups.values()), *(one.members for one in records)]
-    most = max((max(members) + 1 for members in listed if members), default=0)
-    rank = _own_rank([*records, *telling], bool(groups), alone)
-    return RankFile(path, rank, bool(groups), alone, most, tuple(records))
+    most = max((max(one.members) + 1 for one in groups.values() if one.members), default=0)
+    rank = _own_rank([*records, *telling], grouped, alone)
+    return RankFile(path, rank, grouped, alone, most, tuple(records))
 
 
 def _own_rank(records: list[Recorded], grouped: bool, alone: bool) -> int | None:
@@ -181,12 +199,13 @@ def _own_rank(records: list[Recorded], grouped: bool, alone: bool) -> int | None
     for one in records:
         if one.rank is None:
             continue
-        if one.members and one.rank >= len(one.members):
-            raise InputError(f"{one.source}: rank {one.rank} in a group of {len(one.members)} ranks")
+        members = one.group.members
+        if members and one.rank >= len(members):
+            raise InputError(f"{one.source}: rank {one.rank} in a group of {len(members)} ranks")
         if one.kind in ROOTED or one.kind == "send-recv":
             continue
-        if one.members:
-            rank = one.members[one.rank]
+        if members:
+            rank = members[one.rank]
         elif alone and not grouped:
             rank = one.rank
         else:
@@ -233,9 +252,9 @@ def _plain(text: str) -> str | None:
     return name if name in COLLECTIVE_KINDS or name in NO_TRAFFIC else None
 
 
-def _groups(document: dict[str, Any], path: str) -> dict[str, tuple[str, tuple[int, ...]]]:
-    """Name and ranks of each process group, by its name and by its backend's number."""
-    found: dict[str, tuple[str, tuple[int, ...]]] = {}
+def _groups(document: dict[str, Any], path: str) -> dict[object, Group]:
+    """Each process group by its name and by its backend's number."""
+    found: dict[object, Group] = {}
     for node in document["nodes"]:
         if not isinstance(node, dict) or _GROUPS not in str(node.get("name")):
             continue
@@ -250,43 +269,41 @@ def _groups(document: dict[str, Any], path: str) -> dict[str, tuple[str, tuple[i
         for one in listed:
             ranks, size = one.get("ranks"), one.get("group_size", one.get("pg_size"))
             ranks = list(ranks) if isinstance(ranks, dict) else ranks
-            whole = isinstance(ranks, list) and all(_whole(rank, _MOST_RANKS) is not None for rank in ranks)
-            if not whole or len(set(ranks)) != len(ranks) or (not ranks and not _whole(size, _MOST_RANKS)):
+            whole = isinstance(ranks, list) and all(_whole(rank, MOST_RANKS) is not None for rank in ranks)
+            if not whole or len(set(ranks)) != len(ranks) or (not ranks and not _whole(size, MOST_RANKS)):
                 raise InputError(f"{source}: ranks of a process group: expected a list")
-            name = str(one.get("pg_name", ""))
-            for key in (name, *([str(one["backend_id"])] if "backend_id" in one else [])):
-                found[key] = name, tuple(ranks or range(size))
+            group = Group(str(one.get("pg_name", "")), tuple(ranks or range(size)))
+            found[group.name] = group
+            if "backend_id" in one:
+                found[str(one["backend_id"])] = group
     return found
 
 
-def _group(
-    values: list[Any],
-    at: int | None,
-    named: dict[str, Any],
-    groups: dict[str, tuple[str, tuple[int, ...]]],
-    source: str,
-) -> tuple[str, tuple[int, ...]]:
-    """Name of a record's group and its ranks: as recorded, or by the first one, their stride and number."""
-    group = values[at - 2] if at is not None and at >= 2 else named.get("pg_name", "")
-    label = str(group[0]) if isinstance(group, list) and group else str(group)
+def _group(values: list[Any], at: int | None, named: dict[str, Any], groups: dict[object, Group], source: str) -> Group:
+    """A record's group: as recorded, or by the first rank, their stride and number; `groups` gets what is new."""
+    given = values[at - 2] if at is not None and at >= 2 else named.get("pg_name", "")
+    label = str(given[0]) if isinstance(given, list) and given else str(given)
     if label in groups:
         return groups[label]
-    if isinstance(group, int):
+    if isinstance(given, int):
         # Another process may have another group there.
         label = f"{label} of {source.rpartition(': ')[0]}"
     keys = ("global_rank_start", "global_rank_stride", "pg_size")
-    given = values[at + 3 : at + 6] if at is not None else []
-    numbers = [_whole(one, _MOST_RANKS) for one in (given if len(given) == 3 else map(named.get, keys))]
+    told = values[at + 3 : at + 6] if at is not None else []
+    numbers = [_whole(one, MOST_RANKS) for one in (told if len(told) == 3 else map(named.get, keys))]
     start, stride, size = numbers
     if start is None or not stride or not size:
-        return label, ()
-    if start + stride * (size - 1) >= _MOST_RANKS:
+        return groups.setdefault((label,), Group(label, ()))
+    if start + stride * (size - 1) >= MOST_RANKS:
         raise InputError(f"{source}: {size:,} ranks from {start:,} by {stride:,}; expected ranks of a job")
-    return label, tuple(range(start, start + stride * size, stride))
+    key = label, start, stride, size
+    if key not in groups:
+        groups[key] = Group(label, tuple(range(start, start + stride * size, stride)))
+    return groups[key]
 
 
 def _rank(values: list[Any], at: int | None) -> int | None:
-    return _whole(values[at - 1], _MOST_RANKS) if at is not None and at >= 1 else None
+    return _whole(values[at - 1], MOST_RANKS) if at is not None and at >= 1 else None
 
 
 def _whole(value: Any, most: int = _MOST) -> int | None:
@@ -300,25 +317,27 @@ def _recorded(
     named: dict[str, Any],
     source: str,
     name: str,
-    label: str,
-    members: tuple[int, ...],
+    group: Group,
 ) -> Recorded:
     sequence = values[at - 3] if at is not None and at >= 3 else None
     if isinstance(sequence, list) and sequence:
         sequence = sequence[0]
-    splits = [_splits(values, at, named, side, source) for side in (0, 1)]
-    dtype = str(named.get("dtype") or _dtype(_values(node, "inputs", "types")))
     tensors = values[: at - 3] if at is not None and at >= 3 else []
+    sizes = [_tensors(side, source) for side in (tensors, _values(node, "outputs"))]
+    splits = [_splits(values, at, named, side, source) for side in (0, 1)]
+    if COLLECTIVE_KINDS[name] == "all-to-all":
+        # A tensor for each member says what the splits of a single one would.
+        splits = [each if each != () or len(own) < 2 else tuple(own) for each, own in zip(splits, sizes, strict=True)]
+    dtype = str(named.get("dtype") or _dtype(_values(node, "inputs", "types")))
     return Recorded(
         source,
         name,
         COLLECTIVE_KINDS[name],
-        label,
-        members,
+        group,
         _whole(sequence),
         _rank(values, at),
-        _bytes(tensors, named.get("in_msg_nelems"), dtype, source),
-        _bytes(_values(node, "outputs"), named.get("out_msg_nelems"), dtype, source),
+        _bytes(sizes[0], named.get("in_msg_nelems"), dtype),
+        _bytes(sizes[1], named.get("out_msg_nelems"), dtype),
         splits[0],
         splits[1],
         dtype,
@@ -343,9 +362,8 @@ def _splits(values: list[Any], at: int | None, named: dict[str, Any], side: int,
     return tuple(found)
 
 
-def _bytes(tensors: list[Any], elements: Any, dtype: str, source: str) -> float | None:
+def _bytes(sizes: list[int], elements: Any, dtype: str) -> float | None:
     """Bytes of tensors, or by the number of elements where there are none."""
-    sizes = _tensors(tensors, source)
     if sizes:
         return float(sum(sizes))
     number, each = _whole(elements), DTYPE_BYTES.get(dtype)
@@ -358,9 +376,9 @@ def _dtype(types: list[Any]) -> str:
     return _TYPES.get(found[1], "") if found else ""
 
 
-def _tensors(values: list[Any], source: str) -> list[float]:
-    """Bytes of each tensor among nested values: ``[id, storage, offset, elements, bytes of one, device]``."""
-    sizes: list[float] = []
+def _tensors(values: list[Any], source: str) -> list[int]:
+    """Bytes of each tensor among nested values, in order: ``[id, storage, offset, elements, bytes of one, device]``."""
+    sizes: list[int] = []
     left: list[Any] = [values]
     while left:
         one = left.pop()
@@ -369,7 +387,7 @@ def _tensors(values: list[Any], source: str) -> list[float]:
         if len(one) == 6 and isinstance(one[5], str) and all(type(part) is int for part in one[:5]):
             if not (0 <= one[3] < _MOST and 0 < one[4] <= 16):
                 raise InputError(f"{source}: a tensor of {one[3]:,} elements of {one[4]:,} bytes; expected sizes")
-            sizes.append(float(one[3] * one[4]))
+            sizes.append(one[3] * one[4])
         else:
-            left += one
+            left += reversed(one)
     return sizes

@@ -200,6 +200,19 @@ def test_attributes_say_what_arguments_do_not(tmp_path):
     assert read_trace(paths).operations[0].missing == ("splits of every rank",)
 
 
+def test_a_tensor_for_each_member_is_a_split(tmp_path):
+    """`all_to_all` of lists: older PyTorch records no splits of it."""
+    documents = [trace(record("all_to_all", 8, 2), rank=rank) for rank in range(2)]
+    for document, (sends, receives) in zip(documents, (((2, 6), (2, 4)), ((4, 4), (6, 4))), strict=True):
+        document["nodes"][1]["inputs"]["values"][0] = [tensor(each) for each in sends]
+        document["nodes"][1]["outputs"]["values"][0] = [tensor(each) for each in receives]
+    (one,) = read(tmp_path, *documents).operations
+    assert one.splits is not None
+    assert one.splits.tolist() == [[8, 24], [16, 16]]
+    (alone,) = read(tmp_path, documents[0]).operations
+    assert alone.missing == ("splits of every rank",)
+
+
 def test_dtype_by_the_types_of_arguments(tmp_path):
     one = trace(record("allreduce"))
     one["nodes"][1]["inputs"]["types"] = ["GenericList[Tensor(c10::BFloat16)]", "Int"]
