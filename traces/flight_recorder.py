@@ -10,6 +10,7 @@ from collections.abc import Hashable, Sequence
 from dataclasses import replace
 
 import numpy as np
+import numpy.typing as npt
 
 from collectives.errors import InputError
 from collectives.gate import quoted
@@ -40,8 +41,8 @@ def read_flight_recorder(paths: Sequence[str]) -> Trace:
     """
     dumps = [read_dump(path) for path in paths]
     warnings = ["the recorder keeps a rank's last operations only: those before them are not in the dump"]
-    ranks = _ranks(dumps, warnings)
     groups = _groups(dumps)
+    ranks = _ranks(dumps, warnings)
     found: dict[Hashable, list[tuple[int, Entry]]] = {}
     place: dict[Hashable, int] = {}
     steps: list[list[tuple[int, str]]] = []
@@ -55,13 +56,13 @@ def read_flight_recorder(paths: Sequence[str]) -> Trace:
             found.setdefault(same, []).append((rank, entry))
             own.append((place.setdefault(same, len(place)), entry.role))
         steps.append(own)
-    operations = [_joined([entry for _, entry in same]) for same in found.values()]
+    operations = [_joined(same) for same in found.values()]
     reported = [{rank for rank, _ in same} for same in found.values() if same[0][1].role == MEMBER]
     members = [set(one.ranks) for one in operations if one.kind != "send-recv"]
     whole = sum(bool(those) and those <= dumped for those, dumped in zip(members, reported, strict=True))
     if whole < len(members):
         warnings.append(f"{whole:,} of {len(members):,} collectives were dumped by every member")
-    warnings += _uneven([[entry for _, entry in same] for same in found.values()])
+    warnings += _uneven(operations, [[entry for _, entry in same] for same in found.values()])
     orders = tuple(tuple(one for one, _ in own) for own in steps)
     if len(members) < len(operations):
         order, forced = common_order(steps, [one.ranks for one in operations])
@@ -97,6 +98,12 @@ def _ranks(dumps: Sequence[Dump], warnings: list[str]) -> list[int]:
         if rank is None:
             rank = place
             warnings.append(f"{dump.path}: neither its name nor its entries say its rank: {rank}, its place, is taken")
+        for one in (entry.operation for entry in dump.entries if entry.role == MEMBER):
+            if one.ranks and rank not in one.ranks:
+                raise InputError(
+                    f"{one.source}: group {quoted(one.group)} is not of rank {rank}, which the file is taken to be of; "
+                    "expected a name that ends with its rank"
+                )
         if rank in first_of:
             raise InputError(
                 f"{dump.path}: rank {rank}, as {first_of[rank]}; expected a file of each rank, named ..._0, ..._1"
@@ -127,11 +134,12 @@ def _key(entry: Entry, rank: int) -> Hashable:
     return "message", one.group, one.ranks or (rank, entry.role), one.bytes
 
 
-def _joined(same: list[Entry]) -> Operation:
+def _joined(same: list[tuple[int, Entry]]) -> Operation:
     """One operation of what its ranks dumped."""
-    first = same[0].operation
-    known = [entry.operation for entry in same if entry.operation.bytes is not None]
-    for one in (entry.operation for entry in same):
+    dumped = [entry.operation for _, entry in same]
+    first = dumped[0]
+    known = [one for one in dumped if one.bytes is not None]
+    for one in dumped:
         other = known[0] if known else first
         differ = one.bytes is not None and one.bytes != other.bytes and one.kind != "all-to-all"
         if one.kind != first.kind or differ:
@@ -140,23 +148,37 @@ def _joined(same: list[Entry]) -> Operation:
                 f"{one.source}: {_said(one)}, but {other.source}: {_said(other)}, the same group and sequence; ranks "
                 "disagree"
             )
-    times = [entry.operation.measured_s for entry in same if entry.operation.measured_s is not None]
-    starts = [entry.operation.start_s for entry in same if entry.operation.start_s is not None]
+    times = [one.measured_s for one in dumped if one.measured_s is not None]
+    starts = [one.start_s for one in dumped if one.start_s is not None]
     return replace(
         first,
         bytes=float(np.mean([one.bytes for one in known])) if known else None,
         missing=tuple(part for part in first.missing if part != "size" or not known),
+        splits=_splits(first, {rank: entry.parts for rank, entry in same}),
         measured_s=min(times, default=None),
         start_s=max(starts, default=None),
     )
 
 
-def _uneven(found: Sequence[list[Entry]]) -> list[str]:
-    """What is said of all-to-alls whose members send or receive more or less than others."""
+def _splits(one: Operation, parts: dict[int, tuple[float, ...]]) -> npt.NDArray[np.float64] | None:
+    """Bytes between members, where each of them dumped a tensor for each and they are not all alike."""
+    n = len(one.ranks)
+    if one.kind != "all-to-all" or n < 2 or any(len(parts.get(rank, ())) != n for rank in one.ranks):
+        return None
+    splits = np.array([parts[rank] for rank in one.ranks])
+    splits.setflags(write=False)
+    return splits if np.ptp(splits) else None
+
+
+def _uneven(operations: Sequence[Operation], found: Sequence[list[Entry]]) -> list[str]:
+    """What is said of all-to-alls of unknown splits whose members send or receive more or less than others."""
     apart: list[float] = []
-    for same in found:
-        if same[0].operation.kind == "all-to-all":
-            sizes = [size for one in same for size in (one.operation.bytes, one.received) if size is not None]
+    for one, same in zip(operations, found, strict=True):
+        if one.kind == "all-to-all" and one.splits is None:
+            sizes = [size for entry in same for size in (entry.operation.bytes, entry.received) if size is not None]
+            sizes += [
+                part * len(one.ranks) for entry in same if len(entry.parts) == len(one.ranks) for part in entry.parts
+            ]
             if sizes and max(sizes) > min(sizes):
                 apart.append(1 - min(sizes) / max(sizes))
     if not apart:

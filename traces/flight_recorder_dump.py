@@ -67,6 +67,8 @@ class Entry:
         As this rank saw it; of a message the sequence is the recorder's count of this rank's messages in the group.
     role : str
         `traces.message_order.MEMBER` of a collective; `SEND` or `RECEIVE` of a message.
+    parts : tuple of float
+        Bytes of each tensor of the input: of an all-to-all of as many tensors as members one for each.
     received : float or None
         Bytes of the output.
     own : int or None
@@ -75,6 +77,7 @@ class Entry:
 
     operation: Operation
     role: str
+    parts: tuple[float, ...]
     received: float | None
     own: int | None
 
@@ -182,9 +185,10 @@ def _entries(
         group = entry.get("process_group")
         label = str(group[0]) if isinstance(group, (list, tuple)) and group else ""
         members = groups.get(label, ())
-        of_input, of_output = (_bytes(entry, side, source) for side in ("input", "output"))
+        (sent, dtype), (received, _) = (_tensors(entry, side, source) for side in ("input", "output"))
         # Size by Operation's meaning: a rank's input, but of a scatter what it receives.
-        size, dtype = of_output if kind == "scatter" else of_input
+        parts = received if kind == "scatter" else sent
+        size = sum(parts) if parts else None
         sequence = entry.get("p2p_seq_id" if message else "collective_seq_id")
         created, lasted = entry.get("time_created_ns"), entry.get("duration_ms")
         role, ranks, own = MEMBER, members, None
@@ -212,7 +216,8 @@ def _entries(
                 measured_s=_scaled(lasted, 1e-3) or None,
             ),
             role,
-            of_output[0],
+            sent,
+            sum(received) if received else None,
             own,
         )
 
@@ -222,20 +227,20 @@ def _scaled(value: object, factor: float) -> float | None:
     return value * factor if isinstance(value, (int, float)) and 0 <= value < 1e20 else None
 
 
-def _bytes(entry: dict[str, Any], side: str, source: str) -> tuple[float | None, str]:
-    """Bytes and type of the input or the output."""
+def _tensors(entry: dict[str, Any], side: str, source: str) -> tuple[tuple[float, ...], str]:
+    """Bytes of each tensor of the input or the output, none where they are not said; and their type."""
     sizes, dtypes = entry.get(f"{side}_sizes"), entry.get(f"{side}_dtypes")
     if not isinstance(sizes, (list, tuple)) or not isinstance(dtypes, (list, tuple)) or not sizes or not dtypes:
-        return None, ""
-    total, first = 0.0, str(dtypes[0])
+        return (), ""
+    found, first = [], str(dtypes[0])
     for number, shape in enumerate(sizes):
         each = DTYPE_BYTES.get(str(dtypes[min(number, len(dtypes) - 1)]))
         numbers = isinstance(shape, (list, tuple)) and all(type(one) is int and 0 <= one < 1 << 48 for one in shape)
         if not numbers:
             raise InputError(f"{source}: {side}_sizes: expected lists of whole numbers, got {shown(shape)}")
         if each is None:
-            return None, first
-        total += float(prod(float(one) for one in shape)) * each
-    if not total < 1e18:
-        raise InputError(f"{source}: {side}_sizes: {total:g} bytes; expected at most 1e18")
-    return total, first
+            return (), first
+        found.append(float(prod(float(one) for one in shape)) * each)
+    if not sum(found) < 1e18:
+        raise InputError(f"{source}: {side}_sizes: {sum(found):g} bytes; expected at most 1e18")
+    return tuple(found), first

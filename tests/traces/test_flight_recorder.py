@@ -106,6 +106,22 @@ def test_the_order_of_files_does_not_matter(tmp_path):
     assert any("1 uneven all-to-all, by up to 66.7%" in line for line in read_trace(paths).warnings)
 
 
+def test_a_tensor_for_each_member_is_a_split(tmp_path):
+    dumps = [dump(entry("nccl:all_to_all", sizes=sizes)) for sizes in (((2,), (6,)), ((4,), (4,)))]
+    paths = written(tmp_path, *dumps)
+    (one,) = read_trace(paths).operations
+    assert one.splits is not None
+    assert one.splits.tolist() == [[8, 24], [16, 16]]
+    trace = read_trace(paths[0])
+    assert trace.operations[0].splits is None
+    assert any("1 uneven all-to-all, by up to 66.7%" in line for line in trace.warnings)
+
+
+def test_a_name_that_no_group_has_is_refused(tmp_path):
+    with pytest.raises(InputError, match=r"_dump_0: entries\[0\]: group '0' is not of rank 0"):
+        read_trace(written(tmp_path, dump(entry(), ranks="[1, 2]")))
+
+
 def test_operations_of_one_number_are_all_there(tmp_path):
     """Coalesced operations have the same number."""
     same = dump(entry(), entry(sizes=((3,),)))
