@@ -19,9 +19,9 @@ from typing import Any, NoReturn
 from collectives.errors import InputError
 from collectives.gate import quoted, shown
 from traces.files import read_bytes
-from traces.kineto import DTYPE_BYTES
 from traces.message_order import MEMBER, RECEIVE, SEND
 from traces.operation import Operation
+from traces.torch_names import DTYPE_BYTES
 
 _KINDS = {
     "all_reduce": "all-reduce",

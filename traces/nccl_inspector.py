@@ -60,7 +60,7 @@ def read_nccl_inspector(paths: Sequence[str]) -> Trace:
     """
     ignored: Counter[str] = Counter()
     lines = [one for path in paths for one in _lines(path, ignored)]
-    sizes = _sizes(lines)
+    sizes = {one.communicator: one.n_ranks for one in lines}
     largest = max(sizes, key=lambda name: (sizes[name], name), default="")
     job = {one.process: one.rank for one in lines if one.communicator == largest}
     members: dict[str, dict[int, tuple[str, int]]] = {}
@@ -82,26 +82,6 @@ def read_nccl_inspector(paths: Sequence[str]) -> Trace:
     ]
     traced = tuple(sorted({one.rank for one in lines if one.communicator == largest}))
     return Trace(tuple(paths), tuple(made), sizes.get(largest), tuple(ignored.items()), tuple(warnings), traced)
-
-
-def _sizes(lines: list[_Line]) -> dict[str, int]:
-    """Ranks of each communicator; every line of one must say the same, and one process be each rank of it."""
-    first: dict[str, _Line] = {}
-    holder: dict[tuple[str, int], _Line] = {}
-    for one in lines:
-        before = first.setdefault(one.communicator, one)
-        if before.n_ranks != one.n_ranks:
-            raise InputError(
-                f"{one.source}: {one.n_ranks:,} ranks, but {before.source}: {before.n_ranks:,}, of the same "
-                "communicator; ranks disagree"
-            )
-        before = holder.setdefault((one.communicator, one.rank), one)
-        if before.process != one.process:
-            raise InputError(
-                f"{one.source}: rank {one.rank} of a communicator in another process than in {before.source}; expected "
-                "one process for each rank"
-            )
-    return {name: one.n_ranks for name, one in first.items()}
 
 
 def _operation(

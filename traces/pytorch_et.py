@@ -17,7 +17,8 @@ from collectives.sizes import counted
 from traces.file_ranks import ranks_of_files
 from traces.message_order import MEMBER, RECEIVE, SEND, common_order
 from traces.operation import Operation, Trace
-from traces.pytorch_et_nodes import ROOTED, Group, RankFile, Recorded, read_rank_file
+from traces.pytorch_et_nodes import Group, RankFile, Recorded, read_rank_file
+from traces.torch_names import ROOTED
 
 
 @dataclass(frozen=True, eq=False)

@@ -26,15 +26,12 @@ from collectives.errors import InputError
 from collectives.gate import quoted, shown
 from traces.files import read_text
 from traces.json_text import parse_json
-from traces.kineto import COLLECTIVE_KINDS, DTYPE_BYTES, NO_TRAFFIC
 from traces.rank_groups import MOST_RANKS
+from traces.torch_names import COLLECTIVE_KINDS, DTYPE_BYTES, NO_TRAFFIC, ROOTED
 
 _RECORD, _GROUPS = "record_param_comms", "process_group:init"
 _SCHEMAS = ("1.0.1", "1.0.2", "1.0.3", "1.1.0", "1.1.1")
 _MOST = 1 << 40
-ROOTED = frozenset({"broadcast", "reduce", "gather", "scatter"})
-"""Operations whose rank is the root's."""
-
 # Types as older schemas write them in the types of arguments: caffe2::TypeMeta's names of c10::ScalarType.
 _TYPES = {
     "float": "Float",

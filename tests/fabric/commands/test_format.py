@@ -109,9 +109,8 @@ def test_every_format_refuses_what_is_of_none(here, monkeypatch, capsys):
     path.write_text("hello\n")
     status, _, errors = ran(["trace", str(path), "--format", "kineto"], monkeypatch, capsys)
     assert status == 1
-    assert errors == "railscope: error: hello.txt:1: not JSON (Expecting value, column 1)\n".replace(
-        "hello", str(path)[:-4]
-    )
+    assert errors.startswith(f"railscope: error: {path}:1: not JSON")
+    assert errors.count("\n") == 1
 
 
 @pytest.mark.parametrize(
