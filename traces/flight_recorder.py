@@ -1,282 +1,193 @@
-"""Dumps of PyTorch's NCCL flight recorder: pickled, or JSON; a file of each rank.
+"""Dumps of PyTorch's NCCL flight recorder, joined: a file of each rank.
 
-A pickle can run anything; a dump needs no more than dictionaries, lists, tuples, texts and numbers, so that one which
-asks for any class or function is refused.  Source of the keys: PyTorch, torch/csrc/distributed/c10d/FlightRecorder.hpp
-(versions 2.x).  The recorder keeps the last operations only: what was before is not in it.
+What an entry says stands in `traces.flight_recorder_dump`.  The recorder keeps the last operations only: what was
+before is not in it, and ranks' dumps begin at different ones.
 """
 
-import io
-import json
-import pickle
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from math import prod
-from typing import Any, NoReturn
+from collections.abc import Hashable, Sequence
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
 
 from collectives.errors import InputError
-from collectives.gate import quoted, shown
-from traces.files import read_bytes
+from collectives.gate import quoted
+from collectives.sizes import counted
+from traces.flight_recorder_dump import Dump, Entry, read_dump
+from traces.message_order import MEMBER, common_order
 from traces.operation import Operation, Trace
-from traces.torch_names import DTYPE_BYTES
-
-_KINDS = {
-    "all_reduce": "all-reduce",
-    "allreduce": "all-reduce",
-    "all_reduce_coalesced": "all-reduce",
-    "all_gather": "all-gather",
-    "_all_gather_base": "all-gather",
-    "reduce_scatter": "reduce-scatter",
-    "_reduce_scatter_base": "reduce-scatter",
-    "all_to_all": "all-to-all",
-    "all_to_allv": "all-to-all",
-    "broadcast": "broadcast",
-    "reduce": "reduce",
-    "gather": "gather",
-    "scatter": "scatter",
-}
-_NO_TRAFFIC = {"barrier", "coalesced", "wait"}
-_MESSAGE = re.compile(r"(send|recv) (\d{1,9})(?:->|<-)(\d{1,9})")
-_MOST_GROUPS = 1 << 20
-
-
-class _Unpickler(pickle.Unpickler):
-    """Takes plain values only."""
-
-    def find_class(self, module: str, name: str) -> NoReturn:
-        raise pickle.UnpicklingError(f"it asks for {module}.{name}")
-
-    def persistent_load(self, pid: Any) -> NoReturn:
-        raise pickle.UnpicklingError("it asks for an object from elsewhere")
-
-
-@dataclass(frozen=True, eq=False)
-class _Seen:
-    """An entry of one rank's dump."""
-
-    operation: Operation
-    rank: int
-    place: int
-    message: tuple[str, int, int] | None = None
-
-    @property
-    def key(self) -> tuple[str, int | None]:
-        return self.operation.group, self.operation.sequence
 
 
 def read_flight_recorder(paths: Sequence[str]) -> Trace:
     """Operations of a job, each once however many ranks dumped it.
 
+    Collectives are the same by group and sequence.  The recorder counts each rank's messages by itself, so that of two
+    ranks the n-th send of a size that was dumped is taken for the n-th receive that was.
+
     Parameters
     ----------
     paths : sequence of path
-        Dumps of ranks; a rank is told by the end of its file's name (``_dump_3``).
+        Dumps of ranks; a rank is told by the end of its file's name (``_dump_3``), else by its messages, else by its
+        place, which `Trace.warnings` say.
 
     Raises
     ------
     InputError
-        A pickle that asks for code, a cut file, a version before 2, an entry without what the format says, or the same
-        group and sequence with another operation or size in two files: names both.
+        A pickle that asks for code, a cut file, a version before 2, an entry without what the format says, two files of
+        one rank, a name that contradicts the messages, a group with other ranks in two files, or the same group and
+        sequence with another operation or size in two files: names both.
     """
-    found: dict[tuple[str, int | None], list[_Seen]] = {}
-    messages: list[_Seen] = []
-    ignored: Counter[str] = Counter()
-    groups: dict[str, tuple[int, ...]] = {}
-    orders: list[list[_Seen]] = []
-    ranks: set[int] = set()
-    for number, path in enumerate(paths):
-        document = _document(path)
-        rank = _rank(path, number)
-        if rank in ranks:
-            raise InputError(f"{path}: rank {rank} again; expected a file of each rank, named ..._0, ..._1")
-        ranks.add(rank)
-        own = _groups(document, path)
-        for name, members in own.items():
-            if groups.setdefault(name, members) != members:
-                raise InputError(f"{path}: group {quoted(name)} has other ranks than in {paths[0]}")
-        order: list[_Seen] = []
-        for seen in _entries(document, path, rank, own, ignored):
-            order.append(seen)
-            if seen.message is not None:
-                messages.append(seen)
-                continue
-            before = found.setdefault(seen.key, [])
-            if before and _what(before[0]) != _what(seen):
-                raise InputError(
-                    f"{seen.operation.source}: {_said(seen)}, but {before[0].operation.source}: {_said(before[0])}, "
-                    "the same group and sequence; ranks disagree"
-                )
-            before.append(seen)
-        orders.append(order)
-    made: list[Operation] = []
-    place: dict[int, int] = {}
-    whole = 0
-    for same in found.values():
-        reported = {one.rank for one in same}
-        whole += set(same[0].operation.ranks) <= reported and bool(same[0].operation.ranks)
-        times = [one.operation.measured_s for one in same if one.operation.measured_s is not None]
-        starts = [one.operation.start_s for one in same if one.operation.start_s is not None]
-        for one in same:
-            place[id(one)] = len(made)
-        made.append(replace(same[0].operation, measured_s=min(times, default=None), start_s=max(starts, default=None)))
-    for pair in _pairs(messages):
-        for one in pair:
-            place[id(one)] = len(made)
-        made.append(pair[0].operation)
-    warnings = [
-        "the recorder keeps a rank's last operations only: those before them are not in the dump",
-        *([f"{whole:,} of {len(found):,} collectives were dumped by every member"] if whole < len(found) else []),
-    ]
-    n_ranks = max((max(members) + 1 for members in groups.values() if members), default=None)
+    dumps = [read_dump(path) for path in paths]
+    warnings = ["the recorder keeps a rank's last operations only: those before them are not in the dump"]
+    groups = _groups(dumps)
+    ranks = _ranks(dumps, warnings)
+    found: dict[Hashable, list[tuple[int, Entry]]] = {}
+    place: dict[Hashable, int] = {}
+    steps: list[list[tuple[int, str]]] = []
+    for dump, rank in zip(dumps, ranks, strict=True):
+        times: Counter[Hashable] = Counter()
+        own = []
+        for entry in dump.entries:
+            key = _key(entry, rank)
+            same = key, times[key, entry.role]
+            times[key, entry.role] += 1
+            found.setdefault(same, []).append((rank, entry))
+            own.append((place.setdefault(same, len(place)), entry.role))
+        steps.append(own)
+    operations = [_joined(same) for same in found.values()]
+    reported = [{rank for rank, _ in same} for same in found.values() if same[0][1].role == MEMBER]
+    members = [set(one.ranks) for one in operations if one.kind != "send-recv"]
+    whole = sum(bool(those) and those <= dumped for those, dumped in zip(members, reported, strict=True))
+    if whole < len(members):
+        warnings.append(f"{whole:,} of {len(members):,} collectives were dumped by every member")
+    warnings += _uneven(operations, [[entry for _, entry in same] for same in found.values()])
+    orders = tuple(tuple(one for one, _ in own) for own in steps)
+    if len(members) < len(operations):
+        order, forced = common_order(steps, [one.ranks for one in operations])
+        operations, orders = [operations[one] for one in order], ()
+        if forced:
+            warnings.append(f"{counted(forced, 'operation')} in an order in which ranks would wait for one another")
     return Trace(
         tuple(paths),
-        tuple(made),
-        n_ranks,
-        tuple(ignored.items()),
+        tuple(operations),
+        max((max(one) + 1 for one in groups.values() if one), default=None),
+        tuple(sum((Counter(dict(dump.ignored)) for dump in dumps), Counter()).items()),
         tuple(warnings),
         tuple(sorted(ranks)),
-        tuple(tuple(dict.fromkeys(place[id(one)] for one in order)) for order in orders),
+        orders,
     )
 
 
-def _document(path: str) -> dict[str, Any]:
-    data = read_bytes(path)
-    try:
-        document = _Unpickler(io.BytesIO(data)).load() if data[:1] == b"\x80" else json.loads(data)
-    except pickle.UnpicklingError as error:
-        raise InputError(f"{path}: not a dump of the flight recorder ({error}); expected plain values only") from None
-    except (ValueError, EOFError, IndexError, KeyError, AttributeError, TypeError, RecursionError, MemoryError,
-            OverflowError, UnicodeDecodeError) as error:  # fmt: skip
-        raise InputError(f"{path}: a cut or damaged dump ({type(error).__name__})") from None
-    if not isinstance(document, dict) or not isinstance(document.get("entries"), list):
-        raise InputError(f"{path}: no list `entries`; expected a dump of the flight recorder")
-    version = str(document.get("version", ""))
-    if not version.startswith("2."):
-        raise InputError(f"{path}: version {quoted(version)}; expected 2.x (PyTorch 2.4 and later)")
-    return document
+def _ranks(dumps: Sequence[Dump], warnings: list[str]) -> list[int]:
+    """Rank of each dump."""
+    first_of: dict[int, str] = {}
+    ranks = []
+    for place, dump in enumerate(dumps):
+        name = re.sub(r"\.(?:gz|xz|json|pkl|pickle)$", "", dump.path.rpartition("/")[2])
+        end = re.search(r"([0-9]{1,9})$", name)
+        rank = int(end[1]) if end else None
+        for entry in dump.entries:
+            rank = entry.own if rank is None else rank
+            if entry.own not in (None, rank):
+                raise InputError(
+                    f"{entry.operation.source}: a message of rank {entry.own}, but the file is of rank {rank}; "
+                    "expected a file of one rank, whose name ends with it"
+                )
+        if rank is None:
+            rank = place
+            warnings.append(f"{dump.path}: neither its name nor its entries say its rank: {rank}, its place, is taken")
+        for one in (entry.operation for entry in dump.entries if entry.role == MEMBER):
+            if one.ranks and rank not in one.ranks:
+                raise InputError(
+                    f"{one.source}: group {quoted(one.group)} is not of rank {rank}, which the file is taken to be of; "
+                    "expected a name that ends with its rank"
+                )
+        if rank in first_of:
+            raise InputError(
+                f"{dump.path}: rank {rank}, as {first_of[rank]}; expected a file of each rank, named ..._0, ..._1"
+            )
+        first_of[rank] = dump.path
+        ranks.append(rank)
+    return ranks
 
 
-def _rank(path: str, number: int) -> int:
-    name = re.sub(r"\.(?:gz|xz|json|pkl|pickle)$", "", str(path).rpartition("/")[2])
-    end = re.search(r"(\d{1,9})$", name)
-    return int(end[1]) if end else number
+def _groups(dumps: Sequence[Dump]) -> dict[str, tuple[int, ...]]:
+    """Ranks of every group."""
+    groups: dict[str, tuple[int, ...]] = {}
+    where: dict[str, str] = {}
+    for dump in dumps:
+        for name, members in dump.groups.items():
+            if groups.setdefault(name, members) != members:
+                raise InputError(f"{dump.path}: group {quoted(name)} has other ranks than in {where[name]}")
+            where.setdefault(name, dump.path)
+    return groups
 
 
-def _groups(document: dict[str, Any], path: str) -> dict[str, tuple[int, ...]]:
-    config = document.get("pg_config", {})
-    if not isinstance(config, dict) or len(config) > _MOST_GROUPS:
-        raise InputError(f"{path}: pg_config: expected a table of groups")
-    found = {}
-    for name, one in config.items():
-        ranks = one.get("ranks") if isinstance(one, dict) else None
-        if isinstance(ranks, str):
-            try:
-                ranks = json.loads(ranks)
-            except (ValueError, RecursionError):
-                ranks = None
-        if not isinstance(ranks, list) or not all(type(rank) is int and 0 <= rank < 1 << 30 for rank in ranks):
-            raise InputError(f"{path}: pg_config.{quoted(str(name))}.ranks: expected a list of ranks")
-        found[str(name)] = tuple(ranks)
-    return found
+def _key(entry: Entry, rank: int) -> Hashable:
+    """What the entries of one operation have in common, but for repetition."""
+    one = entry.operation
+    if entry.role == MEMBER:
+        return one.group, one.sequence
+    # Of whom nothing is known, nobody's message is it but this file's.
+    return "message", one.group, one.ranks or (rank, entry.role), one.bytes
 
 
-def _entries(
-    document: dict[str, Any], path: str, rank: int, groups: dict[str, tuple[int, ...]], ignored: Counter[str]
-) -> Iterator[_Seen]:
-    for place, entry in enumerate(document["entries"]):
-        source = f"{path}: entries[{place}]"
-        if not isinstance(entry, dict) or not isinstance(entry.get("profiling_name"), str):
-            raise InputError(f"{source}: expected a table with profiling_name")
-        name = entry["profiling_name"].partition(":")[2]
-        message = _MESSAGE.fullmatch(name)
-        kind = "send-recv" if message else _KINDS.get(name)
-        if kind is None:
-            ignored[f"{name}s" if name in _NO_TRAFFIC else f"{shown(name)} records"] += 1
-            continue
-        group = entry.get("process_group")
-        label = str(group[0]) if isinstance(group, (list, tuple)) and group else ""
-        members = groups.get(label, ())
-        size, dtype = _bytes(entry, kind, source)
-        missing = [*([] if members else ["ranks"]), *([] if size is not None else ["size"])]
-        sequence = entry.get("p2p_seq_id" if message else "collective_seq_id")
-        created, lasted = entry.get("time_created_ns"), entry.get("duration_ms")
-        ends: tuple[int, int] | None = None
-        if message:
-            ends = int(message[2]), int(message[3])
-            if members and max(ends) >= len(members):
-                raise InputError(f"{source}: {quoted(name)} in a group of {len(members)} ranks")
-        ranks = members
-        if ends is not None and members:
-            me, other = members[ends[0]], members[ends[1]]
-            ranks = (me, other) if message and message[1] == "send" else (other, me)
-        if kind == "all-gather" and len(ranks) == 0:
-            missing = list(dict.fromkeys(missing))
-        yield _Seen(
-            Operation(
-                kind,
-                ranks,
-                2 if message else max(len(members), 1),
-                label,
-                size,
-                sequence=sequence if type(sequence) is int else None,
-                start_s=_scaled(created, 1e-9),
-                dtype=dtype,
-                source=source,
-                missing=tuple(missing),
-                measured_s=_scaled(lasted, 1e-3) or None,
-            ),
-            rank,
-            place,
-            (message[1], *ranks) if message and len(ranks) == 2 else ("", -1, -1) if message else None,
-        )
+def _joined(same: list[tuple[int, Entry]]) -> Operation:
+    """One operation of what its ranks dumped."""
+    dumped = [entry.operation for _, entry in same]
+    first = dumped[0]
+    known = [one for one in dumped if one.bytes is not None]
+    for one in dumped:
+        other = known[0] if known else first
+        differ = one.bytes is not None and one.bytes != other.bytes and one.kind != "all-to-all"
+        if one.kind != first.kind or differ:
+            other = other if differ else first
+            raise InputError(
+                f"{one.source}: {_said(one)}, but {other.source}: {_said(other)}, the same group and sequence; ranks "
+                "disagree"
+            )
+    times = [one.measured_s for one in dumped if one.measured_s is not None]
+    starts = [one.start_s for one in dumped if one.start_s is not None]
+    return replace(
+        first,
+        bytes=float(np.mean([one.bytes for one in known])) if known else None,
+        missing=tuple(part for part in first.missing if part != "size" or not known),
+        splits=_splits(first, {rank: entry.parts for rank, entry in same}),
+        measured_s=min(times, default=None),
+        start_s=max(starts, default=None),
+    )
 
 
-def _scaled(value: object, factor: float) -> float | None:
-    """A time, if it is one."""
-    return value * factor if isinstance(value, (int, float)) and 0 <= value < 1e20 else None
+def _splits(one: Operation, parts: dict[int, tuple[float, ...]]) -> npt.NDArray[np.float64] | None:
+    """Bytes between members, where each of them dumped a tensor for each and they are not all alike."""
+    n = len(one.ranks)
+    if one.kind != "all-to-all" or n < 2 or any(len(parts.get(rank, ())) != n for rank in one.ranks):
+        return None
+    splits = np.array([parts[rank] for rank in one.ranks])
+    splits.setflags(write=False)
+    return splits if np.ptp(splits) else None
 
 
-def _bytes(entry: dict[str, Any], kind: str, source: str) -> tuple[float | None, str]:
-    """Size by Operation's meaning: a rank's input, but of a scatter what it receives."""
-    side = "output" if kind == "scatter" else "input"
-    sizes, dtypes = entry.get(f"{side}_sizes"), entry.get(f"{side}_dtypes")
-    if not isinstance(sizes, (list, tuple)) or not isinstance(dtypes, (list, tuple)) or not sizes or not dtypes:
-        return None, ""
-    total, first = 0.0, str(dtypes[0])
-    for number, shape in enumerate(sizes):
-        each = DTYPE_BYTES.get(str(dtypes[min(number, len(dtypes) - 1)]))
-        numbers = isinstance(shape, (list, tuple)) and all(type(one) is int and 0 <= one < 1 << 48 for one in shape)
-        if not numbers:
-            raise InputError(f"{source}: {side}_sizes: expected lists of whole numbers, got {shown(shape)}")
-        if each is None:
-            return None, first
-        total += float(prod(float(one) for one in shape)) * each
-    if not total < 1e18:
-        raise InputError(f"{source}: {side}_sizes: {total:g} bytes; expected at most 1e18")
-    return total, first
+def _uneven(operations: Sequence[Operation], found: Sequence[list[Entry]]) -> list[str]:
+    """What is said of all-to-alls of unknown splits whose members send or receive more or less than others."""
+    apart: list[float] = []
+    for one, same in zip(operations, found, strict=True):
+        if one.kind == "all-to-all" and one.splits is None:
+            sizes = [size for entry in same for size in (entry.operation.bytes, entry.received) if size is not None]
+            sizes += [
+                part * len(one.ranks) for entry in same if len(entry.parts) == len(one.ranks) for part in entry.parts
+            ]
+            if sizes and max(sizes) > min(sizes):
+                apart.append(1 - min(sizes) / max(sizes))
+    if not apart:
+        return []
+    return [
+        f"{counted(len(apart), 'uneven all-to-all')}, by up to {max(apart):.1%} of a rank's bytes: who sends how much "
+        "to whom is not in the dump, and they are taken as even, of the mean size"
+    ]
 
 
-def _what(seen: _Seen) -> tuple[object, ...]:
-    one = seen.operation
-    # Of a broadcast or a gather members may see other sides; a size of 0 is one that a rank has no part of.
-    return one.kind, one.bytes if one.kind in ("all-reduce", "all-gather", "reduce-scatter") else None
-
-
-def _said(seen: _Seen) -> str:
-    size = seen.operation.bytes
-    return f"{seen.operation.kind} of {'an unknown size' if size is None else f'{size:,.0f} bytes'}"
-
-
-def _pairs(messages: Sequence[_Seen]) -> Iterator[tuple[_Seen, ...]]:
-    """Sends with their receives: the n-th of one pair of ranks in a group with the n-th; either may be missing."""
-    sends: dict[tuple[object, ...], list[_Seen]] = {}
-    receives: dict[tuple[object, ...], list[_Seen]] = {}
-    for one in messages:
-        assert one.message is not None
-        side = sends if one.message[0] == "send" else receives
-        side.setdefault((one.operation.group, one.operation.ranks, one.operation.sequence), []).append(one)
-    for key in dict.fromkeys((*sends, *receives)):
-        here, there = sends.get(key, []), receives.get(key, [])
-        for number in range(max(len(here), len(there))):
-            yield tuple(side[number] for side in (here, there) if number < len(side))
+def _said(one: Operation) -> str:
+    return f"{one.kind} of {'an unknown size' if one.bytes is None else f'{one.bytes:,.0f} bytes'}"

@@ -1,39 +1,34 @@
 """PyTorch execution traces (``ExecutionTraceObserver``), schemas 1.0.1 to 1.1.1: a file of each rank.
 
-A collective is a node ``record_param_comms`` with positional arguments: tensors, sequence, process group, rank of the
-root or whether it is a send, name, splits of input and output.  Schema 1.0.1 has them in ``inputs``, later ones in
-``inputs.values``.  Process groups stand in nodes ``## process_group:init ##`` as JSON; ``"ranks": []`` are all ranks of
-the group's size.  Timestamps there are none: a rank's operations follow one another as the nodes do.
+What a node says stands in `traces.pytorch_et_nodes`.  Timestamps there are none: a rank's operations follow one another
+as the nodes do.
 """
 
-import json
-import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from collectives.errors import InputError
-from collectives.gate import quoted, shown
-from traces.files import read_text
-from traces.json_text import parse_json
+from collectives.gate import quoted
+from collectives.sizes import counted
+from traces.file_ranks import ranks_of_files
+from traces.message_order import MEMBER, RECEIVE, SEND, common_order
 from traces.operation import Operation, Trace
-from traces.torch_names import COLLECTIVE_KINDS, NO_TRAFFIC
-
-_RECORD, _GROUPS = "record_param_comms", "process_group:init"
-_SCHEMAS = ("1.0.1", "1.0.2", "1.0.3", "1.1.0", "1.1.1")
-_MOST = 1 << 40
+from traces.pytorch_et_nodes import Group, RankFile, Recorded, read_rank_file
+from traces.torch_names import ROOTED
 
 
 @dataclass(frozen=True, eq=False)
 class _Seen:
-    """A collective that one rank recorded."""
+    """An operation as one rank recorded it."""
 
     operation: Operation
     rank: int
-    row: tuple[float, ...] | None
+    role: str
+    record: Recorded
 
 
 def read_pytorch_et(paths: Sequence[str]) -> Trace:
@@ -42,218 +37,207 @@ def read_pytorch_et(paths: Sequence[str]) -> Trace:
     Parameters
     ----------
     paths : sequence of path
-        A file of each rank; the rank is the last number of the file's name, or its place where that has none.
+        A file of each rank, in any order.  Which rank it is of, its collectives without a root say; where there are
+        none, its name or its place does, and `Trace.warnings` say so: see `traces.file_ranks`.
 
     Raises
     ------
     InputError
-        A schema that is not known, a node that lacks what its schema says, or the same group and sequence with another
-        operation or size in two files: names both.
+        A schema that is not known, a node that lacks what its schema says, two files of one rank, a rank outside a
+        group that its file is of, or two files that disagree about an operation: of the same group and sequence, but
+        of another kind, root or size, or of other bytes between two ranks of an all-to-all: names both.
     """
     ignored: Counter[str] = Counter()
-    found: dict[tuple[str, int | None, int], list[_Seen]] = {}
-    orders: list[list[_Seen]] = []
-    ranks = _ranks(paths)
-    warnings: dict[str, None] = {}
-    size = 0
-    for path, rank in zip(paths, ranks, strict=True):
-        document = _document(path)
-        groups = _groups(document, path)
-        size = max([size, *(max(members) + 1 for members in groups.values() if members)])
-        if not groups:
-            warnings[f"process groups are not recorded: the {len(paths)} ranks that there are files of are taken"] = (
-                None
-            )
-        times: Counter[tuple[str, int | None]] = Counter()
-        order = []
-        for seen in _records(document, path, rank, groups, len(paths), ignored):
-            one = seen.operation
-            key = (one.group, one.sequence, times[one.group, one.sequence])
-            times[one.group, one.sequence] += 1
-            before = found.setdefault(key, [])
-            if before and _what(before[0].operation) != _what(one):
-                first = before[0].operation
-                raise InputError(
-                    f"{one.source}: {_said(one)}, but {first.source}: {_said(first)}, the same group and sequence; "
-                    "ranks disagree"
-                )
-            before.append(seen)
-            order.append(seen)
-        orders.append(order)
-    made: list[Operation] = []
-    place: dict[int, int] = {}
-    for same in found.values():
-        for seen in same:
-            place[id(seen)] = len(made)
-        made.append(_joined(same))
+    files = [read_rank_file(path, ignored) for path in paths]
+    ranks, of_ranks = ranks_of_files(paths, [file.rank for file in files])
+    everyone, of_groups = _everyone(files, ranks)
+    warnings = [*of_ranks, *of_groups]
+    alike: dict[tuple[str, tuple[int, ...]], Group] = {}
+    found: dict[Hashable, list[_Seen]] = {}
+    place: dict[Hashable, int] = {}
+    steps: list[list[tuple[int, str]]] = []
+    for file, rank in zip(files, ranks, strict=True):
+        groups = _shared(file, everyone, alike)
+        times: Counter[Hashable] = Counter()
+        own = []
+        for record in file.records:
+            seen = _seen(replace(record, group=groups[record.group]), rank)
+            key, role = _key(seen), seen.role
+            same = (key, times[key, role])
+            times[key, role] += 1
+            found.setdefault(same, []).append(seen)
+            own.append((place.setdefault(same, len(place)), role))
+        steps.append(own)
+    operations = [_joined(same) for same in found.values()]
+    size = max([len(everyone), *(file.n_ranks for file in files)])
+    orders = tuple(tuple(one for one, _ in own) for own in steps)
+    if any(role != MEMBER for own in steps for _, role in own):
+        order, forced = common_order(steps, [one.ranks for one in operations])
+        operations, orders = [operations[one] for one in order], ()
+        if forced:
+            warnings.append(f"{counted(forced, 'operation')} in an order in which ranks would wait for one another")
     return Trace(
         tuple(paths),
-        tuple(made),
-        size or (len(paths) if len(paths) > 1 else None),
+        tuple(operations),
+        size or None,
         tuple(ignored.items()),
         tuple(warnings),
         tuple(sorted(ranks)),
-        tuple(tuple(dict.fromkeys(place[id(seen)] for seen in order)) for order in orders),
+        orders,
     )
 
 
-def _ranks(paths: Sequence[str]) -> list[int]:
-    names = [str(path).rpartition("/")[2].partition(".json")[0] for path in paths]
-    ends = [re.search(r"(\d{1,6})(?=\D*$)", name) for name in names]
-    numbers = [int(end[1]) for end in ends if end is not None]
-    named = len(numbers) == len(paths) and len(set(numbers)) == len(paths) and max(numbers, default=0) < 1 << 20
-    return numbers if named and len(paths) > 1 else list(range(len(paths)))
+def _everyone(files: Sequence[RankFile], ranks: Sequence[int]) -> tuple[tuple[int, ...], tuple[str, ...]]:
+    """Ranks that are taken for the members where no groups are recorded, and what is said of it."""
+    silent = [file for file in files if not file.grouped and any(not one.group.members for one in file.records)]
+    if not silent:
+        return (), ()
+    lacking = "process groups are not recorded"
+    if not all(file.alone for file in silent):
+        return (), (f"{lacking}, and there are several: which ranks they are of is unknown",)
+    n = len(files)
+    splits = {len(listed) for file in silent for one in file.records for listed in _both(one) if listed}
+    if n == 1 or sorted(ranks) != list(range(n)) or not splits <= {n}:
+        return (), (f"{lacking}, and the files are not those of all ranks: which ranks they are of is unknown",)
+    return tuple(range(n)), (f"{lacking}: the {n} ranks that there are files of are taken",)
 
 
-def _document(path: str) -> dict[str, Any]:
-    document = parse_json(read_text(path), path)
-    schema = str(document.get("schema", "")) if isinstance(document, dict) else ""
-    if not isinstance(document, dict) or not isinstance(document.get("nodes"), list):
-        raise InputError(f"{path}: no list `nodes`; expected a PyTorch execution trace")
-    if schema.partition("-")[0] not in _SCHEMAS:
-        raise InputError(f"{path}: schema {quoted(schema)}; expected {', '.join(_SCHEMAS)}")
-    return document
+def _shared(
+    file: RankFile, everyone: tuple[int, ...], alike: dict[tuple[str, tuple[int, ...]], Group]
+) -> dict[Group, Group]:
+    """For each group of a file one that all files share; `alike` has those that are known."""
+    shared: dict[Group, Group] = {}
+    for group in {record.group: None for record in file.records}:
+        whole = not file.grouped and file.alone and not group.members
+        one = Group("", everyone) if whole else group
+        shared[group] = alike.setdefault((one.name, one.members), one)
+    return shared
 
 
-def _values(node: Any, side: str) -> list[Any]:
-    """Positional values of a node: `inputs` or `outputs`."""
-    found = node.get(side)
-    found = found.get("values") if isinstance(found, dict) else found
-    return found if isinstance(found, list) else []
+def _key(seen: _Seen) -> Hashable:
+    """What the members of one operation have in common, but for repetition."""
+    one = seen.operation
+    if seen.role == MEMBER:
+        return seen.record.group, one.sequence
+    # Of whom nothing is known, nobody's message is it but this file's.
+    return "message", seen.record.group, one.ranks or (seen.rank, seen.role)
 
 
-def _groups(document: dict[str, Any], path: str) -> dict[str, tuple[int, ...]]:
-    """Ranks of each process group, by its name and by its backend's number."""
-    found: dict[str, tuple[int, ...]] = {}
-    for node in document["nodes"]:
-        if not isinstance(node, dict) or _GROUPS not in str(node.get("name")):
-            continue
-        text = next(iter(_values(node, "inputs")), None)
-        try:
-            listed = json.loads(text) if isinstance(text, str) else None
-        except (ValueError, RecursionError):
-            listed = None
-        if not isinstance(listed, list) or not all(isinstance(one, dict) for one in listed):
-            raise InputError(f"{path}: node {shown(node.get('id'))}: expected process groups as JSON")
-        for one in listed:
-            ranks, size = one.get("ranks"), one.get("group_size")
-            if isinstance(ranks, dict):
-                ranks = list(ranks)
-            whole = isinstance(ranks, list) and all(type(rank) is int and 0 <= rank < 1 << 24 for rank in ranks)
-            if not whole or (not ranks and not (type(size) is int and 0 < size < 1 << 24)):
-                raise InputError(f"{path}: node {shown(node.get('id'))}: ranks of a process group: expected a list")
-            members = tuple(ranks or range(size))
-            if "backend_id" in one:
-                found[str(one["backend_id"])] = members
-            found[str(one.get("pg_name", ""))] = members
-    return found
-
-
-def _records(
-    document: dict[str, Any],
-    path: str,
-    rank: int,
-    groups: dict[str, tuple[int, ...]],
-    n_files: int,
-    ignored: Counter[str],
-) -> list[_Seen]:
-    made = []
-    for node in document["nodes"]:
-        if not isinstance(node, dict) or node.get("name") != _RECORD:
-            continue
-        source = f"{path}: node {shown(node.get('id'))}"
-        values = _values(node, "inputs")
-        at = next((n for n, value in enumerate(values) if isinstance(value, str) and _plain(value) is not None), None)
-        if at is None:
-            ignored["collectives of unknown names"] += 1
-            continue
-        name = _plain(values[at])
-        if name in NO_TRAFFIC:
-            ignored[NO_TRAFFIC[name]] += 1
-            continue
-        if at < 4:
-            raise InputError(f"{source}: {len(values)} arguments; expected tensors, sequence, group, root and name")
-        made.append(_seen(node, values, at, source, rank, groups, n_files))
-    return made
-
-
-def _plain(text: str) -> str | None:
-    """A collective's name, if it is one."""
-    name = text.casefold()
-    return name if name in COLLECTIVE_KINDS or name in NO_TRAFFIC else None
-
-
-def _seen(
-    node: Any, values: list[Any], at: int, source: str, rank: int, groups: dict[str, tuple[int, ...]], n_files: int
-) -> _Seen:
-    name = str(_plain(values[at]))
-    kind = COLLECTIVE_KINDS[name]
-    sequence, group = values[at - 3], values[at - 2]
-    label = str(group[0]) if isinstance(group, list) and group else str(group)
-    members = groups.get(label, ())
-    splits = values[at + 1] if len(values) > at + 1 else []
-    counts = splits if isinstance(splits, list) and splits and kind == "all-to-all" else None
-    if not groups:
-        label, members = "", tuple(range(n_files)) if n_files > 1 else ()
-    sizes = _tensors(_values(node, "outputs") if kind == "scatter" else values[: at - 3], source)
-    size = float(sum(sizes)) if sizes else None
-    row = None
-    missing = [*([] if members else ["ranks"]), *([] if size is not None else ["size"])]
-    if counts is not None and size is not None:
-        whole = all(type(one) is int and 0 <= one < _MOST for one in counts)
-        if not whole or (members and len(counts) != len(members)):
-            raise InputError(f"{source}: input splits: expected {len(members) or 'as many'} whole numbers, one a rank")
-        total = sum(counts)
-        row = tuple(size * one / total for one in counts) if total else (0.0,) * len(counts)
+def _seen(record: Recorded, rank: int) -> _Seen:
+    group, kind = record.group, record.kind
+    members = group.members
+    if members and rank not in group.place:
+        raise InputError(
+            f"{record.source}: of group {quoted(group.name)} of {counted(len(members), 'rank')}, and rank {rank}, "
+            "which the file is taken to be of, is none of them; expected rankN in its name"
+        )
+    size = record.received if kind == "scatter" else record.bytes
+    ranks, n, role = members, max(len(members), len(record.sends or ()), 1), MEMBER
     if kind == "send-recv":
-        missing = list(dict.fromkeys((*missing, "ranks")))
-        members = ()
+        role = SEND if record.name == "send" else RECEIVE
+        peer = members[record.rank] if members and record.rank is not None else None
+        if peer == rank:
+            raise InputError(
+                f"{record.source}: a {record.name} between rank {rank}, which the file is taken to be of, and itself; "
+                "expected rankN in its name"
+            )
+        ranks, n = () if peer is None else (rank, peer) if role == SEND else (peer, rank), 2
+        size = record.bytes if record.bytes is not None else record.received
+    for what, splits in (("input", record.sends), ("output", record.receives)):
+        if kind == "all-to-all" and splits and members and len(splits) != len(members):
+            raise InputError(f"{record.source}: {what} splits: expected {len(members)} whole numbers, one a rank")
     return _Seen(
         Operation(
             kind,
-            members,
-            max(len(members), len(counts or ()), 1),
-            label,
+            ranks,
+            n,
+            group.name,
             size,
-            sequence=sequence if type(sequence) is int and 0 <= sequence < _MOST else None,
-            source=source,
-            missing=tuple(missing),
+            sequence=record.sequence,
+            dtype=record.dtype,
+            source=record.source,
+            missing=(*(() if ranks else ("ranks",)), *(() if size is not None else ("size",))),
+            root=record.rank if kind in ROOTED else None,
         ),
         rank,
-        row,
+        role,
+        record,
     )
-
-
-def _tensors(values: Any, source: str) -> list[float]:
-    """Bytes of each tensor among nested values: ``[id, storage, offset, elements, bytes of one, device]``."""
-    if not isinstance(values, list):
-        return []
-    if len(values) == 6 and isinstance(values[5], str) and all(type(one) is int for one in values[:5]):
-        if not (0 <= values[3] < _MOST and 0 < values[4] <= 16):
-            raise InputError(f"{source}: a tensor of {values[3]:,} elements of {values[4]:,} bytes; expected sizes")
-        return [float(values[3] * values[4])]
-    return [size for value in values for size in _tensors(value, source)]
 
 
 def _joined(same: list[_Seen]) -> Operation:
     """One operation of what its ranks recorded; of an uneven exchange every rank's splits."""
     first = same[0].operation
-    if not any(seen.row is not None for seen in same):
-        return first
-    rows = {seen.rank: seen.row for seen in same if seen.row is not None}
-    size = float(np.mean([seen.operation.bytes or 0.0 for seen in same]))
-    even = all(max(row) == min(row) for row in rows.values() if row) and len(set(rows.values())) == 1
-    if even:
-        return replace(first, bytes=size)
-    if set(first.ranks) <= set(rows):
-        matrix = np.array([rows[rank] for rank in first.ranks])
-        return replace(first, bytes=size, splits=matrix)
-    return replace(first, bytes=size, missing=tuple(dict.fromkeys((*first.missing, "splits of every rank"))))
+    operations = [seen.operation for seen in same]
+    rooted = next((one for one in operations if one.root is not None), first)
+    known = [one for one in operations if one.bytes is not None]
+    for one in operations:
+        if one.kind != first.kind:
+            raise InputError(_disagreement(one, first))
+        if one.root is not None and one.root != rooted.root:
+            raise InputError(_disagreement(one, rooted))
+        if one.bytes is not None and one.kind != "all-to-all" and one.bytes != known[0].bytes:
+            raise InputError(_disagreement(one, known[0]))
+    missing = tuple(part for part in first.missing if part != "size" or not known)
+    dtype = next((one.dtype for one in operations if one.dtype), "")
+    if first.kind != "all-to-all" or not known:
+        size = known[0].bytes if known else None
+        return replace(first, bytes=size, missing=missing, dtype=dtype, root=rooted.root)
+    mean = float(np.mean([one.bytes for one in known]))
+    splits, lacking = _splits(same, same[0].record.group)
+    return replace(first, bytes=mean, missing=(*missing, *lacking), dtype=dtype, splits=splits)
 
 
-def _what(one: Operation) -> tuple[object, ...]:
-    return one.kind, one.bytes if one.kind in ("all-reduce", "all-gather", "reduce-scatter", "broadcast") else None
+def _splits(same: list[_Seen], group: Group) -> tuple[npt.NDArray[np.float64] | None, tuple[str, ...]]:
+    """Bytes from each member to each other; None where they are even.  O(ranks that recorded it x members)."""
+    n = len(group.members)
+    if not n:
+        uneven = any(splits is None or len(set(splits)) > 1 for seen in same for splits in _both(seen.record))
+        return None, ("splits of every rank",) if uneven else ()
+    reporting = sorted(same, key=lambda seen: group.place[seen.rank])
+    places = [group.place[seen.rank] for seen in reporting]
+    sent = np.array([_row(seen.record.sends, seen.record.bytes, n) for seen in reporting])
+    received = np.array([_row(seen.record.receives, seen.record.received, n) for seen in reporting])
+    # Splits are rows of tensors: their bytes are exact but for rounding.
+    to, of = sent[:, places], received[:, places].T
+    differ = np.abs(to - of) > 1e-9 * np.maximum(to, of) + 1e-6
+    if differ.any():
+        i, j = map(int, np.argwhere(differ)[0])
+        one, other = reporting[i], reporting[j]
+        raise InputError(
+            f"{one.record.source}: {to[i, j]:,.0f} bytes to rank {other.rank}, but {other.record.source}: "
+            f"{of[i, j]:,.0f} bytes from rank {one.rank}, the same group and sequence; ranks disagree"
+        )
+    told = np.concatenate([sent[~np.isnan(sent)], received[~np.isnan(received)]])
+    cut = any(None in _both(seen.record) for seen in same)
+    if told.size and not cut and np.ptp(told) <= 1e-9 * told[0] + 1e-6:
+        return None, ()
+    if len(reporting) < n or np.isnan(sent).any():
+        return None, ("splits of every rank",)
+    sent.setflags(write=False)
+    return sent, ()
+
+
+def _both(record: Recorded) -> tuple[tuple[int, ...] | None, tuple[int, ...] | None]:
+    return record.sends, record.receives
+
+
+def _row(splits: tuple[int, ...] | None, size: float | None, n: int) -> npt.NDArray[np.float64]:
+    """Bytes to or from each member; NaN where that is not said."""
+    if size is None or splits is None:
+        return np.full(n, np.nan)
+    total = sum(splits)
+    if not total:
+        return np.full(n, 0.0 if splits else size / n)
+    return np.array([size * one / total for one in splits])
+
+
+def _disagreement(one: Operation, other: Operation) -> str:
+    return (
+        f"{one.source}: {_said(one)}, but {other.source}: {_said(other)}, the same group and sequence; ranks disagree"
+    )
 
 
 def _said(one: Operation) -> str:
-    return f"{one.kind} of {'an unknown size' if one.bytes is None else f'{one.bytes:,.0f} bytes'}"
+    size = "an unknown size" if one.bytes is None else f"{one.bytes:,.0f} bytes"
+    return f"{one.kind} of {size}{'' if one.root is None else f', root {one.root}'}"

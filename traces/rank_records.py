@@ -5,7 +5,6 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
 
 from collectives.errors import InputError
-from collectives.saying import with_article
 from traces.message_order import MEMBER, RECEIVE, SEND, common_order
 from traces.operation import Operation
 
@@ -96,7 +95,7 @@ def joined(recordings: Sequence[Recording]) -> Joined:
     Raises
     ------
     InputError
-        If members of a group disagree about what an operation of theirs is.
+        If members of a group, or the two ends of a message, disagree about what it is or how large: names both places.
     """
     together: dict[tuple[Hashable, ...], list[Record]] = {}
     place: dict[tuple[Hashable, ...], int] = {}
@@ -136,25 +135,35 @@ def _number(key: tuple[Hashable, ...]) -> int:
 
 def _one(records: list[Record], sequence: int, warnings: list[str]) -> Operation:
     first = records[0].operation
-    for record in records:
-        if record.operation.kind != first.kind:
+    known = [record.operation for record in records if record.operation.bytes is not None]
+    for one in (record.operation for record in records):
+        other = first if one.kind != first.kind or not known else known[0]
+        # Of an all-to-all each rank has its own size.
+        differ = one.bytes is not None and one.bytes != other.bytes and one.kind != "all-to-all"
+        if one.kind != other.kind or differ:
             raise InputError(
-                f"{first.source}: {with_article(first.kind)}, but {record.operation.source} is "
-                f"{with_article(record.operation.kind)}; expected the members of a group to agree on their operations"
+                f"{one.source}: {_said(one)}, but {other.source}: {_said(other)}, the same operation; ranks disagree"
             )
-    sizes = [record.operation.bytes for record in records if record.operation.bytes is not None]
-    if len(set(sizes)) > 1:
-        warnings.append(f"{first.source}: ranks report {min(sizes):g} to {max(sizes):g} bytes; the largest is used")
+    sizes = {one.bytes for one in known if one.bytes is not None}
+    if len(sizes) > 1:
+        warnings.append(
+            f"{first.source}: an uneven all-to-all, ranks send {min(sizes):,.0f} to {max(sizes):,.0f} bytes: it is "
+            "taken as even, of the mean size"
+        )
     # Who comes early waits in the kernel for the others: the shortest is nearest to what the bytes took.
     lasted = [record.operation.measured_s for record in records if record.operation.measured_s is not None]
-    missing = tuple(part for part in first.missing if part != "size" or not sizes)
+    missing = tuple(part for part in first.missing if part != "size" or not known)
     return replace(
         first,
-        bytes=max(sizes, default=None),
+        bytes=sum(one.bytes or 0.0 for one in known) / len(known) if known else None,
         sequence=sequence if first.sequence is None else first.sequence,
         missing=missing,
         measured_s=min(lasted, default=None),
     )
+
+
+def _said(one: Operation) -> str:
+    return f"{one.kind} of {'an unknown size' if one.bytes is None else f'{one.bytes:,.0f} bytes'}"
 
 
 def _unmatched(together: dict[tuple[Hashable, ...], list[Record]], ranks: set[int | None]) -> list[str]:

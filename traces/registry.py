@@ -126,14 +126,31 @@ def read_trace(paths: Sequence[str | Path] | str | Path, trace_format: str | Non
             from collectives.suggestion import hint
 
             raise InputError(f"trace format {trace_format!r}: unknown; {hint(trace_format, _formats)}")
-        named: Trace = resolved(_formats[trace_format].reader)(given)
-        return named
+        return _read_as(_formats[trace_format], given)
     found = {path: trace_format_of(path) for path in given}
     first = found[given[0]]
     for path, other in found.items():
         if other is not first:
             raise InputError(f"{path}: {other.title}, but {given[0]} is {first.title}; expected files of one job")
     trace: Trace = resolved(first.reader)(given)
+    return trace
+
+
+def _read_as(wanted: TraceFormat, paths: Sequence[str]) -> "Trace":
+    """Read files in a format that was named; where it is refused, what they look like is said."""
+    from collectives.errors import InputError
+
+    try:
+        trace: Trace = resolved(wanted.reader)(paths)
+    except InputError as refused:
+        path = next((path for path in paths if path in str(refused)), paths[0])
+        try:
+            like = trace_format_of(path)
+        except InputError:
+            like = wanted
+        if like.title == wanted.title or refused.option:
+            raise
+        raise InputError(f"{refused}; the file looks like {like.title}, format {like.name}") from None
     return trace
 
 

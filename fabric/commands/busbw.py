@@ -16,6 +16,7 @@ from fabric.commands.options import (
     FabricOptions,
     FillRanks,
     Force,
+    FormatName,
     GateOptions,
     GroupSize,
     HashOptions,
@@ -68,6 +69,7 @@ class TestOptions(OptionGroup):
         typer.Option(metavar="FILE", help="Operations of a trace instead; again for each file, or a pattern."),
     ] = None
     fill_ranks: FillRanks = False
+    trace_format: FormatName = None
     group: GroupSize = None
     parallel: Parallel = None
     axis: Axis = None
@@ -169,11 +171,19 @@ def busbw(
     policy = policy_name(routed, hashing, seed_used=draws(job))
     time.check()
     if test.trace:
-        refuse_given(test, "goes with a collective, not with --trace", "trace", "algorithm", "library", "fill_ranks")
-        traffic = TrafficOptions(trace=test.trace, fill_ranks=test.fill_ranks)
-    else:
-        parallel = (test.parallel, test.axis, test.order)
-        traffic = TrafficOptions(test.collective or "all-reduce", None, test.group, *parallel)
+        of_trace = ("trace", "algorithm", "library", "fill_ranks", "trace_format")
+        refuse_given(test, "goes with a collective, not with --trace", *of_trace)
+    parallel = (test.parallel, test.axis, test.order)
+    collective = None if test.trace else test.collective or "all-reduce"
+    traffic = TrafficOptions(
+        collective,
+        None,
+        test.group,
+        *parallel,
+        trace=test.trace,
+        fill_ranks=test.fill_ranks,
+        trace_format=test.trace_format,
+    )
     check_traffic(traffic)
     rule, limits = rule_of(job, hashing.seed), gates_of(gates)
     names = tuple(name.strip() for name in test.algorithm.split(","))

@@ -17,6 +17,20 @@ LIBRARIES = ("nccl", "rccl", "any")
 HASH_SEEDS = ("per-switch", "shared")
 ENGINES = ("ftree", "updn", "minhop", "dfsssp")
 SEVERITIES = ("error", "warning", "never")
+# Without that of files that two formats share, which asks for one of the two.
+TRACE_FORMATS = (
+    "kineto",
+    "pytorch-et",
+    "flight-recorder",
+    "nccl-log",
+    "nccl-inspector",
+    "chakra",
+    "chakra-json",
+    "simai",
+    "aicb",
+    "astra-sim",
+    "goal",
+)
 DOCUMENTS = (
     "loads",
     "compare",
@@ -25,6 +39,7 @@ DOCUMENTS = (
     "busbw",
     "busbw-trace",
     "rates",
+    "explain",
     "step",
     "scale",
     "jobs",
@@ -100,3 +115,10 @@ def registered_documents() -> Sequence[str]:
     from fabric.reports.documents.registry import schema_names
 
     return schema_names()
+
+
+def registered_trace_formats() -> Sequence[str]:
+    """Names of all formats of traces, those from outside too."""
+    from traces.registry import trace_formats
+
+    return [one.name for one in trace_formats()]

@@ -11,9 +11,11 @@ from fabric.commands.choices import (
     HASH_SEEDS,
     LIBRARIES,
     POLICIES,
+    TRACE_FORMATS,
     WIRINGS,
     choice,
     registered_policies,
+    registered_trace_formats,
 )
 from fabric.commands.grouping import OptionGroup
 from fabric.commands.values import fraction, seconds
@@ -66,11 +68,7 @@ FillRanks = Annotated[
 ]
 FormatName = Annotated[
     str | None,
-    typer.Option(
-        "--format",
-        metavar="NAME",
-        help="--trace: its format, such as simai, aicb or astra-sim [default: told].",
-    ),
+    choice("--trace: its format [default: told]", TRACE_FORMATS, "--format", more=registered_trace_formats),
 ]
 Channels = Annotated[
     int | None,

@@ -35,7 +35,7 @@ def usage(message: str) -> NoReturn:
 
 def spelt(name: str) -> str:
     """An option as it is typed."""
-    return "--" + name.replace("_", "-")
+    return "--" + name.removeprefix("trace_").replace("_", "-")
 
 
 def refuse_given(options: Any, reason: str, *but: str) -> None:

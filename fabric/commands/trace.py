@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from fabric.commands.choices import TRACE_FORMATS, choice, registered_trace_formats
 from fabric.commands.options import OutputOptions
 from fabric.commands.resolve import usage
 from fabric.commands.terminal import finish, working
@@ -28,9 +29,7 @@ def trace(
     output: TraceOutput,
     trace_format: Annotated[
         str | None,
-        typer.Option(
-            "--format", metavar="NAME", help="Their format, such as simai, aicb or astra-sim [default: told]."
-        ),
+        choice("Their format [default: told]", TRACE_FORMATS, "--format", more=registered_trace_formats),
     ] = None,
 ) -> None:
     """What a trace contains: its collectives, their sizes and groups, and what is missing; exit 1 if no size is there.

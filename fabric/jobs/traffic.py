@@ -199,7 +199,9 @@ def trace_traffic(
     trace = read_trace(paths, trace_format)
     size = n_ranks or trace.n_ranks
     if size is None:
-        raise InputError(f"{paths[0]}: the trace does not say how many ranks the job had; expected n_ranks")
+        raise InputError(
+            f"{paths[0]}: the trace does not say how many ranks the job had; expected n_ranks", "--gpus says it"
+        )
     trace = for_whole_job(trace, size)
     lacking = untraced(trace, size)
     added = 0

@@ -15,7 +15,12 @@ _LINES = [
     for number, coll in enumerate(("AllReduce", "AllGather"))
     for rank in range(2)
 ]
-_NODES = [test_pytorch_et.record(name, number=number) for number, name in enumerate(("allreduce", "all_gather"), 7)]
+_NODES = [
+    *test_pytorch_et.uneven()[0],
+    test_pytorch_et.record("send", sequence=[4, True], rank=1),
+    test_pytorch_et.record("all_gather", group=("9", "tp"), global_rank_start=0, global_rank_stride=4, pg_size=2),
+]
+PYTORCH_ET: tuple[bytes, ...]
 
 FLIGHT_RECORDER = (pickle.dumps(_DUMP), json.dumps(_DUMP).encode())
 _MESSAGES = [
@@ -24,3 +29,4 @@ _MESSAGES = [
 ]
 INSPECTOR = tuple("\n".join(lines).encode() for lines in (_LINES, _MESSAGES))
 PYTORCH_ET = (json.dumps(test_pytorch_et.trace(*_NODES)).encode(),)
+PYTORCH_ET += (json.dumps(test_pytorch_et.trace(*test_pytorch_et.uneven(group=77)[1], groups="", rank=1)).encode(),)

@@ -248,14 +248,29 @@ def test_sizes_that_no_gpu_moves_or_holds_lose_their_time(tmp_path):
     )
 
 
-def test_members_that_disagree(tmp_path):
-    job = {0: stream(collective(0, "all-reduce", 10)), 1: stream(collective(0, "all-reduce", 30))}
+@pytest.mark.parametrize(
+    ("one", "other", "said"),
+    [
+        (collective(0, "all-reduce", 10), collective(0, "all-reduce", 30), "all-reduce of 30 bytes"),
+        (collective(0, "all-reduce", 10), collective(0, "broadcast", 10), "broadcast of 10 bytes"),
+        (collective(0, "all-reduce", 10), collective(0, "all-to-all", 10), "all-to-all of 10 bytes"),
+        (send(0, 1, 10), receive(0, 0, 20), "send-recv of 20 bytes"),
+    ],
+    ids=["size", "kind", "all-to-all", "message"],
+)
+def test_ranks_that_disagree_are_named(tmp_path, one, other, said):
+    paths = written(tmp_path, {0: stream(one), 1: stream(other)})
+    with pytest.raises(InputError, match=rf"job.1.et: node 0: {said}, but .*job.0.et: node 0: .*ranks disagree"):
+        rs.read_trace(paths)
+    with pytest.raises(InputError, match=r"job.0.et: node 0.*job.1.et: node 0: .*ranks disagree"):
+        rs.read_trace(paths[::-1])
+
+
+def test_an_all_to_all_of_other_sizes_is_said(tmp_path):
+    job = {rank: stream(collective(0, "all-to-all", size)) for rank, size in enumerate((10, 30))}
     trace = rs.read_trace(written(tmp_path, job))
-    assert trace.operations[0].bytes == 30
-    assert any("ranks report 10 to 30 bytes" in line for line in trace.warnings)
-    job[1] = stream(collective(0, "broadcast", 10))
-    with pytest.raises(InputError, match=r"job.0.et: node 0: an all-reduce, but .*job.1.et: node 0 is a broadcast"):
-        rs.read_trace(written(tmp_path, job))
+    assert trace.operations[0].bytes == 20
+    assert any("uneven all-to-all, ranks send 10 to 30 bytes: it is taken as even" in line for line in trace.warnings)
 
 
 def test_json_and_binary_say_the_same(tmp_path):

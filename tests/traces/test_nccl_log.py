@@ -153,6 +153,19 @@ def test_ranks_that_disagree_are_refused_with_both_places(tmp_path, change, with
         read(tmp_path, lines)
 
 
+@pytest.mark.parametrize("change", [{"count": 11}, {"name": "AllGather"}, {"dtype": 8}])
+def test_files_that_disagree_are_named(tmp_path, change):
+    given = [{"name": "AllReduce", "count": 10, "n": 2} for _ in range(2)]
+    given[1] |= change
+    paths = []
+    for rank, one in enumerate(given):
+        path = tmp_path / f"rank{rank}.log"
+        path.write_text("\n".join([*(text for text in world(2)), coll(rank, **one), ""]))
+        paths.append(path)
+    with pytest.raises(InputError, match=r"rank1.log:3: .* but .*rank0.log:3 is AllReduce of 10 float32"):
+        read_trace(paths)
+
+
 def test_interleaved_and_cut_lines(tmp_path):
     lines = [coll(rank, "AllReduce", 10, 8) for rank in range(8)]
     lines[0:2] = [lines[0] + lines[1]]

@@ -161,6 +161,8 @@ def test_an_option_limits_what_is_read(here):
         ("loads hgx-b200-64 --routing ad", ["adaptive"]),
         ("loads hgx-b200-64 --collective all-", ["all-reduce", "all-gather", "all-to-all"]),
         ("fabric che", ["check"]),
+        ("trace x --format chak", ["chakra", "chakra-json"]),
+        ("loads hgx-b200-64 --format s", ["simai"]),
     ],
 )
 def test_the_shell_completes_commands_and_choices(here, monkeypatch, words, found):

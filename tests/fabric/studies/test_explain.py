@@ -104,7 +104,7 @@ def test_links_by_their_names(hurt):
     ("text", "said"),
     [
         ("h0000r0", "expected two ends, such as"),
-        ("h0000r9 -> leaf", "link end 'h0000r9': no such node; did you mean h0000r0"),
+        ("h0000r9 -> leaf", "link end 'h0000r9': no such node; did you mean h0000r"),
         ("h0000r0 -> h0001r0", "no cable joins its ends; from h0000r0: "),
         ("999999", "link 999999: expected 0 to "),
     ],
