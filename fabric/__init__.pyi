@@ -109,6 +109,7 @@ from .studies.designs import (
     vary as vary,
     vary_keys as vary_keys,
 )
+from .studies.explain import Contributions as Contributions, explain as explain
 from .studies.flow_sensitivity import FlowPoint as FlowPoint, flow_sensitivity as flow_sensitivity
 from .studies.health import Health as Health, check_fabric as check_fabric
 from .studies.health_findings import Finding as Finding
@@ -122,6 +123,7 @@ from .studies.hotspots import (
     tier_summaries as tier_summaries,
 )
 from .studies.ladder import Design as Design, Outcome as Outcome, Rung as Rung, ladder as ladder
+from .studies.link_names import find_link as find_link
 from .studies.opensm import reroute as reroute
 from .studies.parts import CableKind as CableKind, Parts as Parts, Switches as Switches, parts_of as parts_of
 from .studies.placing import Placing as Placing, study_placing as study_placing

@@ -15,10 +15,10 @@ _LISTS = (
     ("axis", "by_axis"),
     ("operation", "by_operation"),
     ("group", "by_group"),
-    ("from leaf", "by_source_leaf"),
-    ("to leaf", "by_destination_leaf"),
-    ("from host", "by_source_host"),
-    ("to host", "by_destination_host"),
+    ("source leaf", "by_source_leaf"),
+    ("destination leaf", "by_destination_leaf"),
+    ("source host", "by_source_host"),
+    ("destination host", "by_destination_host"),
     ("pair", "pairs"),
 )
 # Rows of each list on the screen.
