@@ -4,6 +4,7 @@ scenario = Scenario.of("gb300-2048", Collective("all-to-all", group=256), routin
 analysis = analyse(scenario)
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -16,6 +17,7 @@ from collectives.nccl_peers import USUAL_VERSION
 from collectives.schedule import Schedule
 from collectives.transport import rail_aligned
 from fabric.builders.description import FabricDescription
+from fabric.builders.faults import Fault
 from fabric.formats.opening import OpenedFabric, described, open_fabric
 from fabric.jobs.opened_flows import OpenedFlows, opened_flows
 from fabric.jobs.placement import Placement, domain_of_rank, rail_of_rank
@@ -108,6 +110,7 @@ class Scenario:
         bandwidth_factor: float = 1.0,
         library: str = NCCL,
         nccl_version: str = USUAL_VERSION,
+        faults: Sequence[Fault | str] = (),
         n_threads: int | None = None,
     ) -> "Scenario":
         """Put a scenario together, with a default for all that is not said.
@@ -134,6 +137,8 @@ class Scenario:
             Whose algorithms are chosen from where none is named; any: all that there are.
         nccl_version : str
             Whose rule says how many hashed flows a pair of endpoints has, where the routing does not say it.
+        faults : sequence of Fault or str
+            What is down or slow, beside what is so in `fabric` already; a text as ``--fail`` takes it.
         n_threads : int, optional
 
         Raises
@@ -141,7 +146,9 @@ class Scenario:
         InputError
             Names what does not fit, and what was expected.
         """
-        opened = opened_fabric(fabric)
+        opened = opened_fabric(fabric).with_faults(
+            [Fault.parsed(one) if isinstance(one, str) else one for one in faults]
+        )
         usual = Adaptive() if lfts is None else lfts.routing
         chosen = usual if routing is None else routing
         rule = rule or PlacementRule()

@@ -20,6 +20,7 @@ from fabric.commands.busbw import busbw
 from fabric.commands.compare import compare
 from fabric.commands.explain import explain
 from fabric.commands.fabrics import check, export, list_presets, reroute, show
+from fabric.commands.faults import faults
 from fabric.commands.grouping import GroupedCommand, grouped
 from fabric.commands.loads import loads
 from fabric.commands.place import place
@@ -68,6 +69,7 @@ _COMMANDS: tuple[Callable[..., None], ...] = (
     loads,
     compare,
     explain,
+    faults,
     step,
     scale,
     place,

@@ -40,6 +40,7 @@ DOCUMENTS = (
     "busbw-trace",
     "rates",
     "explain",
+    "faults",
     "step",
     "scale",
     "jobs",

@@ -45,6 +45,21 @@ MeshGbps = Annotated[
     float | None,
     typer.Option("--mesh-gbps", metavar="GBPS", help="The same by direct links, without a switch (AMD's xGMI)."),
 ]
+Fail = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME",
+        help="What is down: 'leaf1 -> spine*', spine:s03, nic:h0003g1, host:h00*, plane:1; again for more.",
+    ),
+]
+Degrade = Annotated[
+    list[str] | None,
+    typer.Option(metavar="NAME=PART", help="What is slow, and the part of its capacity that is left: 'spine:s03=0.5'."),
+]
+FaultsFile = Annotated[
+    Path | None,
+    typer.Option("--faults", metavar="FILE", help='TOML of faults: [[fault]] link = "leaf1 -> *" capacity = 0.5.'),
+]
 Lfts = Annotated[
     Path | None,
     typer.Option("--lfts", metavar="FILE", help=f"Forwarding tables: {readable_titles('forwarding tables')}."),
@@ -97,6 +112,9 @@ class FabricOptions(OptionGroup):
     host_pattern: HostPattern = None
     nvlink_gbps: NvlinkGbps = None
     mesh_gbps: MeshGbps = None
+    fail: Fail = None
+    degrade: Degrade = None
+    faults: FaultsFile = None
 
 
 @dataclass(frozen=True)
@@ -110,11 +128,24 @@ class FabricsOptions(OptionGroup):
     host_pattern: HostPattern = None
     nvlink_gbps: NvlinkGbps = None
     mesh_gbps: MeshGbps = None
+    fail: Fail = None
+    degrade: Degrade = None
+    faults: FaultsFile = None
 
     def each(self) -> list[FabricOptions]:
         """The options of one fabric after the other."""
         return [
-            FabricOptions(one, self.wiring, self.host_pattern, self.nvlink_gbps, self.mesh_gbps) for one in self.fabrics
+            FabricOptions(
+                one,
+                self.wiring,
+                self.host_pattern,
+                self.nvlink_gbps,
+                self.mesh_gbps,
+                self.fail,
+                self.degrade,
+                self.faults,
+            )
+            for one in self.fabrics
         ]
 
 

@@ -19,6 +19,7 @@ from fabric.commands.options import (
 from fabric.commands.values import expanded, fraction
 
 if TYPE_CHECKING:
+    from fabric.builders.faults import Fault
     from fabric.formats.opening import OpenedFabric
     from fabric.jobs.requests import Request
     from fabric.jobs.rule import PlacementRule
@@ -238,7 +239,22 @@ def opened(options: FabricOptions) -> "OpenedFabric":
     from fabric.formats.opening import open_fabric
 
     wiring: Any = options.wiring
-    return open_fabric(options.fabric, wiring, options.host_pattern, options.nvlink_gbps, options.mesh_gbps)
+    given = open_fabric(options.fabric, wiring, options.host_pattern, options.nvlink_gbps, options.mesh_gbps)
+    return given.with_faults(faults_of(options))
+
+
+def faults_of(options: FabricOptions) -> "tuple[Fault, ...]":
+    """What is down or slow."""
+    if not (options.fail or options.degrade or options.faults):
+        return ()
+    from fabric.builders.faults import Fault
+    from fabric.formats.faults_toml import read_faults
+
+    return (
+        *(Fault.parsed(text) for text in options.fail or ()),
+        *(Fault.degraded(text) for text in options.degrade or ()),
+        *(read_faults(options.faults) if options.faults is not None else ()),
+    )
 
 
 def scenario_of(fabric: FabricOptions, traffic: TrafficOptions, job: PlacementOptions | None = None) -> "Scenario":

@@ -7,7 +7,7 @@ import contextlib
 import os
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, NoReturn, Protocol
 
 import typer
@@ -65,6 +65,21 @@ def working(what: str) -> Iterator[None]:
             yield
         finally:
             _shown.pop()
+
+
+@contextlib.contextmanager
+def progressing(what: str) -> Iterator[Callable[[int, int], None]]:
+    """As `working`; gives a function that is told what is done, and of how much."""
+    from rich.text import Text
+
+    with working(what):
+        status = _shown[-1][0] if _shown else None
+
+        def show(done: int, total: int) -> None:
+            if status is not None:
+                status.update(Text(f"{what} {done:,} of {total:,}"))
+
+        yield show
 
 
 # What `working` shows, and what it says.

@@ -1,12 +1,15 @@
 """A fabric from what the user typed: a preset's name, a description, a graph, or the dump of a real cluster."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from collectives.errors import InputError
+from collectives.sizes import counted
 from fabric.builders.clos import build
 from fabric.builders.description import FabricDescription, Wiring, read_description
+from fabric.builders.faults import Fault, damaged
 from fabric.builders.idle import idle_parts
 from fabric.builders.nvlink import with_mesh, with_nvlink
 from fabric.builders.presets import preset_names, read_preset
@@ -38,6 +41,8 @@ class OpenedFabric:
         Of a fabric read from an InfiniBand dump.
     notes : tuple of str
         What had to be assumed, was inferred, or looks like a mistake.
+    faults : tuple of Fault
+        What is down or slow in it.
     """
 
     source: str
@@ -45,6 +50,7 @@ class OpenedFabric:
     description: FabricDescription | None = None
     origin: SubnetFabric | None = None
     notes: tuple[str, ...] = ()
+    faults: tuple[Fault, ...] = ()
 
     @property
     def name(self) -> str:
@@ -81,7 +87,24 @@ class OpenedFabric:
         """A described fabric wired so; any other as it is."""
         if self.description is None or self.description.fabric.wiring == wiring:
             return self
-        return described(self.source, self.description.with_wiring(wiring))
+        return described(self.source, self.description.with_wiring(wiring)).with_faults(self.faults)
+
+    def with_faults(self, faults: Sequence[Fault]) -> "OpenedFabric":
+        """The fabric with more that is down or slow.
+
+        Raises
+        ------
+        InputError
+            A fault that matches nothing.
+        """
+        if not faults:
+            return self
+        made = damaged(self.topology, faults)
+        said = ", ".join(f"{one}{f' at {one.capacity:.3g}' if one.capacity else ''}" for one in faults[:4])
+        more = f" and {len(faults) - 4} more" if len(faults) > 4 else ""
+        cables = counted(made.down, "cable")
+        note = f"faults: {said}{more}: {cables} down, {made.slow:,} slower"
+        return replace(self, topology=made.topology, notes=(*self.notes, note), faults=(*self.faults, *faults))
 
 
 def described(source: str, description: FabricDescription) -> OpenedFabric:

@@ -12,6 +12,7 @@ import numpy as np
 from collectives.demand import AllToAll, Demand, FloatVector, Flows, Int32Vector, Int64Vector, Reduction
 from collectives.errors import InputError
 from collectives.schedule import Schedule
+from fabric.builders.faults import host_names
 from fabric.formats.opening import OpenedFabric
 from fabric.jobs.placement import Placement
 from fabric.routing.crossing import Crossing, crossing
@@ -20,7 +21,7 @@ from fabric.routing.layer import sums_of
 from fabric.routing.link_loads import schedule_loads
 from fabric.routing.policies import Adaptive, GivenPaths, Routing
 from fabric.scenario import Scenario
-from fabric.studies.explain_names import group_name, host_names, leaf_names
+from fabric.studies.explain_names import group_name, leaf_names
 from fabric.studies.link_odds import LinkOdds, link_odds, odds_text, place_text
 from fabric.topology import Topology
 

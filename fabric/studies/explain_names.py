@@ -16,23 +16,6 @@ def group_name(groups: Groups, group: int) -> str:
     return f"ranks {shown}{' ...' if members.size > 3 else ''} ({members.size})"
 
 
-def host_names(topology: Topology) -> list[str]:
-    """Of each endpoint: its own name without its rail where hosts are known, else its own."""
-    names, host = topology.endpoint_names, topology.endpoint_host
-    found: dict[int, list[str]] = {}
-    for number, one in zip(host.tolist(), names, strict=True):
-        found.setdefault(number, []).append(one)
-    common = {number: _common(ends) for number, ends in found.items() if number != UNKNOWN}
-    return [common.get(number, one) for number, one in zip(host.tolist(), names, strict=True)]
-
-
-def _common(names: list[str]) -> str:
-    """The beginning that the endpoints of a host share."""
-    first, last = min(names), max(names)
-    size = next((at for at, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), len(first))
-    return first[:size].rstrip("gr-_. /:") or first if len(names) > 1 else first
-
-
 def leaf_names(topology: Topology, link: int) -> list[str]:
     """The switch of each endpoint; of several that of the link's own plane, else the first."""
     kind = NVSWITCH if topology.link_kind[link] == NVLINK else SWITCH

@@ -12,6 +12,7 @@ from fabric.reports.documents.compare import CompareDocument, RoutingsDocument
 from fabric.reports.documents.designs import DesignsDocument
 from fabric.reports.documents.explain import ExplainDocument
 from fabric.reports.documents.facts import FabricDocument, PresetsDocument
+from fabric.reports.documents.faults import FaultsDocument
 from fabric.reports.documents.generation import DocumentSchema
 from fabric.reports.documents.health import CheckDocument
 from fabric.reports.documents.host import HostDocument
@@ -120,6 +121,7 @@ for _document in (
     TraceBusbwDocument,
     RatesDocument,
     ExplainDocument,
+    FaultsDocument,
     StepDocument,
     ScaleDocument,
     SharingDocument,

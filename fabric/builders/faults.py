@@ -1,0 +1,271 @@
+"""A fabric with something broken: cables, ports, switches, planes or hosts that are down, or slower than usual."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from functools import lru_cache
+
+import numpy as np
+
+from collectives.demand import FloatVector, Int64Vector
+from collectives.errors import InputError
+from collectives.gate import quoted, real
+from collectives.suggestion import hint
+from fabric.topology import ENDPOINT, NIC, NVLINK, SWITCH, UNKNOWN, BoolVector, Cables, Topology
+
+FAULT_KINDS = ("link", "switch", "leaf", "spine", "core", "nic", "host", "plane")
+"""What a fault may name: cables, switches (of a tier), an endpoint's cables, those of a host, a plane's switches."""
+
+_TIERS = {"leaf": 1, "spine": 2, "core": 3}
+_ARROW = re.compile(r"\s*(?:<->|->|--)\s*")
+_PORT = re.compile(r"\A(?P<name>.+?)\s+port\s+(?P<port>\d{1,6})\Z")
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Something that is down or slow.
+
+    Attributes
+    ----------
+    kind : str
+        One of `FAULT_KINDS`.
+    pattern : str
+        Names with ``*``, ``?`` and ``[...]`` as in a shell: of a switch, an endpoint or a host; a plane's number; of a
+        link both ends, ``leaf1 port 3 -> spine*``, with ports or without, either end first, perhaps a tier's word
+        before a name.
+    capacity : float
+        Part of the capacity that is left, 0 to 1; 0: down.
+    """
+
+    kind: str
+    pattern: str
+    capacity: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.kind not in FAULT_KINDS:
+            raise InputError(f"fault {quoted(self.kind)}: {hint(self.kind, FAULT_KINDS)}")
+        if not self.pattern.strip():
+            raise InputError(f"fault: {self.kind}: expected a name")
+        if not 0 <= self.capacity <= 1:
+            raise InputError(f"fault {self}: capacity {self.capacity:g}; expected a part from 0 (down) to 1")
+
+    def __str__(self) -> str:
+        return self.pattern if self.kind == "link" else f"{self.kind}:{self.pattern}"
+
+    @classmethod
+    def parsed(cls, text: str, capacity: float = 0.0) -> "Fault":
+        """``leaf1 -> spine2``, ``spine:s03``, ``host:h0012``, ``plane:1``; a bare name is a switch's or an endpoint's.
+
+        Raises
+        ------
+        InputError
+            If there is no such kind.
+        """
+        kind, colon, name = text.partition(":")
+        if colon and kind.strip() in FAULT_KINDS:
+            return cls(kind.strip(), name.strip(), capacity)
+        return cls("link" if _ARROW.search(text) else "switch", text.strip(), capacity)
+
+    @classmethod
+    def degraded(cls, text: str) -> "Fault":
+        """``spine:s03=0.5`` or ``leaf1 -> spine2=50%``: what is left of the capacity.
+
+        Raises
+        ------
+        InputError
+            Without a part between 0 and 1.
+        """
+        name, equals, part = text.rpartition("=")
+        if not (equals and name):
+            raise InputError(f"fault {quoted(text)}: expected NAME=PART, such as 'spine:s03=0.5'")
+        value = real(part.strip().removesuffix("%"), f"fault {quoted(text)}: part") / (100 if "%" in part else 1)
+        return cls.parsed(name, value)
+
+
+@dataclass(frozen=True, eq=False)
+class Damage:
+    """A damaged fabric beside the whole one.
+
+    Attributes
+    ----------
+    topology : Topology
+        The same nodes, fewer or slower links.
+    new_link : (n_links,) int64
+        Of each link of the whole fabric its number in the damaged one; `UNKNOWN`: gone.
+    down, slow : int
+        Cables.
+    """
+
+    topology: Topology
+    new_link: Int64Vector
+    down: int
+    slow: int
+
+
+def damaged(topology: Topology, faults: Sequence[Fault]) -> Damage:
+    """A fabric with faults; of several on one cable the worst counts.
+
+    Raises
+    ------
+    InputError
+        A fault that matches nothing: with the nearest names.
+    """
+    left = np.ones(topology.n_links)
+    for fault in faults:
+        links = fault_links(topology, fault)
+        both = np.concatenate([links, topology.link_reverse[links]])
+        left[both] = np.minimum(left[both], fault.capacity)
+    return with_capacity_left(topology, left)
+
+
+def with_capacity_left(topology: Topology, left: FloatVector) -> Damage:
+    """A fabric of whose links so much of the capacity is left, (n_links,) float64; 0: down, in both directions."""
+    kept = (left > 0) & (left[topology.link_reverse] > 0)
+    forward = np.flatnonzero(kept & (np.arange(topology.n_links) < topology.link_reverse))
+    back = topology.link_reverse[forward]
+    capacity = topology.link_capacity_gbps * left
+    cables = Cables(
+        a=topology.link_tail[forward],
+        b=topology.link_head[forward],
+        a_port=topology.link_tail_port[forward],
+        b_port=topology.link_head_port[forward],
+        ab_gbps=capacity[forward],
+        ba_gbps=capacity[back],
+    )
+    # Links keep their order: what goes leaves a gap that closes.
+    new_link = np.where(kept, np.cumsum(kept) - 1, UNKNOWN)
+    slow = int(np.count_nonzero((left < 1) & kept) + 1) // 2
+    return Damage(
+        Topology.from_cables(topology.name, topology.nodes, cables),
+        new_link.astype(np.int64),
+        int(np.count_nonzero(~kept)) // 2,
+        slow,
+    )
+
+
+def fault_links(topology: Topology, fault: Fault) -> Int64Vector:
+    """Links that a fault touches, of each cable at least one direction.
+
+    Raises
+    ------
+    InputError
+        If there are none.
+    """
+    if fault.kind == "link":
+        found = _links_between(topology, fault)
+    else:
+        nodes = _nodes_of(topology, fault)
+        scale_out = topology.link_kind != NVLINK
+        found = np.flatnonzero((nodes[topology.link_tail] | nodes[topology.link_head]) & scale_out)
+    if not found.size:
+        raise InputError(f"fault {quoted(str(fault))}: matches no cable of {topology.name}{_near(topology, fault)}")
+    return found
+
+
+def _nodes_of(topology: Topology, fault: Fault) -> BoolVector:
+    nodes = topology.nodes
+    if fault.kind == "plane":
+        of_plane = _matching([str(one) for one in nodes.plane.tolist()], fault.pattern)
+        of_plane &= nodes.kind == SWITCH
+        return of_plane
+    if fault.kind == "host":
+        chosen = np.zeros(topology.n_nodes, bool)
+        names = host_names(topology)
+        chosen[topology.endpoints] = _matching(names, fault.pattern)
+        return chosen
+    named = _named(topology, fault.pattern)
+    if fault.kind == "nic":
+        named &= nodes.kind == ENDPOINT
+    elif fault.kind != "switch":
+        named &= (nodes.kind == SWITCH) & (nodes.tier == _TIERS[fault.kind])
+    return named
+
+
+def host_names(topology: Topology) -> list[str]:
+    """Of each endpoint the name of its host: what the names of its endpoints have in common, or its own."""
+    names, host = topology.endpoint_names, topology.endpoint_host
+    found: dict[int, list[str]] = {}
+    for number, one in zip(host.tolist(), names, strict=True):
+        found.setdefault(number, []).append(one)
+    common = {number: _common(ends) for number, ends in found.items() if number != UNKNOWN}
+    return [common.get(number, one) for number, one in zip(host.tolist(), names, strict=True)]
+
+
+def _common(names: list[str]) -> str:
+    """The beginning that the endpoints of a host share."""
+    if len(names) == 1:
+        return names[0]
+    first, last = min(names), max(names)
+    size = next((at for at, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), len(first))
+    return first[:size].rstrip("gr-_. /:") or first
+
+
+@lru_cache(maxsize=4)
+def _node_numbers(topology: Topology) -> dict[str, int]:
+    return {name: node for node, name in enumerate(topology.nodes.name)}
+
+
+def _named(topology: Topology, pattern: str) -> BoolVector:
+    """Nodes that a pattern names."""
+    node = _node_numbers(topology).get(pattern)
+    if node is None:
+        return _matching(topology.nodes.name, pattern)
+    chosen = np.zeros(topology.n_nodes, bool)
+    chosen[node] = True
+    return chosen
+
+
+def _matching(names: Sequence[str], pattern: str) -> BoolVector:
+    """Which names a pattern matches; a name that is written out, whatever letters it has, matches itself."""
+    exact = np.array([name == pattern for name in names], bool)
+    return exact if exact.any() else np.array([fnmatchcase(name, pattern) for name in names], bool)
+
+
+def _links_between(topology: Topology, fault: Fault) -> Int64Vector:
+    ends = _ARROW.split(fault.pattern.strip())
+    if len(ends) != 2 or not all(ends):
+        raise InputError(f"fault {quoted(fault.pattern)}: expected two ends, such as 'leaf1 port 3 -> spine2'")
+    (one, one_port), (other, other_port) = (_end(topology, end) for end in ends)
+    found = one[topology.link_tail] & other[topology.link_head]
+    if one_port is not None:
+        found &= topology.link_tail_port == one_port
+    if other_port is not None:
+        found &= topology.link_head_port == other_port
+    return np.flatnonzero(found)
+
+
+def _end(topology: Topology, text: str) -> tuple[BoolVector, int | None]:
+    """Nodes that one end of a link may be, and its port."""
+    nodes = topology.nodes
+    named = _named(topology, text)
+    port = None
+    if not named.any():
+        found = _PORT.match(text)
+        text, port = (found["name"], int(found["port"])) if found else (text, None)
+        named = _named(topology, text)
+    word, _, rest = text.partition(" ")
+    if not named.any() and word in _TIERS and rest:
+        named = _named(topology, rest.strip()) & (nodes.tier == _TIERS[word])
+    return named, port
+
+
+def _near(topology: Topology, fault: Fault) -> str:
+    """The end of a message: names that are alike."""
+    if fault.kind == "host":
+        names = sorted(set(host_names(topology)))
+    elif fault.kind == "plane":
+        names = [str(one) for one in np.unique(topology.nodes.plane[topology.nodes.plane != UNKNOWN]).tolist()]
+    elif fault.kind == "link":
+        return "; expected 'NAME -> NAME' of two nodes that a cable joins, with * for any letters"
+    else:
+        kinds = {"nic": topology.nodes.kind == ENDPOINT, "switch": topology.nodes.kind != UNKNOWN}
+        tier = topology.nodes.tier == _TIERS.get(fault.kind, UNKNOWN)
+        chosen = kinds.get(fault.kind, (topology.nodes.kind == SWITCH) & tier)
+        names = [topology.nodes.name[node] for node in np.flatnonzero(chosen).tolist()]
+    return f"; {hint(fault.pattern, names)}"
+
+
+def nic_cables(topology: Topology) -> Int64Vector:
+    """Cables between endpoints and switches, as the links up."""
+    return np.flatnonzero((topology.link_kind == NIC) & (topology.nodes.kind[topology.link_tail] == ENDPOINT))

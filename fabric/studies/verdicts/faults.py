@@ -1,0 +1,52 @@
+"""The verdict on what breaks hurt."""
+
+from collections.abc import Iterator
+
+from fabric.studies.faults import Faults
+from fabric.studies.verdicts.verdict import Verdict, sentences_of
+from fabric.studies.verdicts.words import count, link_name, seconds, times
+
+# A failure that costs less is none worth a word: assumed.
+_SAME = 1.005
+
+
+def faults_verdict(faults: Faults) -> Verdict:
+    """What a single failure costs at worst, which kinds stop the job, and what several do."""
+    return Verdict(sentences=sentences_of(list(_parts(faults))), time_s=faults.time_s)
+
+
+def _parts(faults: Faults) -> Iterator[str]:
+    rows = faults.rows
+    stop = [row for row in rows if row.time_s is None]
+    if stop:
+        kinds = dict.fromkeys(row.broken.kind for row in stop)
+        said = " and ".join(
+            f"each of {total:,} {kind} failures" if number == total else f"{number:,} of {total:,} {kind} failures"
+            for kind in kinds
+            for number, total in [
+                (
+                    sum(row.broken.kind == kind for row in stop),
+                    sum(row.broken.kind == kind for row in rows),
+                )
+            ]
+        )
+        yield f"{said} cut pairs of the job off and stop it: nothing else leads to their endpoints"
+    slow = [row for row in rows if row.slowdown is not None and row.slowdown >= _SAME]
+    if slow:
+        worst = slow[0]
+        yield (
+            f"of single failures that it survives {worst.broken.fault} costs most: "
+            f"{times(worst.slowdown or 1.0)} times the {seconds(faults.time_s)} of the whole fabric, at "
+            f"{link_name(worst.worst_link)}"
+        )
+    elif len(stop) < len(rows):
+        yield (
+            f"none of {count(len(rows) - len(stop), 'other single failure' if stop else 'single failure')} makes the "
+            f"{seconds(faults.time_s)} longer: what limits lies elsewhere"
+        )
+    for sample in faults.sampled[-1:]:
+        middle, tail = sample.percentile(50), sample.percentile(99)
+        said = "stops the job" if middle is None else f"costs {times(middle)} times at the median"
+        if middle is not None:
+            said += ", and at the 99th percentile " + ("stops it" if tail is None else f"{times(tail)} times")
+        yield f"{count(sample.count, 'failure')} at once, drawn {sample.trials:,} times, {said}"
