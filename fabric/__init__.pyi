@@ -11,6 +11,7 @@ from .builders import (
     read_preset as read_preset,
 )
 from .builders.changes import changed_description as changed_description, description_keys as description_keys
+from .builders.faults import Fault as Fault
 from .builders.idle import idle_parts as idle_parts
 from .builders.nvlink import with_nvlink as with_nvlink
 from .builders.reference import (
@@ -31,6 +32,7 @@ from .commands.options import (
 from .commands.resolve import scenario_of as scenario_of
 from .commands.terminal import finish as finish
 from .formats.exporting import export_fabric as export_fabric
+from .formats.faults_toml import read_faults as read_faults
 from .formats.infiniband.lfts import LftDump as LftDump, read_lfts as read_lfts
 from .formats.node_link import (
     from_networkx as from_networkx,
@@ -110,6 +112,7 @@ from .studies.designs import (
     vary_keys as vary_keys,
 )
 from .studies.explain import Contributions as Contributions, explain as explain
+from .studies.faults import Faults as Faults, study_faults as study_faults
 from .studies.flow_sensitivity import FlowPoint as FlowPoint, flow_sensitivity as flow_sensitivity
 from .studies.health import Health as Health, check_fabric as check_fabric
 from .studies.health_findings import Finding as Finding

@@ -46,7 +46,10 @@ def _parts(faults: Faults) -> Iterator[str]:
         )
     for sample in faults.sampled[-1:]:
         middle, tail = sample.percentile(50), sample.percentile(99)
-        said = "stops the job" if middle is None else f"costs {times(middle)} times at the median"
-        if middle is not None:
-            said += ", and at the 99th percentile " + ("stops it" if tail is None else f"{times(tail)} times")
+        if middle is None:
+            said = "stop the job at the median"
+        else:
+            said = f"take {times(middle)} times as long at the median, "
+            said += "and stop the job" if tail is None else f"and {times(tail)} times"
+            said += " at the 99th percentile"
         yield f"{count(sample.count, 'failure')} at once, drawn {sample.trials:,} times, {said}"

@@ -1,0 +1,120 @@
+"""Faults: what they name, and what is left of a fabric."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings, strategies as st
+
+import railscope as rs
+from collectives.errors import InputError
+from fabric.builders.faults import Fault, damaged, fault_links, with_capacity_left
+from fabric.formats.faults_toml import read_faults
+from fabric.topology import UNKNOWN
+from tests.random_fabrics import fabrics
+
+HGX = rs.open_fabric("hgx-b200-64").topology
+GB300 = rs.open_fabric("gb300-2048").topology
+
+
+@settings(deadline=None)
+@given(fabrics(), st.data())
+def test_what_is_left_is_the_rest_in_order(topology, data):
+    """Nodes, ports and capacities of every link that is left; both directions of a cable go together."""
+    left = np.array([data.draw(st.sampled_from([0.0, 0.5, 1.0])) for _ in range(topology.n_links)])
+    # Domains are made of scale-up links, and stay.
+    left[topology.link_kind == 2] = 1.0
+    damage = with_capacity_left(topology, left)
+    gone = (left == 0) | (left[topology.link_reverse] == 0)
+    np.testing.assert_array_equal(damage.new_link == UNKNOWN, gone)
+    old, new = np.flatnonzero(~gone), damage.new_link[~gone]
+    np.testing.assert_array_equal(new, np.arange(damage.topology.n_links))
+    for column in ("link_tail", "link_head", "link_tail_port", "link_head_port"):
+        np.testing.assert_array_equal(getattr(damage.topology, column)[new], getattr(topology, column)[old])
+    np.testing.assert_allclose(damage.topology.link_capacity_gbps[new], (topology.link_capacity_gbps * left)[old])
+    np.testing.assert_array_equal(damage.new_link[topology.link_reverse[old]], damage.topology.link_reverse[new])
+    assert damage.down == np.count_nonzero(gone) // 2
+
+
+@pytest.mark.parametrize(
+    ("text", "topology", "cables"),
+    [
+        ("r0-l00 port 33 -> s00 port 1", HGX, 1),
+        ("s00 port 1 -> r0-l00 port 33", HGX, 1),
+        ("r0-l00 -> s00", HGX, 8),
+        ("r?-l00 -> s0[01]", HGX, 8 * 16),
+        ("leaf r0-* -> spine s*", HGX, 32),
+        ("s03", HGX, 64),
+        ("spine:s*", HGX, 256),
+        ("leaf:r0-l00", HGX, 8 + 32),
+        ("nic:h0003g1", HGX, 1),
+        ("h0003g1", HGX, 2),
+        ("host:h0003", HGX, 8),
+        ("plane:1", GB300, (41472 // 2 - 2304) // 4),
+    ],
+)
+def test_names(text, topology, cables):
+    fault = Fault.parsed(text)
+    links = fault_links(topology, fault)
+    found = np.unique(np.minimum(links, topology.link_reverse[links])).size
+    assert found == (1 if text == "h0003g1" else cables)
+    if "->" not in text and ":" in text:
+        assert str(fault) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("spine:s99", "fault 'spine:s99': matches no cable of hgx-b200-64; expected one of s00, s01, s02, s03"),
+        ("host:h9999", "; expected one of h0000, h0001"),
+        ("plane:7", "matches no cable of hgx-b200-64"),
+        ("r0-l00 -> r1-l00", "expected 'NAME -> NAME' of two nodes that a cable joins"),
+        ("r0-l00 ->", "expected two ends, such as"),
+        (" ", "expected a name"),
+    ],
+)
+def test_what_matches_nothing_is_one_line(text, said):
+    with pytest.raises(InputError) as refused:
+        fault_links(HGX, Fault.parsed(text))
+    assert said in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("text", ["s00", "s00=", "s00=2", "s00=-1", "s00=nan", "=0.5", "s00=half", "s00=150%"])
+def test_what_is_no_part_is_refused(text):
+    with pytest.raises(InputError, match=r"\Afault ") as refused:
+        Fault.degraded(text)
+    assert "\n" not in str(refused.value)
+
+
+def test_parts():
+    assert Fault.degraded("s00=0.25") == Fault.degraded("switch:s00=25%") == Fault("switch", "s00", 0.25)
+    both = damaged(HGX, [Fault.parsed("s00", 0.5), Fault.parsed("r0-l00 -> s00", 0.25)])
+    links = fault_links(HGX, Fault.parsed("r0-l00 -> s00"))
+    assert set(both.topology.link_capacity_gbps[both.new_link[links]] / HGX.link_capacity_gbps[links]) == {0.25}
+    assert (both.down, both.slow) == (0, 64)
+
+
+def test_a_file(tmp_path):
+    path = tmp_path / "faults.toml"
+    path.write_text('[[fault]]\nlink = "leaf r2-* -> spine *03"\ncapacity = 0.5\n[[fault]]\nplane = 1\n')
+    assert read_faults(path) == (Fault("link", "leaf r2-* -> spine *03", 0.5), Fault("plane", "1"))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "expected tables [[fault]] and nothing else"),
+        ("fault = 3", "expected tables [[fault]] and nothing else"),
+        ('[[fault]]\nlinks = "a"', "fault[0].links: unknown key; did you mean link?"),
+        ('[[fault]]\nlink = "a"\nhost = "b"', "fault[0]: expected one of link"),
+        ("[[fault]]\nhost = 3", "fault[0].host: expected a name in quotes"),
+        ('[[fault]]\nhost = "h"\ncapacity = 2', "fault[0].capacity "),
+        ('[[fault]]\nhost = "h"\ncapacity = nan', "fault[0].capacity "),
+    ],
+)
+def test_odd_files_are_refused_in_one_line(tmp_path, text, said):
+    path = tmp_path / "faults.toml"
+    path.write_text(text)
+    with pytest.raises(InputError) as refused:
+        read_faults(path)
+    assert str(refused.value).startswith(str(path))
+    assert said in str(refused.value)

@@ -1,0 +1,172 @@
+"""What breaks hurt: closed forms, published figures, and every row against its own command."""
+
+import itertools
+import json
+
+import networkx as nx
+import numpy as np
+import pytest
+from hypothesis import given, settings
+
+import railscope as rs
+from collectives.errors import InputError
+from fabric.builders.faults import Fault, with_capacity_left
+from fabric.studies.faults import FaultRow, Sampled, breakable, disconnected_pairs, study_faults
+from fabric.topology import ENDPOINT, NVLINK, UNKNOWN
+from tests.fabric.commands.test_cli import railscope
+from tests.random_fabrics import fabrics
+
+ALL_TO_ALL = rs.Collective("all-to-all", size=1e9)
+DUMP = "tests/data/infiniband/hurt512-updn"
+
+
+def time_of(fabric, *faults, traffic=ALL_TO_ALL, **options):
+    return rs.analyse(rs.Scenario.of(fabric, traffic, faults=faults, **options)).time_s
+
+
+@settings(deadline=None, max_examples=60)
+@given(fabrics())
+def test_cut_pairs_are_those_of_networkx(topology):
+    """A way through switches for each ordered pair that no scale-up domain joins; never through an endpoint."""
+    graph: nx.Graph = nx.Graph()
+    network = topology.link_kind != NVLINK
+    rows = list(zip(topology.link_tail[network].tolist(), topology.link_head[network].tolist(), strict=True))
+    # Every second cable between switches is gone, so that some fabrics fall apart.
+    kept = [row for row in rows if ENDPOINT in topology.nodes.kind[list(row)] or sum(row) % 2]
+    left = np.ones(topology.n_links)
+    left[[link for link, row in zip(np.flatnonzero(network), rows, strict=True) if row not in kept]] = 0
+    broken = with_capacity_left(topology, left).topology
+    graph.add_nodes_from(range(topology.n_nodes))
+    graph.add_edges_from(kept)
+    ends, domain = topology.endpoints.tolist(), topology.endpoint_domain
+    cut = 0
+    for i, j in itertools.permutations(range(len(ends)), 2):
+        if domain[i] != UNKNOWN and domain[i] == domain[j]:
+            continue
+        others = [end for end in ends if end not in (ends[i], ends[j])]
+        without = graph.subgraph(set(graph) - set(others))
+        cut += not nx.has_path(without, ends[i], ends[j])
+    assert disconnected_pairs(broken, np.arange(topology.n_endpoints)) == cut
+
+
+def test_planes_and_rails_by_closed_forms():
+    whole = time_of("gb300-2048")
+    # One of four planes: three quarters of the rate (published: 75 %).
+    assert time_of("gb300-2048", "plane:2") == pytest.approx(4 / 3 * whole)
+    # A rail at half its speed slows a ring over all rails to half; the others wait for it.
+    ring = rs.Collective("all-reduce", size=1e9, algorithm="rings")
+    slow = Fault("nic", "h*g3", 0.5)
+    assert time_of("hgx-b200-64", slow, traffic=ring) == pytest.approx(2 * time_of("hgx-b200-64", traffic=ring))
+    # A slow host slows an exchange with it as much as itself.
+    assert time_of("hgx-b200-64", Fault("host", "h0003", 0.25)) == pytest.approx(4 * time_of("hgx-b200-64"))
+
+
+def test_a_tenth_of_the_cables_costs_a_tenth():
+    """Published (arXiv 2605.21187): with 10 % of links removed the slowest of 64 nodes gets 377.80 -> 335.31 Gb/s."""
+    fabric = rs.open_fabric("examples/tight-64.toml")
+    topology = fabric.topology
+    cables = np.flatnonzero((topology.link_kind == 1) & (topology.link_direction == 0))
+    whole = time_of(fabric)
+    rates = []
+    for seed in range(8):
+        # Of each leaf's cables a tenth at least: 8 leaves of 8 cables, one gone each.
+        draw = np.random.default_rng(seed)
+        gone = [
+            draw.choice(cables[topology.link_tail[cables] == leaf]) for leaf in np.unique(topology.link_tail[cables])
+        ]
+        rates.append(whole / time_of(fabric, *(topology.link_name(int(link)) for link in gone)))
+    # An eighth of each leaf's cables: 87.5 % is left at best, where spines lose alike.
+    assert max(rates) <= 0.875 + 1e-9
+    assert np.median(rates) > 0.75
+
+
+@pytest.fixture(scope="module")
+def hgx():
+    return rs.Scenario.of("hgx-b200-64", ALL_TO_ALL)
+
+
+def test_each_row_is_what_its_option_gives(hgx):
+    found = study_faults(hgx, ("cable", "nic", "spine", "leaf", "host"))
+    assert [row.broken.kind for row in found.rows[:8]] == ["leaf"] * 8
+    kinds: dict[str, list[FaultRow]] = {}
+    for row in found.rows:
+        kinds.setdefault(row.broken.kind, []).append(row)
+    assert {kind: len(rows) for kind, rows in kinds.items()} == {
+        "cable": 256, "nic": 64, "spine": 4, "leaf": 8, "host": 8,
+    }  # fmt: skip
+    for kind in ("cable", "spine", "host"):
+        row = kinds[kind][-1]
+        assert row.time_s == pytest.approx(time_of("hgx-b200-64", row.broken.fault))
+        assert row.slowdown == pytest.approx((row.time_s or 0.0) / found.time_s)
+    # 8 endpoints of a rail hang on one leaf: cut off from the 56 others and from one another, but for their hosts'.
+    assert {row.disconnected_pairs for row in kinds["leaf"]} == {8 * 7 + 2 * 8 * (56 - 7)}
+    assert {row.disconnected_pairs for row in kinds["nic"]} == {2 * 56}
+
+
+def test_both_views_agree(hgx):
+    found = study_faults(hgx, ("spine",))
+    loads = [rs.analyse(rs.Scenario.of("hgx-b200-64", ALL_TO_ALL, faults=[row.broken.fault])).loads.total
+             for row in found.rows]  # fmt: skip
+    view = next(one for one in found.links if (one.tier, one.direction) == ("leaf-spine", "up"))
+    worst = max(float(load.seconds[(load.topology.link_tier == 2) & (load.topology.link_direction == 0)].max())
+                for load in loads)  # fmt: skip
+    assert view.worst_s == pytest.approx(worst)
+    assert view.whole_s == pytest.approx(worst * 3 / 4)
+    assert view.failure is not None
+
+
+def test_draws_are_the_seed_s(hgx):
+    one, other = (study_faults(hgx, ("nic", "cable"), (1, 3), 10, seed=5).sampled for _ in range(2))
+    assert one == other
+    assert one != study_faults(hgx, ("nic", "cable"), (1, 3), 10, seed=6).sampled
+    for sample in one:
+        assert len(sample.slowdown) + sample.stopped == 10
+        assert len(sample.worst) == sample.count
+
+
+def test_percentiles_count_what_stops_as_slowest():
+    sample = Sampled(2, 10, (1.0, 1.5, 1.2, 1.1, 1.0, 1.0, 1.0, 1.0), 2, ())
+    assert [sample.percentile(p) for p in (50, 80, 90, 99)] == [1.0, 1.5, None, None]
+
+
+def test_tables_stay_as_they_are():
+    """OpenSM's tables name cables: a way over one that is gone leads nowhere."""
+    opened = rs.open_fabric(f"{DUMP}.ibnetdiscover.gz")
+    lfts = rs.match_lfts(rs.open_lfts(f"{DUMP}.lfts.gz"), opened.topology, opened.origin)
+    scenario = rs.Scenario.of(opened, ALL_TO_ALL, lfts=lfts)
+    loads = rs.analyse(scenario).loads.total
+    found = study_faults(scenario, ("spine",))
+    first = found.rows[0]
+    assert first.time_s is None
+    node = opened.topology.nodes.name.index(first.broken.fault.pattern)
+    through = np.flatnonzero((opened.topology.link_tail == node) & (opened.topology.link_kind == 1))
+    # Bytes of a pair are 1e9 / 512: what goes through the spine are that many pairs.
+    assert first.disconnected_pairs == round(loads.bytes[through].sum() / (1e9 / 512))
+
+
+def test_what_cannot_be_is_refused(hgx):
+    for kinds, counts, said in (
+        (("cables",), (), "did you mean cable"),
+        (("core",), (), "has none"),
+        (("plane",), (), "has none"),
+        (("spine",), (5,), "count 5: expected 1 to 4"),
+    ):
+        with pytest.raises(InputError, match=said):
+            study_faults(hgx, kinds, counts)
+    assert len(breakable(hgx, ("spine", "spine"))) == 4
+
+
+def test_the_command(tmp_path):
+    words = ("faults", "hgx-b200-64", "--collective", "all-to-all", "--kind", "spine,host")
+    done = railscope(*words, "--count", "1,2", "--trials", "5", "--json", "--csv", tmp_path / "f.csv",
+                     "--figure", tmp_path / "f.png")  # fmt: skip
+    document = json.loads(done.stdout)
+    assert {"failed", "kind", "time_s", "slowdown", "disconnected_pairs", "worst_link"} <= set(document["rows"][0])
+    assert len((tmp_path / "f.csv").read_text().splitlines()) == 1 + len(document["rows"])
+    row = document["rows"][0]
+    option, value = row["option"].split(" ", 1)
+    again = railscope("loads", "hgx-b200-64", "--collective", "all-to-all", option, value.strip("'"), "--json")
+    assert json.loads(again.stdout)["summary"]["bottleneck_time_s"] == pytest.approx(row["time_s"])
+    refused = railscope("loads", "hgx-b200-64", "--collective", "all-to-all", "--fail", "s77")
+    assert refused.returncode == 1
+    assert refused.stderr.count("\n") == 1
