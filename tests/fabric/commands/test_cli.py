@@ -1,9 +1,12 @@
 """The command line as a user meets it: answers, exit codes, one-line refusals."""
 
+import contextlib
 import csv
 import gzip
+import io
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +16,7 @@ import numpy as np
 import pytest
 
 from collectives import parse_bytes
+from fabric.commands.app import run
 from tests.fabric.builders.test_clos import PRESETS
 from tests.shared_data import TWINS
 
@@ -24,16 +28,40 @@ DLRM = TWINS / "dlrm" / "worker0.json.gz"
 TIGHT = ROOT / "examples" / "tight-64.toml"
 
 
-def railscope(*arguments, cwd=None):
-    return subprocess.run(
-        [sys.executable, "-m", "railscope", *map(str, arguments)],
-        cwd=cwd,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
+def railscope(*arguments, cwd=None, alone=False):
+    """The command line, in this process: starting Python takes longer than most commands; `alone`: in one of its own."""
+    words = [sys.executable, "-m", "railscope", *map(str, arguments)]
+    if alone:
+        return subprocess.run(
+            words,
+            cwd=cwd,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+    out, errors = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True) for _ in range(2))
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE)}
+    status: int | str | None = 0
+    with contextlib.ExitStack() as stack:
+        patch = stack.enter_context(pytest.MonkeyPatch.context())
+        patch.setattr(sys, "argv", ["railscope", *words[3:]])
+        patch.setattr(sys, "stdout", out)
+        patch.setattr(sys, "stderr", errors)
+        patch.setenv("MPLBACKEND", "agg")
+        if cwd is not None:
+            stack.enter_context(contextlib.chdir(cwd))
+        try:
+            run()
+        except SystemExit as end:
+            status = end.code
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+    texts = (stream.buffer.getvalue().decode("utf-8", "backslashreplace") for stream in (out, errors))
+    code = status if isinstance(status, int) else int(status is not None)
+    return subprocess.CompletedProcess(words, code, *texts)
 
 
 def answer(*arguments, cwd=None, code=0):

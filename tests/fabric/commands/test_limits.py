@@ -170,4 +170,4 @@ def test_the_shell_completes_commands_and_choices(here, monkeypatch, words, foun
     monkeypatch.setenv("_RAILSCOPE.PY_COMPLETE", "complete_bash")
     monkeypatch.setenv("COMP_WORDS", f"railscope {words}")
     monkeypatch.setenv("COMP_CWORD", str(len(words.split())))
-    assert railscope().stdout.split() == found
+    assert railscope(alone=True).stdout.split() == found
