@@ -52,7 +52,7 @@ class Bound:
     holds_for : str
         What cannot beat it: `ANY_ALGORITHM`, `NO_REDUCING_SWITCHES` or `ANY_ROUTING`.
     sides : str
-        What is on the two sides of the cut, where no name says it (`fabric.bounds.throughput`).
+        What the cut parts, where no name says it: ``of 2 GPUs from 30 GPUs and 1 switch``.
     """
 
     time_s: float

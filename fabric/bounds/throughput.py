@@ -19,7 +19,7 @@ what comes out holds, but a worse cut may exist.
 
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cached_property
+from functools import cached_property, lru_cache
 from math import lcm
 
 import numpy as np
@@ -41,7 +41,7 @@ _GRID_GBPS = 1e-6
 _MOST_CAPACITY = 2.0**60
 # Questions times links: about a second on one core.  Above, one endpoint of each class of like ones is asked.
 _MOST_WORK = 4_000_000
-# Links, parallel ones as one, above which nothing is searched: about a second for each question.
+# Above, nothing is searched: it would take a second for each question.
 _MOST_LINKS = 1_000_000
 # Members above which the parts of an all-reduce are not searched: a second or two.
 _MOST_PARTS = 128
@@ -124,14 +124,28 @@ def throughput_bound(
     -------
     ThroughputBound or None
         None where nothing has to move, nothing is known of the collective, or the fabric is too large (more than a
-        million pairs of nodes with a cable).
+        million links).
     """
+    if collective not in COVERED or too_large(topology):
+        return None
+    return _found(topology, placement.endpoint.tobytes(), collective, groups, size, in_network)
+
+
+def too_large(topology: Topology) -> bool:
+    """Whether a fabric has more links than are searched."""
+    return topology.n_links > _MOST_LINKS
+
+
+# A job on one fabric is often asked for again, under another routing.
+@lru_cache(maxsize=4)
+def _found(
+    topology: Topology, endpoints: bytes, collective: str, groups: Groups, size: float, in_network: bool
+) -> ThroughputBound | None:
     sizes = groups.sizes[groups.sizes > 1]
-    if collective not in COVERED or sizes.size == 0:
+    if sizes.size == 0:
         return None
+    placement = Placement(np.frombuffer(endpoints, np.int32))
     graph, gbps, whole = job_graph(topology, placement)
-    if graph.tail.size > _MOST_LINKS:
-        return None
     search = _Search(topology, placement, groups, graph)
     one = sizes.size == 1
     reduce = collective == "all-reduce"
@@ -291,7 +305,7 @@ class _Search:
                 counted = np.isin(group, of_group[chosen])
                 weight = self._weights(self.node[counted], share[group[counted]])
                 questions.append(Question(weight, np.unique(outside)))
-                if len(questions) == self.most:
+                if len(questions) >= self.most // 4:
                     return questions
         return questions
 
@@ -318,7 +332,7 @@ class _Search:
         weight[root] += 1
         colour = refined(self.graph, weight)
         questions = []
-        for node in _one_of_each(others, colour[others])[: self.most // 2 + 1].tolist():
+        for node in _one_of_each(others, colour[others])[: self.most // 8 + 1].tolist():
             for start, stop in ((root, node), (node, root)):
                 questions.append(Question(self._weights(np.array([start]), np.array([1])), np.array([stop])))
         return questions

@@ -1,5 +1,6 @@
 """The throughput bound: what search of every set finds, what was published, and nothing that beats it."""
 
+import json
 from fractions import Fraction
 from itertools import combinations, pairwise
 
@@ -19,6 +20,7 @@ from fabric.jobs.placement import Placement, domain_of_rank, packed, rail_of_ran
 from fabric.routing.link_loads import schedule_loads
 from fabric.routing.policies import Adaptive, DModK, Ecmp
 from fabric.topology import ENDPOINT, NVSWITCH, SWITCH, UNKNOWN
+from tests.fabric.commands.test_cli import answer, railscope
 from tests.random_fabrics import fabrics, topology_of
 
 GB = 1e9
@@ -333,3 +335,56 @@ def test_nothing_is_said_where_nothing_moves_or_nothing_is_known():
     for groups in (Groups.of([]), Groups.of([[1], [2]]), Groups.of([[]])):
         assert throughput_bound(fabric, packed(fabric), "all-gather", groups, GB) is None
     assert throughput_bound(fabric, packed(fabric), "all-gather", Groups.consecutive(16, 16), 0.0) is None
+
+
+# The command line.
+
+
+@pytest.fixture
+def rooms(tmp_path):
+    """Leaves s0 = s1 - s2 in a row, 4 GPUs of 400 Gb/s each, 800 Gb/s and 100 Gb/s between: no cut has that name."""
+    nodes: list[dict[str, object]] = [{"id": f"g{i}", "kind": "endpoint"} for i in range(12)]
+    nodes += [{"id": f"s{i}", "kind": "switch", "tier": 1} for i in range(3)]
+    cables = [(f"g{i}", f"s{i // 4}", 400.0) for i in range(12)] + [("s0", "s1", 800.0), ("s1", "s2", 100.0)]
+    edges = [
+        {"source": one, "target": other, "key": 0, "capacity_gbps": gbps}
+        for a, b, gbps in cables
+        for one, other in ((a, b), (b, a))
+    ]
+    path = tmp_path / "rooms.json"
+    path.write_text(json.dumps({"directed": True, "multigraph": True, "graph": {}, "nodes": nodes, "edges": edges}))
+    return path
+
+
+def test_the_worst_cut_is_shown_where_it_is_tighter(rooms, tmp_path):
+    """8 of 12 GPUs send two thirds of 12 GB over 100 Gb/s: 0.64 s."""
+    document = answer("loads", rooms, "--collective", "all-gather", "--size", "12GB", cwd=tmp_path)
+    (bound,) = document["bounds"]
+    assert (bound["cut"], bound["holds_for"]) == ("bottleneck", ANY_ALGORITHM)
+    assert bound["sides"] == "of 4 GPUs and 1 switch from 8 GPUs and 2 switches"
+    assert bound["time_s"] == pytest.approx(0.64)
+    assert bound["time_over_bound"] >= 1
+    done = railscope("loads", rooms, "--collective", "all-reduce", "--size", "12GB", "--top", "0", cwd=tmp_path)
+    # 12 GB each way over 100 Gb/s.
+    cut = "through the cut of 4 GPUs and 1 switch from 8 GPUs and 2 switches"
+    said = f"bound (bottleneck)\tat least 960 ms {cut}, by any algorithm and routing, unless switches reduce; this is "
+    assert said in done.stdout
+    assert f"over what any algorithm could do {cut} (unless switches reduce)" in done.stdout
+    routings = answer("compare", rooms, "--collective", "reduce-scatter", "--no-figure", cwd=tmp_path)["routings"]
+    assert {one["bound"]["cut"] for one in routings} == {"bottleneck"}
+    # An all-to-all has no such bound, and regular fabrics have names for their worst cuts.
+    (other,) = answer("loads", rooms, "--collective", "all-to-all", cwd=tmp_path)["bounds"]
+    assert "sides" not in other
+    (named,) = answer("loads", "hgx-b200-64", "--collective", "all-gather", cwd=tmp_path)["bounds"]
+    assert (named["cut"], "sides" in named) == ("domain", False)
+
+
+def test_too_large_a_fabric_is_said(rooms, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("fabric.bounds.throughput._MOST_LINKS", 10)
+    from railscope import main
+
+    monkeypatch.setattr("sys.argv", ["railscope", "loads", str(rooms), "--collective", "all-gather", "--top", "0"])
+    main()
+    said = capsys.readouterr().out
+    assert "bound: of cuts with a name alone; 28 links are too many to search all" in said
+    assert "bound (bottleneck)" not in said
