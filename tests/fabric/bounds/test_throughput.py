@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, settings, strategies as st
 
+import railscope as rs
 from collectives import ALGORITHMS, COLLECTIVES, Groups, InputError, algorithm_of, collective_schedule, rail_aligned
 from fabric.bounds.bottleneck import Question, bottleneck, minimum_cut
 from fabric.bounds.cuts import ANY_ALGORITHM, NO_REDUCING_SWITCHES, cut_bound
@@ -17,10 +18,11 @@ from fabric.bounds.parts import worst_parts
 from fabric.bounds.throughput import COVERED, job_graph, throughput_bound
 from fabric.builders import build, fat_tree, read_preset
 from fabric.jobs.placement import Placement, domain_of_rank, packed, rail_of_rank
+from fabric.reports.loads import loads_report
 from fabric.routing.link_loads import schedule_loads
 from fabric.routing.policies import Adaptive, DModK, Ecmp
 from fabric.topology import ENDPOINT, NVSWITCH, SWITCH, UNKNOWN
-from tests.fabric.commands.test_cli import answer, railscope
+from tests.fabric.commands.test_cli import answer
 from tests.random_fabrics import fabrics, topology_of
 
 GB = 1e9
@@ -327,6 +329,15 @@ def test_regular_fabrics_are_as_tight_as_their_named_cuts():
                 assert bound.asked <= 20
 
 
+def test_one_gpu_of_each_kind_is_asked_where_all_would_take_long(monkeypatch):
+    """What comes out holds, and says that a worse cut may exist."""
+    fabric = mi250(2)
+    monkeypatch.setattr("fabric.bounds.throughput._MOST_WORK", fabric.n_links)
+    bound = bound_of(fabric, packed(fabric), "all-gather", Groups.consecutive(32, 32), 32 * GB)
+    assert (bound.exact, bound.asked) == (False, 1)
+    assert 31 / 366 * (1 - 1e-9) <= bound.time_s <= 30 / 332 * (1 + 1e-9)
+
+
 def test_nothing_is_said_where_nothing_moves_or_nothing_is_known():
     fabric = build(fat_tree(4))
     for collective in COLLECTIVES:
@@ -356,35 +367,40 @@ def rooms(tmp_path):
     return path
 
 
-def test_the_worst_cut_is_shown_where_it_is_tighter(rooms, tmp_path):
+def bounds_shown(fabric, collective):
+    """As `loads` has them in JSON, and the lines of its first table."""
+    report = loads_report(rs.analyse(rs.Scenario.of(fabric, rs.Collective(collective, "12GB"))))
+    assert report.verdict is not None
+    rows = {row[0]: row[1] for row in report.tables[0].rows}
+    return report.document["bounds"], rows, " ".join(report.verdict.sentences), report.notes
+
+
+def test_the_worst_cut_is_shown_where_it_is_tighter(rooms):
     """8 of 12 GPUs send two thirds of 12 GB over 100 Gb/s: 0.64 s."""
-    document = answer("loads", rooms, "--collective", "all-gather", "--size", "12GB", cwd=tmp_path)
-    (bound,) = document["bounds"]
-    assert (bound["cut"], bound["holds_for"]) == ("bottleneck", ANY_ALGORITHM)
-    assert bound["sides"] == "of 4 GPUs and 1 switch from 8 GPUs and 2 switches"
+    cut = "of 4 GPUs and 1 switch from 8 GPUs and 2 switches"
+    (bound,), _, _, notes = bounds_shown(rooms, "all-gather")
+    assert (bound["cut"], bound["sides"], bound["holds_for"], notes) == ("bottleneck", cut, ANY_ALGORITHM, [])
     assert bound["time_s"] == pytest.approx(0.64)
     assert bound["time_over_bound"] >= 1
-    done = railscope("loads", rooms, "--collective", "all-reduce", "--size", "12GB", "--top", "0", cwd=tmp_path)
     # 12 GB each way over 100 Gb/s.
-    cut = "through the cut of 4 GPUs and 1 switch from 8 GPUs and 2 switches"
-    said = f"bound (bottleneck)\tat least 960 ms {cut}, by any algorithm and routing, unless switches reduce; this is "
-    assert said in done.stdout
-    assert f"over what any algorithm could do {cut} (unless switches reduce)" in done.stdout
+    _, rows, verdict, _ = bounds_shown(rooms, "all-reduce")
+    said = f"at least 960 ms through the cut {cut}, by any algorithm and routing, unless switches reduce; this is "
+    assert rows["bound (bottleneck)"].startswith(said)
+    assert f"over what any algorithm could do through the cut {cut} (unless switches reduce)" in verdict
+    # An all-to-all has no such bound, and regular fabrics have names for their worst cuts.
+    (other,), *_ = bounds_shown(rooms, "all-to-all")
+    (named,), *_ = bounds_shown("hgx-b200-64", "all-gather")
+    assert ("sides" in other, named["cut"], "sides" in named) == (False, "domain", False)
+
+
+def test_routings_are_compared_over_the_worst_cut(rooms, tmp_path):
     routings = answer("compare", rooms, "--collective", "reduce-scatter", "--no-figure", cwd=tmp_path)["routings"]
     assert {one["bound"]["cut"] for one in routings} == {"bottleneck"}
-    # An all-to-all has no such bound, and regular fabrics have names for their worst cuts.
-    (other,) = answer("loads", rooms, "--collective", "all-to-all", cwd=tmp_path)["bounds"]
-    assert "sides" not in other
-    (named,) = answer("loads", "hgx-b200-64", "--collective", "all-gather", cwd=tmp_path)["bounds"]
-    assert (named["cut"], "sides" in named) == ("domain", False)
 
 
-def test_too_large_a_fabric_is_said(rooms, tmp_path, monkeypatch, capsys):
+def test_too_large_a_fabric_is_said(rooms, monkeypatch):
     monkeypatch.setattr("fabric.bounds.throughput._MOST_LINKS", 10)
-    from railscope import main
-
-    monkeypatch.setattr("sys.argv", ["railscope", "loads", str(rooms), "--collective", "all-gather", "--top", "0"])
-    main()
-    said = capsys.readouterr().out
-    assert "bound: of cuts with a name alone; 28 links are too many to search all" in said
-    assert "bound (bottleneck)" not in said
+    (bound,), _, _, notes = bounds_shown(rooms, "all-gather")
+    assert bound["cut"] == "endpoint"
+    assert notes == ["bound: of cuts with a name alone; 28 links are too many to search all"]
+    assert bounds_shown(rooms, "all-to-all")[-1] == []
