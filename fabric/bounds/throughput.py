@@ -331,11 +331,10 @@ class _Search:
         weight = self._weights(self.members, np.ones(self.members.size, np.int64))
         weight[root] += 1
         colour = refined(self.graph, weight)
-        questions = []
-        for node in _one_of_each(others, colour[others])[: self.most // 8 + 1].tolist():
-            for start, stop in ((root, node), (node, root)):
-                questions.append(Question(self._weights(np.array([start]), np.array([1])), np.array([stop])))
-        return questions
+        ends = [(root, node) for node in _one_of_each(others, colour[others])[: self.most // 32 + 1].tolist()]
+        if not _same(self.graph, self.graph.turned):
+            ends += [(node, root) for root, node in ends]
+        return [Question(self._weights(np.array([a]), np.array([1])), np.array([b])) for a, b in ends]
 
 
 def _one_of_each(nodes: Int64Vector, label: Int64Vector) -> Int64Vector:
