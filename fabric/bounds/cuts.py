@@ -2,7 +2,8 @@
 
 **Cuts.**  Bytes that must come out of (or into) a set of endpoints, over the capacity of the links that leave it.  The
 sets are each endpoint, each scale-up domain, the endpoints of each leaf (with the leaf; where NVLink joins several
-leaves, of all of them), of each pod, and each half of the job.  `fabric.bounds.cut_demand` says what must cross: of a
+leaves, of all of them), of each pod, of each rail's leaf and of each plane that the network alone joins (NVLink leads
+out of these), and each half of the job.  `fabric.bounds.cut_demand` says what must cross: of a
 collective, whatever the algorithm; of given traffic, whatever the routing, in each of its two layers.  What two GPUs of
 one mesh send each other, their direct link must carry, whatever the routing.
 
@@ -46,8 +47,8 @@ class Bound:
     ----------
     time_s : float
     cut : str
-        Where it comes from: endpoint, domain, leaf, pod, half, pair (of GPUs with a direct link), bottleneck (the worst
-        of all cuts), or linear program.
+        Where it comes from: endpoint, domain, leaf, pod, rail, plane, half, pair (of GPUs with a direct link),
+        bottleneck (the worst of all cuts), or linear program.
         Of phases that follow one another, that of the longest.
     holds_for : str
         What cannot beat it: `ANY_ALGORITHM`, `NO_REDUCING_SWITCHES` or `ANY_ROUTING`.
@@ -185,16 +186,17 @@ class Cut:
 
 
 def cuts_of(topology: Topology, placement: Placement, links: BoolVector) -> tuple[Cut, ...]:
-    """The partitions of the job's endpoints, over some of the links."""
+    """The partitions of the job's endpoints that differ, over some of the links."""
     n = topology.n_endpoints
     used = np.zeros(n, bool)
     used[placement.endpoint] = True
-    cuts = []
+    cuts: dict[bytes, Cut] = {}
     for name, label in partition_labels(topology, placement, links).items():
         part = np.full(n, _NOBODY, np.int64)
         part[used] = numbered(label[used])
-        cuts.append(Cut(name, part, *_cut_gbps(topology, links, part, int(part.max(initial=-1)) + 1)))
-    return tuple(cuts)
+        if part.tobytes() not in cuts:
+            cuts[part.tobytes()] = Cut(name, part, *_cut_gbps(topology, links, part, int(part.max(initial=-1)) + 1))
+    return tuple(cuts.values())
 
 
 def partition_labels(
@@ -210,6 +212,7 @@ def partition_labels(
         Those that join the endpoints of a leaf, and of a pod; default all.
     """
     kept = np.ones(topology.n_links, bool) if links is None else links
+    network = kept & (topology.link_kind != NVLINK)
     half = np.zeros(topology.n_endpoints, np.int64)
     half[placement.endpoint] = np.arange(placement.n_ranks) * 2 // max(placement.n_ranks, 1)
     return {
@@ -217,6 +220,8 @@ def partition_labels(
         "domain": lone_apart(topology.endpoint_domain),
         "leaf": _component(topology, kept, 1),
         "pod": _component(topology, kept, 2),
+        "rail": _component(topology, network, 1),
+        "plane": _component(topology, network, int(topology.nodes.tier.max(initial=1))),
         "half": half,
     }
 

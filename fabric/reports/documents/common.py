@@ -151,8 +151,8 @@ class BoundPart(TypedDict):
     time_s : float
         Seconds.
     cut : str
-        Where it comes from: endpoint, domain, leaf, pod, half, pair (of GPUs with a direct link), bottleneck (the worst
-        of all cuts), or linear program.
+        Where it comes from: endpoint, domain, leaf, pod, rail, plane, half, pair (of GPUs with a direct link),
+        bottleneck (the worst of all cuts), or linear program.
     holds_for : str
         What cannot beat it.
     time_over_bound : float

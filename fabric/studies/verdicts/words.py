@@ -93,6 +93,8 @@ _WHERE = {
     "domain": " through the NICs of an NVLink domain",
     "leaf": " through the leaves",
     "pod": " through the pods",
+    "rail": " between the leaves of the rails, over NVLink and spines",
+    "plane": " between planes of the network, over NVLink",
     "half": " between two halves of the job",
     "pair": " over the direct links of a GPU mesh",
 }

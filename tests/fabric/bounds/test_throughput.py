@@ -329,6 +329,18 @@ def test_regular_fabrics_are_as_tight_as_their_named_cuts():
                 assert bound.asked <= 20
 
 
+@pytest.mark.parametrize(("preset", "cut"), [("rail-only-1024", "rail"), ("deepseek-h800-2048", "plane")])
+def test_nics_to_the_same_rail_are_no_help_inside_a_host(preset, cut):
+    """All hosts gather at once: 7 of 8 parts come to each GPU over NVLink, since its NIC leads to the same rail alone."""
+    fabric = build(read_preset(preset))
+    groups = Groups.consecutive(fabric.n_endpoints, 8)
+    nvlink_gbps = fabric.nvlink_gbps
+    for collective, times in (("all-gather", 1), ("all-reduce", 2)):
+        named = cut_bound(fabric, packed(fabric), collective, groups, GB)
+        assert (named.cut, named.time_s) == (cut, pytest.approx(times * 7 / 8 * 8 / nvlink_gbps))
+    assert bound_of(fabric, packed(fabric), "all-gather", groups, GB).time_s == pytest.approx(7 / nvlink_gbps)
+
+
 def test_one_gpu_of_each_kind_is_asked_where_all_would_take_long(monkeypatch):
     """What comes out holds, and says that a worse cut may exist."""
     fabric = mi250(2)
