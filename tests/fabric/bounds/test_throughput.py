@@ -334,7 +334,7 @@ def test_nics_to_the_same_rail_are_no_help_inside_a_host(preset, cut):
     """All hosts gather at once: 7 of 8 parts come to each GPU over NVLink, since its NIC leads to the same rail alone."""
     fabric = build(read_preset(preset))
     groups = Groups.consecutive(fabric.n_endpoints, 8)
-    nvlink_gbps = fabric.nvlink_gbps
+    nvlink_gbps = fabric.nvlink_gbps or 0.0
     for collective, times in (("all-gather", 1), ("all-reduce", 2)):
         named = cut_bound(fabric, packed(fabric), collective, groups, GB)
         assert (named.cut, named.time_s) == (cut, pytest.approx(times * 7 / 8 * 8 / nvlink_gbps))
