@@ -152,7 +152,8 @@ def _found(
     ways = [graph] if collective == "all-gather" else [graph.turned]
     if reduce:
         ways = [graph] if _same(graph, graph.turned) else [graph, graph.turned]
-    bottles = [bottleneck(way, search.questions()) for way in ways]
+    questions, all_asked = search.questions()
+    bottles = [bottleneck(way, questions) for way in ways]
     if reduce and one:
         bottles.append(bottleneck(graph, search.pairs()))
     cuts: list[tuple[BoolVector, ...]] = [(bottle.inside, ~bottle.inside) for bottle in bottles if bottle is not None]
@@ -163,7 +164,7 @@ def _found(
     if time_s == 0:
         return None
     bottle = None if reduce else bottles[0]
-    exact = bottle is not None and one and whole and bottle.exact and search.all_asked
+    exact = bottle is not None and one and whole and bottle.exact and all_asked
     return ThroughputBound(
         time_s,
         NO_REDUCING_SWITCHES if reduce and not in_network else ANY_ALGORITHM,
@@ -210,15 +211,14 @@ def job_graph(topology: Topology, placement: Placement) -> tuple[CapacityGraph, 
     return CapacityGraph.of(topology.n_nodes, tail, head, units // common), common / per_gbps, whole
 
 
-@dataclass(eq=False)
+@dataclass(frozen=True, eq=False)
 class _Search:
-    """Questions of a job's groups, and the worst sets that answer them."""
+    """Questions that find a job's worst cuts."""
 
     topology: Topology
     placement: Placement
     groups: Groups
     graph: CapacityGraph
-    all_asked: bool = True
 
     @cached_property
     def node(self) -> Int64Vector:
@@ -248,19 +248,21 @@ class _Search:
         """Questions that time allows."""
         return max(1, _MOST_WORK // max(1, self.graph.tail.size))
 
-    def questions(self) -> list[Question]:
-        """Which set of an all-gather has most to send?  Of one group all sets are searched."""
-        return self._of_one_group() if np.count_nonzero(self.groups.sizes > 1) == 1 else self._of_groups()
+    def questions(self) -> tuple[list[Question], bool]:
+        """Which set of an all-gather has most to send?  And whether these are all sets: of one group alone."""
+        if np.count_nonzero(self.groups.sizes > 1) == 1:
+            return self._of_one_group()
+        return self._of_groups(), False
 
-    def _of_one_group(self) -> list[Question]:
+    def _of_one_group(self) -> tuple[list[Question], bool]:
         """One for each member that is outside: those with the same cables are alike, and one of them is asked."""
         members = self.members
         weight = self._weights(members, np.ones(members.size, np.int64))
         chosen = _one_of_each(members, self._cabling(members, weight))
-        if chosen.size > self.most:
-            self.all_asked = False
-            chosen = _one_of_each(members, refined(self.graph, weight.copy())[members])[: self.most]
-        return [Question(weight, np.array([node])) for node in chosen.tolist()]
+        all_asked = chosen.size <= self.most
+        if not all_asked:
+            chosen = _one_of_each(members, refined(self.graph, weight)[members])[: self.most]
+        return [Question(weight, np.array([node])) for node in chosen.tolist()], all_asked
 
     def _weights(self, nodes: Int64Vector, values: Int64Vector) -> Int64Vector:
         weight = np.zeros(self.topology.n_nodes, np.int64)
@@ -270,14 +272,14 @@ class _Search:
     def _cabling(self, members: Int64Vector, weight: Int64Vector) -> Int64Vector:
         """A number for each member: the same if a fabric looks the same with the two exchanged."""
         graph, turned = self.graph, self.graph.turned
-        known: dict[bytes, int] = {}
+        known: dict[tuple[bytes, ...], int] = {}
         numbers = []
         for node in members.tolist():
-            key = weight[node].tobytes()
+            key = [weight[node].tobytes()]
             for one in (graph, turned):
                 mine = slice(one.out_start[node], one.out_start[node + 1])
-                key += one.head[mine].tobytes() + b"/" + one.capacity[mine].tobytes() + b"/"
-            numbers.append(known.setdefault(key, len(known)))
+                key += [one.head[mine].tobytes(), one.capacity[mine].tobytes()]
+            numbers.append(known.setdefault(tuple(key), len(known)))
         return np.array(numbers, np.int64)
 
     def _of_groups(self) -> list[Question]:
@@ -295,14 +297,14 @@ class _Search:
             pairs, first = np.unique(part * sizes.size + group, return_index=True)
             of_part, of_group = pairs // sizes.size, pairs % sizes.size
             first, of_part, of_group = (column[sizes[of_group] > 1] for column in (first, of_part, of_group))
-            for here in np.unique(of_part).tolist():
-                chosen = of_part == here
-                outside = self.node[first[chosen]]
+            starts = np.flatnonzero(np.diff(of_part, prepend=-1))
+            for its_first, its_groups in zip(np.split(first, starts[1:]), np.split(of_group, starts[1:]), strict=True):
+                outside = self.node[its_first]
                 key = (name, np.sort(colour[outside]).tobytes())
                 if key in known:
                     continue
                 known.add(key)
-                counted = np.isin(group, of_group[chosen])
+                counted = np.isin(group, its_groups)
                 weight = self._weights(self.node[counted], share[group[counted]])
                 questions.append(Question(weight, np.unique(outside)))
                 if len(questions) >= self.most // 4:
