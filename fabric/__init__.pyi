@@ -2,6 +2,7 @@
 
 from .bounds.cuts import Bound as Bound, cut_bound as cut_bound, traffic_bound as traffic_bound
 from .bounds.linear_program import linear_program_bound as linear_program_bound
+from .bounds.throughput import ThroughputBound as ThroughputBound, throughput_bound as throughput_bound
 from .builders import (
     FabricDescription as FabricDescription,
     build as build,

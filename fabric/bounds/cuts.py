@@ -2,7 +2,8 @@
 
 **Cuts.**  Bytes that must come out of (or into) a set of endpoints, over the capacity of the links that leave it.  The
 sets are each endpoint, each scale-up domain, the endpoints of each leaf (with the leaf; where NVLink joins several
-leaves, of all of them), of each pod, and each half of the job.  `fabric.bounds.cut_demand` says what must cross: of a
+leaves, of all of them), of each pod, of each rail's leaf and of each plane that the network alone joins (NVLink leads
+out of these), and each half of the job.  `fabric.bounds.cut_demand` says what must cross: of a
 collective, whatever the algorithm; of given traffic, whatever the routing, in each of its two layers.  What two GPUs of
 one mesh send each other, their direct link must carry, whatever the routing.
 
@@ -46,15 +47,19 @@ class Bound:
     ----------
     time_s : float
     cut : str
-        Where it comes from: endpoint, domain, leaf, pod, half, pair (of GPUs with a direct link), or linear program.
+        Where it comes from: endpoint, domain, leaf, pod, rail, plane, half, pair (of GPUs with a direct link),
+        bottleneck (the worst of all cuts), or linear program.
         Of phases that follow one another, that of the longest.
     holds_for : str
         What cannot beat it: `ANY_ALGORITHM`, `NO_REDUCING_SWITCHES` or `ANY_ROUTING`.
+    sides : str
+        What the cut parts, where no name says it: ``of 2 GPUs from 30 GPUs and 1 switch``.
     """
 
     time_s: float
     cut: str
     holds_for: str = ANY_ALGORITHM
+    sides: str = ""
 
 
 def cut_bound(
@@ -76,7 +81,7 @@ def cut_bound(
     """
     endpoint = placement.endpoint[groups.rank].astype(np.int64)
     best, name = 0.0, "endpoint"
-    for cut in _cuts(topology, placement, np.ones(topology.n_links, bool)):
+    for cut in cuts_of(topology, placement, np.ones(topology.n_links, bool)):
         crossing = cut_demand(collective, groups, cut.part[endpoint], cut.n_parts, size, in_network)
         time_s = max(cut.seconds(crossing.out, crossing.into), cut.seconds_in_all(crossing))
         if time_s > best * (1 + ROUNDING):
@@ -92,7 +97,7 @@ def traffic_bound(topology: Topology, schedule: Schedule, placement: Placement) 
     """
     domain = lone_apart(topology.endpoint_domain)
     is_nvlink = topology.link_kind == NVLINK
-    layers = [(inside, cut) for inside in (False, True) for cut in _cuts(topology, placement, is_nvlink == inside)]
+    layers = [(inside, cut) for inside in (False, True) for cut in cuts_of(topology, placement, is_nvlink == inside)]
     longest, total, name = 0.0, 0.0, "endpoint"
     for step in steps_of(schedule):
         time_s, where = 0.0, name
@@ -143,7 +148,7 @@ def job_bound(
 
 
 @dataclass(frozen=True, eq=False)
-class _Cut:
+class Cut:
     """A partition of the job's endpoints, and what joins each part to the rest.
 
     Attributes
@@ -180,26 +185,45 @@ class _Cut:
         return crossing.in_all / gbps * 8e-9 if gbps > 0 else 0.0
 
 
-def _cuts(topology: Topology, placement: Placement, links: BoolVector) -> tuple[_Cut, ...]:
-    """The partitions of the job's endpoints, over some of the links."""
+def cuts_of(topology: Topology, placement: Placement, links: BoolVector) -> tuple[Cut, ...]:
+    """The partitions of the job's endpoints that differ, over some of the links."""
     n = topology.n_endpoints
     used = np.zeros(n, bool)
     used[placement.endpoint] = True
-    half = np.zeros(n, np.int64)
-    half[placement.endpoint] = np.arange(placement.n_ranks) * 2 // max(placement.n_ranks, 1)
-    of_endpoint = {
-        "endpoint": np.arange(n),
-        "domain": lone_apart(topology.endpoint_domain),
-        "leaf": _component(topology, links, 1),
-        "pod": _component(topology, links, 2),
-        "half": half,
-    }
-    cuts = []
-    for name, label in of_endpoint.items():
+    cuts: dict[bytes, Cut] = {}
+    for name, label in partition_labels(topology, placement, links).items():
         part = np.full(n, _NOBODY, np.int64)
         part[used] = numbered(label[used])
-        cuts.append(_Cut(name, part, *_cut_gbps(topology, links, part, int(part.max(initial=-1)) + 1)))
-    return tuple(cuts)
+        if part.tobytes() not in cuts:
+            cuts[part.tobytes()] = Cut(name, part, *_cut_gbps(topology, links, part, int(part.max(initial=-1)) + 1))
+    return tuple(cuts.values())
+
+
+def partition_labels(
+    topology: Topology, placement: Placement, links: BoolVector | None = None
+) -> dict[str, Int64Vector]:
+    """Part of each endpoint by the name of the partition; those that the job does not use have one too.
+
+    Parameters
+    ----------
+    topology : Topology
+    placement : Placement
+    links : (n_links,) bool, optional
+        Those that join the endpoints of a leaf, and of a pod; default all.
+    """
+    kept = np.ones(topology.n_links, bool) if links is None else links
+    network = kept & (topology.link_kind != NVLINK)
+    half = np.zeros(topology.n_endpoints, np.int64)
+    half[placement.endpoint] = np.arange(placement.n_ranks) * 2 // max(placement.n_ranks, 1)
+    return {
+        "endpoint": np.arange(topology.n_endpoints),
+        "domain": lone_apart(topology.endpoint_domain),
+        "leaf": _component(topology, kept, 1),
+        "pod": _component(topology, kept, 2),
+        "rail": _component(topology, network, 1),
+        "plane": _component(topology, network, int(topology.nodes.tier.max(initial=1))),
+        "half": half,
+    }
 
 
 def _component(topology: Topology, links: BoolVector, tier: int) -> Int64Vector:

@@ -13,6 +13,7 @@ from fabric.reports.gates import Headline
 from fabric.reports.links import link_text, tier_text
 from fabric.reports.loads import (
     BOTTLENECK_TIME,
+    bound_notes,
     bound_part,
     fabric_facts,
     files_of,
@@ -271,7 +272,11 @@ def ladder_report(
         compare_document(rungs, written, assumptions, flows),
         [ladder_table(rungs, title)],
         ladder_verdict(rungs),
-        notes=[*ladder_notes(rungs, written), *flow_notes(flows, "the naive design's time", naive.analysis.scenario)],
+        notes=[
+            *ladder_notes(rungs, written),
+            *bound_notes(naive.analysis.scenario),
+            *flow_notes(flows, "the naive design's time", naive.analysis.scenario),
+        ],
         assumptions=assumptions,
         headlines=[
             Headline(name, one.time_s, one.busbw_GBps, one.over_bound, one.analysis.imbalance)
@@ -295,7 +300,7 @@ def routings_report(
         routing_document(outcomes, written, assumptions),
         [routing_table(outcomes, title)],
         routings_verdict(outcomes),
-        notes=routing_notes(outcomes, written),
+        notes=[*bound_notes(outcomes[0].analysis.scenario), *routing_notes(outcomes, written)],
         assumptions=assumptions,
         headlines=[headline_of(one.name, one.analysis) for one in sorted(outcomes, key=lambda one: one is not fastest)],
         files=files_of(panels, title, figure, fastest.analysis.loads.total, csv),

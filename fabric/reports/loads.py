@@ -6,6 +6,7 @@ from typing import Any, cast
 
 from collectives.sizes import counted
 from fabric.bounds.cuts import Bound
+from fabric.bounds.throughput import COVERED, too_large
 from fabric.formats.infragraph import annotated
 from fabric.formats.opening import OpenedFabric
 from fabric.jobs.traffic import Traffic
@@ -96,7 +97,8 @@ def loads_tables(
     rows.append(("hottest link", link_text(analysis.hottest)))
     for bound in bounds:
         ratio = analysis.time_s / bound.time_s
-        text = f"at least {seconds_text(bound.time_s)} by {bound.holds_for}; this is {ratio:.3f}x that"
+        where = f" through the cut {bound.sides}," if bound.sides else ""
+        text = f"at least {seconds_text(bound.time_s)}{where} by {bound.holds_for}; this is {ratio:.3f}x that"
         rows.append((f"bound ({bound.cut})", text))
     unrouted = analysis.loads.total.unrouted
     if unrouted.pairs:
@@ -146,11 +148,20 @@ def loads_report(
         loads_document(analysis, seeds, bounds, assumptions, flows or ()),
         loads_tables(analysis, seeds, bounds, top),
         loads_verdict(analysis, seeds),
-        notes=[] if flows is None else flow_notes(flows, "the time", scenario),
+        notes=[*bound_notes(scenario), *([] if flows is None else flow_notes(flows, "the time", scenario))],
         assumptions=assumptions,
         headlines=(headline_of("loads", analysis),),
         files=files,
     )
+
+
+def bound_notes(scenario: Scenario) -> list[str]:
+    """Where a fabric is too large for a search of all cuts: a line that says so."""
+    if scenario.traffic.collective not in COVERED or not too_large(scenario.topology):
+        return []
+    return [
+        f"bound: of cuts with a name alone; {counted(scenario.topology.n_links, 'link')} are too many to search all"
+    ]
 
 
 def flow_notes(points: Sequence[FlowPoint], what: str, scenario: Scenario) -> list[str]:
@@ -217,12 +228,13 @@ def routing_facts(policy: Routing) -> RoutingPart:
 
 def bound_part(bound: Bound, time_s: float) -> BoundPart:
     """A bound, and how far a time is over it, for JSON."""
-    return {
+    part: BoundPart = {
         "time_s": bound.time_s,
         "cut": bound.cut,
         "holds_for": bound.holds_for,
         "time_over_bound": time_s / bound.time_s,
     }
+    return {**part, "sides": bound.sides} if bound.sides else part
 
 
 def routing_text(policy: Routing) -> str:

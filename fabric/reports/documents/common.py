@@ -151,14 +151,18 @@ class BoundPart(TypedDict):
     time_s : float
         Seconds.
     cut : str
-        Where it comes from: endpoint, domain, leaf, pod, half, pair (of GPUs with a direct link), or linear program.
+        Where it comes from: endpoint, domain, leaf, pod, rail, plane, half, pair (of GPUs with a direct link),
+        bottleneck (the worst of all cuts), or linear program.
     holds_for : str
         What cannot beat it.
     time_over_bound : float
         The result's time over this one.
+    sides : str
+        What a bottleneck parts: ``of 2 GPUs from 30 GPUs and 1 switch``, ``into 16 parts of 2 GPUs``.
     """
 
     time_s: float
     cut: str
     holds_for: str
     time_over_bound: float
+    sides: NotRequired[str]

@@ -93,6 +93,8 @@ _WHERE = {
     "domain": " through the NICs of an NVLink domain",
     "leaf": " through the leaves",
     "pod": " through the pods",
+    "rail": " between the leaves of the rails, over NVLink and spines",
+    "plane": " between planes of the network, over NVLink",
     "half": " between two halves of the job",
     "pair": " over the direct links of a GPU mesh",
 }
@@ -103,17 +105,21 @@ _WHO = {
 }
 
 
+def _where(bound: Bound) -> str:
+    return f" through the cut {bound.sides}" if bound.sides else _WHERE.get(bound.cut, "")
+
+
 def bound_text(bound: Bound) -> str:
     """What the bound is: ``what any algorithm could do through the leaves``."""
     who, _, unless = _WHO[bound.holds_for]
-    return f"what {who} could do{_WHERE.get(bound.cut, '')}{unless}"
+    return f"what {who} could do{_where(bound)}{unless}"
 
 
 def over_bound_text(time_s: float, bound: Bound) -> str:
     """How far over the bound: ``43 % over what any algorithm could do through the leaves``."""
     ratio = time_s / bound.time_s
     who, nobody, unless = _WHO[bound.holds_for]
-    where = _WHERE.get(bound.cut, "")
+    where = _where(bound)
     if ratio < SAME:
         return f"at the bound: {nobody} is faster{where}{unless}"
     if ratio < TWICE:
