@@ -169,7 +169,7 @@ def load_maps(panels: Sequence[Panel], most_cells: int = MOST_CELLS) -> Maps:
     while True:
         rows = tuple(tuple(_with_heat(one, coarser) for one in row) for row in found)
         made = tuple(tuple(_shaded(one, norm) for one in row) for row in rows)
-        if coarser >= 64 or sum(one.n_cells for row in made for one in row) <= most_cells:
+        if coarser >= 1 << 16 or sum(one.n_cells for row in made for one in row) <= most_cells:
             break
         coarser *= 2
     gone = any((np.isnan(heat.seconds) & (heat.missing > 0)).any() for heat in heats)
