@@ -5,12 +5,14 @@ what it requests is kept.
 """
 
 import base64
+import contextlib
+import fcntl
 import itertools
 import json
 import os
 import select
 import shutil
-import subprocess
+import signal
 import tempfile
 import time
 from pathlib import Path
@@ -18,6 +20,16 @@ from typing import Any
 
 PROGRAM = shutil.which("chromium")
 PATIENCE_S = 60.0
+OPTIONS = (
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-dev-shm-usage",
+    "--disable-background-networking",
+    "--hide-scrollbars",
+    "--no-first-run",
+    "--remote-debugging-pipe",
+)
 
 
 class Browser:
@@ -25,43 +37,54 @@ class Browser:
 
     def __init__(self) -> None:
         assert PROGRAM is not None
-        self._folder = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
+        self._folder = tempfile.mkdtemp(prefix="railscope-browser-")
         there, self._out = os.pipe()
         self._in, back = os.pipe()
+        ends = [fcntl.fcntl(end, fcntl.F_DUPFD_CLOEXEC, 10) for end in (there, back)]
+        nowhere = [(os.POSIX_SPAWN_OPEN, end, os.devnull, os.O_RDWR, 0) for end in (0, 1, 2)]
         # The browser reads commands from its descriptor 3 and answers on 4.
-        command = (
-            f"exec {PROGRAM} --headless=new --no-sandbox --disable-gpu --disable-dev-shm-usage --hide-scrollbars "
-            f"--no-first-run --disable-background-networking --remote-debugging-pipe "
-            f"--user-data-dir={self._folder.name} about:blank 3<&{there} 4>&{back}"
+        self._process = os.posix_spawn(
+            PROGRAM,
+            [PROGRAM, *OPTIONS, f"--user-data-dir={self._folder}", "about:blank"],
+            os.environ,
+            file_actions=[*nowhere, *((os.POSIX_SPAWN_DUP2, end, place) for place, end in enumerate(ends, 3))],
         )
-        self._process = subprocess.Popen(
-            ["sh", "-c", command], pass_fds=(there, back), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
-        os.close(there)
-        os.close(back)
+        for end in (there, back, *ends):
+            os.close(end)
         self._numbers = itertools.count(1)
         self._rest = b""
-        self.events: list[dict[str, Any]] = []
         self._session: str | None = None
-        targets = self.ask("Target.getTargets")["targetInfos"]
-        page = next(one["targetId"] for one in targets if one["type"] == "page")
-        self._session = self.ask("Target.attachToTarget", targetId=page, flatten=True)["sessionId"]
-        for domain in ("Page", "Runtime", "Log", "Network", "DOM", "Accessibility"):
-            self.ask(f"{domain}.enable")
+        self.events: list[dict[str, Any]] = []
+        try:
+            targets = self.ask("Target.getTargets")["targetInfos"]
+            page = next(one["targetId"] for one in targets if one["type"] == "page")
+            self._session = self.ask("Target.attachToTarget", targetId=page, flatten=True)["sessionId"]
+            for domain in ("Page", "Runtime", "Log", "Network", "Accessibility"):
+                self.ask(f"{domain}.enable")
+        except BaseException:
+            self._end()
+            raise
 
     def __enter__(self) -> "Browser":
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._process.terminate()
-        try:
-            self._process.wait(10)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        self._session = None
+        with contextlib.suppress(AssertionError, OSError):
+            self.ask("Browser.close")
+        self._end()
+
+    def _end(self) -> None:
+        until = time.monotonic() + PATIENCE_S / 6
+        while os.waitpid(self._process, os.WNOHANG) == (0, 0):
+            if time.monotonic() > until:
+                os.kill(self._process, signal.SIGKILL)
+                os.waitpid(self._process, 0)
+                break
+            time.sleep(0.05)
         os.close(self._in)
         os.close(self._out)
-        self._folder.cleanup()
+        shutil.rmtree(self._folder, ignore_errors=True)
 
     def ask(self, method: str, **params: Any) -> dict[str, Any]:
         """One command of the protocol, and its answer."""
