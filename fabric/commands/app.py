@@ -24,6 +24,7 @@ from fabric.commands.loads import loads
 from fabric.commands.place import place
 from fabric.commands.rates import rates
 from fabric.commands.replay import replay
+from fabric.commands.report import report
 from fabric.commands.schema import schema
 from fabric.commands.step import scale, step
 from fabric.commands.terminal import fail, showing_reads
@@ -63,7 +64,19 @@ def register_command(function: Callable[..., None], name: str | None = None) -> 
     return function
 
 
-_COMMANDS: tuple[Callable[..., None], ...] = (loads, compare, step, scale, place, replay, busbw, rates, trace, schema)
+_COMMANDS: tuple[Callable[..., None], ...] = (
+    loads,
+    compare,
+    step,
+    scale,
+    place,
+    replay,
+    busbw,
+    rates,
+    trace,
+    report,
+    schema,
+)
 _BELOW_FABRIC: dict[str, Callable[..., None]] = {
     "list": list_presets,
     "show": show,

@@ -8,7 +8,8 @@ import os
 import shlex
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, NoReturn, Protocol
 
 import typer
@@ -139,11 +140,34 @@ def print_report(report: "Report", json: bool, verbose: bool = False) -> None:
 
 def command_line() -> str:
     """What the user typed, as a shell reads it."""
-    return shlex.join(["railscope", *sys.argv[1:]])
+    return shell_line(sys.argv[1:])
+
+
+def shell_line(words: Sequence[str]) -> str:
+    """Words of a command of railscope as a shell reads them."""
+    return shlex.join(["railscope", *words])
+
+
+_collected: "ContextVar[list[Report] | None]" = ContextVar("collected", default=None)
+
+
+@contextlib.contextmanager
+def collecting() -> "Iterator[list[Report]]":
+    """Reports that commands finish within go into the list, and nowhere else."""
+    found: list[Report] = []
+    token = _collected.set(found)
+    try:
+        yield found
+    finally:
+        _collected.reset(token)
 
 
 def finish(report: "Report", output: Output, limits: "Gates | None" = None) -> None:
     """Give a report out; exit 3 if the user's limits are crossed."""
+    collected = _collected.get()
+    if collected is not None:
+        collected.append(report)
+        return
     from fabric.reports.emit import emit, limits_crossed
 
     lines = [] if limits is None else limits_crossed(report, limits)

@@ -91,7 +91,7 @@ def emit(
 def _page(report: Report, command: str) -> str:
     from fabric.reports.html.page import html_page
 
-    return html_page([report], command)
+    return html_page([report], [command])
 
 
 def limits_crossed(report: Report, gates: Gates) -> list[str]:

@@ -149,7 +149,7 @@ def _operation_table(result: StepResult) -> Table:
             f"{one['groups']:,}",
             f"{one['group_size']:,}",
             bytes_text(one["bytes"]),
-            f"{one['runs']:,}",
+            f"{one['runs']:,g}",
             seconds_text(one["run_s"]),
             seconds_text(one["exposed_s"]),
             one["tier"],

@@ -78,7 +78,7 @@ def bars_of(bars: Sequence[TimeBar]) -> tuple[Bar, ...]:
 
 def _bar(bar: TimeBar, longest: float, least: float) -> Bar:
     low, high = min((bar.time_s, *bar.times_s)), max((bar.time_s, *bar.times_s))
-    said = [] if bar.time_s == least else [f"{ratio_text(bar.time_s / least)} the shortest"] if least > 0 else []
+    said = [] if bar.time_s == least else [f"{ratio_text(bar.time_s / least, '.3f')} the shortest"] if least > 0 else []
     if low < high:
         said.append(f"{seconds_text(low)} to {seconds_text(high)} over seeds")
     percent, first, last = (round(100 * value / longest, 2) for value in (bar.time_s, low, high))

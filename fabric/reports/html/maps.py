@@ -230,7 +230,7 @@ def _map(one: _Drawn, heat: Heatmap, shade: list[list[int]]) -> Map:
     rows = named_places(heat.rows, heat.row_bounds, 12)
     longest = min(_LONGEST, max(map(len, heat.columns)))
     lying = longest <= 8
-    most = max(1, int(n_columns * width / (_LETTER * longest + 8 if lying else 14)))
+    most = max(1, int(n_columns * width / (_LETTER * longest + 6 if lying else 14)))
     columns = named_places(heat.columns, heat.column_bounds, most)
     return Map(
         one.heading,

@@ -58,11 +58,10 @@
     const line = document.createElement("div"), label = document.createElement("label");
     const input = document.createElement("input"), count = document.createElement("output");
     line.className = "filter";
-    label.textContent = "Rows with";
+    label.textContent = "Show rows with";
     input.type = "search";
     input.id = table.getAttribute("aria-labelledby") + "-filter";
     label.htmlFor = input.id;
-    input.placeholder = "such as leaf-spine up";
     count.setAttribute("aria-live", "polite");
     const show = () => {
       const words = input.value.toLowerCase().split(/\s+/).filter(Boolean);

@@ -74,15 +74,15 @@ class SectionView:
     assumptions: tuple[Assumption, ...]
 
 
-def html_page(reports: "Sequence[Report]", command: str, title: str = "") -> str:
+def html_page(reports: "Sequence[Report]", commands: Sequence[str], title: str = "") -> str:
     """A page of reports, the first one first; the same reports give the same page.
 
     Parameters
     ----------
     reports : sequence of Report
         At least one.
-    command : str
-        What made it, as a shell reads it.
+    commands : sequence of str
+        What made it, as a shell reads it; then what makes each section alone.
     title : str
         Of the page; the first report's where nothing is said.
 
@@ -102,7 +102,7 @@ def html_page(reports: "Sequence[Report]", command: str, title: str = "") -> str
         title=title or sections[0].title,
         kind=f"railscope {', '.join(kinds)}",
         sections=sections,
-        command=command,
+        commands=commands,
         version=version("railscope"),
         policy=_POLICY.format(style=_hash(style), script=_hash(script)),
         # The only text that is not escaped: files of this folder.
@@ -133,7 +133,8 @@ def _section(number: int, report: "Report", most_cells: int) -> SectionView:
         curves_of(page.panels) if page.panels else None,
         tuple(PictureView(one.title, _inlined(one.draw(".svg"), ".svg")) for one in page.pictures),
         tuple(page_table(table) for table in page.tables or report.tables),
-        tuple(report.notes),
+        # A picture beside the page is not handed on with it, and the page has its own.
+        tuple(note for note in report.notes if note.removeprefix("figure: ") not in report.files),
         assumptions_of(report.assumptions),
     )
 

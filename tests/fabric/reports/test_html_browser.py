@@ -32,7 +32,7 @@ def page(tmp_path_factory):
     """Loads with hot links, hashed."""
     scenario = rs.Scenario.of(str(TIGHT), rs.Collective("all-to-all"), routing=rs.Ecmp(1))
     path = tmp_path_factory.mktemp("page") / "tight.html"
-    path.write_text(html_page([loads_report(rs.analyse(scenario, 1.05))], "railscope loads tight-64.toml"), "utf-8")
+    path.write_text(html_page([loads_report(rs.analyse(scenario, 1.05))], ["railscope loads tight-64.toml"]), "utf-8")
     return path
 
 
@@ -104,7 +104,7 @@ def test_a_table_filters_as_one_types(browser, page):
     browser.ask("Input.insertText", text=" <nothing>")
     assert column(browser, 2) == []
     label = browser.value("document.querySelector('input[type=search]').labels[0].textContent")
-    assert label == "Rows with"
+    assert label == "Show rows with"
     check_quiet(browser, page)
 
 
@@ -194,7 +194,7 @@ def contrast(one, other):
 
 def test_hostile_names_run_nothing(browser, tmp_path):
     path = tmp_path / "hostile.html"
-    path.write_text(html_page([hostile_report()], "railscope loads '<script>alert(1)</script>'"), "utf-8")
+    path.write_text(html_page([hostile_report()], ["railscope loads '<script>alert(1)</script>'"]), "utf-8")
     browser.open(path)
     assert browser.value("document.querySelectorAll('script').length") == 1
     assert browser.value("document.querySelectorAll('img, [onload], [onerror], [onmouseover]').length") == 0
