@@ -55,7 +55,7 @@ def _sections(given: ReportFile) -> "tuple[list[Report], list[str]]":
     from fabric.commands.app import UsageError, app
 
     program: Any = typer.main.get_command(app)
-    own = {section: _options(program.commands[section]) for section in given.sections}
+    own = {section: options_of(program.commands[section]) for section in given.sections}
     places_itself = "compare" in given.sections and _described(given)
     if places_itself and "placement" in given.values and len(given.sections) > 1:
         print("railscope: note: compare places the job itself; [placement] is of the other sections", file=sys.stderr)
@@ -84,7 +84,7 @@ def _described(given: ReportFile) -> bool:
     return opened(known).description is not None
 
 
-def _options(command: Any) -> dict[str, str]:
+def options_of(command: Any) -> dict[str, str]:
     """Parameters of a command by the long names of their options."""
     return {
         word.removeprefix("--"): parameter.name

@@ -20,7 +20,7 @@ SHADES = 64
 # Cells on a page at most: a cell takes about 75 bytes (docs/decisions.md).
 MOST_CELLS = 50_000
 # Pixels: how wide a map is where it has room, its largest and smallest cells, and a letter of a name.
-_WIDTH, _LARGEST, _SMALLEST, _LETTER = 480.0, (26.0, 18.0), (2.0, 2.0), 6.3
+_WIDTH, _LARGEST, _SMALLEST, _LETTER = 480.0, (40.0, 22.0), (2.0, 2.0), 6.3
 _HEIGHT, _LINE, _GAP = 340.0, 12.0, 6.0
 # A name on an axis is cut to so many letters.
 _LONGEST = 18

@@ -1,12 +1,17 @@
 """`railscope report`: a page of several commands, by a file that names their options."""
 
 import shlex
+from typing import Any
 
 import pytest
+import typer.main
 from typer.testing import CliRunner
 
 from collectives import InputError
 from fabric.commands.app import app
+from fabric.commands.report import options_of
+from fabric.commands.report_file import read_report_file, section_words
+from tests.fabric.commands.test_cli import ROOT
 from tests.fabric.reports.test_html import TINY, Page, check_alone
 
 WHOLE = """
@@ -125,3 +130,17 @@ def test_what_is_wrong_is_said_in_a_line(run, text, said, tmp_path):
     assert str(done.exception).startswith("s.toml: ")
     assert said in str(done.exception)
     assert not (tmp_path / "r.html").exists()
+
+
+def test_the_file_of_the_guide_names_options(tmp_path):
+    text = (ROOT / "docs" / "report.md").read_text().split('```toml title="scenario.toml"\n')[1].split("```")[0]
+    (tmp_path / "s.toml").write_text(text)
+    given = read_report_file(tmp_path / "s.toml")
+    program: Any = typer.main.get_command(app)
+    own = {section: options_of(program.commands[section]) for section in ("compare", "loads", "step")}
+    words = [shlex.join(section_words(given, section, own, True)) for section in own]
+    assert words == [
+        "compare gb300-2048 --collective all-to-all --group 256 --gpus 2048 --no-figure",
+        "loads gb300-2048 --collective all-to-all --group 256 --routing ecmp --gpus 2048",
+        "step deepseek-v3 gb300-2048 --routing ecmp --gpus 2048",
+    ]
