@@ -89,10 +89,12 @@
       readout.textContent = now ? now.querySelector("title").textContent : "";
     };
     const place = (cell) => cell.getBoundingClientRect();
-    map.addEventListener("pointermove", (event) => {
+    const point = (event) => {
       const cell = event.target.closest(".row path");
       if (cell && cell.firstChild && cell !== now) say(cell);
-    });
+    };
+    map.addEventListener("pointermove", point);
+    map.addEventListener("pointerdown", point);
     map.addEventListener("pointerleave", () => say(null));
     map.addEventListener("blur", () => say(null));
     map.addEventListener("keydown", (event) => {

@@ -2,7 +2,7 @@
 
 import base64
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
@@ -28,6 +28,8 @@ _POLICY = (
     "default-src 'none'; style-src 'sha256-{style}'; script-src 'sha256-{script}'; img-src data:; "
     "base-uri 'none'; form-action 'none'"
 )
+# Bytes: some hundred curves. Assumed; a point for each of a million flows would make a page nobody can mail.
+_MOST_SVG = 500_000
 _FORMATS = {".svg": "image/svg+xml", ".png": "image/png"}
 
 
@@ -131,7 +133,7 @@ def _section(number: int, report: "Report", most_cells: int) -> SectionView:
         bars_of(page.bars),
         load_maps(page.panels, most_cells) if page.panels else None,
         curves_of(page.panels) if page.panels else None,
-        tuple(PictureView(one.title, _inlined(one.draw(".svg"), ".svg")) for one in page.pictures),
+        tuple(PictureView(one.title, _inlined(one.draw)) for one in page.pictures),
         tuple(page_table(table) for table in page.tables or report.tables),
         # A picture beside the page is not handed on with it, and the page has its own.
         tuple(note for note in report.notes if note.removeprefix("figure: ") not in report.files),
@@ -159,7 +161,11 @@ def _sentence(text: str) -> str:
     return text[:1].upper() + text[1:] + "."
 
 
-def _inlined(contents: bytes, suffix: str) -> str:
+def _inlined(draw: Callable[[str], bytes]) -> str:
+    """A picture that scales, or one of dots where very many things are drawn."""
+    contents, suffix = draw(".svg"), ".svg"
+    if len(contents) > _MOST_SVG:
+        contents, suffix = draw(".png"), ".png"
     return f"data:{_FORMATS[suffix]};base64,{base64.b64encode(contents).decode('ascii')}"
 
 

@@ -19,7 +19,7 @@ from fabric.reports.html.maps import MOST_CELLS, load_maps
 from fabric.reports.html.page import html_page
 from fabric.reports.html.tables import assumptions_of, page_table
 from fabric.reports.loads import loads_report
-from fabric.reports.page_parts import PageParts, TimeBar
+from fabric.reports.page_parts import PageParts, Picture, TimeBar
 from fabric.reports.tables import Facts, Table
 from fabric.reports.words import seconds_text
 from fabric.routing.link_loads import LinkLoads
@@ -193,6 +193,17 @@ def test_bars_have_one_scale_and_say_the_range():
     assert (slow.best, fast.best) == (False, True)
     assert bars_of([TimeBar("alone", 1.0)]) == ()
     assert bars_of([TimeBar("nothing", 0.0), TimeBar("either", 0.0)]) == ()
+
+
+def test_a_picture_of_very_much_is_one_of_dots():
+    drawn = {".svg": b"<svg/>", ".png": b"png"}
+    table = Facts("Result", (("a", "b"),))
+    few = Report({"schema": "mine/1"}, [table], page=PageParts(pictures=[Picture("few <", drawn.__getitem__)]))
+    drawn_much = {".svg": b" " * 600_000, ".png": b"png"}
+    many = Report({"schema": "mine/1"}, [table], page=PageParts(pictures=[Picture("many", drawn_much.__getitem__)]))
+    (first, second) = (own for tag, own in Page(html_page([few, many], ["x"])).elements if tag == "img")
+    assert first == {"src": "data:image/svg+xml;base64,PHN2Zy8+", "alt": "few <"}
+    assert second == {"src": "data:image/png;base64,cG5n", "alt": "many"}
 
 
 def test_rows_that_carry_on_are_one_row():
