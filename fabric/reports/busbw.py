@@ -188,5 +188,7 @@ def busbw_report(predicted: Prediction, source: str = "", figure: Path | None = 
             for row in (largest, *(row for row in rows if row is not largest))
         ],
         files=files,
-        page=PageParts(title, pictures=[Picture(title, lambda suffix: busbw_figure(rows, comparison, title, suffix))]),
+        page=lambda: PageParts(
+            title, pictures=[Picture(title, lambda suffix: busbw_figure(rows, comparison, title, suffix))]
+        ),
     )

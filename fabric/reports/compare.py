@@ -280,7 +280,7 @@ def ladder_report(
             for name, one in [("rail-aware", best), *((rung.outcome.step, rung.outcome) for rung in rungs)]
         ],
         files=files_of(panels, title, figure, best.loads.total, csv),
-        page=PageParts(
+        page=lambda: PageParts(
             title,
             [TimeBar(rung.outcome.step, rung.outcome.time_s, rung.outcome.times_s) for rung in rungs],
             panels,
@@ -319,7 +319,7 @@ def routings_report(
         assumptions=assumptions,
         headlines=[headline_of(one.name, one.analysis) for one in sorted(outcomes, key=lambda one: one is not fastest)],
         files=files_of(panels, title, figure, fastest.analysis.loads.total, csv),
-        page=PageParts(
+        page=lambda: PageParts(
             title,
             [TimeBar(one.name, one.analysis.time_s) for one in outcomes],
             panels,

@@ -297,5 +297,5 @@ def designs_report(
             Headline(one.name, one.time_s, one.busbw_GBps, one.over_bound, one.analysis.imbalance) for one in order
         ],
         files=files,
-        page=PageParts(title, bars=[TimeBar(one.name, one.time_s) for one in order]),
+        page=lambda: PageParts(title, bars=[TimeBar(one.name, one.time_s) for one in order]),
     )

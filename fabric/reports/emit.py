@@ -1,7 +1,7 @@
 """A report and how it is given out: one way for every command."""
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -35,8 +35,8 @@ class Report:
         The figures that limits are set on.
     files : mapping of str to str or bytes
         Files to write, by path.
-    page : PageParts
-        What a page shows besides.
+    page : callable
+        Returns what a page shows besides (`PageParts`), once a page is written.
     """
 
     document: Mapping[str, object]
@@ -46,7 +46,7 @@ class Report:
     assumptions: Sequence[str] = ()
     headlines: Sequence[Headline] = ()
     files: Mapping[str, str | bytes] = field(default_factory=dict)
-    page: PageParts = field(default_factory=PageParts)
+    page: Callable[[], PageParts] = PageParts
 
 
 def emit(

@@ -77,5 +77,5 @@ def health_report(given: OpenedFabric, lfts: MatchedLfts | None, health: Health,
         check_tables(given, health, top),
         health_verdict(health),
         notes=[f"inferred: {note}" for note in given.notes],
-        page=PageParts(f"Health of {given.name}", tables=check_tables(given, health, PAGE_ROWS)),
+        page=lambda: PageParts(f"Health of {given.name}", tables=check_tables(given, health, PAGE_ROWS)),
     )

@@ -152,7 +152,7 @@ def loads_report(
         assumptions=assumptions,
         headlines=(headline_of("loads", analysis),),
         files=files,
-        page=PageParts(title, panels=panels, tables=loads_tables(analysis, seeds, bounds, PAGE_ROWS)),
+        page=lambda: PageParts(title, panels=panels, tables=loads_tables(analysis, seeds, bounds, PAGE_ROWS)),
     )
 
 

@@ -107,6 +107,6 @@ def place_report(placing: Placing, write: Mapping[str, Path]) -> Report:
         notes=notes,
         assumptions=placing.assumptions,
         headlines=[Headline(one.name, one.time.step_s) for one in (placing.proposed, *placing.placed)],
-        page=PageParts(bars=[TimeBar(one.name, one.time.step_s) for one in placing.placed]),
+        page=lambda: PageParts(bars=[TimeBar(one.name, one.time.step_s) for one in placing.placed]),
         files={str(path): launcher_text(form, placing.fabric, found.placement) for form, path in write.items()},
     )

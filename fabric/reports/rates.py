@@ -98,5 +98,5 @@ def rates_report(timed: FlowTimes, figure: Path | None = None, csv: Path | None 
         assumptions=timed.assumptions,
         headlines=(Headline("last flow", timed.makespan_s),),
         files=files,
-        page=PageParts(title, pictures=[Picture(title, lambda suffix: rates_figure(*flows, title, suffix))]),
+        page=lambda: PageParts(title, pictures=[Picture(title, lambda suffix: rates_figure(*flows, title, suffix))]),
     )

@@ -165,7 +165,7 @@ def replay_report(
         assumptions=assumptions,
         headlines=[Headline("replay", replay.span_s)],
         files=files,
-        page=PageParts(
+        page=lambda: PageParts(
             title,
             pictures=[Picture(title, lambda suffix: replay_figure(replay, title, suffix))],
             tables=_tables(replay, PAGE_ROWS),

@@ -226,7 +226,7 @@ def scale_report(scale: Scale, figure: Path | None = None) -> Report:
         notes=notes,
         assumptions=assumptions,
         files=files,
-        page=PageParts(
+        page=lambda: PageParts(
             pictures=[Picture("Step over GPUs, stacked by cause", lambda suffix: scale_figure(scale, suffix))]
         ),
     )

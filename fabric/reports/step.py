@@ -207,7 +207,7 @@ def step_report(result: StepResult, csv: Path | None = None) -> Report:
             for one in result.designs
         ],
         files=files,
-        page=PageParts(
+        page=lambda: PageParts(
             bars=[TimeBar(one.design.name, one.time.step_s, one.times_s) for one in result.designs],
             tables=[*tables, _operation_table(result)],
         ),

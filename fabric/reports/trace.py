@@ -165,5 +165,5 @@ def trace_report(trace: Trace, top: int = 20, figure: Path | None = None, csv: P
         trace_verdict(trace),
         notes=[*(f"warning: {line}" for line in trace.warnings), *_untraced(trace)],
         files=files,
-        page=PageParts(title, pictures=[Picture(title, lambda suffix: trace_figure(trace, title, suffix))]),
+        page=lambda: PageParts(title, pictures=[Picture(title, lambda suffix: trace_figure(trace, title, suffix))]),
     )

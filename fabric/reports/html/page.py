@@ -14,6 +14,7 @@ from fabric.reports.gates import Headline
 from fabric.reports.html.charts import Bar, Curves, bars_of, curves_of
 from fabric.reports.html.maps import MOST_CELLS, Maps, load_maps, shade_colours
 from fabric.reports.html.tables import Assumption, PageTable, assumptions_of, page_table
+from fabric.reports.page_parts import PageParts
 from fabric.reports.words import number_text, ratio_text, seconds_text
 
 if TYPE_CHECKING:
@@ -95,8 +96,9 @@ def html_page(reports: "Sequence[Report]", commands: Sequence[str], title: str =
     """
     from markupsafe import Markup
 
-    share = MOST_CELLS // sum(1 for report in reports if report.page.panels) if _drawn(reports) else MOST_CELLS
-    sections = tuple(_section(number, report, share) for number, report in enumerate(reports, 1))
+    pages = [report.page() for report in reports]
+    share = MOST_CELLS // max(1, sum(1 for page in pages if page.panels))
+    sections = tuple(_section(n, *both, share) for n, both in enumerate(zip(reports, pages, strict=True), 1))
     style = _text("page.css") + "\n".join(f".c{n} {{ fill: {one}; }}" for n, one in enumerate(shade_colours()))
     script = _text("page.js")
     kinds = dict.fromkeys(section.kind for section in sections)
@@ -113,12 +115,8 @@ def html_page(reports: "Sequence[Report]", commands: Sequence[str], title: str =
     )
 
 
-def _drawn(reports: "Sequence[Report]") -> bool:
-    return any(report.page.panels for report in reports)
-
-
-def _section(number: int, report: "Report", most_cells: int) -> SectionView:
-    page, verdict = report.page, report.verdict
+def _section(number: int, report: "Report", page: PageParts, most_cells: int) -> SectionView:
+    verdict = report.verdict
     causes = () if verdict is None else verdict.causes
     if len(causes) == 1 and not causes[0].remedies:
         # The verdict has said it.

@@ -169,7 +169,9 @@ def uneven():
 
 
 def test_a_page_of_8192_gpus_is_below_5_mb(uneven):
-    report = Report({"schema": "railscope.compare/2"}, [Facts("Result", (("a", "b"),))], page=PageParts(panels=uneven))
+    report = Report(
+        {"schema": "railscope.compare/2"}, [Facts("Result", (("a", "b"),))], page=lambda: PageParts(panels=uneven)
+    )
     text = html_page([report], ["railscope compare"])
     assert len(text.encode()) < 5e6
     assert text.count("<path class=c") <= MOST_CELLS + 200
@@ -198,9 +200,11 @@ def test_bars_have_one_scale_and_say_the_range():
 def test_a_picture_of_very_much_is_one_of_dots():
     drawn = {".svg": b"<svg/>", ".png": b"png"}
     table = Facts("Result", (("a", "b"),))
-    few = Report({"schema": "mine/1"}, [table], page=PageParts(pictures=[Picture("few <", drawn.__getitem__)]))
+    few = Report({"schema": "mine/1"}, [table], page=lambda: PageParts(pictures=[Picture("few <", drawn.__getitem__)]))
     drawn_much = {".svg": b" " * 600_000, ".png": b"png"}
-    many = Report({"schema": "mine/1"}, [table], page=PageParts(pictures=[Picture("many", drawn_much.__getitem__)]))
+    many = Report(
+        {"schema": "mine/1"}, [table], page=lambda: PageParts(pictures=[Picture("many", drawn_much.__getitem__)])
+    )
     (first, second) = (own for tag, own in Page(html_page([few, many], ["x"])).elements if tag == "img")
     assert first == {"src": "data:image/svg+xml;base64,PHN2Zy8+", "alt": "few <"}
     assert second == {"src": "data:image/png;base64,cG5n", "alt": "many"}
