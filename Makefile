@@ -16,7 +16,7 @@ test: lint docs coverage test-bounds
 
 # All tests; then the kernels' once more uncompiled, where coverage sees their lines (and NumPy says that hashes wrap).
 coverage: .venv/tests
-	sh tests/install_opensm.sh
+	sh tests/install_tools.sh
 	COVERAGE_FILE=.coverage.compiled $(BIN)/python -m pytest -n 2 --dist worksteal --cov --cov-report=
 	NUMBA_DISABLE_JIT=1 COVERAGE_FILE=.coverage.kernels $(BIN)/python -m pytest -n 2 -m kernels --cov --cov-report= \
 		-W "ignore:overflow encountered:RuntimeWarning"

@@ -74,7 +74,9 @@ from .reports.figures.busbw import busbw_figure as busbw_figure
 from .reports.figures.compare import Panel as Panel, compare_figure as compare_figure
 from .reports.figures.rates import rates_figure as rates_figure
 from .reports.figures.trace import trace_figure as trace_figure
+from .reports.html.page import html_page as html_page
 from .reports.links import links_csv as links_csv
+from .reports.page_parts import PageParts as PageParts, Picture as Picture, TimeBar as TimeBar
 from .reports.tables import Table as Table
 from .routing.flow_paths import FlowPaths as FlowPaths, RoutedFlows as RoutedFlows
 from .routing.link_loads import link_loads as link_loads, schedule_loads as schedule_loads

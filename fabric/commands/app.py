@@ -26,6 +26,7 @@ from fabric.commands.loads import loads
 from fabric.commands.place import place
 from fabric.commands.rates import rates
 from fabric.commands.replay import replay
+from fabric.commands.report import report
 from fabric.commands.schema import schema
 from fabric.commands.step import scale, step
 from fabric.commands.terminal import fail, showing_reads
@@ -77,6 +78,7 @@ _COMMANDS: tuple[Callable[..., None], ...] = (
     busbw,
     rates,
     trace,
+    report,
     schema,
 )
 _BELOW_FABRIC: dict[str, Callable[..., None]] = {

@@ -20,6 +20,7 @@ from fabric.commands.options import (
     GateOptions,
     GroupSize,
     HashOptions,
+    Html,
     Json,
     LibraryName,
     Order,
@@ -146,6 +147,7 @@ class BusbwOutput(OptionGroup):
     figure: Annotated[
         Path | None, typer.Option(metavar="PATH", help="Plot busbw and time over size (.png, .svg, .pdf).")
     ] = None
+    html: Html = None
     force: Force = False
 
 
@@ -210,7 +212,7 @@ def busbw(
         usage("--figure: operations of a trace are no curve over sizes; expected none with --trace")
     sizes = parse_sizes(test.sizes or USUAL_SIZES)
     results = read_nccl_tests(test.measured) if test.measured is not None else None
-    check_outputs(output.figure, (), output.force)
+    check_outputs(output.figure, (output.html,), output.force)
     given = opened(fabric)
     lfts = lfts_of(given, [routed.lfts] if routed.lfts else [], skip_unrouted=False)
     # The table chooses for each size, so that the scenario need not.

@@ -67,6 +67,7 @@ def compare(
     \b
     Examples:
       railscope compare gb300-8192 --collective all-to-all --group 64
+      railscope compare gb300-8192 --group 64 --html report.html
       railscope compare hgx-b200-64 --collective all-reduce --algorithm auto
       railscope compare hgx-b200-64 --vary wiring=rail,host --vary planes=1,2
       railscope compare small.toml large.toml --group 64 --prices prices.toml
@@ -107,7 +108,7 @@ def compare(
     if given.description is None and (naive_placement is not None or seeds is not None):
         usage("--naive-placement, --seeds: go with a described fabric, which can be wired both ways")
     picture = None if output.no_figure else compare_figure_path(output.figure, given.name, asked)
-    check_outputs(picture, (output.csv,), output.force)
+    check_outputs(picture, (output.html, output.csv), output.force)
     steps = given.description is not None and not lfts
     if steps:
         for option, value in (

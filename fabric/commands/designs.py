@@ -44,7 +44,7 @@ def side_by_side(
     from fabric.studies.prices import read_prices
 
     picture = None if output.no_figure else compare_figure_path(output.figure, "designs", asked)
-    check_outputs(picture, (output.csv,), output.force)
+    check_outputs(picture, (output.html, output.csv), output.force)
     prices = None if designs.prices is None else read_prices(designs.prices)
     with working("designs"):
         given = [opened(one) for one in fabrics.each()]

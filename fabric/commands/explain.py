@@ -10,7 +10,9 @@ from fabric.commands.grouping import OptionGroup
 from fabric.commands.jobs import JobsFile, OtherJobs, job_of, jobs_of_file
 from fabric.commands.options import (
     FabricOptions,
+    Force,
     HashOptions,
+    Html,
     Json,
     PlacementOptions,
     RoutingOptions,
@@ -33,7 +35,7 @@ from fabric.commands.resolve import (
     usage,
     version_of,
 )
-from fabric.commands.terminal import print_report, working
+from fabric.commands.terminal import finish, working
 
 if TYPE_CHECKING:
     from fabric.studies.explain import Sent
@@ -47,6 +49,8 @@ class ExplainOutput(OptionGroup):
 
     json: Json = False
     verbose: Verbose = False
+    html: Html = None
+    force: Force = False
     top: Annotated[int, typer.Option(min=1, max=100, metavar="N", help="Busiest links, where none is named.")] = 3
 
 
@@ -92,10 +96,12 @@ def explain(
     asked = request_of(traffic) if workload is None else None
 
     from fabric.reports.explain import explain_report
+    from fabric.reports.files import check_outputs
     from fabric.scenario import DIRECT, Scenario
     from fabric.studies.explain import sent_by, study_links
     from fabric.studies.link_names import find_link
 
+    check_outputs(None, (output.html,), output.force)
     given = opened(fabric)
     links = [] if link is None else [find_link(given.topology, link)]
     matched = lfts_of(given, [routed.lfts] if routed.lfts else [], skip_unrouted)
@@ -128,4 +134,4 @@ def explain(
             )
             sent, said = sent_by(scenario), scenario.assumptions
         explained = study_links(given, sent, links, output.top, said, threads)
-    print_report(explain_report(explained), output.json, output.verbose)
+    finish(explain_report(explained), output)

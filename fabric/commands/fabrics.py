@@ -13,6 +13,7 @@ from fabric.commands.options import (
     FabricOptions,
     Force,
     HostPattern,
+    Html,
     Json,
     Lfts,
     Threads,
@@ -20,7 +21,7 @@ from fabric.commands.options import (
     Wire,
 )
 from fabric.commands.resolve import lfts_of, opened
-from fabric.commands.terminal import fail, print_report, working
+from fabric.commands.terminal import command_line, fail, print_report, working
 from fabric.formats.registry import writable_endings
 
 
@@ -62,6 +63,8 @@ def check(
     top: Annotated[int, typer.Option(min=0, metavar="N", help="Examples of each finding on the screen.")] = 5,
     json: Json = False,
     verbose: Verbose = False,
+    html: Html = None,
+    force: Force = False,
     threads: Threads = None,
 ) -> None:
     """Health of a fabric and its forwarding tables: unreachable pairs, loops, deadlocks, uneven tables, slow cables.
@@ -69,17 +72,22 @@ def check(
     Exit status 1 if there are errors; --fail-on says otherwise.
 
     \b
-    Example:
+    Examples:
       railscope fabric check cluster.ibnetdiscover --lfts opensm-lfts.dump
+      railscope fabric check subnet.txt --lfts lfts.dump --html health.html
     """
+    from fabric.reports.emit import emit
+    from fabric.reports.files import check_outputs
     from fabric.reports.health import health_report
     from fabric.studies.health import check_fabric
 
+    check_outputs(None, (html,), force)
     given = opened(FabricOptions(fabric, None, host_pattern))
     matched = lfts_of(given, [lfts] if lfts else [], skip_unrouted=bool(lfts))
     with working("checking"):
         health = check_fabric(given.topology, matched[0] if matched else None, threads, given.oddities)
-    print_report(health_report(given, matched[0] if matched else None, health, top), json, verbose)
+    report = health_report(given, matched[0] if matched else None, health, top)
+    emit(report, json=json, verbose=verbose, force=force, html=html, command=command_line())
     if health.fails(fail_on):
         fail(f"{fabric}: {health.counted(fail_on)}")
 

@@ -84,7 +84,7 @@ def faults(
 
     counts = sorted({whole(part.strip(), "--count", 1, 1 << 24) for part in count.split(",")}) if count else []
     kinds = [part.strip().lower() for part in kind.split(",")]
-    check_outputs(output.figure, (output.csv,), output.force)
+    check_outputs(output.figure, (output.html, output.csv), output.force)
     given = opened(fabric)
     matched = lfts_of(given, [routed.lfts] if routed.lfts else [], skip_unrouted=False)
     with progressing("failures") as progress:

@@ -73,6 +73,7 @@ def loads(
     \b
     Examples:
       railscope loads gb300-2048 --collective all-to-all --routing ecmp
+      railscope loads gb300-2048 --collective all-to-all --html report.html
       railscope loads hgx-b200-64 --trace rank0.json.gz --csv links.csv
       railscope loads subnet.txt --lfts lfts.dump --collective all-to-all
     """
@@ -91,7 +92,7 @@ def loads(
     from fabric.studies.flow_sensitivity import flow_sensitivity
 
     beside = annotations_path(output.infragraph) if output.infragraph else None
-    check_outputs(output.figure, (output.csv, output.infragraph, beside), output.force)
+    check_outputs(output.figure, (output.html, output.csv, output.infragraph, beside), output.force)
     given = opened(fabric)
     matched = lfts_of(given, [routed.lfts] if routed.lfts else [], skip_unrouted)
     with working("algorithms"):

@@ -97,6 +97,9 @@ Threads = Annotated[
     int | None, typer.Option(min=1, metavar="N", help="Threads [default: all]; the result does not depend on it.")
 ]
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
+Html = Annotated[
+    Path | None, typer.Option("--html", metavar="PATH", help="Write the report as one page, to open or hand on.")
+]
 Force = Annotated[bool, typer.Option("--force", help="Overwrite files that exist.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Every assumption, with its source.")]
 
@@ -301,6 +304,7 @@ class OutputOptions(OptionGroup):
     verbose: Verbose = False
     csv: Annotated[Path | None, typer.Option("--csv", metavar="PATH", help="Write one row per link.")] = None
     figure: Annotated[Path | None, typer.Option(metavar="PATH", help="Draw it (.png, .svg, .pdf).")] = None
+    html: Html = None
     force: Force = False
 
 

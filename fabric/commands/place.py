@@ -12,6 +12,7 @@ from fabric.commands.options import (
     Force,
     GateOptions,
     HashOptions,
+    Html,
     Json,
     PlacementOptions,
     RoutingOptions,
@@ -39,6 +40,7 @@ class PlaceOutput(OptionGroup):
             "torchrun-hosts or json; again for another.",
         ),
     ] = None
+    html: Html = None
     force: Force = False
 
 
@@ -81,7 +83,7 @@ def place(
         if form not in LAUNCHER_FORMS or not path or form in write:
             usage(f"--write {text!r}: {hint(form, LAUNCHER_FORMS)}, each once, as FORM=PATH")
         write[form] = Path(path)
-    check_outputs(None, tuple(write.values()), output.force)
+    check_outputs(None, (output.html, *write.values()), output.force)
     given = opened(fabric)
     matched = lfts_of(given, [routed.lfts] if routed.lfts else [], skip_unrouted=False)
     with working("placements"):

@@ -53,7 +53,7 @@ def rates(
     from fabric.reports.rates import rates_report
     from fabric.studies.rates import flow_times_of_file
 
-    check_outputs(output.figure, (output.csv,), output.force)
+    check_outputs(output.figure, (output.html, output.csv), output.force)
     given = opened(fabric)
     matched = lfts_of(given, [routed.lfts] if routed.lfts else [], skip_unrouted=False)
     with working("sharing"):

@@ -65,7 +65,7 @@ def replay(
     from fabric.scenario import Scenario
     from fabric.studies.replay import study_replay
 
-    check_outputs(output.figure, (output.csv, output.chrome), output.force)
+    check_outputs(output.figure, (output.html, output.csv, output.chrome), output.force)
     given = opened(fabric)
     matched = lfts_of(given, [routed.lfts] if routed.lfts else [], skip_unrouted=False)
     with working("replay"):

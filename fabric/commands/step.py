@@ -13,6 +13,7 @@ from fabric.commands.options import (
     Force,
     GateOptions,
     HashOptions,
+    Html,
     Json,
     PlacementOptions,
     RoutingOptions,
@@ -64,6 +65,7 @@ class StepOutput(OptionGroup):
     json: Json = False
     verbose: Verbose = False
     csv: Annotated[Path | None, typer.Option("--csv", metavar="PATH", help="Write one row per operation.")] = None
+    html: Html = None
     force: Force = False
 
 
@@ -78,6 +80,7 @@ class ScaleOutput(OptionGroup):
     figure: Annotated[
         Path | None, typer.Option(metavar="PATH", help="Step over GPUs, stacked by cause (.png, .svg, .pdf).")
     ] = None
+    html: Html = None
     force: Force = False
 
 
@@ -149,7 +152,7 @@ def step(
     if (job_too or jobs) and (output.csv is not None or no_levers or options.run is not None):
         usage("--csv, --no-levers, --run: of one job alone; expected none with --job and --jobs")
     others = [*map(job_of, job_too or ()), *(jobs_of_file(jobs) if jobs is not None else ())]
-    check_outputs(None, (output.csv,), output.force)
+    check_outputs(None, (output.html, output.csv), output.force)
     given = opened(fabric)
     matched = lfts_of(given, [routed.lfts] if routed.lfts else [], skip_unrouted=False)
     routing = routing_of(policy, hashing, matched[0] if matched else None) if asked else None
@@ -214,7 +217,7 @@ def scale(
     described = workload_of(workload, options)
     if options.run is not None:
         named_run(described, options.run)
-    check_outputs(output.figure, (), output.force)
+    check_outputs(output.figure, (output.html,), output.force)
     with working("steps"):
         studied = study_scale(described, fabric, sizes, levers=not no_levers, compute=options.run, n_threads=threads)
         report = scale_report(studied, output.figure)

@@ -5,9 +5,11 @@ Data goes to standard output, messages and progress to standard error.
 
 import contextlib
 import os
+import shlex
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, NoReturn, Protocol
 
 import typer
@@ -16,6 +18,8 @@ from collectives.saying import one_line, printable
 from collectives.sizes import format_bytes
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from rich.console import RenderableType
     from rich.status import Status
     from rich.table import Table
@@ -39,6 +43,10 @@ class Output(Protocol):
     @property
     def verbose(self) -> bool:
         """Each assumption instead of their count."""
+
+    @property
+    def html(self) -> "Path | None":
+        """A page to write."""
 
     @property
     def force(self) -> bool:
@@ -145,12 +153,40 @@ def print_report(report: "Report", json: bool, verbose: bool = False) -> None:
     emit(report, json=json, verbose=verbose)
 
 
+def command_line() -> str:
+    """What the user typed, as a shell reads it."""
+    return shell_line(sys.argv[1:])
+
+
+def shell_line(words: Sequence[str]) -> str:
+    """Words of a command of railscope as a shell reads them."""
+    return shlex.join(["railscope", *words])
+
+
+_collected: "ContextVar[list[Report] | None]" = ContextVar("collected", default=None)
+
+
+@contextlib.contextmanager
+def collecting() -> "Iterator[list[Report]]":
+    """Reports that commands finish within go into the list, and nowhere else."""
+    found: list[Report] = []
+    token = _collected.set(found)
+    try:
+        yield found
+    finally:
+        _collected.reset(token)
+
+
 def finish(report: "Report", output: Output, limits: "Gates | None" = None) -> None:
     """Give a report out; exit 3 if the user's limits are crossed."""
+    collected = _collected.get()
+    if collected is not None:
+        collected.append(report)
+        return
     from fabric.reports.emit import emit, limits_crossed
 
     lines = [] if limits is None else limits_crossed(report, limits)
-    emit(report, json=output.json, verbose=output.verbose, force=output.force)
+    emit(report, json=output.json, verbose=output.verbose, force=output.force, html=output.html, command=command_line())
     for line in lines:
         print(f"railscope: limit crossed: {line}", file=sys.stderr)
     if lines:

@@ -48,9 +48,10 @@ def trace(
     if len(named) == 1 and trace_format is None and (kind := nccl_xml_kind(named[0])):
         if output.csv is not None or output.figure is not None:
             usage(f"--csv, --figure: {named[0]} is of a host and holds no operations; expected neither")
+        check_outputs(None, (output.html,), output.force)
         finish(_host_report(str(named[0]), kind), output)
         return
-    check_outputs(output.figure, (output.csv,), output.force)
+    check_outputs(output.figure, (output.html, output.csv), output.force)
     with working("reading"):
         contents = read_trace(named, trace_format)
     finish(trace_report(contents, output.top, output.figure, output.csv), output)

@@ -9,6 +9,7 @@ from fabric.reports.emit import Report
 from fabric.reports.figures.busbw import busbw_figure
 from fabric.reports.gates import Headline
 from fabric.reports.loads import fabric_facts
+from fabric.reports.page_parts import PageParts, Picture
 from fabric.reports.tables import Table
 from fabric.studies.busbw import Prediction
 from fabric.studies.verdicts.busbw import prediction_verdict
@@ -187,4 +188,7 @@ def busbw_report(predicted: Prediction, source: str = "", figure: Path | None = 
             for row in (largest, *(row for row in rows if row is not largest))
         ],
         files=files,
+        page=lambda: PageParts(
+            title, pictures=[Picture(title, lambda suffix: busbw_figure(rows, comparison, title, suffix))]
+        ),
     )

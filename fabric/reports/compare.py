@@ -1,6 +1,7 @@
 """The reports of `compare`: the ladder from naive to rail-aware, and routings on the same cables."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
@@ -10,7 +11,7 @@ from fabric.reports.documents.common import BoundPart
 from fabric.reports.documents.compare import CompareBody, PlacementKind, RoutingsBody, RungPart
 from fabric.reports.emit import Report
 from fabric.reports.gates import Headline
-from fabric.reports.links import link_text, tier_text
+from fabric.reports.links import hotspot_table, link_text, tier_table, tier_text
 from fabric.reports.loads import (
     BOTTLENECK_TIME,
     bound_notes,
@@ -23,6 +24,7 @@ from fabric.reports.loads import (
     routing_facts,
     traffic_facts,
 )
+from fabric.reports.page_parts import PAGE_ROWS, PageParts, TimeBar
 from fabric.reports.tables import Table
 from fabric.reports.words import number_text, ratio_text, seconds_text
 from fabric.studies.analysis import Analysis, summarize
@@ -283,7 +285,24 @@ def ladder_report(
             for name, one in [("rail-aware", best), *((rung.outcome.step, rung.outcome) for rung in rungs)]
         ],
         files=files_of(panels, title, figure, best.loads.total, csv),
+        page=lambda: PageParts(
+            title,
+            [TimeBar(rung.outcome.step, rung.outcome.time_s, rung.outcome.times_s) for rung in rungs],
+            panels,
+            tables=[
+                ladder_table(rungs, "Naive to rail-aware, one step at a time"),
+                *_link_tables("naive", naive.analysis),
+                *_link_tables("rail-aware", best.analysis),
+            ],
+        ),
     )
+
+
+def _link_tables(design: str, analysis: Analysis) -> list[Table]:
+    """Tiers and hotspots of one design, for a page."""
+    hot = hotspot_table(analysis.hotspots, analysis.threshold, PAGE_ROWS)
+    tables = (tier_table(analysis.tiers, analysis.threshold), hot)
+    return [replace(table, title=f"{design}: {table.title[:1].lower()}{table.title[1:]}") for table in tables]
 
 
 def routings_report(
@@ -294,7 +313,8 @@ def routings_report(
     fastest = min(outcomes, key=lambda outcome: outcome.analysis.time_s)
     title = f"{scenario.fabric.name}: {scenario.traffic.label}"
     assumptions = (*scenario.assumptions, BOTTLENECK_TIME)
-    panels = tuple(panel_of(end.name, end.analysis) for end in dict.fromkeys((outcomes[0], fastest)))
+    ends = [(end.name, end.analysis) for end in dict.fromkeys((outcomes[0], fastest))]
+    panels = tuple(panel_of(*end) for end in ends)
     written = None if figure is None else str(figure)
     return Report(
         routing_document(outcomes, written, assumptions),
@@ -304,4 +324,13 @@ def routings_report(
         assumptions=assumptions,
         headlines=[headline_of(one.name, one.analysis) for one in sorted(outcomes, key=lambda one: one is not fastest)],
         files=files_of(panels, title, figure, fastest.analysis.loads.total, csv),
+        page=lambda: PageParts(
+            title,
+            [TimeBar(one.name, one.analysis.time_s) for one in outcomes],
+            panels,
+            tables=[
+                routing_table(outcomes, "Routings on the same cables"),
+                *(table for panel, one in ends for table in _link_tables(panel, one)),
+            ],
+        ),
     )

@@ -21,6 +21,7 @@ from fabric.reports.loads import (
     routing_facts,
     traffic_facts,
 )
+from fabric.reports.page_parts import PageParts, TimeBar
 from fabric.reports.tables import Table
 from fabric.reports.words import money_text, number_text, ratio_text, seconds_text
 from fabric.studies.analysis import summarize
@@ -296,4 +297,5 @@ def designs_report(
             Headline(one.name, one.time_s, one.busbw_GBps, one.over_bound, one.analysis.imbalance) for one in order
         ],
         files=files,
+        page=lambda: PageParts(title, bars=[TimeBar(one.name, one.time_s) for one in order]),
     )

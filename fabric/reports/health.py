@@ -6,6 +6,7 @@ from fabric.reports.documents.health import CheckBody
 from fabric.reports.emit import Report
 from fabric.reports.links import tier_text
 from fabric.reports.loads import fabric_facts
+from fabric.reports.page_parts import PAGE_ROWS, PageParts
 from fabric.reports.tables import Table
 from fabric.reports.words import number_text
 from fabric.routing.match_lfts import MatchedLfts
@@ -76,4 +77,5 @@ def health_report(given: OpenedFabric, lfts: MatchedLfts | None, health: Health,
         check_tables(given, health, top),
         health_verdict(health),
         notes=[f"inferred: {note}" for note in given.notes],
+        page=lambda: PageParts(f"Health of {given.name}", tables=check_tables(given, health, PAGE_ROWS)),
     )

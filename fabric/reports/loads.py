@@ -17,6 +17,7 @@ from fabric.reports.emit import Report
 from fabric.reports.figures.compare import Panel, compare_figure
 from fabric.reports.gates import Headline
 from fabric.reports.links import hotspot_table, link_text, links_csv, tier_table
+from fabric.reports.page_parts import PAGE_ROWS, PageParts
 from fabric.reports.tables import Facts, Table
 from fabric.reports.words import bytes_text, number_text, seconds_text
 from fabric.routing.loads import LinkLoads
@@ -141,7 +142,8 @@ def loads_report(
     bounds = tuple(one for one in (analysis.bound, best_routing) if one is not None and one.time_s > 0)
     assumptions = (*scenario.assumptions, BOTTLENECK_TIME)
     title = f"{scenario.fabric.name}: {analysis.traffic.label}"
-    files = files_of((panel_of(scenario.fabric.name, analysis),), title, figure, total, csv)
+    panels = (panel_of(scenario.fabric.name, analysis),)
+    files = files_of(panels, title, figure, total, csv)
     if infragraph is not None:
         files |= annotated(analysis.topology, total.bytes, infragraph)
     return Report(
@@ -152,6 +154,7 @@ def loads_report(
         assumptions=assumptions,
         headlines=(headline_of("loads", analysis),),
         files=files,
+        page=lambda: PageParts(title, panels=panels, tables=loads_tables(analysis, seeds, bounds, PAGE_ROWS)),
     )
 
 

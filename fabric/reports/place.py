@@ -8,6 +8,7 @@ from fabric.reports.documents.place import PlaceBody
 from fabric.reports.emit import Report
 from fabric.reports.gates import Headline
 from fabric.reports.loads import fabric_facts
+from fabric.reports.page_parts import PageParts, TimeBar
 from fabric.reports.tables import Table
 from fabric.reports.words import bytes_text, seconds_text
 from fabric.studies.placing import PlacedStep, Placing
@@ -106,5 +107,6 @@ def place_report(placing: Placing, write: Mapping[str, Path]) -> Report:
         notes=notes,
         assumptions=placing.assumptions,
         headlines=[Headline(one.name, one.time.step_s) for one in (placing.proposed, *placing.placed)],
+        page=lambda: PageParts(bars=[TimeBar(one.name, one.time.step_s) for one in placing.placed]),
         files={str(path): launcher_text(form, placing.fabric, found.placement) for form, path in write.items()},
     )

@@ -13,6 +13,7 @@ from fabric.reports.emit import Report
 from fabric.reports.figures.rates import rates_figure
 from fabric.reports.gates import Headline
 from fabric.reports.loads import fabric_facts, routing_facts, routing_text
+from fabric.reports.page_parts import PageParts, Picture
 from fabric.reports.tables import Facts
 from fabric.reports.words import bytes_text, seconds_text
 from fabric.studies.rates import FlowTimes
@@ -84,9 +85,9 @@ def paths_text(timed: FlowTimes) -> str:
 def rates_report(timed: FlowTimes, figure: Path | None = None, csv: Path | None = None) -> Report:
     """What `rates` has to say, with the files that are asked for."""
     files: dict[str, str | bytes] = {}
+    flows = (timed.flows, timed.start_s, timed.finish_s, timed.fabric.topology.endpoint_names)
+    title = f"{timed.fabric.name}: {len(timed.start_s):,} flows, {paths_text(timed)}"
     if figure is not None:
-        flows = (timed.flows, timed.start_s, timed.finish_s, timed.fabric.topology.endpoint_names)
-        title = f"{timed.fabric.name}: {len(timed.start_s):,} flows, {paths_text(timed)}"
         files[str(figure)] = rates_figure(*flows, title, figure.suffix)
     if csv is not None:
         files[str(csv)] = rates_csv(timed)
@@ -97,4 +98,5 @@ def rates_report(timed: FlowTimes, figure: Path | None = None, csv: Path | None 
         assumptions=timed.assumptions,
         headlines=(Headline("last flow", timed.makespan_s),),
         files=files,
+        page=lambda: PageParts(title, pictures=[Picture(title, lambda suffix: rates_figure(*flows, title, suffix))]),
     )

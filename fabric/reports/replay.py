@@ -9,6 +9,7 @@ from fabric.reports.emit import Report
 from fabric.reports.figures.replay import replay_figure
 from fabric.reports.gates import Headline
 from fabric.reports.loads import fabric_facts
+from fabric.reports.page_parts import PAGE_ROWS, PageParts, Picture
 from fabric.reports.tables import Facts, Table
 from fabric.reports.words import bytes_text, ratio_text, seconds_text
 from fabric.studies.replay import Replay, Replayed, exposed_share
@@ -148,8 +149,8 @@ def replay_report(
         "their numbers of flows",
     )
     files: dict[str, str | bytes] = {}
+    title = f"{replay.scenario.fabric.name}: {len(replay.operations):,} operations over time"
     if figure is not None:
-        title = f"{replay.scenario.fabric.name}: {len(replay.operations):,} operations over time"
         files[str(figure)] = replay_figure(replay, title, figure.suffix)
     if csv is not None:
         columns = tuple(ReplayedPart.__annotations__)
@@ -164,4 +165,9 @@ def replay_report(
         assumptions=assumptions,
         headlines=[Headline("replay", replay.span_s)],
         files=files,
+        page=lambda: PageParts(
+            title,
+            pictures=[Picture(title, lambda suffix: replay_figure(replay, title, suffix))],
+            tables=_tables(replay, PAGE_ROWS),
+        ),
     )

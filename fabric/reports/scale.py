@@ -5,6 +5,7 @@ from pathlib import Path
 from fabric.reports.documents.step import JudgedPart, ScaleBody, ScaleRowPart, SensitivityPart
 from fabric.reports.emit import Report
 from fabric.reports.figures.scale import scale_figure
+from fabric.reports.page_parts import PageParts, Picture
 from fabric.reports.step import axis_part, axis_table
 from fabric.reports.tables import Facts, Table
 from fabric.reports.words import number_text, ratio_text, seconds_text
@@ -225,4 +226,7 @@ def scale_report(scale: Scale, figure: Path | None = None) -> Report:
         notes=notes,
         assumptions=assumptions,
         files=files,
+        page=lambda: PageParts(
+            pictures=[Picture("Step over GPUs, stacked by cause", lambda suffix: scale_figure(scale, suffix))]
+        ),
     )

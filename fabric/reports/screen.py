@@ -16,7 +16,7 @@ from fabric.reports.words import wrapped
 # A width below this is none that a table fits (a COLUMNS of 0, 1 or -5), and the usual one is taken.
 _NARROWEST, _USUAL = 20, 80
 # Where an assumption comes from stands in brackets at its end.
-_SOURCE = re.compile(r" \([^()]*\)$")
+_SOURCE = re.compile(r" \(([^()]*)\)$")
 
 
 def screen_width() -> int | None:
@@ -77,13 +77,19 @@ def print_json(document: Mapping[str, object]) -> None:
     print(json.dumps(document, indent=2, allow_nan=False, default=asdict))
 
 
+def with_source(assumption: str) -> tuple[str, str]:
+    """An assumption, and where it comes from; empty where it does not say."""
+    found = _SOURCE.search(assumption)
+    return (assumption, "") if found is None else (assumption[: found.start()], found[1])
+
+
 def assumed(assumptions: Sequence[str], verbose: bool) -> list[str]:
     """Each assumption with its source; or how many there are, and the first one without its source."""
     if verbose or not assumptions:
         return [f"assumed: {line}" for line in assumptions]
-    first = _SOURCE.sub("", assumptions[0])
+    first, source = with_source(assumptions[0])
     if len(assumptions) == 1:
-        return [f"assumes: {first}" + ("" if first == assumptions[0] else "; --verbose says why")]
+        return [f"assumes: {first}" + ("; --verbose says why" if source else "")]
     return [f"assumes {counted(len(assumptions), 'thing')}, first: {first}; --verbose lists all"]
 
 

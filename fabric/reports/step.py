@@ -9,6 +9,7 @@ from fabric.reports.emit import Report
 from fabric.reports.gates import Headline
 from fabric.reports.links import link_text
 from fabric.reports.loads import fabric_facts
+from fabric.reports.page_parts import PageParts, TimeBar
 from fabric.reports.tables import Facts, Table
 from fabric.reports.words import bytes_text, ratio_text, seconds_text
 from fabric.studies.step import AxisTime, DesignStep, StepResult
@@ -136,6 +137,29 @@ def design_table(result: StepResult) -> Table:
     return Table("Naive to rail-aware", _DESIGN_COLUMNS, rows, frozenset(_DESIGN_COLUMNS[1:]), drop=("range",))
 
 
+def _operation_table(result: StepResult) -> Table:
+    """A row per operation of a step, for a page."""
+    numbers = ("groups", "ranks each", "bytes", "runs", "each", "exposed")
+    columns = ("operation", "axis", "algorithm", *numbers, "tier", "hottest")
+    rows = tuple(
+        (
+            f"{one['collective']}, {one['label']}" if one["label"] else one["collective"],
+            one["axis"],
+            one["algorithm"],
+            f"{one['groups']:,}",
+            f"{one['group_size']:,}",
+            bytes_text(one["bytes"]),
+            f"{one['runs']:,g}",
+            seconds_text(one["run_s"]),
+            seconds_text(one["exposed_s"]),
+            one["tier"],
+            one["hottest"] or "-",
+        )
+        for one in _operations(result)
+    )
+    return Table("Operations of a step", columns, rows, frozenset(numbers))
+
+
 def _facts(result: StepResult) -> Facts:
     time, layout, own = result.best.time, result.workload.layout, result.workload.description.layout
     sizes = [("TP", own.tp), ("PP", own.pp), ("VP", own.vp), ("CP", own.cp), ("EP", own.ep), ("DP", layout.dp)]
@@ -183,4 +207,8 @@ def step_report(result: StepResult, csv: Path | None = None) -> Report:
             for one in result.designs
         ],
         files=files,
+        page=lambda: PageParts(
+            bars=[TimeBar(one.design.name, one.time.step_s, one.times_s) for one in result.designs],
+            tables=[*tables, _operation_table(result)],
+        ),
     )

@@ -10,6 +10,7 @@ from fabric.reports.csv_text import csv_text
 from fabric.reports.documents.trace import OperationPart, TotalPart, TraceBody
 from fabric.reports.emit import Report
 from fabric.reports.figures.trace import trace_figure
+from fabric.reports.page_parts import PageParts, Picture
 from fabric.reports.tables import Table
 from fabric.reports.words import bytes_text
 from fabric.studies.verdicts.trace import trace_verdict
@@ -153,8 +154,8 @@ def _untraced(trace: Trace) -> list[str]:
 def trace_report(trace: Trace, top: int = 20, figure: Path | None = None, csv: Path | None = None) -> Report:
     """What `trace` has to say, with the files that are asked for."""
     files: dict[str, str | bytes] = {}
+    title = ", ".join(Path(file).name for file in trace.files[:2]) + (" ..." if len(trace.files) > 2 else "")
     if figure is not None:
-        title = ", ".join(Path(file).name for file in trace.files[:2]) + (" ..." if len(trace.files) > 2 else "")
         files[str(figure)] = trace_figure(trace, title, figure.suffix)
     if csv is not None:
         files[str(csv)] = operations_csv(trace)
@@ -164,4 +165,5 @@ def trace_report(trace: Trace, top: int = 20, figure: Path | None = None, csv: P
         trace_verdict(trace),
         notes=[*(f"warning: {line}" for line in trace.warnings), *_untraced(trace)],
         files=files,
+        page=lambda: PageParts(title, pictures=[Picture(title, lambda suffix: trace_figure(trace, title, suffix))]),
     )

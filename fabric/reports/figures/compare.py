@@ -145,7 +145,8 @@ def _places(designs: Sequence[Panel], tiers: Tiers, first_row: int) -> list[_Pla
     return places
 
 
-def _drawn_tiers(designs: Sequence[Panel]) -> list[Tiers]:
+def drawn_tiers(designs: Sequence[Panel]) -> list[Tiers]:
+    """Tiers of any of the designs whose cables are drawn; too many peers are not."""
     found = {tiers for panel in designs for tiers in switch_tiers(panel.loads.topology)}
     return sorted(tiers for tiers in found if not (tiers.within and _most_peers(designs, tiers) > MAX_PEERS))
 
@@ -160,7 +161,7 @@ def _most_peers(designs: Sequence[Panel], tiers: Tiers) -> int:
 def _figure(designs: Sequence[Panel], title: str) -> "Figure":
     places: list[_Place] = []
     heights: list[float] = []
-    for tiers in _drawn_tiers(designs):
+    for tiers in drawn_tiers(designs):
         own = _places(designs, tiers, len(heights))
         places += own
         n_rows = max(place.row.stop for place in own) - len(heights)
@@ -218,7 +219,7 @@ def _draw_maps(
         )
         wide_in = width_in * (place.column.stop - place.column.start)
         draw_heatmap(axes, place.heat, cell_colours(place.heat, factor, norm, colours), wide_in, named)
-        way = _way(place.tiers, place.direction)
+        way = way_text(place.tiers, place.direction)
         up, across = place.heat.cell
         if (up, across) != (1, 1):
             way += f"; a cell: the busiest of {up} x {across}"
@@ -283,7 +284,8 @@ def _legend(figure: "Figure", designs: Sequence[Panel], places: Sequence[_Place]
     figure.legend(handles=handles, loc="outside lower center", ncols=-(-len(handles) // n_rows), labelcolor=INK)
 
 
-def _way(tiers: Tiers, direction: int) -> str:
+def way_text(tiers: Tiers, direction: int) -> str:
+    """From which switches to which: ``leaf -> spine (up)``."""
     low, high = tiers.word(tiers.lower), tiers.word(tiers.upper)
     if tiers.within:
         return f"{low} -> {low}"

@@ -111,7 +111,8 @@ def tiers_heatmap(loads: LinkLoads, tiers: Tiers, direction: int) -> Heatmap:
         block = np.ix_(rows, columns)
         usual = int(np.median(n_cables[block]))
         missing[block] = np.maximum(usual - n_cables[block], 0)
-    return _reduced(Heatmap(seconds, missing, layout.rows, layout.columns, layout.row_bounds, layout.column_bounds))
+    whole = Heatmap(seconds, missing, layout.rows, layout.columns, layout.row_bounds, layout.column_bounds)
+    return reduced(whole, MAX_ROWS, MAX_COLUMNS)
 
 
 @dataclass(frozen=True, eq=False)
@@ -217,10 +218,10 @@ def _stem_bounds(names: Sequence[str]) -> tuple[int, ...]:
     return tuple(place for place in range(1, len(stems)) if stems[place] != stems[place - 1])
 
 
-def _reduced(heat: Heatmap) -> Heatmap:
-    """At most `MAX_ROWS` x `MAX_COLUMNS`: a cell is the busiest of those it stands for."""
-    up = -(-len(heat.rows) // MAX_ROWS)
-    across = -(-len(heat.columns) // MAX_COLUMNS)
+def reduced(heat: Heatmap, rows: int, columns: int) -> Heatmap:
+    """At most so many rows and columns: a cell is the busiest of those it stands for."""
+    up = -(-len(heat.rows) // rows)
+    across = -(-len(heat.columns) // columns)
     if up == across == 1:
         return heat
     row_starts, column_starts = np.arange(0, len(heat.rows), up), np.arange(0, len(heat.columns), across)
@@ -234,7 +235,7 @@ def _reduced(heat: Heatmap) -> Heatmap:
         heat.columns[::across],
         tuple(dict.fromkeys(bound // up for bound in heat.row_bounds)),
         tuple(dict.fromkeys(bound // across for bound in heat.column_bounds)),
-        (up, across),
+        (up * heat.cell[0], across * heat.cell[1]),
     )
 
 

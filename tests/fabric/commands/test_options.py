@@ -54,6 +54,7 @@ ARGUMENTS = {
     "replay": ["tiny.toml", "--trace", "flows.csv"],
     "rates": ["tiny.toml", "--demand", "flows.csv"],
     "trace": ["flows.csv"],
+    "report": ["scenario.toml", "-o", "r.html"],
     "schema": ["loads"],
     "list": [],
     "show": ["tiny.toml"],
@@ -92,6 +93,7 @@ def ran(arguments, monkeypatch, capsys):
 @pytest.fixture
 def here(tmp_path, monkeypatch):
     (tmp_path / "tiny.toml").write_text(FABRIC)
+    (tmp_path / "scenario.toml").write_text("[fabric]\nname = 'tiny.toml'\n[traffic]\ncollective = 'all-to-all'\n")
     (tmp_path / "flows.csv").write_text("src,dst,bytes\n0,1,1MB\n")
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("MPLBACKEND", raising=False)
@@ -114,7 +116,7 @@ def test_odd_values_are_refused_in_one_line_or_mean_something(here, monkeypatch,
         assert errors.isprintable() or all(line.isprintable() for line in lines)
         assert "\x1b" not in out
         for name in os.listdir(here):
-            if name not in ("tiny.toml", "flows.csv"):
+            if name not in ("tiny.toml", "flows.csv", "scenario.toml"):
                 (here / name).unlink()
 
 
