@@ -22,10 +22,10 @@ from fabric.commands.options import (
     Verbose,
 )
 from fabric.commands.resolve import (
+    asked_scenario,
     check_traffic,
     draws,
     lfts_of,
-    library_of,
     opened,
     policy_name,
     refuse_given,
@@ -33,7 +33,6 @@ from fabric.commands.resolve import (
     routing_of,
     rule_of,
     usage,
-    version_of,
 )
 from fabric.commands.terminal import finish, working
 
@@ -97,7 +96,6 @@ def explain(
 
     from fabric.reports.explain import explain_report
     from fabric.reports.files import check_outputs
-    from fabric.scenario import DIRECT, Scenario
     from fabric.studies.explain import sent_by, study_links
     from fabric.studies.link_names import find_link
 
@@ -122,16 +120,7 @@ def explain(
             said = (*described.model.assumptions, *given.assumptions, "bytes are those of one step of each job")
         else:
             assert asked is not None
-            scenario = Scenario.of(
-                given,
-                asked,
-                rule=rule,
-                transport=transport or DIRECT,
-                routing=routing,
-                library=library_of(traffic),
-                nccl_version=version_of(hashing),
-                n_threads=threads,
-            )
+            scenario = asked_scenario(given, asked, rule, routing, traffic, hashing, transport, threads)
             sent, said = sent_by(scenario), scenario.assumptions
         explained = study_links(given, sent, links, output.top, said, threads)
     finish(explain_report(explained), output)

@@ -18,16 +18,15 @@ from fabric.commands.options import (
     TrafficOptions,
 )
 from fabric.commands.resolve import (
+    asked_scenario,
     check_traffic,
     gates_of,
     lfts_of,
-    library_of,
     opened,
     policy_name,
     request_of,
     routing_of,
     rule_of,
-    version_of,
 )
 from fabric.commands.terminal import finish, progressing
 
@@ -79,7 +78,6 @@ def faults(
     from collectives.gate import whole
     from fabric.reports.faults import faults_report
     from fabric.reports.files import check_outputs
-    from fabric.scenario import DIRECT, Scenario
     from fabric.studies.faults import study_faults
 
     counts = sorted({whole(part.strip(), "--count", 1, 1 << 24) for part in count.split(",")}) if count else []
@@ -87,16 +85,17 @@ def faults(
     check_outputs(output.figure, (output.html, output.csv), output.force)
     given = opened(fabric)
     matched = lfts_of(given, [routed.lfts] if routed.lfts else [], skip_unrouted=False)
+    routing = routing_of(policy, hashing, matched[0] if matched else None)
     with progressing("failures") as progress:
-        scenario = Scenario.of(
+        scenario = asked_scenario(
             given,
             asked,
-            rule=rule,
-            transport=transport or DIRECT,
-            routing=routing_of(policy, hashing, matched[0] if matched else None),
-            library=library_of(traffic),
-            nccl_version=version_of(hashing),
-            n_threads=threads,
+            rule,
+            routing_of(policy, hashing, matched[0] if matched else None),
+            traffic,
+            hashing,
+            transport,
+            threads,
         )
         studied = study_faults(scenario, kinds, counts, trials, hashing.seed or 0, progress)
         report = faults_report(studied, output.top, output.figure, output.csv)

@@ -19,18 +19,17 @@ from fabric.commands.options import (
     TrafficOptions,
 )
 from fabric.commands.resolve import (
+    asked_scenario,
     check_traffic,
     draws,
     gates_of,
     lfts_of,
-    library_of,
     opened,
     policy_name,
     request_of,
     routing_of,
     rule_of,
     usage,
-    version_of,
 )
 from fabric.commands.terminal import finish, working
 
@@ -87,7 +86,6 @@ def loads(
     from fabric.formats.infragraph import annotations_path
     from fabric.reports.files import check_outputs
     from fabric.reports.loads import loads_report
-    from fabric.scenario import DIRECT, Scenario
     from fabric.studies.analysis import analyse, optimum as best_routing, over_hash_seeds
     from fabric.studies.flow_sensitivity import flow_sensitivity
 
@@ -95,16 +93,17 @@ def loads(
     check_outputs(output.figure, (output.html, output.csv, output.infragraph, beside), output.force)
     given = opened(fabric)
     matched = lfts_of(given, [routed.lfts] if routed.lfts else [], skip_unrouted)
+    routing = routing_of(policy, hashing, matched[0] if matched else None)
     with working("algorithms"):
-        scenario = Scenario.of(
+        scenario = asked_scenario(
             given,
             asked,
-            rule=rule,
-            transport=transport or DIRECT,
-            routing=routing_of(policy, hashing, matched[0] if matched else None),
-            library=library_of(traffic),
-            nccl_version=version_of(hashing),
-            n_threads=threads,
+            rule,
+            routing_of(policy, hashing, matched[0] if matched else None),
+            traffic,
+            hashing,
+            transport,
+            threads,
         )
     with working("routing"):
         analysis = analyse(scenario, output.threshold)

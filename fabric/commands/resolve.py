@@ -272,6 +272,37 @@ def scenario_of(fabric: FabricOptions, traffic: TrafficOptions, job: PlacementOp
     return Scenario.of(opened(fabric), request_of(traffic), rule=rule, library=library_of(traffic))
 
 
+def asked_scenario(
+    given: "OpenedFabric",
+    request: "Request",
+    rule: "PlacementRule",
+    routing: "Routing",
+    traffic: TrafficOptions,
+    hashing: HashOptions,
+    transport: str | None,
+    threads: int | None,
+) -> "Scenario":
+    """The scenario of one job with all that options say of it.
+
+    Raises
+    ------
+    InputError
+        If the job does not fit.
+    """
+    from fabric.scenario import DIRECT, Scenario
+
+    return Scenario.of(
+        given,
+        request,
+        rule=rule,
+        transport=transport or DIRECT,
+        routing=routing,
+        library=library_of(traffic),
+        nccl_version=version_of(hashing),
+        n_threads=threads,
+    )
+
+
 def lfts_of(fabric: "OpenedFabric", files: Sequence[Path], skip_unrouted: bool) -> "tuple[MatchedLfts, ...]":
     """The tables of --lfts, matched to the fabric."""
     from fabric.formats.opening import open_lfts
