@@ -87,16 +87,7 @@ def faults(
     matched = lfts_of(given, [routed.lfts] if routed.lfts else [], skip_unrouted=False)
     routing = routing_of(policy, hashing, matched[0] if matched else None)
     with progressing("failures") as progress:
-        scenario = asked_scenario(
-            given,
-            asked,
-            rule,
-            routing_of(policy, hashing, matched[0] if matched else None),
-            traffic,
-            hashing,
-            transport,
-            threads,
-        )
+        scenario = asked_scenario(given, asked, rule, routing, traffic, hashing, transport, threads)
         studied = study_faults(scenario, kinds, counts, trials, hashing.seed or 0, progress)
         report = faults_report(studied, output.top, output.figure, output.csv)
     finish(report, output, limits)

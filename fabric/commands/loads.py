@@ -95,16 +95,7 @@ def loads(
     matched = lfts_of(given, [routed.lfts] if routed.lfts else [], skip_unrouted)
     routing = routing_of(policy, hashing, matched[0] if matched else None)
     with working("algorithms"):
-        scenario = asked_scenario(
-            given,
-            asked,
-            rule,
-            routing_of(policy, hashing, matched[0] if matched else None),
-            traffic,
-            hashing,
-            transport,
-            threads,
-        )
+        scenario = asked_scenario(given, asked, rule, routing, traffic, hashing, transport, threads)
     with working("routing"):
         analysis = analyse(scenario, output.threshold)
     with working("hash seeds"):
