@@ -1,9 +1,9 @@
 """Which cables and switches of a fabric are alike to a job: symmetries, each of them proven.
 
-What a failure does depends on its orbit alone: a symmetry of fabric and traffic carries one failure, with all its loads,
-to another.  Symmetries are guessed (`fabric.studies.symmetry_guesses`) and verified one by one, exactly, on the links
-that they move (`fabric.studies.symmetry_graph`); cables that are alike for a reason that is not guessed stay apart, which
-costs time and is never wrong.
+What a failure does depends on its orbit alone: a symmetry of fabric and traffic carries one failure, with all its
+loads, to another.  Symmetries are guessed (`fabric.studies.symmetry_guesses`) and each is verified, exactly, on the
+links that it moves (`fabric.studies.symmetry_graph`); cables that are alike for a reason that is not guessed stay
+apart, which costs time and is never wrong.
 
 Loads are carried along under `Adaptive` routing only, which looks at capacities and distances: hashes, tables and the
 numbers of destinations are not symmetric.
@@ -13,15 +13,19 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 
 import numpy as np
 
-from collectives.demand import Int32Vector, Int64Vector, frozen_array
+from collectives.demand import Int32Vector, Int64Vector, Reduction, frozen_array
 from collectives.schedule import Schedule
 from fabric.jobs.placement import Placement
-from fabric.studies.symmetry_graph import ColouredGraph, coloured_graph, reduces
+from fabric.studies.symmetry_graph import ColouredGraph, Moves, coloured_graph, demands_of
 from fabric.studies.symmetry_guesses import Guess, families
 from fabric.topology import NVLINK, NVSWITCH, Topology, joined_by
+
+# Edges that are looked at together: some ten MB an array.  Assumed to suit any machine.
+_MOST_EDGES = 2**19
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,7 +95,7 @@ class Symmetry:
             The links that `others` are carried to by the same symmetry.
         """
         links = self._links
-        if not self._moves[int(self.topology.link_kind[link])]:
+        if self._alone(self.cable_class, link, 2):
             yield link, tuple(others)
             return
         place = links.place[link]
@@ -105,15 +109,13 @@ class Symmetry:
                 swap = {place: index, index: place}
                 yield (
                     member,
-                    tuple(
-                        links.members[one][swap.get(where, where) if one in own else where] for one, where in found
-                    ),
+                    tuple(links.members[one][swap.get(where, where) if one in own else where] for one, where in found),
                 )
 
     def walk_nodes(self, node: int, others: Sequence[int] = ()) -> Iterator[tuple[int, tuple[int, ...]]]:
         """The nodes that are alike, and the links that `others` are carried to by the same symmetry; `node` first."""
         links = self._links
-        if self.topology.nodes.kind[node] == NVSWITCH and not self._moves[NVLINK]:
+        if self._alone(self.node_class, node, 1):
             yield node, tuple(others)
             return
         for nodes in self._orbit((node,), links.ends(others), None):
@@ -165,14 +167,8 @@ class Symmetry:
     def _links(self) -> "_Links":
         return _Links(self.topology, self.bundle)
 
-    @cached_property
-    def _moves(self) -> dict[int, bool]:
-        """Of each kind of links, whether any two of its cables may be alike."""
-        kind = self.topology.link_kind
-        return {
-            one: bool(np.unique(self.cable_class[kind == one]).size < np.count_nonzero(kind == one) // 2)
-            for one in np.unique(kind).tolist()
-        }
+    def _alone(self, classes: Int32Vector, index: int, least: int) -> bool:
+        return bool(np.count_nonzero(classes == classes[index]) == least)
 
 
 class _Links:
@@ -186,12 +182,14 @@ class _Links:
         first = np.searchsorted(bundle[order], np.arange(int(bundle.max(initial=-1)) + 2))
         place = np.empty(topology.n_links, np.int64)
         place[order] = np.arange(order.size) - first[bundle[order]]
-        self.tail, self.head, self.reverse = topology.link_tail.tolist(), topology.link_head.tolist(), reverse.tolist()
+        self.tail: list[int] = topology.link_tail.tolist()
+        self.head: list[int] = topology.link_head.tolist()
+        self.reverse: list[int] = reverse.tolist()
         self.label: list[int] = np.unique(gbps, axis=1, return_inverse=True)[1].ravel().tolist()
         self.bundle: list[int] = bundle.tolist()
         self.place: list[int] = place.tolist()
         self.members: list[list[int]] = [part.tolist() for part in np.split(order, first[1:-1])]
-        self.number = {
+        self.number: dict[tuple[int, int, int], int] = {
             (self.tail[some[0]], self.head[some[0]], self.label[some[0]]): number
             for number, some in enumerate(self.members)
             if some
@@ -202,46 +200,48 @@ class _Links:
         return tuple(node for link in links for node in (self.tail[link], self.head[link]))
 
 
-def symmetry_of(
-    topology: Topology, placement: Placement | None = None, schedule: Schedule | None = None
-) -> Symmetry:
-    """Find symmetries of a fabric, of the endpoints that a job has, and of what it sends.
+def symmetry_of(topology: Topology, placement: Placement, schedule: Schedule | None = None) -> Symmetry:
+    """Find symmetries of a fabric with a job: of the endpoints that it has, and of what it sends.
 
     Two failures of one class (a cable, or a switch) leave loads behind that are the same up to a symmetry, in every
-    phase of the schedule, if bytes are split as `Adaptive` does.  A `Reduction` inside a scale-up domain is symmetric if
-    its NVLink switches are not joined with each other; an NVLink cable or switch that fails is then alike to no other,
-    for it would send the group along a tree.  For reductions in other switches no switch is alike to any other.
+    phase of the schedule, if bytes are split as `Adaptive` does.  A `Reduction` inside a scale-up domain is symmetric
+    if its NVLink switches are not joined with each other; an NVLink cable or switch that fails is then alike to no
+    other, for it would send the group along a tree.  For reductions in other switches no switch is alike to another.
 
-    About a second for 1,000 endpoints and their links; O(generators x links moved).
+    O(L log L) for the L links that all guesses move; some seconds for 10,000 endpoints.
 
     Parameters
     ----------
     topology : Topology
-    placement : Placement, optional
+    placement : Placement
         Endpoints of the job.
     schedule : Schedule, optional
-        What the job sends; needs a placement.
+        What the job sends; default nothing.
 
     Raises
     ------
     InputError
         If an endpoint of the placement is not one of the fabric.
     """
-    graph = coloured_graph(topology, placement, schedule)
+    return symmetry_of_jobs(topology, [(placement, schedule)])
+
+
+def symmetry_of_jobs(topology: Topology, jobs: Sequence[tuple[Placement, Schedule | None]]) -> Symmetry:
+    """Symmetries that keep each of several jobs, or of a fabric without any: see `symmetry_of`."""
+    graph = coloured_graph(topology, jobs)
     search = _Search(graph)
     for family in families(topology, graph):
         search.family(family)
-    n, n_nodes = topology.n_links, topology.n_nodes
+    n_nodes = topology.n_nodes
     gbps = np.stack([topology.link_capacity_gbps, topology.link_capacity_gbps[topology.link_reverse]])
     label = np.unique(gbps, axis=1, return_inverse=True)[1].ravel()
     tail, head = topology.link_tail.astype(np.int64), topology.link_head.astype(np.int64)
-    edge = graph.find(tail, head, label) if n else np.zeros(0, np.int64)
-    assert edge is not None
+    edge = graph.find(tail, head, label)
     bundle = np.unique(edge, return_inverse=True)[1].ravel()
     of_edge = search.edge_class[edge]
     cable = joined_by(graph.tail.size, of_edge, of_edge[topology.link_reverse])[of_edge]
     node = search.node_class[:n_nodes].copy()
-    if reduces(schedule):
+    if any(isinstance(demand, Reduction) for _, schedule in jobs for demand in demands_of(schedule)):
         scale_up = np.flatnonzero(topology.link_kind == NVLINK)
         cable[scale_up] = graph.tail.size + np.minimum(scale_up, topology.link_reverse[scale_up])
         switch = np.flatnonzero(topology.nodes.kind == NVSWITCH)
@@ -268,61 +268,61 @@ class _Search:
 
     def __init__(self, graph: ColouredGraph) -> None:
         self.graph = graph
-        self.found: list[tuple[Int64Vector, Int64Vector]] = []
+        self.found: list[Moves] = []
         self.edge_class, self.node_class = np.arange(graph.tail.size), np.arange(graph.colour.size)
-        self._edges: list[tuple[Int64Vector, Int64Vector]] = []
 
     def family(self, guesses: list[Guess]) -> None:
         """Try guesses one by one, and those that are no symmetries together with others, in wider and wider scopes."""
-        waiting = [([guess], guess) for guess in guesses]
-        depth = max((len(guess.scopes) for guess in guesses), default=0)
-        for scope in range(depth):
-            together: dict[object, list[Guess]] = {}
-            tried = {}
-            for some, _ in waiting:
-                key = some[0].scopes[min(scope, len(some[0].scopes) - 1)]
-                together.setdefault(key, []).extend(some)
-                tried[key] = len(some)
-            waiting = []
-            for key, some in together.items():
-                fresh = scope == 0 or len(some) != tried[key]
-                if not (fresh and self._symmetric(some)):
-                    waiting.append((some, some[0]))
-        self._join()
+        waiting = [[guess] for guess in guesses]
+        for scope in range(max((len(guess.scopes) for guess in guesses), default=0)):
+            together: dict[object, list[list[Guess]]] = {}
+            for some in waiting:
+                together.setdefault(some[0].scopes[scope], []).append(some)
+            # What stands alone in a wider scope as before was tried before.
+            fresh = [list(chain.from_iterable(sets)) for sets in together.values() if scope == 0 or len(sets) > 1]
+            waiting = [sets[0] for sets in together.values() if scope > 0 and len(sets) == 1]
+            waiting += self._failed(fresh)
 
-    def _symmetric(self, guesses: list[Guess]) -> bool:
+    def _failed(self, sets: list[list[Guess]]) -> list[list[Guess]]:
+        """Keep the sets of guesses that are symmetries, made at once; returns the others."""
+        failed, some, size = [], [], 0
+        for guesses in sets:
+            some.append(guesses)
+            size += sum(int(self._degree[guess.node].sum()) for guess in guesses)
+            if size > _MOST_EDGES:
+                failed += self._tried(some)
+                some, size = [], 0
+        return failed + self._tried(some)
+
+    @cached_property
+    def _degree(self) -> Int64Vector:
+        return np.diff(self.graph.start)
+
+    def _tried(self, sets: list[list[Guess]]) -> list[list[Guess]]:
+        if not sets:
+            return []
         graph = self.graph
-        node = np.concatenate([guess.node for guess in guesses])
-        image = np.concatenate([guess.image for guess in guesses])
-        if not np.array_equal(graph.likeness[node], graph.likeness[image]):
-            return False
-        whole = graph.completed(node, image)
-        if whole is None:
-            return False
-        edges = graph.mapped_edges(*whole)
-        if edges is None:
-            return False
-        if np.any(self.edge_class[edges[0]] != self.edge_class[edges[1]]):
-            self.found.append(whole)
-            self._edges.append(edges)
-        return True
-
-    def _join(self) -> None:
-        """Edges and nodes that the symmetries of the last family carry to each other are alike."""
-        if not self._edges:
-            return
-        one, other = (np.concatenate(column) for column in zip(*self._edges, strict=True))
-        classes = self.edge_class
-        self.edge_class = joined_by(classes.size, classes[one], classes[other])[classes]
-        node, image = (np.concatenate(column) for column in zip(*self.found, strict=True))
-        self.node_class = joined_by(self.node_class.size, node, image)
-        self._edges = []
+        guesses = [guess for some in sets for guess in some]
+        number = np.repeat(np.arange(len(sets)), [sum(guess.node.size for guess in some) for some in sets])
+        node, image = (np.concatenate([getattr(one, end) for one in guesses]) for end in ("node", "image"))
+        unlike = np.unique(number[graph.likeness[node] != graph.likeness[image]])
+        moves = graph.completed(Moves(number, node, image).without(unlike))
+        edges = graph.mapped_edges(moves)
+        new = self.edge_class[edges.node] != self.edge_class[edges.image]
+        if new.any():
+            kept = moves.only(np.unique(edges.number[new]))
+            self.found.append(kept)
+            classes = self.edge_class
+            self.edge_class = joined_by(classes.size, classes[edges.node], classes[edges.image])[classes]
+            classes = self.node_class
+            self.node_class = joined_by(classes.size, classes[kept.node], classes[kept.image])[classes]
+        symmetric = set(np.unique(edges.number).tolist())
+        return [some for place, some in enumerate(sets) if place not in symmetric]
 
     def generators(self, n_nodes: int) -> Iterator[Permutation]:
         """What was found, of the fabric's own nodes."""
-        for node, image in self.found:
-            own = node < n_nodes
-            yield Permutation(
-                frozen_array(node[own].astype(np.int32), np.int32, "node"),
-                frozen_array(image[own].astype(np.int32), np.int32, "image"),
-            )
+        for found in self.found:
+            own = found.below(n_nodes)
+            cuts = np.flatnonzero(np.diff(own.number)) + 1
+            node, image = (np.split(column.astype(np.int32), cuts) for column in (own.node, own.image))
+            yield from map(Permutation, node, image)

@@ -3,12 +3,13 @@
 Beside endpoints and switches there is a node for each host, each group of an all-to-all and each block in a group, so
 that "hosts map to hosts" and "groups map to groups" are the same question as "cables map to cables".  Edges are counted
 by tail, head and label; the label of a link is its capacity and that of its reverse, the label of a flow its demand and
-bytes, the label of a membership what the member sends and receives.  Every edge has its reverse, with a label of its own.
+bytes, the label of a membership what the member sends and receives.  Every edge has a reverse with a label of its own.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import assert_never
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +17,7 @@ import numpy.typing as npt
 from collectives.demand import AllToAll, Demand, Flows, Int32Vector, Int64Vector, Reduction
 from collectives.schedule import Schedule
 from fabric.jobs.placement import Placement
-from fabric.topology import ENDPOINT, ISL, NVSWITCH, SWITCH, UNKNOWN, BoolVector, Topology, joined_by
+from fabric.topology import ISL, NVSWITCH, SWITCH, UNKNOWN, BoolVector, Topology, joined_by
 
 UInt64Vector = npt.NDArray[np.uint64]
 
@@ -60,16 +61,16 @@ class ColouredGraph:
         n_labels = int(self.label.max(initial=0)) + 1
         return pairs, index.ravel() * n_labels + self.label, n_labels
 
-    def find(self, tail: Int64Vector, head: Int64Vector, label: Int64Vector) -> Int64Vector | None:
-        """The edges of these ends and labels; None if one of them is no edge.  O(k log n_edges)."""
+    def find(self, tail: Int64Vector, head: Int64Vector, label: Int64Vector) -> Int64Vector:
+        """The edges of these ends and labels, `UNKNOWN` where there is none.  O(k log n_edges)."""
         pairs, keys, n_labels = self._pairs
-        wanted = tail * self.colour.size + head
-        pair = np.minimum(np.searchsorted(pairs, wanted), pairs.size - 1)
-        if not np.array_equal(pairs[pair], wanted):
-            return None
-        wanted = pair * n_labels + label
-        edge = np.minimum(np.searchsorted(keys, wanted), keys.size - 1)
-        return edge.astype(np.int64) if np.array_equal(keys[edge], wanted) else None
+        if keys.size == 0:
+            return np.full(tail.size, UNKNOWN, np.int64)
+        pair_key = tail * self.colour.size + head
+        pair = np.minimum(np.searchsorted(pairs, pair_key), pairs.size - 1)
+        key = pair * n_labels + label
+        edge = np.minimum(np.searchsorted(keys, key), keys.size - 1)
+        return np.where((pairs[pair] == pair_key) & (keys[edge] == key), edge, UNKNOWN).astype(np.int64)
 
     def edges_of(self, nodes: Int64Vector) -> Int64Vector:
         """Edges that leave these nodes."""
@@ -111,93 +112,132 @@ class ColouredGraph:
             n_colours = int(colour.max(initial=-1)) + 1
         return colour
 
-    def completed(self, node: Int64Vector, image: Int64Vector) -> tuple[Int64Vector, Int64Vector] | None:
-        """A permutation of some nodes, continued to all nodes of higher levels that it moves; None if it cannot be.
+    def completed(self, moves: "Moves") -> "Moves":
+        """Permutations of some nodes, continued to all nodes of higher levels that they move, where that is possible.
 
         A node goes where its lower neighbours go: to the node that has their images below it.  Among several the order
-        decides.  Only a guess: sums are compared, edges downwards alone, and what could also stay or go stays.
+        decides.  Only a guess: sums are compared, edges downwards alone, and what could also stay stays.
         """
-        change = np.zeros(0, np.uint64)
-        touched = np.zeros(0, np.int64)
-        parts = [(node, image)]
-        new = parts[0]
+        n = self.colour.size
+        parts, new = [moves], moves
+        # By permutation and node above: how much the sum over its lower neighbours changes.
+        touched, change = np.zeros(0, np.int64), np.zeros(0, np.uint64)
+        lost = [np.zeros(0, np.int64)]
         while True:
-            edges = self.edges_of(new[0])
-            source = np.repeat(np.arange(new[0].size), self.start[new[0] + 1] - self.start[new[0]])
+            row, edges = self._edges_of(new.node)
             up = np.flatnonzero(self.level[self.head[edges]] > self.level[self.tail[edges]])
-            edges, source = edges[up], source[up]
-            moved = (self.key[new[1]] - self.key[new[0]])[source] * self.weight[edges]
-            touched, place = np.unique(np.concatenate([touched, self.head[edges]]), return_inverse=True)
+            row, edges = row[up], edges[up]
+            step = (self.key[new.image] - self.key[new.node])[row] * self.weight[edges]
+            touched, place = np.unique(
+                np.concatenate([touched, new.number[row] * n + self.head[edges]]), return_inverse=True
+            )
             total = np.zeros(touched.size, np.uint64)
-            np.add.at(total, place.ravel(), np.concatenate([change, moved]))
+            np.add.at(total, place.ravel(), np.concatenate([change, step]))
             if touched.size == 0:
                 break
-            lowest = self.level[touched] == self.level[touched].min()
-            going = lowest & (total != 0)
-            found = self._matched(touched[going], total[going])
-            if found is None:
-                return None
-            parts.append(found)
-            new, touched, change = found, touched[~lowest], total[~lowest]
-        return np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])
+            level = self.level[touched % n]
+            lowest = level == level.min()
+            number, node = np.divmod(touched[lowest & (total != 0)], n)
+            before = self.below[node]
+            after = before + total[lowest & (total != 0)]
+            leaving = np.lexsort((self.order[node], after, number))
+            coming = np.lexsort((self.order[node], before, number))
+            wrong = np.unique(number[leaving[after[leaving] != before[coming]]])
+            lost.append(wrong)
+            new = Moves(number[leaving], node[leaving], node[coming]).without(wrong)
+            parts.append(new)
+            waiting = ~lowest & ~np.isin(touched // n, wrong)
+            touched, change = touched[waiting], total[waiting]
+        return Moves.joined(parts).without(np.concatenate(lost))
 
-    def _matched(self, nodes: Int64Vector, change: UInt64Vector) -> tuple[Int64Vector, Int64Vector] | None:
-        before = self.below[nodes]
-        after = before + change
-        leaving = np.lexsort((self.order[nodes], after))
-        coming = np.lexsort((self.order[nodes], before))
-        if not np.array_equal(after[leaving], before[coming]):
-            return None
-        return nodes[leaving], nodes[coming]
-
-    def mapped_edges(self, node: Int64Vector, image: Int64Vector) -> tuple[Int64Vector, Int64Vector] | None:
-        """Proof that a permutation is a symmetry: the edges that it moves, and where they go; None if it is none.
+    def mapped_edges(self, moves: "Moves") -> "Moves":
+        """Proof that permutations are symmetries: the edges that they move, and where; without those that are none.
 
         Checked exactly: the images are the nodes themselves in another order, of equal colours, and each edge of a
         moved node goes to an edge of the same label and count.  That is enough: edges are mapped one to one, those
         between other nodes stay, and those into a moved node are the reverses of its own.
         """
-        if not np.array_equal(self.colour[node], self.colour[image]):
-            return None
-        if not np.array_equal(np.sort(node), np.sort(image)) or np.unique(node).size != node.size:
-            return None
-        edges = self.edges_of(node)
-        tail = np.repeat(image, self.start[node + 1] - self.start[node])
-        by_node = np.argsort(node)
-        known = node[by_node]
-        head = self.head[edges]
-        place = np.minimum(np.searchsorted(known, head), known.size - 1)
-        head = np.where(known[place] == head, image[by_node][place], head)
-        found = self.find(tail, head, self.label[edges])
-        if found is None or not np.array_equal(self.count[found], self.count[edges]):
-            return None
-        return edges, found
+        n = self.colour.size
+        number, node, image = moves.number, moves.node, moves.image
+        key = number * n + node
+        by_key = np.argsort(key)
+        known = key[by_key]
+        bad = [number[self.colour[node] != self.colour[image]]]
+        bad.append(number[by_key][known != np.sort(number * n + image)])
+        bad.append(number[by_key][1:][known[1:] == known[:-1]])
+        row, edges = self._edges_of(node)
+        head = number[row] * n + self.head[edges]
+        place = np.minimum(np.searchsorted(known, head), max(known.size - 1, 0))
+        goes = known[place] == head
+        head = np.where(goes, image[by_key[place]], self.head[edges])
+        found = self.find(image[row], head, self.label[edges])
+        bad.append(number[row[(found == UNKNOWN) | (self.count[found] != self.count[edges])]])
+        return Moves(number[row], edges, found).without(np.unique(np.concatenate(bad)))
+
+    def _edges_of(self, nodes: Int64Vector) -> tuple[Int64Vector, Int64Vector]:
+        """Edges that leave these nodes, and which of the nodes each leaves."""
+        return np.repeat(np.arange(nodes.size), self.start[nodes + 1] - self.start[nodes]), self.edges_of(nodes)
 
 
-def coloured_graph(topology: Topology, placement: Placement | None, schedule: Schedule | None) -> ColouredGraph:
-    """The graph of a fabric, the endpoints of a job, and what it sends.  O((n_links + members + flows) log n)."""
+@dataclass(frozen=True, eq=False)
+class Moves:
+    """Several permutations of nodes, or maps of edges, each of its own, worked on at once.
+
+    Attributes
+    ----------
+    number, node, image : (n_moved,) int64
+        Which permutation moves which node where.
+    """
+
+    number: Int64Vector
+    node: Int64Vector
+    image: Int64Vector
+
+    @classmethod
+    def joined(cls, parts: Sequence["Moves"]) -> "Moves":
+        """All rows together, in the order of their permutations."""
+        number, node, image = (
+            np.concatenate([getattr(part, column) for part in parts]) for column in ("number", "node", "image")
+        )
+        order = np.argsort(number, kind="stable")
+        return cls(number[order], node[order], image[order])
+
+    def without(self, numbers: Int64Vector) -> "Moves":
+        """The other permutations."""
+        return self if numbers.size == 0 else self._rows(~np.isin(self.number, numbers))
+
+    def only(self, numbers: Int64Vector) -> "Moves":
+        """These permutations."""
+        return self._rows(np.isin(self.number, numbers))
+
+    def below(self, n: int) -> "Moves":
+        """The rows of the first `n` nodes."""
+        return self._rows(self.node < n)
+
+    def _rows(self, chosen: BoolVector) -> "Moves":
+        return Moves(self.number[chosen], self.node[chosen], self.image[chosen])
+
+
+def coloured_graph(topology: Topology, jobs: Sequence[tuple[Placement, Schedule | None]]) -> ColouredGraph:
+    """The graph of a fabric, the endpoints of each job, and what it sends.  O((n_links + members + flows) log n)."""
     made = _Making(topology)
-    if placement is not None:
+    for placement, schedule in jobs:
         placement.check(topology)
         made.in_job(topology.endpoints[placement.endpoint])
-    for demand in _demands(schedule):
-        assert placement is not None
-        match demand:
-            case Flows():
-                made.flows(demand, placement)
-            case AllToAll():
-                made.all_to_all(demand, placement)
-            case Reduction():
-                made.reduction(demand, placement)
+        for demand in demands_of(schedule):
+            match demand:
+                case Flows():
+                    made.flows(demand, placement)
+                case AllToAll():
+                    made.all_to_all(demand, placement)
+                case Reduction():
+                    made.reduction(demand, placement)
+                case _:
+                    assert_never(demand)
     return made.graph()
 
 
-def reduces(schedule: Schedule | None) -> bool:
-    """Whether switches add up anything of a schedule."""
-    return any(isinstance(demand, Reduction) for demand in _demands(schedule))
-
-
-def _demands(schedule: Schedule | None) -> Iterable[Demand]:
+def demands_of(schedule: Schedule | None) -> Iterable[Demand]:
     """Each demand once, however often it is repeated."""
     phases = () if schedule is None else schedule.phases
     return {id(demand): demand for phase in phases for demand in phase.demands}.values()
@@ -215,7 +255,8 @@ class _Making:
         self.pinned = np.zeros(topology.n_nodes, bool)
         gbps = np.stack([topology.link_capacity_gbps, topology.link_capacity_gbps[topology.link_reverse]])
         label = np.unique(gbps, axis=1, return_inverse=True)[1].ravel()
-        self.edges = [(topology.link_tail, topology.link_head, label)]
+        self.edges: list[tuple[Int64Vector, Int64Vector, Int64Vector]] = []
+        self._edge(topology.link_tail, topology.link_head, label)
         self.n_labels = int(label.max(initial=-1)) + 1
         self._hosts()
 
@@ -234,9 +275,12 @@ class _Making:
         return first
 
     def _both_ways(self, tail: Int64Vector | Int32Vector, head: Int64Vector | Int32Vector, label: Int64Vector) -> None:
-        self.edges.append((tail, head, self.n_labels + 2 * label))
-        self.edges.append((head, tail, self.n_labels + 2 * label + 1))
+        self._edge(tail, head, self.n_labels + 2 * label)
+        self._edge(head, tail, self.n_labels + 2 * label + 1)
         self.n_labels += 2 * (int(label.max(initial=-1)) + 1)
+
+    def _edge(self, tail: Int64Vector | Int32Vector, head: Int64Vector | Int32Vector, label: Int64Vector) -> None:
+        self.edges.append((tail.astype(np.int64), head.astype(np.int64), label.astype(np.int64)))
 
     def in_job(self, nodes: Int32Vector) -> None:
         """Endpoints that only map to each other."""
@@ -306,7 +350,7 @@ class _Making:
         colour = np.concatenate(self.colour).astype(np.int64)
         pinned = np.flatnonzero(self.pinned)
         colour[pinned] = self.n_colours + np.arange(pinned.size)
-        tail, head, label = (np.concatenate(column).astype(np.int64) for column in zip(*self.edges, strict=True))
+        tail, head, label = (np.concatenate(column) for column in zip(*self.edges, strict=True))
         by_edge = np.lexsort((label, head, tail))
         keys = np.stack([tail, head, label])[:, by_edge]
         fresh = np.flatnonzero(np.concatenate([[True], np.any(keys[:, 1:] != keys[:, :-1], axis=0)])[: tail.size])

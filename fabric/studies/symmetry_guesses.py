@@ -9,12 +9,16 @@ one domain, perhaps the hosts in the same places of all domains can.
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice, pairwise
 
 import numpy as np
 
 from collectives.demand import Int64Vector
 from fabric.studies.symmetry_graph import ColouredGraph, planes_of
-from fabric.topology import ENDPOINT, ISL, NVSWITCH, UNKNOWN, Topology, joined_by
+from fabric.topology import ENDPOINT, UNKNOWN, Topology, joined_by
+
+# Demands whose groups are looked at as blocks: those of a step, not of a long trace.  Assumed.
+_MOST_GROUPINGS = 64
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,9 +54,9 @@ class Block:
 
 def families(topology: Topology, graph: ColouredGraph) -> Iterator[list[Guess]]:
     """Families of guesses, those that move least first."""
-    levels = block_levels(topology)
+    levels = [_of_nodes(topology, level) for level in block_levels(topology, graph)]
     tree = blocks_of(topology, graph, levels)
-    yield list(_endpoint_swaps(graph, tree[0]))
+    yield list(_endpoint_swaps(topology, graph, tree[0]))
     parents = [*tree[1:], [_whole(tree[-1])]]
     for depth, blocks in enumerate(parents):
         yield list(_part_moves(blocks, levels[depth + 1 :], exchange=True))
@@ -63,38 +67,72 @@ def families(topology: Topology, graph: ColouredGraph) -> Iterator[list[Guess]]:
         yield list(_part_moves(blocks, levels[depth + 1 :], exchange=False))
 
 
-def block_levels(topology: Topology) -> list[Int64Vector]:
-    """Which host, scale-up domain, unit and pod each node is in, (n_nodes,) each; only those that hold one another.
+def block_levels(topology: Topology, graph: ColouredGraph) -> list[Int64Vector]:
+    """Blocks that hold one another, finest first: the number of its block for each endpoint, (n_endpoints,) a level.
 
-    A unit is what leaves and NVLink switches join, a pod what switches below the third tier join.
+    Hosts, scale-up domains, units (what leaves and NVLink switches join), pods (what switches below the third tier
+    join), and groups of the traffic that fit in between.
     """
-    nodes, n = topology.nodes, topology.n_nodes
-    number = np.arange(n)
-    levels = [np.where(nodes.host != UNKNOWN, n + nodes.host.astype(np.int64), number)]
-    domain = nodes.domain.astype(np.int64)
-    wider = [np.where(domain != UNKNOWN, int(levels[0].max(initial=0)) + 1 + domain, levels[0])]
+    nodes, n, ends = topology.nodes, topology.n_nodes, topology.endpoints
+    host = np.where(topology.endpoint_host != UNKNOWN, n + topology.endpoint_host.astype(np.int64), ends)
+    levels = [_numbers(host)]
+    domain = topology.endpoint_domain.astype(np.int64)
+    wider = [np.where(domain != UNKNOWN, domain, int(domain.max(initial=0)) + 1 + levels[0])]
     highest = np.maximum(nodes.tier[topology.link_tail], nodes.tier[topology.link_head])
     for tier in (1, 2):
         if tier < int(nodes.tier.max(initial=0)):
             kept = highest <= tier
-            wider.append(joined_by(n, topology.link_tail[kept], topology.link_head[kept]))
-    ends = topology.endpoints
+            wider.append(joined_by(n, topology.link_tail[kept], topology.link_head[kept])[ends])
     for level in wider:
-        # Each part in one whole, and not each whole of one part.
-        pairs = np.unique(np.stack([levels[-1][ends], level[ends]]), axis=1)
-        if np.unique(pairs[0]).size == pairs.shape[1] > np.unique(pairs[1]).size:
-            levels.append(level)
+        if _holds(level, levels[-1]):
+            levels.append(_numbers(level))
+    for group in islice(_groups(topology, graph), _MOST_GROUPINGS):
+        level = np.where(group != UNKNOWN, group, graph.colour.size + levels[0])
+        finer = sum(_holds(level, one) for one in levels)
+        if finer and all(_holds(one, level) for one in levels[finer:]):
+            levels.insert(finer, _numbers(level))
     return levels
 
 
-def blocks_of(topology: Topology, graph: ColouredGraph, levels: Sequence[Int64Vector]) -> list[list[Block]]:
+def _groups(topology: Topology, graph: ColouredGraph) -> Iterator[Int64Vector]:
+    """Who is in one group of a demand, or block of a group, where nobody is in two: (n_endpoints,) each."""
+    ends = topology.endpoints
+    row = np.repeat(np.arange(ends.size), graph.start[ends + 1] - graph.start[ends])
+    head = graph.head[graph.edges_of(ends.astype(np.int64))]
+    row, head = row[head >= topology.n_nodes], head[head >= topology.n_nodes]
+    for colour in np.unique(graph.colour[head]).tolist():
+        chosen = graph.colour[head] == colour
+        group = np.full(ends.size, UNKNOWN, np.int64)
+        group[row[chosen]] = head[chosen]
+        if np.count_nonzero(chosen) == np.unique(row[chosen]).size:
+            yield group
+
+
+def _holds(whole: Int64Vector, part: Int64Vector) -> bool:
+    """Whether each part is in one whole, and not each whole one part."""
+    n_parts, n_wholes = np.unique(part).size, np.unique(whole).size
+    if n_wholes >= n_parts:
+        return False
+    return np.unique(_numbers(part) * n_wholes + _numbers(whole)).size == n_parts
+
+
+def _numbers(values: Int64Vector) -> Int64Vector:
+    return np.unique(values, return_inverse=True)[1].ravel().astype(np.int64)
+
+
+def _of_nodes(topology: Topology, level: Int64Vector) -> list[int]:
+    label = np.full(topology.n_nodes, UNKNOWN, np.int64)
+    label[topology.endpoints] = level
+    return label.tolist()
+
+
+def blocks_of(topology: Topology, graph: ColouredGraph, levels: Sequence[list[int]]) -> list[list[Block]]:
     """Hosts, the domains that they make up, and so on: a list a level, its blocks' parts in matching order."""
     rail, like = topology.nodes.rail.tolist(), graph.likeness.tolist()
     blocks = [Block(np.array([node], np.int64), like[node]) for node in topology.endpoints.tolist()]
     rank = {id(block): rail[block.first] for block in blocks}
     tree = []
-    for level in levels:
-        label = level.tolist()
+    for label in levels:
         parts = defaultdict(list)
         for block in blocks:
             parts[label[block.first]].append(block)
@@ -121,20 +159,22 @@ def _cycle(rows: Sequence[Int64Vector], scopes: tuple[object, ...]) -> Guess:
     return Guess(np.concatenate(rows), np.concatenate([*rows[1:], rows[0]]), scopes)
 
 
-def _endpoint_swaps(graph: ColouredGraph, hosts: list[Block]) -> Iterator[Guess]:
+def _endpoint_swaps(topology: Topology, graph: ColouredGraph, hosts: list[Block]) -> Iterator[Guess]:
     """Endpoints of a host on the same switches."""
+    cables = np.flatnonzero((graph.level[graph.head] > 0) & (graph.head < topology.n_nodes))
+    above = np.zeros(graph.colour.size, np.uint64)
+    np.add.at(above, graph.tail[cables], graph.key[graph.head[cables]] * graph.weight[cables])
+    switches = above.tolist()
     for number, host in enumerate(hosts):
         alike = defaultdict(list)
         for part in host.parts:
-            edges = graph.edges_of(part.nodes)
-            up = edges[graph.level[graph.head[edges]] > 0]
-            alike[part.likeness, int((graph.key[graph.head[up]] * graph.weight[up]).sum())].append(part.nodes)
+            alike[part.likeness, switches[part.first]].append(part.nodes)
         for place, rows in enumerate(alike.values()):
-            for index, pair in enumerate(zip(rows, rows[1:], strict=False)):
+            for index, pair in enumerate(pairwise(rows)):
                 yield _cycle(pair, ((number, place, index), (place, index)))
 
 
-def _part_moves(blocks: list[Block], wider: Sequence[Int64Vector], exchange: bool) -> Iterator[Guess]:
+def _part_moves(blocks: list[Block], wider: Sequence[list[int]], exchange: bool) -> Iterator[Guess]:
     """Equal parts of a block: each with the next, or all one on."""
     for block in blocks:
         runs: list[list[Int64Vector]] = []
@@ -144,7 +184,7 @@ def _part_moves(blocks: list[Block], wider: Sequence[Int64Vector], exchange: boo
                 runs.append([])
             last = part.likeness
             runs[-1].append(part.nodes)
-        places = [int(level[block.first]) for level in wider]
+        places = [level[block.first] for level in wider]
         position = 0
         for rows in runs:
             for index in range(len(rows) - 1 if exchange else int(len(rows) > 2)):
@@ -174,7 +214,7 @@ def _switch_swaps(topology: Topology, graph: ColouredGraph) -> Iterator[Guess]:
 
 
 def _rail_moves(
-    topology: Topology, tree: Sequence[Sequence[Block]], levels: Sequence[Int64Vector], exchange: bool
+    topology: Topology, tree: Sequence[Sequence[Block]], levels: Sequence[list[int]], exchange: bool
 ) -> Iterator[Guess]:
     """Rails of all hosts of the widest blocks, of all blocks in wider ones, or of all hosts: exchanged, or one on."""
     known = bool((topology.endpoint_rail != UNKNOWN).all())
@@ -186,7 +226,7 @@ def _rail_moves(
         rows = [np.array(by_rail[rail], np.int64) for rail in rails]
         if len({row.size for row in rows}) != 1:
             continue
-        wider = [int(level[host.first]) for level in levels[1:]]
+        wider = [level[host.first] for level in levels[1:]]
         for index in range(len(rows) - 1 if exchange else int(len(rows) > 2)):
             moved = rows[index : index + 2] if exchange else rows
             name = rails[index]
