@@ -103,13 +103,16 @@ class Symmetry:
             bundle = links.number[nodes[0], nodes[1], links.label[link]]
             ends = zip(others, nodes[2::2], nodes[3::2], strict=True)
             found = [(links.number[tail, head, links.label[other]], links.place[other]) for other, tail, head in ends]
-            own = (bundle, links.bundle[links.reverse[links.members[bundle][0]]])
+            own = links.cable[bundle]
             for index, member in enumerate(links.members[bundle]):
                 # Within the bundle the failed cable and the one in its place change places.
                 swap = {place: index, index: place}
                 yield (
                     member,
-                    tuple(links.members[one][swap.get(where, where) if one in own else where] for one, where in found),
+                    tuple(
+                        links.members[one][swap.get(where, where) if links.cable[one] == own else where]
+                        for one, where in found
+                    ),
                 )
 
     def walk_nodes(self, node: int, others: Sequence[int] = ()) -> Iterator[tuple[int, tuple[int, ...]]]:
@@ -130,26 +133,23 @@ class Symmetry:
 
     def _orbit(self, start: tuple[int, ...], carried: tuple[int, ...], label: int | None) -> Iterator[tuple[int, ...]]:
         """Images of nodes under all symmetries that bring the first ones to new places, breadth first."""
-        n, number, bundle, reverse = len(start), self._links.number, self._links.bundle, self._links.reverse
-
-        def place(nodes: tuple[int, ...]) -> int:
-            if label is None:
-                return nodes[0]
-            one = number[nodes[0], nodes[1], label]
-            return min(one, bundle[reverse[self._links.members[one][0]]])
-
-        seen = {place(start)}
+        n, number, cable, movers, images = (
+            len(start), self._links.number, self._links.cable, self._movers, self._images,
+        )  # fmt: skip
+        seen: set[int] = set()
         waiting = deque([(*start, *carried)])
+        seen.add(start[0] if label is None else cable[number[start[0], start[1], label]])
         while waiting:
             nodes = waiting.popleft()
             yield nodes
-            for generator in dict.fromkeys(number for node in nodes[:n] for number in self._movers.get(node, ())):
-                image = self._images[generator]
-                ends = tuple(image.get(node, node) for node in nodes[:n])
-                where = place(ends)
-                if where not in seen:
-                    seen.add(where)
-                    waiting.append((*ends, *(image.get(node, node) for node in nodes[n:])))
+            for end in nodes[:n]:
+                for generator in movers.get(end, ()):
+                    image = images[generator]
+                    first, last = image.get(nodes[0], nodes[0]), image.get(nodes[n - 1], nodes[n - 1])
+                    where = first if label is None else cable[number[first, last, label]]
+                    if where not in seen:
+                        seen.add(where)
+                        waiting.append(tuple([image.get(node, node) for node in nodes]))
 
     @cached_property
     def _images(self) -> list[dict[int, int]]:
@@ -184,9 +184,9 @@ class _Links:
         place[order] = np.arange(order.size) - first[bundle[order]]
         self.tail: list[int] = topology.link_tail.tolist()
         self.head: list[int] = topology.link_head.tolist()
-        self.reverse: list[int] = reverse.tolist()
         self.label: list[int] = np.unique(gbps, axis=1, return_inverse=True)[1].ravel().tolist()
-        self.bundle: list[int] = bundle.tolist()
+        # The one of a bundle and its reverse that has the smaller number.
+        self.cable: list[int] = np.minimum(bundle, bundle[reverse])[order[first[:-1]]].tolist()
         self.place: list[int] = place.tolist()
         self.members: list[list[int]] = [part.tolist() for part in np.split(order, first[1:-1])]
         self.number: dict[tuple[int, int, int], int] = {

@@ -62,7 +62,7 @@ def families(topology: Topology, graph: ColouredGraph) -> Iterator[list[Guess]]:
         yield list(_part_moves(blocks, levels[depth + 1 :], exchange=True))
     yield list(_switch_swaps(topology, graph))
     for exchange in (True, False):
-        yield list(_rail_moves(topology, tree, levels, exchange))
+        yield list(_rail_moves(topology, graph, tree[0], levels, exchange))
     for depth, blocks in enumerate(parents):
         yield list(_part_moves(blocks, levels[depth + 1 :], exchange=False))
 
@@ -70,19 +70,22 @@ def families(topology: Topology, graph: ColouredGraph) -> Iterator[list[Guess]]:
 def block_levels(topology: Topology, graph: ColouredGraph) -> list[Int64Vector]:
     """Blocks that hold one another, finest first: the number of its block for each endpoint, (n_endpoints,) a level.
 
-    Hosts, scale-up domains, units (what leaves and NVLink switches join), pods (what switches below the third tier
-    join), and groups of the traffic that fit in between.
+    Hosts, scale-up domains, units (what hosts, leaves and NVLink switches join), pods (what switches below the third
+    tier join), and groups of the traffic that fit in between.
     """
     nodes, n, ends = topology.nodes, topology.n_nodes, topology.endpoints
     host = np.where(topology.endpoint_host != UNKNOWN, n + topology.endpoint_host.astype(np.int64), ends)
     levels = [_numbers(host)]
+    first_of_host = np.unique(levels[0], return_index=True)[1][levels[0]]
     domain = topology.endpoint_domain.astype(np.int64)
     wider = [np.where(domain != UNKNOWN, domain, int(domain.max(initial=0)) + 1 + levels[0])]
     highest = np.maximum(nodes.tier[topology.link_tail], nodes.tier[topology.link_head])
     for tier in (1, 2):
         if tier < int(nodes.tier.max(initial=0)):
             kept = highest <= tier
-            wider.append(joined_by(n, topology.link_tail[kept], topology.link_head[kept])[ends])
+            one = np.concatenate([topology.link_tail[kept], ends])
+            other = np.concatenate([topology.link_head[kept], ends[first_of_host]])
+            wider.append(joined_by(n, one, other)[ends])
     for level in wider:
         if _holds(level, levels[-1]):
             levels.append(_numbers(level))
@@ -198,7 +201,9 @@ def _switch_swaps(topology: Topology, graph: ColouredGraph) -> Iterator[Guess]:
     """Switches cabled to the same nodes below: in one place, at once in a plane, or in a tier (planes themselves)."""
     switches = np.flatnonzero(topology.nodes.kind != ENDPOINT)
     plane = planes_of(topology)
-    switches = switches[np.lexsort((graph.order[switches], graph.below[switches], graph.colour[switches]))]
+    switches = switches[
+        np.lexsort((graph.order[switches], graph.likeness[switches], graph.below[switches], graph.colour[switches]))
+    ]
     key = np.stack([graph.colour[switches].astype(np.uint64), graph.below[switches]])
     cuts = np.flatnonzero(np.any(key[:, 1:] != key[:, :-1], axis=0)) + 1
     for rows in np.split(switches, cuts):
@@ -214,20 +219,23 @@ def _switch_swaps(topology: Topology, graph: ColouredGraph) -> Iterator[Guess]:
 
 
 def _rail_moves(
-    topology: Topology, tree: Sequence[Sequence[Block]], levels: Sequence[list[int]], exchange: bool
+    topology: Topology, graph: ColouredGraph, hosts: list[Block], levels: Sequence[list[int]], exchange: bool
 ) -> Iterator[Guess]:
-    """Rails of all hosts of the widest blocks, of all blocks in wider ones, or of all hosts: exchanged, or one on."""
+    """Rails of a host, of all hosts of wider and wider blocks, and of all: equal ones exchanged, or one on."""
     known = bool((topology.endpoint_rail != UNKNOWN).all())
-    for number, host in enumerate(tree[0]):
+    rail_of, like = topology.nodes.rail.tolist(), graph.likeness.tolist()
+    for number, host in enumerate(hosts):
         by_rail: dict[int, list[int]] = defaultdict(list)
         for place, node in enumerate(host.nodes.tolist()):
-            by_rail[int(topology.nodes.rail[node]) if known else place].append(node)
-        rails = sorted(by_rail)
-        rows = [np.array(by_rail[rail], np.int64) for rail in rails]
-        if len({row.size for row in rows}) != 1:
-            continue
-        wider = [level[host.first] for level in levels[1:]]
-        for index in range(len(rows) - 1 if exchange else int(len(rows) > 2)):
-            moved = rows[index : index + 2] if exchange else rows
-            name = rails[index]
-            yield _cycle(moved, ((number, name), *((place, name) for place in wider), ("all", name)))
+            by_rail[rail_of[node] if known else place].append(node)
+        places = [level[host.first] for level in levels[1:]]
+        alike = defaultdict(list)
+        for rail in sorted(by_rail):
+            alike[tuple(like[node] for node in by_rail[rail])].append(rail)
+        for rails in alike.values():
+            rows = [np.array(by_rail[rail], np.int64) for rail in rails]
+            for index in range(len(rows) - 1 if exchange else int(len(rows) > 2)):
+                moved = slice(index, index + 2) if exchange else slice(None)
+                name = tuple(rails[moved])
+                scopes = ((number, name), *((place, name) for place in places), ("all", name))
+                yield _cycle(rows[moved], scopes)
