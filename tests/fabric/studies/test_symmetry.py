@@ -21,7 +21,7 @@ from fabric.jobs.placement import Placement, packed
 from fabric.routing.link_loads import schedule_loads
 from fabric.routing.unroutable import Unroutable
 from fabric.studies.symmetry import symmetry_of, symmetry_of_jobs
-from fabric.studies.symmetry_graph import coloured_graph
+from fabric.studies.symmetry_graph import Moves, coloured_graph
 from fabric.topology import ENDPOINT, ISL, NIC, NVLINK, SWITCH, UNKNOWN, Cables, Topology
 from tests.random_fabrics import all_to_all_demands, fabrics, flow_demands, topology_of
 
@@ -123,32 +123,39 @@ def pairs_of(topology, placement, demand):
     return found
 
 
-def check_generators(symmetry, placement, schedule):
-    """Each generator maps the fabric and the traffic to themselves, and all that should be kept."""
-    topology = symmetry.topology
+def is_symmetry(topology, placement, schedule, to):
+    """Whether a permutation of the nodes, (n_nodes,), maps fabric and traffic to themselves, by definition."""
     nodes, edges = topology.nodes, edges_of(topology)
-    pairs = [pairs_of(topology, placement, one) for phase in schedule.phases for one in phase.demands]
     in_job = np.zeros(topology.n_nodes, bool)
     in_job[topology.endpoints[placement.endpoint]] = True
+    for column in (nodes.kind, nodes.tier, in_job):
+        if not np.array_equal(column[to], column):
+            return False
+    for column in (nodes.host, nodes.domain):
+        known = np.flatnonzero(column != UNKNOWN)
+        both = set(zip(column[known].tolist(), column[to[known]].tolist(), strict=True))
+        if not len(both) == len({a for a, _ in both}) == len({b for _, b in both if b != UNKNOWN}):
+            return False
+    where = to.tolist()
+    if edges != Counter({(where[a], where[b], *rest): n for (a, b, *rest), n in edges.items()}):
+        return False
+    for demand in (demand for phase in schedule.phases for demand in phase.demands):
+        pairs = pairs_of(topology, placement, demand)
+        image: Counter[tuple[object, ...]] = Counter()
+        for key, n in pairs.items():
+            moved = frozenset(where[i] for i in key[0]) if isinstance(key[0], frozenset) else where[key[0]]
+            image[(moved, *(where[i] for i in key[1:-1]), key[-1])] += n
+        if image != pairs:
+            return False
+    return True
+
+
+def check_generators(symmetry, placement, schedule):
     for generator in symmetry.generators:
-        to = np.arange(topology.n_nodes)
+        to = np.arange(symmetry.topology.n_nodes)
         to[generator.node] = generator.image
-        assert np.array_equal(np.sort(to), np.arange(topology.n_nodes))
-        for column in (nodes.kind, nodes.tier, in_job):
-            assert np.array_equal(column[to], column)
-        for column in (nodes.host, nodes.domain):
-            known = np.flatnonzero(column != UNKNOWN)
-            assert np.all(column[to[known]] != UNKNOWN)
-            both = set(zip(column[known].tolist(), column[to[known]].tolist(), strict=True))
-            assert len(both) == len({a for a, _ in both}) == len({b for _, b in both})
-        where = to.tolist()
-        assert edges == Counter({(where[a], where[b], *rest): n for (a, b, *rest), n in edges.items()})
-        for one in pairs:
-            image: Counter[tuple[object, ...]] = Counter()
-            for key, n in one.items():
-                moved = frozenset(where[i] for i in key[0]) if isinstance(key[0], frozenset) else where[key[0]]
-                image[(moved, *(where[i] for i in key[1:-1]), key[-1])] += n
-            assert image == one
+        assert np.array_equal(np.sort(to), np.arange(to.size))
+        assert is_symmetry(symmetry.topology, placement, schedule, to)
 
 
 def check_failures(symmetry, placement, schedule, samples=3, kinds=(NIC, ISL, NVLINK)):
@@ -267,6 +274,55 @@ def test_random_fabrics(data, topology):
     symmetry = symmetry_of(topology, placement, schedule)
     check_generators(symmetry, placement, schedule)
     check_failures(symmetry, placement, schedule, samples=1)
+
+
+@st.composite
+def nearly_even(draw):
+    """Four endpoints on two switches, cabled alike but for a cable, and traffic that is even but for a part or two."""
+
+    def odd(n, most=2):
+        """Ones, and a 2 or two."""
+        values = np.ones(n)
+        values[draw(st.lists(st.integers(0, n - 1), max_size=most))] = 2.0
+        return values
+
+    ends = [(e, 4 + e // 2) for e in range(4)] + [(4, 5)]
+    out, back, copies = odd(5, 1), odd(5, 1), odd(5, 1)
+    cables = [(*ends[i], 100.0 * out[i], 100.0 * back[i]) for i in range(5) for _ in range(int(copies[i]))]
+    topology = topology_of([ENDPOINT] * 4 + [SWITCH] * 2, cables)
+    placement = Placement(np.array(draw(st.sampled_from([[0, 1, 2, 3], [3, 2, 1, 0], [2, 1, 0]])), np.int32))
+    n = placement.n_ranks
+    src, dst = np.divmod(np.arange(n * n), n)
+    repeat = odd(n * n).astype(int)
+    flows = Flows(*(np.repeat(column, repeat) for column in (src, dst, odd(n * n))))
+    groups = Groups.consecutive(n, n)
+    block = np.array(draw(st.sampled_from([[0, 0, 1, 1], [0, 1, 0, 1], [0, 0, 0, 1]]))[:n], np.int32)
+    exchanges = [AllToAll(groups, odd(n, 1), np.ones(n), draw(st.sampled_from([block, None]))) for _ in range(2)]
+    return topology, placement, draw(st.sampled_from([flows, *exchanges, Flows([0], [0], [1.0])]))
+
+
+TURNS = st.sampled_from([(1, 0, 2, 3), (0, 1, 3, 2), (2, 3, 0, 1), (3, 2, 1, 0), (0, 2, 1, 3)])
+
+
+@settings(deadline=None, max_examples=150)
+@given(nearly_even(), TURNS, st.booleans())
+def test_the_proof_itself(case, of_endpoints, of_switches):
+    """Permutations that nothing has chosen: accepted only if they are symmetries, and of flows all that are."""
+    topology, placement, demand = case
+    to = np.array([*of_endpoints, *((5, 4) if of_switches else (4, 5))])
+    schedule = Schedule((Phase(demand),))
+    graph = coloured_graph(topology, [(placement, schedule)])
+    # The nodes of groups and blocks follow their members.
+    node, image = np.arange(4), to[:4]
+    whole = graph.completed(Moves(np.zeros(4, np.int64), node, image))
+    beyond = whole.node >= topology.n_nodes
+    node, image = (np.concatenate([np.arange(6), column[beyond]]) for column in (whole.node, whole.image))
+    image[:6] = to
+    accepted = graph.mapped_edges(Moves(np.zeros(node.size, np.int64), node, image)).number.size > 0
+    truly = is_symmetry(topology, placement, schedule, to)
+    assert truly or not accepted
+    if isinstance(demand, Flows):
+        assert accepted == truly
 
 
 @settings(deadline=None, max_examples=25)
