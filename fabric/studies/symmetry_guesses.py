@@ -54,6 +54,9 @@ class Block:
 
 def families(topology: Topology, graph: ColouredGraph) -> Iterator[list[Guess]]:
     """Families of guesses, those that move least first."""
+    if topology.n_endpoints == 0:
+        yield list(_switch_swaps(topology, graph))
+        return
     levels = [_of_nodes(topology, level) for level in block_levels(topology, graph)]
     tree = blocks_of(topology, graph, levels)
     yield list(_endpoint_swaps(topology, graph, tree[0]))

@@ -325,6 +325,16 @@ def test_the_proof_itself(case, of_endpoints, of_switches):
         assert accepted == truly
 
 
+def test_idle_endpoints_are_not_exchanged_with_those_of_the_job():
+    topology = topology_of([ENDPOINT] * 4 + [SWITCH], [(e, 4, 100.0, 100.0) for e in range(4)])
+    placement = Placement(np.array([2, 1, 0], np.int32))
+    graph = coloured_graph(topology, [(placement, None)])
+    for image, accepted in (([1, 0, 2, 3], True), ([0, 1, 3, 2], False), ([0, 0, 2, 3], False)):
+        moves = Moves(np.zeros(4, np.int64), np.arange(4), np.array(image))
+        assert (graph.mapped_edges(moves).number.size > 0) == accepted
+    assert symmetry_of(topology, placement).node_class.tolist() == [0, 0, 0, 1, 2]
+
+
 @settings(deadline=None, max_examples=25)
 @given(fabrics(max_switches=4, max_endpoints=4))
 def test_never_more_alike_than_the_graph_allows(topology):
@@ -355,6 +365,7 @@ def test_a_star_of_stars_is_found_whole():
     cables += [(9 + leaf, 12 + spine, 200.0 if leaf == 2 else 100.0, 100.0) for leaf in range(3) for spine in range(2)]
     symmetry = symmetry_of_jobs(topology_of(kinds, cables), [])
     assert symmetry.node_class.tolist() == [0] * 6 + [1] * 3 + [2, 2, 3] + [4, 4]
+    assert symmetry_of_jobs(topology_of([SWITCH], []), []).node_class.tolist() == [0]
     # Two cables of equal capacities, and one that is faster one way.
     parallel = topology_of([0, 0, 1, 1], [(0, 2, 1, 1), (1, 3, 1, 1), (2, 3, 1, 1), (2, 3, 1, 1), (2, 3, 2, 1)])
     found = symmetry_of_jobs(parallel, [])
