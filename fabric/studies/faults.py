@@ -1,6 +1,6 @@
 """What breaks hurt: every single failure of a kind, and several at once drawn by chance, each run through the model."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,6 +14,7 @@ from fabric.routing.policies import Adaptive, Lft
 from fabric.routing.unroutable import Unroutable
 from fabric.scenario import Scenario
 from fabric.studies.hotspots import tier_name
+from fabric.studies.symmetry import symmetry_of
 from fabric.topology import DIRECTIONS, ISL, NVLINK, SWITCH, UNKNOWN, Topology
 
 KINDS = ("cable", "nic", "leaf", "spine", "core", "host", "plane")
@@ -38,10 +39,13 @@ class Broken:
         One of `KINDS`.
     fault : Fault
         As ``--fail`` or ``--degrade`` takes it.
+    part : int
+        The link of a cable, the node of a switch, an endpoint's node of a host, the number of a plane.
     """
 
     kind: str
     fault: Fault
+    part: int
 
     @property
     def option(self) -> str:
@@ -197,22 +201,24 @@ def _of_kind(scenario: Scenario, kind: str) -> list[Broken]:
     used[scenario.placement.endpoint] = True
     if kind == "cable":
         links = np.flatnonzero((topology.link_kind == ISL) & (np.arange(topology.n_links) < topology.link_reverse))
-        return [Broken(kind, Fault("link", topology.link_name(int(link)))) for link in links]
+        return [Broken(kind, Fault("link", topology.link_name(link)), link) for link in links.tolist()]
     if kind == "nic":
         number = np.full(topology.n_nodes, UNKNOWN)
         number[topology.endpoints] = np.arange(topology.n_endpoints)
         links = nic_cables(topology)
         links = links[used[number[topology.link_tail[links]]]]
-        return [Broken(kind, Fault("link", topology.link_name(int(link)))) for link in links]
+        return [Broken(kind, Fault("link", topology.link_name(link)), link) for link in links.tolist()]
     if kind == "host":
         names = host_names(topology)
-        own = dict.fromkeys(names[int(one)] for one in np.flatnonzero(used))
-        return [Broken(kind, Fault("host", name, STRAGGLER)) for name in own]
+        own: dict[str, int] = {}
+        for one in np.flatnonzero(used).tolist():
+            own.setdefault(names[one], int(topology.endpoints[one]))
+        return [Broken(kind, Fault("host", name, STRAGGLER), node) for name, node in own.items()]
     if kind == "plane":
         planes = np.unique(nodes.plane[(nodes.kind == SWITCH) & (nodes.plane != UNKNOWN)])
-        return [Broken(kind, Fault("plane", str(int(one)))) for one in planes] if planes.size > 1 else []
+        return [Broken(kind, Fault("plane", str(one)), one) for one in planes.tolist()] if planes.size > 1 else []
     chosen = np.flatnonzero((nodes.kind == SWITCH) & (nodes.tier == _TIERS[kind]))
-    return [Broken(kind, Fault(kind, nodes.name[int(node)])) for node in chosen]
+    return [Broken(kind, Fault(kind, nodes.name[node]), node) for node in chosen.tolist()]
 
 
 def study_faults(
@@ -252,21 +258,21 @@ def study_faults(
     whole = _run(scenario, ())
     if whole.time_s is None or whole.time_s <= 0:
         raise InputError(f"{scenario.traffic.label}: nothing crosses a link, so that no failure hurts")
-    groups = _alike(scenario, things)
+    classes = _classes(scenario, things)
     notes = []
     draw = np.random.default_rng([seed, 1])
-    if len(groups) > MOST_RUNS:
-        chosen = np.sort(draw.choice(len(groups), MOST_RUNS, replace=False))
-        notes.append(f"{len(groups):,} failures are not alike: {MOST_RUNS:,} of them, drawn by chance, were run")
-        groups = [groups[int(place)] for place in chosen]
-    total = len(groups) + trials * len(counts)
+    if len(classes) > MOST_RUNS:
+        chosen = np.sort(draw.choice(len(classes), MOST_RUNS, replace=False))
+        notes.append(f"{len(classes):,} failures are not alike: {MOST_RUNS:,} of them, drawn by chance, were run")
+        classes = [classes[int(place)] for place in chosen]
+    total = len(classes) + trials * len(counts)
     done = 0
     rows: list[FaultRow] = []
     highest = whole.seconds.copy()
     by = np.full(highest.size, UNKNOWN)
-    for number, group in enumerate(groups):
-        run = _run(scenario, (things[group[0]].fault,))
-        rows += [_row(scenario.topology, things[place], run, whole.time_s, len(group)) for place in group]
+    for number, alike in enumerate(classes):
+        run = _run(scenario, (things[alike.first].fault,))
+        rows += _rows(scenario.topology, things, alike, run, whole.time_s)
         more = run.seconds > highest * (1 + 1e-9)
         highest[more], by[more] = run.seconds[more], number
         done += 1
@@ -296,9 +302,9 @@ def study_faults(
         scenario,
         whole.time_s,
         tuple(rows[place] for place in order),
-        tuple(_link_views(scenario.topology, whole.seconds, highest, by, [things[group[0]] for group in groups])),
+        tuple(_link_views(scenario.topology, whole.seconds, highest, by, [things[alike.first] for alike in classes])),
         tuple(sampled),
-        len(groups) + trials * len(counts),
+        len(classes) + trials * len(counts),
         tuple(notes),
     )
 
@@ -307,15 +313,70 @@ def _badness(row: FaultRow) -> tuple[float, float]:
     return (-row.disconnected_pairs, -(row.slowdown or 0.0))
 
 
-def _row(topology: Topology, broken: Broken, run: _Run, whole_s: float, alike: int) -> FaultRow:
-    worst = "" if run.time_s is None else topology.link_name(int(run.seconds.argmax()))
+@dataclass(frozen=True, eq=False)
+class _Alike:
+    """Failures that a symmetry maps onto one another: the first is run."""
+
+    first: int
+    n: int
+    members: Callable[[int | None], Iterator[tuple[int, int | None]]]
+
+
+def _rows(topology: Topology, things: Sequence[Broken], alike: _Alike, run: _Run, whole_s: float) -> Iterator[FaultRow]:
+    """A row for each failure of a class, its busiest link where the symmetry carries that of the one that was run."""
     slowdown = None if run.time_s is None else run.time_s / whole_s
-    return FaultRow(broken, run.time_s, slowdown, run.disconnected, worst, alike)
+    worst = None if run.time_s is None else int(run.seconds.argmax())
+    for place, link in alike.members(worst):
+        name = "" if link is None else topology.link_name(link)
+        yield FaultRow(things[place], run.time_s, slowdown, run.disconnected, name, alike.n)
 
 
-def _alike(scenario: Scenario, things: Sequence[Broken]) -> list[list[int]]:
-    """Failures that are the same seen from elsewhere, together."""
-    return [[place] for place in range(len(things))]
+def _classes(scenario: Scenario, things: Sequence[Broken]) -> list[_Alike]:
+    """Failures that are alike, where the routing splits alike wherever the fabric is alike; else each by itself."""
+    alone = [place for place, one in enumerate(things) if one.kind == "plane" or not even(scenario)]
+    made = {place: _alone(place) for place in alone}
+    if len(alone) < len(things):
+        made |= _by_symmetry(scenario, things)
+    return [made[place] for place in sorted(made)]
+
+
+def _alone(place: int) -> _Alike:
+    return _Alike(place, 1, lambda worst: iter([(place, worst)]))
+
+
+def _by_symmetry(scenario: Scenario, things: Sequence[Broken]) -> dict[int, _Alike]:
+    topology = scenario.topology
+    symmetry = symmetry_of(topology, scenario.placement, scenario.schedule)
+    found: dict[tuple[str, int], list[int]] = {}
+    for place, one in enumerate(things):
+        if one.kind != "plane":
+            cable = one.kind in ("cable", "nic")
+            own = int((symmetry.cable_class if cable else symmetry.node_class)[one.part])
+            found.setdefault((one.kind, own), []).append(place)
+
+    def members(kind: str, places: list[int]) -> Callable[[int | None], Iterator[tuple[int, int | None]]]:
+        number = {_part(topology, things[place]): place for place in places}
+
+        def walk(worst: int | None) -> Iterator[tuple[int, int | None]]:
+            first, carried = things[places[0]], () if worst is None else (worst,)
+            walked = symmetry.walk_cables if kind in ("cable", "nic") else symmetry.walk_nodes
+            left = dict.fromkeys(places)
+            for part, others in walked(first.part, carried):
+                place = number.get(_part(topology, replace(first, part=part)))
+                if place in left:
+                    del left[place]
+                    yield place, next(iter(others), None)
+
+        return walk
+
+    return {places[0]: _Alike(places[0], len(places), members(kind, places)) for (kind, _), places in found.items()}
+
+
+def _part(topology: Topology, one: Broken) -> int:
+    """What tells failures of a kind apart: a cable, whichever way it is named; a host, whichever endpoint it has."""
+    if one.kind in ("cable", "nic"):
+        return min(one.part, int(topology.link_reverse[one.part]))
+    return int(topology.nodes.host[one.part]) if one.kind == "host" else one.part
 
 
 def _run(scenario: Scenario, faults: Sequence[Fault]) -> _Run:

@@ -12,6 +12,7 @@ import railscope as rs
 from collectives.errors import InputError
 from fabric.builders.faults import Fault, with_capacity_left
 from fabric.studies.faults import FaultRow, Sampled, breakable, disconnected_pairs, study_faults
+from fabric.studies.link_names import find_link
 from fabric.topology import ENDPOINT, NVLINK, UNKNOWN
 from tests.fabric.commands.test_cli import railscope
 from tests.random_fabrics import fabrics
@@ -101,6 +102,23 @@ def test_each_row_is_what_its_option_gives(hgx):
     # 8 endpoints of a rail hang on one leaf: cut off from the 56 others and from one another, but for their hosts'.
     assert {row.disconnected_pairs for row in kinds["leaf"]} == {8 * 7 + 2 * 8 * (56 - 7)}
     assert {row.disconnected_pairs for row in kinds["nic"]} == {2 * 56}
+
+
+def test_what_is_alike_is_what_a_full_run_gives():
+    """All of 10,000 failures of 2,048 GPUs from a few runs; a sample of them run each by itself."""
+    scenario = rs.Scenario.of("gb300-2048", ALL_TO_ALL)
+    found = study_faults(scenario, ("cable", "nic", "leaf", "spine", "host"))
+    assert found.n_runs < 60
+    assert len({str(row.broken.fault) for row in found.rows}) == len(found.rows) > 15_000
+    draw = np.random.default_rng(1)
+    for kind in ("cable", "nic", "leaf", "spine", "host"):
+        rows = [row for row in found.rows if row.broken.kind == kind]
+        for place in draw.choice(len(rows), 2, replace=False).tolist():
+            row = rows[place]
+            loads = rs.analyse(rs.Scenario.of("gb300-2048", ALL_TO_ALL, faults=[row.broken.fault])).loads.total
+            assert row.time_s == pytest.approx(loads.bottleneck_time_s, rel=1e-9)
+            busiest = find_link(loads.topology, row.worst_link)
+            assert loads.seconds[busiest] == pytest.approx(loads.bottleneck_time_s, rel=1e-9)
 
 
 def test_both_views_agree(hgx):
