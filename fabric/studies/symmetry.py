@@ -204,9 +204,10 @@ def symmetry_of(topology: Topology, placement: Placement, schedule: Schedule | N
     """Find symmetries of a fabric with a job: of the endpoints that it has, and of what it sends.
 
     Two failures of one class (a cable, or a switch) leave loads behind that are the same up to a symmetry, in every
-    phase of the schedule, if bytes are split as `Adaptive` does.  A `Reduction` inside a scale-up domain is symmetric
-    if its NVLink switches are not joined with each other; an NVLink cable or switch that fails is then alike to no
-    other, for it would send the group along a tree.  For reductions in other switches no switch is alike to another.
+    phase of the schedule, if bytes are split as `Adaptive` does; so do two cables that become slower alike.  A
+    `Reduction` inside a scale-up domain is symmetric if its NVLink switches are not joined with each other; an NVLink
+    cable or switch that fails is then alike to no other, for it would send the group along a tree.  For reductions in
+    other switches no switch is alike to another.
 
     O(L log L) for the L links that all guesses move; some seconds for 10,000 endpoints.
 
@@ -227,7 +228,7 @@ def symmetry_of(topology: Topology, placement: Placement, schedule: Schedule | N
 
 
 def symmetry_of_jobs(topology: Topology, jobs: Sequence[tuple[Placement, Schedule | None]]) -> Symmetry:
-    """Symmetries that keep each of several jobs, or of a fabric without any: see `symmetry_of`."""
+    """Symmetries that keep each of several jobs, or of a fabric without any; arguments and errors as `symmetry_of`."""
     graph = coloured_graph(topology, jobs)
     search = _Search(graph)
     for family in families(topology, graph):
