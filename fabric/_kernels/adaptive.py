@@ -1,11 +1,12 @@
 """Adaptive routing by the destination sweep: bytes split in proportion to the capacity that leads on.
 
 For a destination attached to the switches L, a breadth-first search from L over incoming links gives the DAG of
-shortest next hops.  With C(l) = infinity at a lone destination leaf (an endpoint on several leaves: the capacity of
-its cables to each), C(u) = sum over next switches v of min(capacity of all cables u to v, C(v)), and switch u sends the
-fraction min(..., C(v)) / C(u) towards v, over the parallel cables in proportion to their capacity.  A switch leaves
-the search's queue after all its next hops, so one pass over the links fills C and lists the DAG; the list read
-backwards carries the bytes.  O(T) for a destination class, whatever the number of sources.
+shortest next hops.  With C(l) = infinity at a lone destination leaf (endpoints on several leaves: the capacity of the
+cables of all that hang there alike to each), C(u) = sum over next switches v of min(capacity of all cables u to v,
+C(v)), and switch u sends the fraction min(..., C(v)) / C(u) towards v, over the parallel cables in proportion to their
+capacity.  A source shares its ports out by the same with the cables of the one destination.  A switch leaves the
+search's queue after all its next hops, so one pass over the links fills C and lists the DAG; the list read backwards
+carries the bytes.  O(T) for a destination class, whatever the number of sources.
 """
 
 import numpy as np
@@ -31,6 +32,7 @@ def _empty_dag(layer: LayerArrays) -> Dag:
     n_switches, n_isls = layer.in_start.shape[0] - 1, layer.in_tail.shape[0]
     return Dag(
         np.empty(n_switches),
+        np.empty(n_switches),
         np.empty(n_switches, np.int32),
         np.empty(n_switches, np.int32),
         np.empty(n_isls, np.int32),
@@ -45,12 +47,14 @@ def _find_dag(layer: LayerArrays, destination: int, dag: Dag) -> int:
     """Fill `dag` for the way to class `destination`; returns the number of its links."""
     dag.distance[:] = -1
     dag.capacity[:] = 0.0
+    dag.alone[:] = 0.0
     first, stop = layer.slot_start[destination], layer.slot_start[destination + 1]
     n_queued = 0
     for slot in range(first, stop):
         switch = layer.slot_switch[slot]
         dag.distance[switch] = 0
-        dag.capacity[switch] = np.inf if stop - first == 1 else layer.slot_down_gbps[slot]
+        dag.alone[switch] = np.inf if stop - first == 1 else layer.slot_down_gbps[slot]
+        dag.capacity[switch] = dag.alone[switch] * layer.class_endpoints[destination]
         dag.queue[n_queued] = switch
         n_queued += 1
     n_dag = 0
@@ -78,6 +82,7 @@ def _find_dag(layer: LayerArrays, destination: int, dag: Dag) -> int:
                 continue
             part = onward / together if together > onward else 1.0
             dag.capacity[tail] += together * part
+            dag.alone[tail] += min(together, dag.alone[head])
             for cable in range(first_cable, entry):
                 dag.link[n_dag] = layer.in_link[cable]
                 dag.tail[n_dag] = tail
@@ -97,7 +102,7 @@ def _find_slot_fractions(layer: LayerArrays, dag: Dag, fraction: FloatVector) ->
         Out; all zero for a class that cannot reach the destination.
     """
     for slot in range(layer.slot_switch.shape[0]):
-        fraction[slot] = min(layer.slot_up_gbps[slot], dag.capacity[layer.slot_switch[slot]])
+        fraction[slot] = min(layer.slot_up_gbps[slot], dag.alone[layer.slot_switch[slot]])
     split_over_nearest(layer, dag.distance, fraction)
 
 

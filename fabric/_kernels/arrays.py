@@ -53,6 +53,8 @@ class LayerArrays(NamedTuple):
     """(A,) capacity of an endpoint's cables to the slot's switch."""
     slot_down_gbps: FloatVector
     """(A,) capacity of the cables back."""
+    class_endpoints: FloatVector
+    """(K + 1,) endpoints of each class."""
 
 
 class MemberClassArrays(NamedTuple):
@@ -110,7 +112,9 @@ class Dag(NamedTuple):
     """The shortest next hops towards one destination class, with the capacity that leads on (adaptive routing)."""
 
     capacity: FloatVector
-    """(S,) C of each switch."""
+    """(S,) C of each switch, towards all endpoints of the class together."""
+    alone: FloatVector
+    """(S,) C of each switch towards one endpoint of it."""
     distance: Int32Vector
     """(S,) hops to the destination; -1 where there is no way."""
     queue: Int32Vector

@@ -3,8 +3,8 @@
 For one destination class, Dijkstra's search from its switches over incoming links gives each switch its least weight
 to the destination (E. W. Dijkstra: A note on two problems in connexion with graphs, Numerische Mathematik 1, 1959;
 here with a binary heap from which outdated entries are dropped when they come up).  The links that lie on paths of
-least weight form a DAG: each leads to a smaller weight.  With C(l) = infinity at a lone destination leaf (an endpoint
-on several: the capacity of its cables to each), C(u) = sum over next switches v of min(sum of the capacities of the
+least weight form a DAG: each leads to a smaller weight.  With C(l) = infinity at a lone destination leaf (endpoints
+on several: the capacity of the cables of all that hang there alike to each), C(u) = sum over next switches v of min(sum of the capacities of the
 cables u -> v on the DAG, C(v)); u sends v its term over C(u), and the cables to v divide it by their capacity.
 O(T log T) for a destination class, whatever the number of sources.
 """
@@ -48,7 +48,9 @@ class WeightedDag(NamedTuple):
     weight: FloatVector
     """(S,) least weight to the destination; infinite where there is no way."""
     capacity: FloatVector
-    """(S,) C of each switch."""
+    """(S,) C of each switch, towards all endpoints of the class together."""
+    alone: FloatVector
+    """(S,) C of each switch towards one endpoint of it."""
     end_gbps: FloatVector
     """(W,) what a slot of the destination adds to its switch's C: 0 where a detour is lighter than its cables."""
     settled: BoolVector
@@ -73,6 +75,7 @@ class WeightedDag(NamedTuple):
 def _empty_dag(layer: LayerArrays, width: int) -> WeightedDag:
     n_switches, n_isls = layer.in_start.shape[0] - 1, layer.in_tail.shape[0]
     return WeightedDag(
+        np.empty(n_switches),
         np.empty(n_switches),
         np.empty(n_switches),
         np.zeros(width),
@@ -153,11 +156,13 @@ def _find_dag(layer: LayerArrays, weights: WeightArrays, destination: int, dag: 
     n_settled = _search(layer, weights, destination, dag)
     first, stop = layer.slot_start[destination], layer.slot_start[destination + 1]
     dag.capacity[:] = 0.0
+    dag.alone[:] = 0.0
     dag.end_gbps[:] = 0.0
     for slot in range(first, stop):
         switch = layer.slot_switch[slot]
         if weights.slot_down[slot] <= dag.weight[switch] * (1.0 + weights.tie):
-            dag.end_gbps[slot - first] = np.inf if stop - first == 1 else layer.slot_down_gbps[slot]
+            dag.alone[switch] = np.inf if stop - first == 1 else layer.slot_down_gbps[slot]
+            dag.end_gbps[slot - first] = dag.alone[switch] * layer.class_endpoints[destination]
             dag.capacity[switch] = dag.end_gbps[slot - first]
     n_dag = 0
     for position in range(n_settled):
@@ -181,6 +186,7 @@ def _find_dag(layer: LayerArrays, weights: WeightArrays, destination: int, dag: 
             if n_dag > n_before:
                 term = min(together, dag.capacity[head])
                 dag.capacity[tail] += term
+                dag.alone[tail] += min(together, dag.alone[head])
                 for cable in range(n_before, n_dag):
                     dag.gbps[cable] *= term / together
     return n_dag
@@ -205,7 +211,7 @@ def _find_slot_fractions(layer: LayerArrays, weights: WeightArrays, dag: Weighte
             switch = layer.slot_switch[slot]
             fraction[slot] = 0.0
             if least < np.inf and weights.slot_up[slot] + dag.weight[switch] <= least * (1.0 + weights.tie):
-                fraction[slot] = min(layer.slot_up_gbps[slot], dag.capacity[switch])
+                fraction[slot] = min(layer.slot_up_gbps[slot], dag.alone[switch])
                 total += fraction[slot]
         for slot in range(first, stop):
             if total > 0.0:

@@ -138,6 +138,7 @@ def _laid_out(topology: Topology, switch_kind: int, weight: FloatVector | None) 
         slot_switch=attached.slot_switch[representative],
         slot_up_gbps=attached.slot_up_gbps[representative],
         slot_down_gbps=attached.slot_down_gbps[representative],
+        class_endpoints=np.bincount(endpoint_class, minlength=len(slot_start) - 1).astype(np.float64),
     )
     return Layer(
         arrays=arrays,

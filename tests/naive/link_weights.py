@@ -6,7 +6,7 @@ import networkx as nx
 import numpy as np
 
 from fabric.routing.policies import Adaptive
-from fabric.topology import NVSWITCH
+from fabric.topology import NVSWITCH, SWITCH
 from tests.naive.routing import pair_graph, pairs_of, route_pair
 
 
@@ -17,6 +17,31 @@ def least_weights(topology, weight, src, dst):
         data["weight"] = float(weight[link])
     sink = int(topology.endpoints[dst])
     return graph, layer, nx.single_source_dijkstra_path_length(graph.reverse(), sink, weight="weight")
+
+
+def attachment(topology, weight, endpoint):
+    """Switches that an endpoint hangs on: least weights there and back, and the capacity of the cables of that weight."""
+    found = {}
+    node = int(topology.endpoints[endpoint])
+    up = [link for link in np.flatnonzero(topology.link_tail == node).tolist()
+          if topology.nodes.kind[topology.link_head[link]] == SWITCH]  # fmt: skip
+    for switch in {int(topology.link_head[link]) for link in up}:
+        own = [link for link in up if topology.link_head[link] == switch]
+        back = [int(topology.link_reverse[link]) for link in own]
+        found[switch] = tuple(
+            (
+                min(weight[links]),
+                sum(topology.link_capacity_gbps[link] for link in links if weight[link] == min(weight[links])),
+            )
+            for links in (own, back)
+        )
+    return found
+
+
+def n_alike(topology, weight, endpoint):
+    """Endpoints that hang on the same switches alike, itself among them."""
+    own = attachment(topology, weight, endpoint)
+    return sum(attachment(topology, weight, other) == own for other in range(topology.n_endpoints))
 
 
 def add_pair(topology, weight, src, dst, amount, load):
@@ -40,21 +65,23 @@ def add_pair(topology, weight, src, dst, amount, load):
                 heads.setdefault(head, []).append(link)
         return heads
 
-    def terms(node):
-        """What each next hop adds to the capacity that leads on from a node."""
-        return {head: term(head, links) for head, links in next_hops(node).items()}
+    alike = n_alike(topology, weight, dst)
 
-    def term(head, links):
+    def terms(node, n):
+        """What each next hop adds to the capacity that leads on from a node to n endpoints that hang there alike."""
+        return {head: term(head, links, n) for head, links in next_hops(node).items()}
+
+    def term(head, links, n):
         together = float(topology.link_capacity_gbps[links].sum())
-        return (math.inf if lone else together) if head == sink else min(together, onward(head))
+        return (math.inf if lone else n * together) if head == sink else min(together, onward(head, n))
 
-    def onward(node):
-        return sum(terms(node).values())
+    def onward(node, n):
+        return sum(terms(node, n).values())
 
     def send(node, part):
         if node == sink:
             return
-        heads, adds = next_hops(node), terms(node)
+        heads, adds = next_hops(node), terms(node, 1 if node == source else alike)
         for head, links in heads.items():
             own = part if len(heads) == 1 else part * adds[head] / sum(adds.values())
             together = topology.link_capacity_gbps[links].sum()

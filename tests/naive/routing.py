@@ -61,22 +61,22 @@ def route_pair(topology, src, dst, amount, routing, load):
             if distance.get(head, -9) == distance[node] - 1
         ]
 
-    def onward(node):
-        """C of the design: the capacity that leads on to the destination."""
+    def onward(node, n):
+        """C of the design: the capacity that leads on to the destination, and n - 1 others that hang there alike."""
         if node in leaves:
             return (
                 math.inf
                 if len(leaves) == 1
-                else sum(d["gbps"] for _, h, d in graph.out_edges(node, data=True) if h == sink)
+                else n * sum(d["gbps"] for _, h, d in graph.out_edges(node, data=True) if h == sink)
             )
-        return sum(towards(node, head) for head in {head for _, head in hops(node)})
+        return sum(towards(node, head, n) for head in {head for _, head in hops(node)})
 
     def cables(tail, head):
         return sum(cable["gbps"] for cable in graph[tail][head].values())
 
-    def towards(node, head):
+    def towards(node, head, n):
         """What the parallel cables to a next switch carry together, if it leads on."""
-        return min(cables(node, head), onward(head))
+        return min(cables(node, head), onward(head, n))
 
     def spread_over_cables(tail, head, part):
         links = list(graph[tail][head])
@@ -91,12 +91,13 @@ def route_pair(topology, src, dst, amount, routing, load):
     weight = {}
     for leaf in ports:
         gbps = sum(d["gbps"] for d in graph[source][leaf].values())
-        weight[leaf] = min(gbps, onward(leaf)) if isinstance(routing, Adaptive) else gbps
+        weight[leaf] = min(gbps, onward(leaf, 1)) if isinstance(routing, Adaptive) else gbps
     for leaf in ports:
         part = amount * weight[leaf] / sum(weight.values())
         spread_over_cables(source, leaf, part)
         if isinstance(routing, Adaptive):
-            split(leaf, part, hops, onward, towards, load, distance, spread_over_cables, sink)
+            n = n_alike(topology, dst, layer)
+            split(leaf, part, hops, onward, towards, load, distance, spread_over_cables, sink, n)
         elif isinstance(routing, Ecmp):
             network = layer_of(topology, layer)
             seeds, keys = routing.switch_seeds(network), routing.port_keys(network)
@@ -122,15 +123,34 @@ def route_pair(topology, src, dst, amount, routing, load):
     assert on_shortest
 
 
-def split(node, part, hops, onward, towards, load, distance, spread_over_cables, sink):
+def attachment(topology, endpoint, layer):
+    """Switches of a layer that an endpoint hangs on, with the capacities there and back."""
+    found: dict[int, list[float]] = {}
+    node = int(topology.endpoints[endpoint])
+    for link in np.flatnonzero(topology.link_tail == node).tolist():
+        switch = int(topology.link_head[link])
+        if topology.nodes.kind[switch] == layer:
+            sums = found.setdefault(switch, [0.0, 0.0])
+            sums[0] += topology.link_capacity_gbps[link]
+            sums[1] += topology.link_capacity_gbps[topology.link_reverse[link]]
+    return found
+
+
+def n_alike(topology, endpoint, layer):
+    """Endpoints that hang on the same switches with the same capacities, itself among them."""
+    own = attachment(topology, endpoint, layer)
+    return sum(attachment(topology, other, layer) == own for other in range(topology.n_endpoints))
+
+
+def split(node, part, hops, onward, towards, load, distance, spread_over_cables, sink, n):
     if distance[node] == 1:
         spread_over_cables(node, sink, part)
         return
-    whole = onward(node)
+    whole = onward(node, n)
     for head in sorted({head for _, head in hops(node)}):
-        carried = part * towards(node, head) / whole
+        carried = part * towards(node, head, n) / whole
         spread_over_cables(node, head, carried)
-        split(head, carried, hops, onward, towards, load, distance, spread_over_cables, sink)
+        split(head, carried, hops, onward, towards, load, distance, spread_over_cables, sink, n)
 
 
 def cable_number(topology, link):
