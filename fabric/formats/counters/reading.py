@@ -1,0 +1,39 @@
+"""What a reader of counters is given and gives."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from collectives.sizes import numbered
+from fabric.formats.counters.snapshot import Sample
+
+
+@dataclass
+class Reading:
+    """Samples out of one file.
+
+    Attributes
+    ----------
+    samples : list of Sample
+        Counters as they stood.
+    deltas : list of Sample
+        What counters grew by, where the file says that.
+    notes : list of str
+        What was passed over or assumed.
+    saturated : int
+        Counts at the end of their range, which are not known.
+    """
+
+    samples: list[Sample] = field(default_factory=list)
+    deltas: list[Sample] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    saturated: int = 0
+
+
+def notes_of(readings: Iterable[Reading]) -> list[str]:
+    """Notes of several files, each once, and the saturated counts of all."""
+    several = list(readings)
+    notes = list(dict.fromkeys(note for one in several for note in one.notes))
+    saturated = sum(one.saturated for one in several)
+    if saturated:
+        notes.append(f"{numbered(saturated, 'counts are at the end of their range (saturated) and not known')}")
+    return notes
