@@ -85,9 +85,7 @@ def _hide_steps_back(series: list[Sample]) -> None:
             series[0].counts[name] = MISSING
 
 
-def _read(
-    paths: Sequence[str | Path] | str | Path, words: Vocabulary
-) -> tuple[str, list[Reading], str]:
+def _read(paths: Sequence[str | Path] | str | Path, words: Vocabulary) -> tuple[str, list[Reading], str]:
     """How the files are called together, what each says, and their formats."""
     given = [paths] if isinstance(paths, (str, Path)) else list(paths)
     if not given:
@@ -114,8 +112,7 @@ def _told(name: str, text: str) -> tuple[CounterFormat, str]:
         found = counter_format_of(one)
         if found is not None:
             return found, one
-    beginning = quoted(text.strip().split("\n", 1)[0])
-    raise InputError(f"{name}: {beginning}: unknown kind of file; expected counters of ports: {counter_titles()}")
+    raise InputError(f"{name}: unknown kind of file; expected counters of ports: {counter_titles()}")
 
 
 def _texts(given: Iterable[str | Path]) -> Iterator[tuple[str, str]]:

@@ -34,7 +34,9 @@ def read_otlp(name: str, text: str, words: Vocabulary = USUAL) -> Reading:
             where = f"{name}: {metric}"
             labels = {**outer, **_attributes(point.get("attributes"), where)}
             nanoseconds = point.get("timeUnixNano")
-            time_s = math.nan if nanoseconds is None else real(str(nanoseconds), f"{where}: timeUnixNano", 0, 1e20) / 1e9
+            time_s = (
+                math.nan if nanoseconds is None else real(str(nanoseconds), f"{where}: timeUnixNano", 0, 1e20) / 1e9
+            )
             identity = str(sorted(labels.items()))
             ports.known.setdefault(identity, sample_of(where, labels, words))
             value = next((point[key] for key in ("asInt", "asDouble", "value") if key in point), None)

@@ -12,7 +12,9 @@ from fabric.formats.counters.snapshot import MISSING, Sample
 from traces.json_text import parse_json
 
 # Prometheus' text format 0.0.4: metric, labels, value, milliseconds.
-_LINE = re.compile(r"([a-zA-Z_:][a-zA-Z0-9_:]{0,200})\s*(?:\{(.*)\})?\s+(\S+)(?:\s+(-?\d{1,20}))?(?:\s+#.*)?$", re.ASCII)
+_LINE = re.compile(
+    r"([a-zA-Z_:][a-zA-Z0-9_:]{0,200})\s*(?:\{(.*)\})?\s+(\S+)(?:\s+(-?\d{1,20}))?(?:\s+#.*)?$", re.ASCII
+)
 _LABEL = re.compile(r'\s*([a-zA-Z_][a-zA-Z0-9_.]*)\s*=\s*"((?:[^"\\]|\\.)*)"\s*(?:,|$)')
 _ESCAPE = {"\\\\": "\\", '\\"': '"', "\\n": "\n"}
 _EXPECTED = 'expected metric{label="value"} number'

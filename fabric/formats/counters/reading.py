@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from collectives.sizes import numbered
+from collectives.sizes import counted
 from fabric.formats.counters.snapshot import Sample
 
 
@@ -35,5 +35,5 @@ def notes_of(readings: Iterable[Reading]) -> list[str]:
     notes = list(dict.fromkeys(note for one in several for note in one.notes))
     saturated = sum(one.saturated for one in several)
     if saturated:
-        notes.append(f"{numbered(saturated, 'counts are at the end of their range (saturated) and not known')}")
+        notes.append(f"{counted(saturated, 'counter')} at the end of the range (saturated): not known")
     return notes

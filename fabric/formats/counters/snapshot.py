@@ -135,9 +135,7 @@ class Snapshot:
         return np.full(self.n_ports, MISSING, np.int64) if column is None else column
 
     @classmethod
-    def of(
-        cls, samples: Iterable[Sample], source: str, title: str, notes: Iterable[str] = ()
-    ) -> "Snapshot":
+    def of(cls, samples: Iterable[Sample], source: str, title: str, notes: Iterable[str] = ()) -> "Snapshot":
         """Lay samples out, one a port.  O(n).
 
         Raises

@@ -88,6 +88,8 @@ class SubnetNode:
         Where the dump describes it, or first mentions it.
     described : bool
         False if it is known from its neighbours only.
+    node_guid : int
+        Of an adapter, where the dump says it; 0 where not.
     """
 
     kind: str
@@ -97,6 +99,7 @@ class SubnetNode:
     lid: dict[int, tuple[int, int]] = field(default_factory=dict)
     line: int = 0
     described: bool = False
+    node_guid: int = 0
 
 
 def port_node(nodes: dict[str, SubnetNode], kind: str, guid: int, port: int, lid: int, name: str, line: int) -> str:
@@ -276,6 +279,8 @@ class SubnetFabric:
         What was inferred.
     oddities : tuple of Oddity
         What the reader passed over, and adapters without a name.
+    node_of_own_guid : dict of int to int
+        Likewise by the GUIDs of adapters themselves, which are not those of their ports, where the dump says them.
     """
 
     topology: Topology
@@ -286,6 +291,7 @@ class SubnetFabric:
     left_out: tuple[str, ...]
     notes: tuple[str, ...]
     oddities: tuple[Oddity, ...] = ()
+    node_of_own_guid: dict[int, int] = field(default_factory=dict)
 
 
 def subnet_fabric(subnet: Subnet, name: str, host_pattern: str | None = None) -> SubnetFabric:
@@ -370,6 +376,7 @@ def subnet_fabric(subnet: Subnet, name: str, host_pattern: str | None = None) ->
     counts = ", ".join(f"{count} in tier {tier}" for tier, count in zip(*tiers, strict=True))
     notes.append(f"tiers of switches are their distance from the leaves, which most of their kind show: {counts}")
     guids = {guid: number.get(key, OUTSIDE) for key in keys for guid in _guids(subnet.nodes[key])}
+    own_guids = {subnet.nodes[key].node_guid: number.get(key, OUTSIDE) for key in keys if subnet.nodes[key].node_guid}
     lids = {
         base + offset: number.get(key, OUTSIDE)
         for key in keys
@@ -386,6 +393,7 @@ def subnet_fabric(subnet: Subnet, name: str, host_pattern: str | None = None) ->
         tuple(sorted(unique[key] for key in left_out)),
         tuple(notes),
         (*subnet.oddities, *read.oddities),
+        {guid: node for guid, node in own_guids.items() if guid not in guids},
     )
 
 
