@@ -241,7 +241,7 @@ def _grown(
             back = known & (difference < 0)
             if name in (XMIT, RCV):
                 wide = name in after.wide or name in before.wide
-                around = back & ~wide & _wraps(topology, first, last, after.word_bytes, interval_s)
+                around = back & _wraps(topology, first, last, after.word_bytes, interval_s) & (not wide)
                 difference = difference + np.where(around, _WRAP * after.word_bytes, 0)
                 wrapped |= around
                 reset |= back & ~around
