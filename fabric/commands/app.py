@@ -18,6 +18,7 @@ from collectives.saying import one_line
 from collectives.sizes import parse_bytes
 from fabric.commands.busbw import busbw
 from fabric.commands.compare import compare
+from fabric.commands.counters import counters
 from fabric.commands.fabrics import check, export, list_presets, reroute, show
 from fabric.commands.grouping import GroupedCommand, grouped
 from fabric.commands.loads import loads
@@ -63,7 +64,19 @@ def register_command(function: Callable[..., None], name: str | None = None) -> 
     return function
 
 
-_COMMANDS: tuple[Callable[..., None], ...] = (loads, compare, step, scale, place, replay, busbw, rates, trace, schema)
+_COMMANDS: tuple[Callable[..., None], ...] = (
+    loads,
+    compare,
+    step,
+    scale,
+    place,
+    replay,
+    busbw,
+    rates,
+    counters,
+    trace,
+    schema,
+)
 _BELOW_FABRIC: dict[str, Callable[..., None]] = {
     "list": list_presets,
     "show": show,

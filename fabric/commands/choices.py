@@ -25,6 +25,7 @@ DOCUMENTS = (
     "busbw",
     "busbw-trace",
     "rates",
+    "counters",
     "step",
     "scale",
     "jobs",

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from collectives.demand import FloatVector
+from collectives.demand import BoolVector, FloatVector, Int64Vector
 from collectives.errors import InputError
 from fabric.formats.counters.files import read_counter_deltas, read_counters
 from fabric.formats.counters.names import USUAL, Vocabulary
@@ -222,14 +222,14 @@ def overfull(study: CounterStudy) -> str:
     )
 
 
-def _tiers(topology: Topology) -> list[np.ndarray]:  # type: ignore[type-arg]
+def _tiers(topology: Topology) -> list[BoolVector]:
     """Links of each kind, tier and direction of the network, hosts first."""
     key = np.stack([topology.link_kind, topology.link_tier, topology.link_direction]).astype(np.int64)
     rows = np.unique(key[:, topology.link_kind != NVLINK], axis=1).T
-    return [(key.T == row).all(axis=1) for row in sorted(rows.tolist(), key=lambda row: (row[1], row[0], row[2]))]
+    return [(row == key.T).all(axis=1) for row in sorted(rows.tolist(), key=lambda row: (row[1], row[0], row[2]))]
 
 
-def _tier(study: CounterStudy, links: np.ndarray) -> MeasuredTier:  # type: ignore[type-arg]
+def _tier(study: CounterStudy, links: Int64Vector) -> MeasuredTier:
     topology, measured = study.topology, study.measured
     kind, tier, direction = (
         int(column[links[0]]) for column in (topology.link_kind, topology.link_tier, topology.link_direction)

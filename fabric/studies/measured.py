@@ -1,7 +1,7 @@
 """What links carried between two readings of their ports' counters.
 
-Both ends of a link count it: its tail what it sent, its head what it received.  A counter that went back has wrapped, if
-it may have 32 bits and the bytes could have passed, or was reset: then nothing is known of its port.
+Both ends of a link count it: its tail what it sent, its head what it received.  A counter that went back has wrapped,
+if it may have 32 bits and the bytes could have passed, or was reset: then nothing is known of its port.
 """
 
 from dataclasses import dataclass
@@ -214,7 +214,7 @@ def _interval_s(
     middle = float(np.median(passed))
     if middle <= 0:
         raise InputError(
-            f"{after.source}: is not later than {before.source} ({middle:g} s by their times); expected before and after"
+            f"{after.source}: is not later than {before.source} ({middle:g} s by their times); expected the later one"
         )
     return middle
 

@@ -1,8 +1,8 @@
 """Which cables are suspect by their counters, and why: the one that explains most first.
 
 A link is compared with what is expected of it: the prediction, where the traffic is known, else the middle of its
-siblings: links of one switch (of one host's NICs) in one tier and direction.  Nothing is suspected where siblings differ
-anyway.
+siblings: links of one switch (of one host's NICs) in one tier and direction.  Nothing is suspected where siblings
+differ anyway.
 """
 
 from collections.abc import Iterator
@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from collectives.demand import FloatVector, Int64Vector
+from collectives.demand import BoolVector, FloatVector, Int64Vector
 from fabric.studies.measured import NDR_GBPS, SAME_ENDS, Measured
-from fabric.topology import ENDPOINT, NIC, NVLINK, UNKNOWN, Topology
+from fabric.studies.verdicts.words import percent
+from fabric.topology import ENDPOINT, NIC, UNKNOWN, Topology
 
 # A link carries less than is expected of it from this part on: of the prediction, of its siblings; and so many times
 # more than links differ anyway (the median of their absolute deviations, as a standard deviation).  Assumed.
@@ -146,19 +147,24 @@ def suspects_of(measured: Measured, predicted: FloatVector | None = None) -> tup
 
     less, expected = _less(measured, predicted)
     twins: dict[int, int] = {}
+    siblings = siblings_of(topology)
     for link in less.tolist():
-        twin = _twin(measured, expected, link)
+        twin = _twin(measured, expected, siblings, link)
         part = float(1 - measured.bytes[link] / expected[link])
         whose = "predicted" if predicted is not None else "usual among its siblings"
-        text = f"carried {part:.0%} less than {whose}"
+        text = f"carried {percent(part)} less than {whose}"
         if twin is not None:
             twins[link] = twin
             more = float(measured.bytes[twin] / expected[twin] - 1) if expected[twin] > 0 else np.inf
-            text += f"; {topology.link_name(twin)} makes up for it" + (f" ({more:.0%} more)" if more < 10 else "")
+            text += f"; {topology.link_name(twin)} makes up for it" + (f" ({percent(more)} more)" if more < 10 else "")
         add(link, "carries-less", text, _WEIGHTS["carries-less"] * (1 + part))
     for link in _disagreeing(measured).tolist():
         part = float(measured.disagreement[link])
-        said = f"{abs(part):.1%} of what it sent did not arrive" if part > 0 else f"{-part:.1%} more arrived than it sent"
+        said = (
+            f"{percent(part)} of what it sent did not arrive"
+            if part > 0
+            else f"{percent(-part)} more arrived than it sent"
+        )
         add(link, "ends-disagree", f"its two ends disagree: {said}", _WEIGHTS["ends-disagree"] * min(1.0, abs(part)))
     for link, kind, text, weight in (*_errors(measured), *_waits(measured)):
         add(link, kind, text, weight)
@@ -180,7 +186,7 @@ def suspects_of(measured: Measured, predicted: FloatVector | None = None) -> tup
     return tuple(sorted(suspects, key=lambda suspect: (-suspect.weight, suspect.link)))
 
 
-def _groups(number: Int64Vector, kept: "np.ndarray") -> Iterator[Int64Vector]:  # type: ignore[type-arg]
+def _groups(number: Int64Vector, kept: BoolVector) -> Iterator[Int64Vector]:
     """Links of each group, those that are kept."""
     links = np.flatnonzero(kept)
     order = links[np.argsort(number[links], kind="stable")]
@@ -204,13 +210,10 @@ def _less(measured: Measured, predicted: FloatVector | None) -> tuple[Int64Vecto
     return np.flatnonzero(low), middle
 
 
-def _twin(measured: Measured, expected: FloatVector, link: int) -> int | None:
+def _twin(measured: Measured, expected: FloatVector, siblings: Int64Vector, link: int) -> int | None:
     """The sibling that carries most more, if that makes up for what a link lacks; parallel cables come first."""
     topology = measured.topology
-    number = siblings_of(topology) if topology.link_kind[link] != NVLINK else None
-    if number is None:
-        return None
-    like = (number == number[link]) & measured.known & ~np.isnan(expected)
+    like = (siblings == siblings[link]) & measured.known & ~np.isnan(expected)
     like[link] = False
     more = np.where(like, measured.bytes - np.where(np.isnan(expected), 0.0, expected), -np.inf)
     lacks = float(expected[link] - measured.bytes[link])
@@ -267,5 +270,5 @@ def _waits(measured: Measured) -> Iterator[tuple[int, str, str, float]]:
         usual = float(np.median(lost[links]))
         for link in links[waits[links] & (lost[links] > _WAITS_MORE * usual)].tolist():
             part = float(lost[link] / capacity[link])
-            text = f"waited for {lost[link]:.3g} Gb/s ({part:.0%} of the cable): what it leads to is slow"
+            text = f"waited for {lost[link]:.3g} Gb/s ({percent(part)} of the cable): what it leads to is slow"
             yield link, "waits", text, _WEIGHTS["waits"] * part

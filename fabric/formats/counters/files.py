@@ -3,6 +3,7 @@
 import io
 import tarfile
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 from collectives.errors import InputError
@@ -81,7 +82,7 @@ def _hide_steps_back(series: list[Sample]) -> None:
     """Forget counters that went back within a series: what they counted in all is not known."""
     for name in series[-1].counts:
         known = [one.counts[name] for one in series if one.counts.get(name, MISSING) >= 0]
-        if any(later < earlier for earlier, later in zip(known[:-1], known[1:], strict=True)) and len(known) > 2:
+        if any(later < earlier for earlier, later in pairwise(known)) and len(known) > 2:
             series[0].counts[name] = MISSING
 
 

@@ -23,7 +23,7 @@ from traces.json_text import parse_json
 def read_ufm_csv(name: str, text: str, words: Vocabulary = USUAL) -> Reading:
     """Read UFM's telemetry CSV; arguments and errors as for `read_perfquery`.
 
-    Columns are found by their titles: ``timestamp`` (microseconds), a GUID of the node or port, a port number, counters.
+    Columns are found by their titles: ``timestamp`` (microseconds), a GUID of node or port, a port number, counters.
     """
     lines = text.splitlines()
     first = next((index for index, line in enumerate(lines) if line.strip() and not line.startswith("#")), len(lines))

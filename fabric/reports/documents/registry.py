@@ -9,6 +9,7 @@ from collectives.errors import InputError
 from collectives.suggestion import hint
 from fabric.reports.documents.busbw import BusbwDocument
 from fabric.reports.documents.compare import CompareDocument, RoutingsDocument
+from fabric.reports.documents.counters import CountersDocument
 from fabric.reports.documents.designs import DesignsDocument
 from fabric.reports.documents.facts import FabricDocument, PresetsDocument
 from fabric.reports.documents.generation import DocumentSchema
@@ -118,6 +119,7 @@ for _document in (
     BusbwDocument,
     TraceBusbwDocument,
     RatesDocument,
+    CountersDocument,
     StepDocument,
     ScaleDocument,
     SharingDocument,
