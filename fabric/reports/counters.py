@@ -20,8 +20,24 @@ from fabric.studies.suspects import Suspect
 from fabric.studies.verdicts.counters import counters_verdict
 from fabric.topology import DIRECTIONS, LINK_KINDS, NVLINK, UNKNOWN
 
-_COLUMNS = ("tail", "tail_port", "head", "head_port", "kind", "tier", "direction", "capacity_gbps",
-            "sent_bytes", "received_bytes", "gbps", "utilization", "predicted_bytes", "residual", "xmit_wait", "wait_gbps")  # fmt: skip
+_COLUMNS = (
+    "tail",
+    "tail_port",
+    "head",
+    "head_port",
+    "kind",
+    "tier",
+    "direction",
+    "capacity_gbps",
+    "sent_bytes",
+    "received_bytes",
+    "gbps",
+    "utilization",
+    "predicted_bytes",
+    "residual",
+    "xmit_wait",
+    "wait_gbps",
+)
 # Names of ports in a cell, at most.
 _SHOWN = 3
 

@@ -148,9 +148,10 @@ class _Finder:
                 if known in self._of_name:
                     return self._of_name[known]
             number = device.rpartition("_")[2]
-            if number.isascii() and number.isdigit():
-                hca = self._of_name.get(f"{one} hca-{int(number) + 1}")
-                return hca if hca is not None else self._rails.get((one, int(number)))
+            if number.isascii() and number.isdigit() and len(number) < 4:
+                found = self._of_name.get(f"{one} hca-{int(number) + 1}", self._rails.get((one, int(number))))
+                if found is not None:
+                    return found
         return None
 
 

@@ -76,7 +76,7 @@ for _format in (
     CounterFormat(
         "prometheus-text",
         "Prometheus text",
-        r"^(?:# (?:HELP|TYPE) [a-zA-Z_:]|[a-zA-Z_:][a-zA-Z0-9_:]*\{[^\n]*\}\s+[-+0-9nN])",
+        r"^(?:# (?:HELP|TYPE) [a-zA-Z_:]|[a-zA-Z_:][a-zA-Z0-9_:]*\{[^\n]*\}\s+\S)",
         f"{_HERE}.prometheus:read_prometheus_text",
     ),
     CounterFormat(
@@ -90,7 +90,7 @@ for _format in (
     CounterFormat(
         "ufm-json",
         "UFM small telemetry JSON",
-        r"\A\s*\{(?s:.{0,2000}?)\"values\"\s*:\s*\[\s*(?:\]|\{)",
+        r"\A\s*\{(?s:.{0,2000}?)\"values\"\s*:\s*\[",
         f"{_HERE}.ufm:read_ufm_json",
     ),
     CounterFormat(
