@@ -18,8 +18,9 @@ from fabric.topology import ENDPOINT, NIC, UNKNOWN, Topology
 # A link carries less than is expected of it from this part on: of the prediction, of its siblings; and so many times
 # more than links differ anyway (the median of their absolute deviations, as a standard deviation).  Assumed.
 LESS, LESS_THAN_SIBLINGS, SPREADS = 0.1, 0.2, 5.0
-# Siblings that differ more among themselves show nothing: assumed.
-_EVEN = 0.1
+# Siblings that differ more among themselves show nothing; nor does a tier in which more links than these (a part, and
+# at least so many: two cables and who makes up for them) differ from their siblings: its routes are uneven.  Assumed.
+_EVEN, _UNEVEN_PART, _UNEVEN_LINKS = 0.1, 0.05, 4
 _MAD = 1.4826
 # Part of what a link lacks that a sibling must carry more for it to make up for it: assumed.
 _MAKES_UP = 0.5
@@ -207,7 +208,18 @@ def _less(measured: Measured, predicted: FloatVector | None) -> tuple[Int64Vecto
     with np.errstate(invalid="ignore"):
         below = 1 - measured.bytes / middle
         low = measured.known & (spreads < _EVEN) & (below > np.maximum(LESS_THAN_SIBLINGS, SPREADS * spreads))
-    return np.flatnonzero(low), middle
+        differs = measured.known & (np.abs(below) > LESS_THAN_SIBLINGS)
+    return np.flatnonzero(low & ~_uneven(measured.topology, differs, measured.known)), middle
+
+
+def _uneven(topology: Topology, differs: BoolVector, known: BoolVector) -> BoolVector:
+    """Links of the tiers and directions in which too many differ from their siblings, (n_links,) bool."""
+    key = np.stack([topology.link_kind, topology.link_tier, topology.link_direction]).astype(np.int64)
+    _, tier = np.unique(key, axis=1, return_inverse=True)
+    tier = tier.ravel()
+    most = np.maximum(_UNEVEN_PART * np.bincount(tier, known), _UNEVEN_LINKS)
+    uneven: BoolVector = (np.bincount(tier, differs) > most)[tier]
+    return uneven
 
 
 def _twin(measured: Measured, expected: FloatVector, siblings: Int64Vector, link: int) -> int | None:

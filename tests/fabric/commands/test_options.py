@@ -51,6 +51,7 @@ ARGUMENTS = {
     "place": ["llama-3.1-8b", "tiny.toml"],
     "replay": ["tiny.toml", "--trace", "flows.csv"],
     "rates": ["tiny.toml", "--demand", "flows.csv"],
+    "counters": ["tiny.toml", "--delta", "flows.csv"],
     "trace": ["flows.csv"],
     "schema": ["loads"],
     "list": [],

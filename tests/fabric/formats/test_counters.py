@@ -3,6 +3,7 @@
 import gzip
 import io
 import tarfile
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -37,7 +38,7 @@ def carried(fabric):
 
 
 OWN = vocabulary(("xmit=site_fabric_xmit*4", "rcv=site_fabric_rcv*4"), ("port_guid=g,port=plug",))
-FORMS = {
+FORMS: dict[str, tuple[Callable[..., str], str]] = {
     "perfquery": (twins.perfquery, "LID"),
     "ibdiagnet-db-csv": (twins.db_csv, "GUID"),
     "ibdiagnet-pm": (twins.pm, "GUID"),
@@ -60,7 +61,9 @@ def test_every_form_gives_the_bytes_that_were_carried(tmp_path, fabric, carried,
     for name, amount, time_s in (("before", None, twins.TIME_S), ("after", carried, twins.TIME_S + 90)):
         ports = twins.ports_of(fabric, amount)
         text = write(ports, time_s) if form in TIMED else write(ports)
-        assert counter_format_of(text).name == form.partition(",")[0]
+        told = counter_format_of(text)
+        assert told is not None
+        assert told.name == form.partition(",")[0]
         (tmp_path / name).write_bytes(gzip.compress(text.encode()))
     measured = measure(fabric, read_counters(tmp_path / "after", words), read_counters(tmp_path / "before", words))
     assert measured.ports.by == {how: fabric.topology.n_links}

@@ -20,11 +20,13 @@ import railscope
 from collectives.errors import InputError
 from fabric.commands.app import app, run
 from fabric.commands.choices import DOCUMENTS
+from fabric.formats.opening import open_fabric
 from fabric.reports.documents.registry import json_schema, register_document, schema_names, unregister_document
 from fabric.reports.loads import routing_facts
 from fabric.routing.flow_paths import FlowPaths
 from fabric.routing.policies import Adaptive, DModK, Ecmp, GivenPaths, Lft, LinkWeights
 from fabric.routing.registry import policy_names
+from tests.fabric import counter_twins
 from tests.fabric.studies.test_designs import PRICES
 from tests.shared_data import TWINS
 from tests.traces.test_kineto import comms, write
@@ -76,6 +78,9 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "busbw-trace": ("busbw", _HGX, "--trace", _RESNET),
     "rates": ("rates", _HGX, "--demand", "flows.csv", "--routing", "ecmp", "--quantum", "0.001"),
     "rates, paths given": ("rates", _HGX, "--demand", "neighbours.csv", "--paths", "paths.csv"),
+    "counters": ("counters", _FLAT, "--before", "before.csv", "--after", "after.csv", "--interval", "10s"),
+    "counters, and traffic": ("counters", _FLAT, *_TABLES, *_ALL_TO_ALL, "--delta", "delta.csv", "--figure",
+                              "counters.png"),
     "step": ("step", "gpt-oss-20b", _HGX),
     "step, a dump": ("step", "tiny-model.toml", _FLAT),
     "jobs": ("step", "llama-3.1-8b", _HGX, "--gpus", "32", "--job", "b=tiny-model.toml:32@packed"),
@@ -108,6 +113,7 @@ OPEN = {
     "tier_bytes",
     "bytes_by_axis",
     "written",
+    "found_by",
 }
 
 
@@ -146,6 +152,12 @@ def _write_inputs() -> None:
     Path("graphs.xml").write_text(GRAPHS)
     splits = {"In split size": "[1, 2, 3, 4]"}
     write(".", 0, [comms(), comms("all_to_allv", 20, **splits), comms(**{"Process Group Ranks": ""})])
+    flat = open_fabric(_FLAT)
+    carried = np.full(flat.topology.n_links, 10**8)
+    carried[100] //= 2
+    for name, section, amount in (("before", "PM_INFO", None), ("after", "PM_INFO", carried), ("delta", "PM_DELTA",
+                                                                                              carried)):  # fmt: skip
+        Path(f"{name}.csv").write_text(counter_twins.db_csv(counter_twins.ports_of(flat, amount), section))
     tables = gzip.decompress((_IB / "naive64-updn.lfts.gz").read_bytes()).decode().split("\n")
     gone = next(number for number, line in enumerate(tables) if "Channel Adapter" in line)
     Path("broken.lfts").write_text("\n".join(tables[:gone] + tables[gone + 1 :]))
@@ -227,6 +239,9 @@ def test_the_cases_cover_what_a_document_may_hold(printed):
     assert printed("busbw, measured")["measured"]["rows"]
     assert None in printed("busbw, one size measured")["measured"]["fit"].values()
     assert printed("rates, paths given")["routing"]["policy"] == "given"
+    assert printed("counters")["suspects"][0]["reasons"]
+    assert printed("counters")["groups"]
+    assert printed("counters, and traffic")["summary"]["scale"] > 0
     assert any(one["missing"] for one in printed("trace, facts missing")["operations"])
     assert printed("trace, no operations")["operations"] == []
     assert printed("check, errors")["errors"] > 0
