@@ -32,6 +32,7 @@ class MeasuredTier:
     Attributes
     ----------
     name, direction : str
+        As in the tables; no direction within a tier.
     links, known : int
         Links, and those with counters.
     bytes : float

@@ -55,6 +55,7 @@ class LeafShare:
     Attributes
     ----------
     leaf : str
+        Its name.
     from_hosts_bytes, up_bytes : float
         That its hosts sent it, and that it sent up.
     share : float
