@@ -10,7 +10,7 @@ from fabric.reports.csv_text import csv_text
 from fabric.reports.documents.counters import CountersBody, PortGroupPart, SuspectPart
 from fabric.reports.emit import Report
 from fabric.reports.figures.counters import counters_figure
-from fabric.reports.links import tier_text
+from fabric.reports.links import GUID_COLUMNS, guids_and_lids, tier_text
 from fabric.reports.loads import fabric_facts, routing_facts, routing_text, traffic_facts
 from fabric.reports.tables import Facts, Table
 from fabric.reports.words import bytes_text, number_text, seconds_text
@@ -58,6 +58,8 @@ def counters_csv(study: CounterStudy) -> str:
         measured.wait_gbps,
         *measured.errors.values(),
     ]
+    ends = (topology.link_tail[links], topology.link_head[links])
+    guids = [column for end in ends for column in guids_and_lids(topology, end)]
     columns = [
         [names[node] for node in topology.link_tail[links]],
         ["" if port == UNKNOWN else port for port in topology.link_tail_port[links].tolist()],
@@ -67,12 +69,14 @@ def counters_csv(study: CounterStudy) -> str:
         topology.link_tier[links].tolist(),
         [DIRECTIONS[direction] for direction in topology.link_direction[links]],
         topology.link_capacity_gbps[links].tolist(),
+        *guids,
         *(
             [""] * links.size if one is None else ["" if np.isnan(value) else value for value in one[links].tolist()]
             for one in numbers
         ),
     ]
-    return csv_text((*_COLUMNS, *measured.errors), zip(*columns, strict=True))
+    titles = (*_COLUMNS[:8], *(GUID_COLUMNS if guids else ()), *_COLUMNS[8:], *measured.errors)
+    return csv_text(titles, zip(*columns, strict=True))
 
 
 def counters_document(study: CounterStudy, figure: Path | None, assumptions: tuple[str, ...]) -> CountersBody:
@@ -146,7 +150,7 @@ def _facts(study: CounterStudy) -> Facts:
         ("links", f"{int(measured.known.sum()):,} of {network:,} known"),
         ("both ends agree", f"{same:,} of {counted(both, 'cable')}" if both else "no cable is known at both ends"),
         ("interval", "not known" if measured.interval_s is None else seconds_text(measured.interval_s)),
-        ("carried", bytes_text(float(measured.bytes[measured.known].sum()))),
+        ("carried, all links", bytes_text(float(measured.bytes[measured.known].sum()))),
     ]
     for what, ports in (("reset, left out", measured.resets), ("wrapped at 32 bits", measured.wraps)):
         if ports:

@@ -31,7 +31,7 @@ def read_pm(name: str, text: str, words: Vocabulary = USUAL) -> Reading:
             counter = USUAL.counter(row[1])
             if counter is not None:
                 raw = count_of(row[2], f"{name}:{number}: {row[1]}")
-                found.saturated += add(current, counter, raw, wide=is_wide(row[1]))
+                add(current, counter, raw, wide=is_wide(row[1]))
     return found
 
 
@@ -63,7 +63,7 @@ def read_db_csv(name: str, text: str, words: Vocabulary = USUAL) -> Reading:
             counter = USUAL.counter(title)
             if counter is not None:
                 raw = count_of(value, f"{name}:{number}: {title}")
-                found.saturated += add(sample, counter, raw, wide=is_wide(title))
+                add(sample, counter, raw, wide=is_wide(title))
         (found.samples if section == "PM_INFO" else found.deltas).append(sample)
     for sample in (*found.samples, *found.deltas):
         sample.node = names.get(sample.guid, "")

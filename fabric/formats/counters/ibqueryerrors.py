@@ -39,7 +39,7 @@ def read_ibqueryerrors(name: str, text: str, words: Vocabulary = USUAL) -> Readi
                 counter = USUAL.counter(counter_name)
                 if counter is not None:
                     raw = count_of(value, f"{name}:{number}: {counter_name}")
-                    found.saturated += add(sample, counter, raw)
+                    add(sample, counter, raw)
         elif line.startswith("GUID 0x"):
             raise InputError(f"{name}:{number}: {quoted(line)}; expected GUID 0x... port N: [PortXmitData == N ...]")
     if sums:

@@ -112,6 +112,9 @@ class _Finder:
         # Ports first: an adapter may have the GUID of another's port.
         self._of_guid = {} if origin is None else {**origin.node_of_own_guid, **origin.node_of_guid}
         self._of_lid = {} if origin is None else origin.node_of_lid
+        if origin is None:
+            self._of_guid = {guid: node for node, guid in enumerate(nodes.guid.tolist()) if guid}
+            self._of_lid = {lid: node for node, lid in enumerate(nodes.lid.tolist()) if lid}
         self._of_name = {name.lower(): node for node, name in enumerate(nodes.name)}
         self._rails = _rails(fabric)
 

@@ -196,8 +196,8 @@ def port_of(text: str) -> int:
     return int(found[1]) if found else MISSING
 
 
-def add(sample: Sample, counter: Counter, raw: int, wide: bool = False) -> bool:
-    """Put a count into a sample; whether it was saturated.
+def add(sample: Sample, counter: Counter, raw: int, wide: bool = False, most: int = SATURATED) -> None:
+    """Put a count into a sample.
 
     Parameters
     ----------
@@ -205,17 +205,19 @@ def add(sample: Sample, counter: Counter, raw: int, wide: bool = False) -> bool:
         As it was counted; `MISSING` where it is not known.
     wide : bool
         It is known to have 64 bits, and counts before one of the same counter that is there.
+    most : int
+        Where the counter ends and stays; what is there is not known.
     """
-    saturated = raw in _FULL
+    saturated = raw in (most, *_FULL)
     value = MISSING if saturated or raw < 0 else raw * counter.bytes
     # Beyond, nothing has been built: what counts so far is no counter of bytes.
     value = MISSING if value >= 2**62 else value
     if sample.counts.get(counter.name, MISSING) == MISSING or (wide and value != MISSING):
         sample.counts[counter.name] = value
         sample.wide = sample.wide | {counter.name} if wide else sample.wide - {counter.name}
+        sample.saturated = sample.saturated - {counter.name} | ({counter.name} if saturated else set())
         if counter.name in (XMIT, RCV):
             sample.word_bytes = counter.bytes
-    return saturated
 
 
 def is_wide(name: str) -> bool:

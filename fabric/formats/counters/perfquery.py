@@ -4,7 +4,7 @@ import re
 
 from collectives.errors import InputError
 from collectives.gate import quoted, whole
-from fabric.formats.counters.names import USUAL, Vocabulary, add, count_of
+from fabric.formats.counters.names import SATURATED, USUAL, Vocabulary, add, count_of
 from fabric.formats.counters.reading import Reading
 from fabric.formats.counters.snapshot import MISSING, Sample
 
@@ -64,10 +64,8 @@ def read_perfquery(name: str, text: str, words: Vocabulary = USUAL) -> Reading:
             if counter is None:
                 continue
             raw = count_of(row[2], f"{name}:{number}: {row[1]}")
-            if not extended and raw == _SHORT.get(counter.name):
-                found.saturated += 1
-                raw = MISSING
-            found.saturated += add(current, counter, raw, wide=extended)
+            most = SATURATED if extended else _SHORT.get(counter.name, SATURATED)
+            add(current, counter, raw, extended, most)
     if all_ports:
         found.notes.append("sums over all ports of a node (port ALL) are left out")
     return found

@@ -125,7 +125,7 @@ class Ports:
         sample = self.samples.get(key)
         if sample is None:
             self.samples[key] = sample = replace(port, where=where, time_s=time_s, counts={})
-        self._found.saturated += add(sample, counter, count_of(value, f"{where}: {metric}"))
+        add(sample, counter, count_of(value, f"{where}: {metric}"))
         if _TREYDOCK.fullmatch(metric) and not self._words.metrics and not self._found.notes:
             self._found.notes.append(
                 f"{metric} is taken as bytes, as its name says; exporters that give PortXmitData as it is count "

@@ -19,21 +19,18 @@ class Reading:
         What counters grew by, where the file says that.
     notes : list of str
         What was passed over or assumed.
-    saturated : int
-        Counts at the end of their range, which are not known.
     """
 
     samples: list[Sample] = field(default_factory=list)
     deltas: list[Sample] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
-    saturated: int = 0
 
 
 def notes_of(readings: Iterable[Reading]) -> list[str]:
     """Notes of several files, each once, and the saturated counts of all."""
     several = list(readings)
     notes = list(dict.fromkeys(note for one in several for note in one.notes))
-    saturated = sum(one.saturated for one in several)
+    saturated = sum(len(sample.saturated) for one in several for sample in (*one.samples, *one.deltas))
     if saturated:
         notes.append(f"{counted(saturated, 'counter')} at the end of the range (saturated): not known")
     return notes

@@ -9,10 +9,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
-import numpy.typing as npt
 
 from collectives.demand import FloatVector, Int32Vector, Int64Vector, frozen_array
 from collectives.errors import InputError
+from fabric.topology import UInt64Vector
 
 MISSING = -1
 """A count that is not known: not in the file, ``N/A``, or saturated."""
@@ -34,7 +34,6 @@ ERRORS = (
 
 COUNTERS = (XMIT, RCV, WAIT, *ERRORS)
 
-UInt64Vector = npt.NDArray[np.uint64]
 Key = tuple[int, int, int, str, int]
 
 
@@ -62,6 +61,8 @@ class Sample:
         Counters that are known to have 64 bits, and do not wrap.
     word_bytes : int
         Bytes of a count of data: 4 or 1.
+    saturated : frozenset of str
+        Counters at the end of their range, which are not known.
     """
 
     where: str
@@ -74,6 +75,7 @@ class Sample:
     counts: dict[str, int] = field(default_factory=dict)
     wide: frozenset[str] = frozenset()
     word_bytes: int = 1
+    saturated: frozenset[str] = frozenset()
 
     @property
     def key(self) -> Key:

@@ -76,7 +76,7 @@ def _sample(where: str, row: dict[str, str], words: Vocabulary, found: Reading) 
     for title, value in row.items():
         counter = words.counter(title)
         if counter is not None:
-            found.saturated += add(sample, counter, count_of(value, f"{where}: {title}"), wide=is_wide(title))
+            add(sample, counter, count_of(value, f"{where}: {title}"), wide=is_wide(title))
     return sample
 
 

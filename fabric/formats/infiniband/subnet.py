@@ -346,7 +346,9 @@ def subnet_fabric(subnet: Subnet, name: str, host_pattern: str | None = None) ->
     tier = unknown.copy()
     tier[: len(adapters)] = 0
     tier[len(adapters) :] = _tiers(subnet, switches, kept)
-    nodes = Nodes(tuple(unique[key] for key in order), kind, tier, host, rail, unknown, unknown)
+    guid = np.array([subnet.nodes[key].guid for key in order], np.uint64)
+    lid = np.array([_lid(subnet.nodes[key]) for key in order], np.int32)
+    nodes = Nodes(tuple(unique[key] for key in order), kind, tier, host, rail, unknown, unknown, guid, lid)
     gbps = np.array([half.gbps for half in kept], np.float64)
     cables = Cables(
         a=np.array([number[half.node] for half in kept], np.int32),
@@ -427,6 +429,11 @@ def _with_middles(subnet: Subnet) -> tuple[Subnet, int]:
         cables.append(Half(half.node, half.port, key, 1, half.gbps, half.line))
         cables.append(Half(half.peer, half.peer_port, key, 2, half.gbps, half.line))
     return replace(subnet, nodes=nodes, cables=tuple(cables)), len(direct)
+
+
+def _lid(node: SubnetNode) -> int:
+    """LID of a switch, of an adapter's first port that has one; 0 where it is not known."""
+    return next((lid for _, (lid, _) in sorted(node.lid.items()) if lid), 0)
 
 
 def _guids(node: SubnetNode) -> set[int]:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from collectives.errors import InputError
+from fabric.builders.nvlink import with_nvlink
 from fabric.formats.counters.files import read_counter_deltas, read_counters
 from fabric.formats.counters.matching import match_ports
 from fabric.formats.counters.names import USUAL, vocabulary
@@ -20,6 +21,7 @@ from fabric.formats.counters.registry import (
     register_counter_format,
 )
 from fabric.formats.counters.snapshot import MISSING, RCV, WAIT, XMIT
+from fabric.formats.node_link import write_node_link
 from fabric.formats.opening import open_fabric
 from fabric.studies.measured import measure
 from tests.fabric import counter_twins as twins
@@ -135,6 +137,21 @@ def test_a_range_query_holds_both_ends(tmp_path, fabric, carried):
     gone = np.flatnonzero(np.isnan(measured.sent))
     assert gone.size == 1
     assert np.delete(measured.sent, gone).tolist() == np.delete(4.0 * carried, gone).tolist()
+
+
+def test_guids_and_lids_stay_in_node_link_json(tmp_path, fabric, carried):
+    """So that a fabric that was exported can be joined with counters of ports."""
+    write_node_link(with_nvlink(fabric.topology, 3600.0), tmp_path / "fabric.json")
+    exported = open_fabric(str(tmp_path / "fabric.json"))
+    nodes = exported.topology.nodes
+    assert (nodes.guid[:80] > 0).all()
+    assert not nodes.guid[80:].any()
+    for write, how in ((twins.ufm_csv, "GUID"), (twins.perfquery, "LID")):
+        (tmp_path / "after").write_text(write(twins.ports_of(fabric, carried)))
+        found = match_ports(read_counters(tmp_path / "after"), exported)
+        assert found.by == {how: fabric.topology.n_links}
+    (tmp_path / "odd.json").write_text((tmp_path / "fabric.json").read_text().replace('"guid": "0x', '"guid": "x'))
+    assert not open_fabric(str(tmp_path / "odd.json")).topology.nodes.guid.any()
 
 
 def test_pm_delta_alone_suffices(tmp_path, fabric, carried):
