@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from collectives.demand import BoolVector, FloatVector, Int64Vector
+from collectives.sizes import counted
 from fabric.studies.measured import NDR_GBPS, SAME_ENDS, Measured
 from fabric.studies.verdicts.words import percent
 from fabric.topology import ENDPOINT, NIC, UNKNOWN, Topology
@@ -33,13 +34,14 @@ PDR_NDR_ERRORS, PDR_NDR_S = 3.0, 125 * 60.0
 _WEIGHTS = {"carries-less": 0.5, "ends-disagree": 0.4, "symbol-errors": 0.4, "link-downs": 0.4, "errors": 0.1,
             "waits": 0.1}  # fmt: skip
 _ERROR_WORDS = {
-    "link_recoveries": "link error recoveries",
-    "rcv_errors": "receive errors",
-    "remote_physical_errors": "remote physical errors",
-    "xmit_discards": "discarded packets",
-    "integrity_errors": "local link integrity errors",
-    "buffer_overruns": "buffer overruns",
+    "link_recoveries": "recovered link error",
+    "rcv_errors": "receive error",
+    "remote_physical_errors": "remote physical error",
+    "xmit_discards": "discarded packet",
+    "integrity_errors": "local link integrity error",
+    "buffer_overruns": "buffer overrun",
 }
+_OF_A_CABLE = ("link_recoveries", "rcv_errors", "integrity_errors", "buffer_overruns")
 
 
 @dataclass(frozen=True)
@@ -169,6 +171,10 @@ def suspects_of(measured: Measured, predicted: FloatVector | None = None) -> tup
         add(link, "ends-disagree", f"its two ends disagree: {said}", _WEIGHTS["ends-disagree"] * min(1.0, abs(part)))
     for link, kind, text, weight in (*_errors(measured), *_waits(measured)):
         add(link, kind, text, weight)
+    for link, text in _beside(measured):
+        cable = found.get(min(link, int(topology.link_reverse[link])))
+        if cable is not None and all((one.link, one.text) != (link, text) for one in cable.reasons):
+            cable.reasons.append(Reason("errors", text, 0.0, link))
     suspects = []
     for each in found.values():
         reasons = tuple(sorted(each.reasons, key=lambda reason: -reason.weight))
@@ -198,12 +204,7 @@ def _groups(number: Int64Vector, kept: BoolVector) -> Iterator[Int64Vector]:
 def _less(measured: Measured, predicted: FloatVector | None) -> tuple[Int64Vector, FloatVector]:
     """Links that carried clearly less than was expected of them, and what that was."""
     if predicted is not None:
-        asked = measured.known & (predicted > 0)
-        ratio = np.full(predicted.size, np.nan)
-        ratio[asked] = measured.bytes[asked] / predicted[asked]
-        spread = _MAD * float(np.median(np.abs(ratio[asked] - np.median(ratio[asked])))) if asked.any() else 0.0
-        low = asked & (ratio < 1 - max(LESS, SPREADS * spread))
-        return np.flatnonzero(low), np.where(asked, predicted, np.nan)
+        return _less_than_predicted(measured, predicted)
     middle, spreads = expected_of_siblings(measured)
     with np.errstate(invalid="ignore"):
         below = 1 - measured.bytes / middle
@@ -212,11 +213,36 @@ def _less(measured: Measured, predicted: FloatVector | None) -> tuple[Int64Vecto
     return np.flatnonzero(low & ~_uneven(measured.topology, differs, measured.known)), middle
 
 
+def _less_than_predicted(measured: Measured, predicted: FloatVector) -> tuple[Int64Vector, FloatVector]:
+    """The same by a prediction.
+
+    A link is compared with what most of its tier and direction carried of theirs: where all of them carried more or
+    less than predicted, other traffic ran, and no cable is slow.
+    """
+    asked = measured.known & (predicted > 0)
+    ratio = np.full(predicted.size, np.nan)
+    ratio[asked] = measured.bytes[asked] / predicted[asked]
+    low, expected = np.zeros(predicted.size, bool), np.full(predicted.size, np.nan)
+    for links in _groups(_tier_numbers(measured.topology), asked):
+        middle = float(np.median(ratio[links]))
+        if middle <= 0:
+            continue
+        expected[links] = predicted[links] * middle
+        spread = _MAD * float(np.median(np.abs(ratio[links] / middle - 1)))
+        low[links] = ratio[links] / middle < 1 - max(LESS, SPREADS * spread)
+    return np.flatnonzero(low), expected
+
+
+def _tier_numbers(topology: Topology) -> Int64Vector:
+    """A number that links of one kind, tier and direction share, (n_links,) int64."""
+    key = np.stack([topology.link_kind, topology.link_tier, topology.link_direction]).astype(np.int64)
+    _, number = np.unique(key, axis=1, return_inverse=True)
+    return number.ravel().astype(np.int64)
+
+
 def _uneven(topology: Topology, differs: BoolVector, known: BoolVector) -> BoolVector:
     """Links of the tiers and directions in which too many differ from their siblings, (n_links,) bool."""
-    key = np.stack([topology.link_kind, topology.link_tier, topology.link_direction]).astype(np.int64)
-    _, tier = np.unique(key, axis=1, return_inverse=True)
-    tier = tier.ravel()
+    tier = _tier_numbers(topology)
     most = np.maximum(_UNEVEN_PART * np.bincount(tier, known), _UNEVEN_LINKS)
     uneven: BoolVector = (np.bincount(tier, differs) > most)[tier]
     return uneven
@@ -254,20 +280,29 @@ def allowed_symbol_errors(gbps: float, interval_s: float | None) -> float:
 
 
 def _errors(measured: Measured) -> Iterator[tuple[int, str, str, float]]:
+    """Links with more errors than are allowed.  Lost packets and what others marked as bad are no cable's own."""
     topology = measured.topology
     for name, column in measured.errors.items():
         for link in np.flatnonzero(column > 0).tolist():
             number = float(column[link])
-            if name == "symbol_errors":
-                allowed = allowed_symbol_errors(float(topology.link_capacity_gbps[link]), measured.interval_s)
-                if number > allowed:
-                    text = f"{number:,.0f} symbol errors, {allowed:.3g} are allowed"
-                    yield link, "symbol-errors", text, _WEIGHTS["symbol-errors"]
-            elif name == "link_downs":
+            allowed = allowed_symbol_errors(float(topology.link_capacity_gbps[link]), measured.interval_s)
+            if name == "link_downs":
                 text = "the link went down" + (f" {number:,.0f} times" if number > 1 else "")
                 yield link, "link-downs", text, _WEIGHTS["link-downs"]
-            else:
-                yield link, "errors", f"{number:,.0f} {_ERROR_WORDS[name]}", _WEIGHTS["errors"]
+            elif number > allowed and name == "symbol_errors":
+                text = f"{number:,.0f} symbol errors, {allowed:.3g} are allowed"
+                yield link, "symbol-errors", text, _WEIGHTS["symbol-errors"]
+            elif number > allowed and name in _OF_A_CABLE:
+                yield link, "errors", counted(int(number), _ERROR_WORDS[name]), _WEIGHTS["errors"]
+
+
+def _beside(measured: Measured) -> Iterator[tuple[int, str]]:
+    """What is said besides of cables that are suspect: errors that are too few, or no cable's own."""
+    for name, words in _ERROR_WORDS.items():
+        column = measured.errors.get(name)
+        for link in [] if column is None else np.flatnonzero(column > 0).tolist():
+            assert column is not None
+            yield link, counted(int(column[link]), words)
 
 
 def _waits(measured: Measured) -> Iterator[tuple[int, str, str, float]]:

@@ -135,6 +135,33 @@ def test_noise_alone_is_no_suspect(tmp_path, request, name, seed):
         assert not study_counters(where.fabric, **files, scenario=scenario).suspects
 
 
+def test_a_whole_tier_that_carries_more_makes_no_cable_suspect(tmp_path, naive):
+    """Other jobs between the leaves: hosts carried less than the scaled prediction, and none of them is slow."""
+    carried = noisy(naive.bytes)
+    carried[naive.topology.link_kind == ISL] *= 2
+    carried, slow, twin = slowed(naive, carried)
+    study = study_counters(naive.fabric, **snapshots(tmp_path, naive, carried), scenario=naive.scenario)
+    assert [(one.link, one.twin) for one in study.suspects] == [(slow, twin)]
+
+
+def test_lost_packets_alone_are_no_suspect(tmp_path, naive):
+    """Discards and remote errors come from elsewhere; of a suspect cable they are said besides."""
+    carried, slow, _ = slowed(naive, noisy(naive.bytes))
+
+    def change(before, after):
+        for port in after:
+            port.errors = {"PortXmitDiscards": 7, "PortRcvErrors": 1}
+        for port in before:
+            port.errors = {"PortXmitDiscards": 0, "PortRcvErrors": 0}
+
+    files = snapshots(tmp_path, naive, carried, twins.perfquery, change)
+    (suspect,) = study_counters(naive.fabric, **files).suspects
+    assert suspect.link == slow
+    assert [reason.text for reason in suspect.reasons[1:]] == ["1 receive error", "1 receive error"] + [
+        "7 discarded packets"
+    ] * 2
+
+
 def test_other_traffic_is_said(tmp_path, naive):
     files = snapshots(tmp_path, naive, np.random.default_rng(5).uniform(0, 4e9, naive.bytes.size))
     study = study_counters(naive.fabric, **files, scenario=naive.scenario)
