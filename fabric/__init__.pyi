@@ -31,11 +31,12 @@ from .commands.options import (
 from .commands.resolve import scenario_of as scenario_of
 from .commands.terminal import finish as finish
 from .formats.counters.files import read_counter_deltas as read_counter_deltas, read_counters as read_counters
+from .formats.counters.reading import CounterReading as CounterReading
 from .formats.counters.registry import (
     CounterFormat as CounterFormat,
     register_counter_format as register_counter_format,
 )
-from .formats.counters.snapshot import Snapshot as Snapshot
+from .formats.counters.snapshot import CounterSample as CounterSample, Snapshot as Snapshot
 from .formats.exporting import export_fabric as export_fabric
 from .formats.infiniband.lfts import LftDump as LftDump, read_lfts as read_lfts
 from .formats.node_link import (

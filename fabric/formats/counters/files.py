@@ -10,9 +10,9 @@ from collectives.errors import InputError
 from collectives.gate import quoted
 from collectives.saying import printable
 from fabric.formats.counters.names import USUAL, Vocabulary
-from fabric.formats.counters.reading import Reading, notes_of
+from fabric.formats.counters.reading import CounterReading, notes_of
 from fabric.formats.counters.registry import CounterFormat, counter_format_of, counter_titles
-from fabric.formats.counters.snapshot import MISSING, Sample, Snapshot, by_port
+from fabric.formats.counters.snapshot import MISSING, CounterSample, Snapshot, by_port
 from fabric.formats.dump import without_terminal
 from traces.files import max_bytes, read_bytes
 from traces.naming import listed
@@ -78,7 +78,7 @@ def read_counter_deltas(
     return first, Snapshot.of([each[-1] for each in series.values()], source, titles, notes)
 
 
-def _hide_steps_back(series: list[Sample]) -> None:
+def _hide_steps_back(series: list[CounterSample]) -> None:
     """Forget counters that went back within a series: what they counted in all is not known."""
     for name in series[-1].counts:
         known = [one.counts[name] for one in series if one.counts.get(name, MISSING) >= 0]
@@ -86,17 +86,17 @@ def _hide_steps_back(series: list[Sample]) -> None:
             series[0].counts[name] = MISSING
 
 
-def _read(paths: Sequence[str | Path] | str | Path, words: Vocabulary) -> tuple[str, list[Reading], str]:
+def _read(paths: Sequence[str | Path] | str | Path, words: Vocabulary) -> tuple[str, list[CounterReading], str]:
     """How the files are called together, what each says, and their formats."""
     given = [paths] if isinstance(paths, (str, Path)) else list(paths)
     if not given:
         raise InputError("counters: expected at least one file")
     source = printable(str(given[0])) + (f" and {len(given) - 1:,} more" if len(given) > 1 else "")
-    readings: list[Reading] = []
+    readings: list[CounterReading] = []
     titles: dict[str, None] = {}
     for name, text in _texts(given):
         if not text.strip():
-            readings.append(Reading(notes=[f"{printable(name)} is empty: nothing is known of its ports"]))
+            readings.append(CounterReading(notes=[f"{printable(name)} is empty: nothing is known of its ports"]))
             continue
         found, text = _told(name, text)
         titles[found.title] = None

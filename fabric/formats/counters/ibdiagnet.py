@@ -7,23 +7,23 @@ from collections.abc import Iterator
 from collectives.errors import InputError
 from collectives.gate import quoted, whole
 from fabric.formats.counters.names import USUAL, Vocabulary, add, count_of, guid_of, is_wide
-from fabric.formats.counters.reading import Reading
-from fabric.formats.counters.snapshot import Sample
+from fabric.formats.counters.reading import CounterReading
+from fabric.formats.counters.snapshot import CounterSample
 
 _PORT = re.compile(r"Port=(\d{1,3})\s+Lid=(0x[0-9a-fA-F]{1,4}|\d{1,5})\s+GUID=0x([0-9a-fA-F]{1,16})\b", re.ASCII)
 _ROW = re.compile(r"(\w{1,80})\s*=\s*(\S+)$", re.ASCII)
 _TOTALS = ("PM_INFO", "PM_DELTA")
 
 
-def read_pm(name: str, text: str, words: Vocabulary = USUAL) -> Reading:
+def read_pm(name: str, text: str, words: Vocabulary = USUAL) -> CounterReading:
     """Read ``ibdiagnet2.pm``; arguments and errors as for `read_perfquery`."""
-    found = Reading()
-    current: Sample | None = None
+    found = CounterReading()
+    current: CounterSample | None = None
     for number, line in enumerate(text.splitlines(), 1):
         line = line.strip()
         if head := _PORT.match(line):
             lid, guid = int(head[2], 0), int(head[3], 16)
-            current = Sample(f"{name}:{number}", guid=guid, port_guid=guid, lid=lid, port=int(head[1]))
+            current = CounterSample(f"{name}:{number}", guid=guid, port_guid=guid, lid=lid, port=int(head[1]))
             found.samples.append(current)
         elif line.startswith("Port="):
             raise InputError(f"{name}:{number}: {quoted(line)}; expected Port=N Lid=0x... GUID=0x... of ibdiagnet's pm")
@@ -35,7 +35,7 @@ def read_pm(name: str, text: str, words: Vocabulary = USUAL) -> Reading:
     return found
 
 
-def read_db_csv(name: str, text: str, words: Vocabulary = USUAL) -> Reading:
+def read_db_csv(name: str, text: str, words: Vocabulary = USUAL) -> CounterReading:
     """Read ``ibdiagnet2.db_csv``: PM_INFO are counters as they stand, PM_DELTA what they grew by.
 
     Names of nodes come from NODES, LIDs from PORTS, where those are there.
@@ -45,7 +45,7 @@ def read_db_csv(name: str, text: str, words: Vocabulary = USUAL) -> Reading:
     InputError
         A section without its end, a row with too few cells, a count that is none: names file and line.
     """
-    found = Reading()
+    found = CounterReading()
     names: dict[int, str] = {}
     lids: dict[tuple[int, int], int] = {}
     for section, number, row in _sections(name, text):
@@ -58,7 +58,7 @@ def read_db_csv(name: str, text: str, words: Vocabulary = USUAL) -> Reading:
             if row.get("lid", "").isascii() and row.get("lid", "").isdigit():
                 lids[guid, port] = whole(row["lid"], f"{name}:{number}: lid", 0, 0xFFFF)
             continue
-        sample = Sample(f"{name}:{number}", guid=guid, port_guid=guid_of(row.get("portguid", "")), port=port)
+        sample = CounterSample(f"{name}:{number}", guid=guid, port_guid=guid_of(row.get("portguid", "")), port=port)
         for title, value in row.items():
             counter = USUAL.counter(title)
             if counter is not None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from collectives.errors import InputError
 from collectives.gate import quoted, whole
-from fabric.formats.counters.snapshot import COUNTERS, MISSING, RCV, WAIT, XMIT, Sample
+from fabric.formats.counters.snapshot import COUNTERS, MISSING, RCV, WAIT, XMIT, CounterSample
 
 WORD_BYTES = 4
 SATURATED = 2**32 - 1
@@ -196,7 +196,7 @@ def port_of(text: str) -> int:
     return int(found[1]) if found else MISSING
 
 
-def add(sample: Sample, counter: Counter, raw: int, wide: bool = False, most: int = SATURATED) -> None:
+def add(sample: CounterSample, counter: Counter, raw: int, wide: bool = False, most: int = SATURATED) -> None:
     """Put a count into a sample.
 
     Parameters

@@ -8,13 +8,13 @@ from collectives.errors import InputError
 from collectives.gate import real, shown
 from fabric.formats.counters.names import USUAL, Vocabulary
 from fabric.formats.counters.prometheus import Ports, sample_of
-from fabric.formats.counters.reading import Reading
+from fabric.formats.counters.reading import CounterReading
 from traces.json_text import parse_json
 
 _DEEPEST = 40
 
 
-def read_otlp(name: str, text: str, words: Vocabulary = USUAL) -> Reading:
+def read_otlp(name: str, text: str, words: Vocabulary = USUAL) -> CounterReading:
     """Read metrics with their data points; arguments and errors as for `read_prometheus_text`.
 
     A resource's attributes, such as the switch's name, are those of all its points.

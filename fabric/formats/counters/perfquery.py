@@ -5,8 +5,8 @@ import re
 from collectives.errors import InputError
 from collectives.gate import quoted, whole
 from fabric.formats.counters.names import SATURATED, USUAL, Vocabulary, add, count_of
-from fabric.formats.counters.reading import Reading
-from fabric.formats.counters.snapshot import MISSING, Sample
+from fabric.formats.counters.reading import CounterReading
+from fabric.formats.counters.snapshot import MISSING, CounterSample
 
 _HEAD = re.compile(
     r"# Port (extended )?counters: (?:Lid (\d{1,5})|DR path \S.*?) port (\d{1,3}|ALL)\b(.*)$", re.IGNORECASE | re.ASCII
@@ -26,7 +26,7 @@ _SHORT = {
 _GUID_NAME = re.compile(r"(0x[0-9a-fA-F]{12,16})(?:\D|$)", re.ASCII)
 
 
-def read_perfquery(name: str, text: str, words: Vocabulary = USUAL) -> Reading:
+def read_perfquery(name: str, text: str, words: Vocabulary = USUAL) -> CounterReading:
     """Read what ``perfquery`` prints; a file named by a GUID is of that node.
 
     Parameters
@@ -42,16 +42,16 @@ def read_perfquery(name: str, text: str, words: Vocabulary = USUAL) -> Reading:
     InputError
         A counter before any port, or that is no number: names file and line.
     """
-    found = Reading()
+    found = CounterReading()
     named = _GUID_NAME.match(name.rpartition("/")[2])
-    current: Sample | None = None
+    current: CounterSample | None = None
     extended, all_ports = False, 0
     for number, line in enumerate(text.splitlines(), 1):
         line = line.strip()
         if head := _HEAD.match(line):
             extended = bool(head[1])
             port = MISSING if head[3].upper() == "ALL" else whole(head[3], f"{name}:{number}: port", 0, 255)
-            current = Sample(f"{name}:{number}", lid=int(head[2] or 0), port=port)
+            current = CounterSample(f"{name}:{number}", lid=int(head[2] or 0), port=port)
             current.guid = int(named[1], 16) if named else 0
             if port == MISSING or port == 255:
                 all_ports += 1

@@ -7,8 +7,8 @@ from dataclasses import replace
 from collectives.errors import InputError
 from collectives.gate import quoted, shown
 from fabric.formats.counters.names import USUAL, Counter, Vocabulary, add, count_of, guid_of, port_of
-from fabric.formats.counters.reading import Reading
-from fabric.formats.counters.snapshot import MISSING, Sample
+from fabric.formats.counters.reading import CounterReading
+from fabric.formats.counters.snapshot import MISSING, CounterSample
 from traces.json_text import parse_json
 
 # Prometheus' text format 0.0.4: metric, labels, value, milliseconds.
@@ -21,7 +21,7 @@ _EXPECTED = 'expected metric{label="value"} number'
 _TREYDOCK = re.compile(r"infiniband_(?:switch|hca)_port_transmit_data_bytes_total")
 
 
-def read_prometheus_text(name: str, text: str, words: Vocabulary = USUAL) -> Reading:
+def read_prometheus_text(name: str, text: str, words: Vocabulary = USUAL) -> CounterReading:
     """Read the text that an exporter prints; arguments as for `read_perfquery`.
 
     Metrics and labels that are not known are passed over.  A file of one host says the host by its name at most.
@@ -53,7 +53,7 @@ def read_prometheus_text(name: str, text: str, words: Vocabulary = USUAL) -> Rea
     return ports.reading()
 
 
-def read_prometheus_json(name: str, text: str, words: Vocabulary = USUAL) -> Reading:
+def read_prometheus_json(name: str, text: str, words: Vocabulary = USUAL) -> CounterReading:
     """Read the answer of an instant query (vector) or a range query (matrix); errors as for `read_prometheus_text`."""
     document = parse_json(text, name)
     answers = document if isinstance(document, list) else [document]
@@ -99,18 +99,18 @@ class Ports:
 
     Attributes
     ----------
-    known : dict of str to Sample
+    known : dict of str to CounterSample
         A port, without counts, by what its labels are told apart by.
-    samples : dict of (str, float) to Sample
+    samples : dict of (str, float) to CounterSample
         By port and moment; 0 where that is not said.
     """
 
     def __init__(self, words: Vocabulary) -> None:
-        self.known: dict[str, Sample] = {}
-        self.samples: dict[tuple[object, ...], Sample] = {}
+        self.known: dict[str, CounterSample] = {}
+        self.samples: dict[tuple[object, ...], CounterSample] = {}
         self._words = words
         self._counters: dict[str, Counter | None] = {}
-        self._found = Reading()
+        self._found = CounterReading()
 
     def counter(self, metric: str) -> Counter | None:
         """What a metric stands for."""
@@ -132,13 +132,13 @@ class Ports:
                 f"words: --metric '{metric}*4'"
             )
 
-    def reading(self) -> Reading:
+    def reading(self) -> CounterReading:
         """What was collected."""
         self._found.samples.extend(self.samples.values())
         return self._found
 
 
-def sample_of(where: str, labels: dict[str, str], words: Vocabulary, time_s: float = math.nan) -> Sample:
+def sample_of(where: str, labels: dict[str, str], words: Vocabulary, time_s: float = math.nan) -> CounterSample:
     """A sample without counts, of the port that labels name.
 
     A host's own exporter says a device and its port: the node is then ``host device``.
@@ -148,7 +148,7 @@ def sample_of(where: str, labels: dict[str, str], words: Vocabulary, time_s: flo
         # Ethernet: the device is the port.
         device, port = "", device
     lid = words.label("lid", labels)
-    return Sample(
+    return CounterSample(
         where,
         guid=guid_of(words.label("guid", labels)),
         port_guid=guid_of(words.label("port_guid", labels)),

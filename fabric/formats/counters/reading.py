@@ -4,29 +4,29 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from collectives.sizes import counted
-from fabric.formats.counters.snapshot import Sample
+from fabric.formats.counters.snapshot import CounterSample
 
 
 @dataclass
-class Reading:
+class CounterReading:
     """Samples out of one file.
 
     Attributes
     ----------
-    samples : list of Sample
+    samples : list of CounterSample
         Counters as they stood.
-    deltas : list of Sample
+    deltas : list of CounterSample
         What counters grew by, where the file says that.
     notes : list of str
         What was passed over or assumed.
     """
 
-    samples: list[Sample] = field(default_factory=list)
-    deltas: list[Sample] = field(default_factory=list)
+    samples: list[CounterSample] = field(default_factory=list)
+    deltas: list[CounterSample] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
 
-def notes_of(readings: Iterable[Reading]) -> list[str]:
+def notes_of(readings: Iterable[CounterReading]) -> list[str]:
     """Notes of several files, each once, and the saturated counts of all."""
     several = list(readings)
     notes = list(dict.fromkeys(note for one in several for note in one.notes))

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from fabric.formats.counters.names import Vocabulary
-from fabric.formats.counters.reading import Reading
+from fabric.formats.counters.reading import CounterReading
 from traces.files import HEAD_BYTES
 from traces.naming import listed, resolved
 
@@ -23,17 +23,18 @@ class CounterFormat:
     shape : str
         Regular expression that matches (`re.search`, multi-line) the beginning of every such file, and of no other.
     reader : callable or str
-        (name of the file, its text, `Vocabulary`) to a `Reading`; or ``"module:function"``, imported when it is needed.
+        (name of the file, its text, `Vocabulary`) to a `CounterReading`; or ``"module:function"``, imported when it is
+        needed.
     """
 
     name: str
     title: str
     shape: str
-    reader: "Callable[[str, str, Vocabulary], Reading] | str"
+    reader: "Callable[[str, str, Vocabulary], CounterReading] | str"
 
-    def read(self, name: str, text: str, words: Vocabulary) -> Reading:
+    def read(self, name: str, text: str, words: Vocabulary) -> CounterReading:
         """What the file holds."""
-        reading: Reading = resolved(self.reader)(name, text, words)
+        reading: CounterReading = resolved(self.reader)(name, text, words)
         return reading
 
 

@@ -1,7 +1,7 @@
 """What counters of ports say at one moment, whoever wrote them: a row a port.
 
-Readers yield a `Sample` for each port that they find, or several for one port where a file holds a metric a line;
-`Snapshot.of` joins those of one port and moment.
+Readers yield a `CounterSample` for each port that they find, or several for one port where a file holds a metric a
+line; `by_port` joins those of one port and moment.
 """
 
 import math
@@ -38,7 +38,7 @@ Key = tuple[int, int, int, str, int]
 
 
 @dataclass
-class Sample:
+class CounterSample:
     """What a reader finds of one port, or a part of it.
 
     Attributes
@@ -137,7 +137,7 @@ class Snapshot:
         return np.full(self.n_ports, MISSING, np.int64) if column is None else column
 
     @classmethod
-    def of(cls, samples: Iterable[Sample], source: str, title: str, notes: Iterable[str] = ()) -> "Snapshot":
+    def of(cls, samples: Iterable[CounterSample], source: str, title: str, notes: Iterable[str] = ()) -> "Snapshot":
         """Lay samples out, one a port.  O(n).
 
         Raises
@@ -168,12 +168,12 @@ class Snapshot:
         )
 
 
-def by_port(samples: Iterable[Sample]) -> dict[Key, list[Sample]]:
+def by_port(samples: Iterable[CounterSample]) -> dict[Key, list[CounterSample]]:
     """Samples of each port in the order of their times; those of one time are joined into one.
 
     A port without a time is joined with the first of the same port.
     """
-    joined: dict[tuple[Key, float], Sample] = {}
+    joined: dict[tuple[Key, float], CounterSample] = {}
     for one in samples:
         moment = 0.0 if math.isnan(one.time_s) else one.time_s
         known = joined.setdefault((one.key, moment), one)
@@ -182,7 +182,7 @@ def by_port(samples: Iterable[Sample]) -> dict[Key, list[Sample]]:
                 known.counts.setdefault(name, count)
             known.wide |= one.wide
             known.word_bytes = max(known.word_bytes, one.word_bytes)
-    ports: dict[Key, list[Sample]] = {}
+    ports: dict[Key, list[CounterSample]] = {}
     for (key, _), one in sorted(joined.items(), key=lambda item: item[0][1]):
         ports.setdefault(key, []).append(one)
     return ports

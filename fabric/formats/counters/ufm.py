@@ -15,12 +15,12 @@ from fabric.formats.counters.names import (
     is_wide,
     port_of,
 )
-from fabric.formats.counters.reading import Reading
-from fabric.formats.counters.snapshot import MISSING, Sample
+from fabric.formats.counters.reading import CounterReading
+from fabric.formats.counters.snapshot import MISSING, CounterSample
 from traces.json_text import parse_json
 
 
-def read_ufm_csv(name: str, text: str, words: Vocabulary = USUAL) -> Reading:
+def read_ufm_csv(name: str, text: str, words: Vocabulary = USUAL) -> CounterReading:
     """Read UFM's telemetry CSV; arguments and errors as for `read_perfquery`.
 
     Columns are found by their titles: ``timestamp`` (microseconds), a GUID of node or port, a port number, counters.
@@ -34,7 +34,7 @@ def read_ufm_csv(name: str, text: str, words: Vocabulary = USUAL) -> Reading:
     if not rows:
         raise InputError(f"{name}: no row; expected UFM's telemetry")
     titles = [cell.strip() for cell in rows[0]]
-    found = Reading()
+    found = CounterReading()
     for number, cells in enumerate(rows[1:], first + 2):
         if not any(cell.strip() for cell in cells) or (cells[0].startswith("#")):
             continue
@@ -45,13 +45,13 @@ def read_ufm_csv(name: str, text: str, words: Vocabulary = USUAL) -> Reading:
     return found
 
 
-def read_ufm_json(name: str, text: str, words: Vocabulary = USUAL) -> Reading:
+def read_ufm_json(name: str, text: str, words: Vocabulary = USUAL) -> CounterReading:
     """Read the JSON of UFM's small telemetry: a list `values` with an object a port; errors as for `read_perfquery`."""
     document = parse_json(text, name)
     values = document.get("values") if isinstance(document, dict) else document
     if not isinstance(values, list):
         raise InputError(f"{name}: values {shown(values)}: expected a list of ports, as UFM's telemetry has it")
-    found = Reading()
+    found = CounterReading()
     for number, port in enumerate(values, 1):
         where = f"{name}: values {number}"
         if not isinstance(port, dict):
@@ -61,10 +61,10 @@ def read_ufm_json(name: str, text: str, words: Vocabulary = USUAL) -> Reading:
     return found
 
 
-def _sample(where: str, row: dict[str, str], words: Vocabulary, found: Reading) -> Sample:
+def _sample(where: str, row: dict[str, str], words: Vocabulary, found: CounterReading) -> CounterSample:
     small = {title.lower(): value for title, value in row.items()}
     port = words.label("port", row)
-    sample = Sample(
+    sample = CounterSample(
         where,
         guid=guid_of(words.label("guid", row)) or guid_of(small.get("source_id", "")),
         port_guid=guid_of(words.label("port_guid", row)),
