@@ -18,7 +18,7 @@ from typing import Any, NoReturn
 from collectives.errors import InputError
 from collectives.gate import quoted, shown
 from traces.files import read_bytes
-from traces.operation import Operation, Trace
+from traces.operation import Operation, RankReport, Trace
 from traces.torch_names import DTYPE_BYTES
 
 _KINDS = {
@@ -119,7 +119,15 @@ def read_flight_recorder(paths: Sequence[str]) -> Trace:
         starts = [one.operation.start_s for one in same if one.operation.start_s is not None]
         for one in same:
             place[id(one)] = len(made)
-        made.append(replace(same[0].operation, measured_s=min(times, default=None), start_s=max(starts, default=None)))
+        reports = tuple(RankReport(one.rank, one.operation.start_s, one.operation.measured_s) for one in same)
+        made.append(
+            replace(
+                same[0].operation,
+                measured_s=min(times, default=None),
+                start_s=max(starts, default=None),
+                reports=reports,
+            )
+        )
     for pair in _pairs(messages):
         for one in pair:
             place[id(one)] = len(made)

@@ -118,6 +118,7 @@ def counters_document(study: CounterStudy, figure: Path | None, assumptions: tup
             for group in port_groups(measured)
         ],
         "leaves": list(leaf_shares(measured)),
+        "late_ranks": list(study.late),
         "figure": None if figure is None else str(figure),
         "assumptions": list(assumptions),
     }
@@ -237,6 +238,25 @@ def _leaf_table(study: CounterStudy, top: int) -> Table:
     return Table(title, columns, rows, frozenset(columns[1:]), shorten=frozenset({"leaf"}))
 
 
+def _late_table(study: CounterStudy, top: int) -> Table:
+    columns = ("rank", "on", "collectives", "came last", "others waited", "behind")
+    assert study.scenario is not None
+    names, endpoint = study.topology.endpoint_names, study.scenario.placement.endpoint
+    rows = tuple(
+        (
+            f"{one.rank}",
+            names[endpoint[one.rank]] if one.rank < len(endpoint) else "-",
+            f"{one.operations:,}",
+            f"{one.last:,}",
+            seconds_text(one.waited_s),
+            f"{one.behind:,}" if one.behind else "",
+        )
+        for one in study.late[:top]
+    )
+    title = "Ranks that others wait for" + (f", {top:,} of {len(study.late):,}" if len(study.late) > top else "")
+    return Table(title, columns, rows, frozenset({"rank", *columns[2:]}), shorten=frozenset({"on"}))
+
+
 def counters_report(study: CounterStudy, top: int = 10, figure: Path | None = None, csv: Path | None = None) -> Report:
     """What `counters` has to say, with the files that are asked for."""
     files: dict[str, str | bytes] = {}
@@ -247,6 +267,8 @@ def counters_report(study: CounterStudy, top: int = 10, figure: Path | None = No
     if csv is not None:
         files[str(csv)] = counters_csv(study)
     tables: list[Table | Facts] = [_facts(study), _tier_table(study), _suspect_table(study, top)]
+    if study.late:
+        tables.append(_late_table(study, top))
     if study.scenario is None:
         tables += [table for table in (_group_table(study, top), _leaf_table(study, top)) if table.rows]
     return Report(

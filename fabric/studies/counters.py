@@ -21,6 +21,7 @@ from fabric.studies.hotspots import tier_name
 from fabric.studies.measured import Measured, measure, too_busy
 from fabric.studies.suspects import Suspect, suspects_of
 from fabric.topology import DIRECTIONS, NVLINK, PEER, Topology
+from traces.late_ranks import LateRank, by_clocks, late_ranks
 
 Files = Sequence[str | Path] | str | Path
 
@@ -121,6 +122,12 @@ class CounterStudy:
         """Links by tier and direction, hosts first."""
         return tuple(_tier(self, np.flatnonzero(links)) for links in _tiers(self.topology))
 
+    @cached_property
+    def late(self) -> tuple[LateRank, ...]:
+        """Ranks that others of a trace wait for; none where the traffic is no trace of several ranks."""
+        trace = None if self.scenario is None else self.scenario.traffic.trace
+        return () if trace is None else late_ranks(trace)
+
     @property
     def assumptions(self) -> tuple[str, ...]:
         """What the answer rests on, in words."""
@@ -135,6 +142,8 @@ class CounterStudy:
             lines.append("a tick of PortXmitWait could have sent 8 bytes from 400 Gb/s on, 4 bytes below")
         if self.scenario is not None:
             lines.append("the prediction is scaled by least squares: how often the traffic ran is not known")
+            if self.late and self.scenario.traffic.trace is not None and by_clocks(self.scenario.traffic.trace):
+                lines.append("late ranks are told by the clocks of their hosts: the trace has no times of kernels")
         return (*lines, *(self.scenario.assumptions if self.scenario is not None else self.fabric.assumptions))
 
 

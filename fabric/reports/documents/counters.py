@@ -7,6 +7,7 @@ from typing_extensions import TypedDict
 from fabric.reports.documents.common import FabricPart, Judged, RoutingPart, TrafficPart
 from fabric.studies.counters import MeasuredTier
 from fabric.studies.port_groups import LeafShare
+from traces.late_ranks import LateRank
 
 
 class CountersSummaryPart(TypedDict):
@@ -137,6 +138,8 @@ class CountersBody(TypedDict):
         The one with most bytes first.
     leaves : list of LeafShare
         The one that sends the largest part up first.
+    late_ranks : list of LateRank
+        Of a trace of several ranks: those that others wait for, the worst first.
     figure : str or None
         The file that was written.
     assumptions : list of str
@@ -153,6 +156,7 @@ class CountersBody(TypedDict):
     suspects: list[SuspectPart]
     groups: list[PortGroupPart]
     leaves: list[LeafShare]
+    late_ranks: list[LateRank]
     figure: str | None
     assumptions: list[str]
 

@@ -4,7 +4,7 @@ from fabric.studies.counters import CounterStudy, overfull
 from fabric.studies.port_groups import port_groups
 from fabric.studies.suspects import Suspect
 from fabric.studies.verdicts.verdict import Cause, CauseKind, Fact, Remedy, Verdict, sentences_of
-from fabric.studies.verdicts.words import count, data, link_name, percent, times
+from fabric.studies.verdicts.words import count, data, link_name, percent, seconds, times
 
 # What is said of a cable first, where it shows several things.
 _REMEDIES = {
@@ -40,7 +40,7 @@ def counters_verdict(study: CounterStudy) -> Verdict:
         first: tuple[str, ...] = (causes[0].sentence + more, causes[0].text + more, causes[0].text)
     else:
         first = (f"no cable is suspect among {count(int(measured.known.sum()) // 2, 'cable')} with counters",)
-    return Verdict(sentences_of((first, overfull(study), _fits(study))), causes=causes, facts=facts)
+    return Verdict(sentences_of((first, overfull(study), _late(study), _fits(study))), causes=causes, facts=facts)
 
 
 def _cause(study: CounterStudy, suspect: Suspect) -> Cause:
@@ -57,6 +57,19 @@ def _cause(study: CounterStudy, suspect: Suspect) -> Cause:
     name = link_name(topology.link_name(suspect.link))
     helped = Remedy(_REMEDIES[suspect.reasons[0].kind])
     return Cause(CauseKind.SUSPECT_CABLE, f"suspect: {name} {head}{also}", 0.0, facts, (helped,))
+
+
+def _late(study: CounterStudy) -> str:
+    """The rank that the others wait for, where one stands out."""
+    for one in study.late[:1]:
+        if one.behind:
+            return f"rank {one.rank} is {count(one.behind, 'collective')} behind the others of its groups"
+    for one in study.late:
+        if one.straggler:
+            each = seconds(one.waited_s / one.last)
+            of = f"{one.last:,} of {count(one.operations, 'collective')}"
+            return f"rank {one.rank} came last in {of}; the others waited {each} each"
+    return ""
 
 
 def _fits(study: CounterStudy) -> str:
