@@ -6,6 +6,7 @@ PortXmitData), in bytes by what says so in its name, by octets, and by UFM's ``I
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from collectives.errors import InputError
 from collectives.gate import quoted, whole
@@ -42,6 +43,7 @@ class Counter:
     bytes: int = 1
 
 
+@lru_cache(maxsize=4096)
 def _squeezed(text: str) -> str:
     return re.sub(r"[^a-z0-9]", "", text.lower())
 
