@@ -35,7 +35,7 @@ from fabric.commands.resolve import (
 from fabric.commands.terminal import finish, working
 from fabric.commands.values import expanded, seconds
 
-_WHAT = "a file, folder or tar of perfquery, ibqueryerrors, ibdiagnet, Prometheus, OTLP or UFM; again for more"
+_WHAT = "a file, folder or tar of perfquery, ibqueryerrors, ibdiagnet, Prometheus, OTLP, UFM or SONiC; again for more"
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,9 @@ from fabric.studies.suspects import Suspect, suspects_of
 from fabric.topology import DIRECTIONS, NVLINK, PEER, Topology
 from traces.late_ranks import LateRank, by_clocks, late_ranks
 
+# Of the cables that are known at both ends; below, they do not count the same interval.  Assumed.
+_AGREE = 0.5
+
 Files = Sequence[str | Path] | str | Path
 
 
@@ -219,6 +222,14 @@ def compared(measured: Measured, scenario: Scenario | None = None) -> CounterStu
         raise InputError("counters: the traffic loads no link whose counters are known; expected one that does")
     scale = float((network[known] * measured.bytes[known]).sum()) / square
     return CounterStudy(measured, scenario, network * scale, scale)
+
+
+def apart(study: CounterStudy) -> str:
+    """What to say where the ends of most cables count differently; empty where they agree."""
+    same, both = study.measured.agreeing_cables
+    if not both or same >= _AGREE * both:
+        return ""
+    return f"the two ends agree at {same:,} of {both:,} cables only: are all ports read at the same two moments?"
 
 
 def overfull(study: CounterStudy) -> str:

@@ -208,6 +208,19 @@ def otlp(ports, time_s=TIME_S) -> str:
     return "\n".join(lines)
 
 
+def sonic(ports) -> str:
+    """``sonic-db-dump -n COUNTERS_DB`` of one switch."""
+    database: dict[str, object] = {
+        f"COUNTERS:oid:0x10000000{p.port:05x}": {
+            "value": {"SAI_PORT_STAT_IF_OUT_OCTETS": str(4 * p.xmit), "SAI_PORT_STAT_IF_IN_OCTETS": str(4 * p.rcv),
+                      "SAI_PORT_STAT_IF_IN_UCAST_PKTS": "7"}
+        }
+        for p in ports
+    }  # fmt: skip
+    names = {f"Ethernet{p.port}": f"oid:0x10000000{p.port:05x}" for p in ports}
+    return json.dumps({"COUNTERS_PORT_NAME_MAP": {"expireat": 1.0, "type": "hash", "value": names}, **database})
+
+
 def node_exporter(ports, host_of) -> str:
     """Prometheus' node_exporter on each host; `host_of` gives host and device of a port."""
     lines = []

@@ -7,7 +7,7 @@ from typing import Any
 from collectives.errors import InputError
 from collectives.gate import real, shown
 from fabric.formats.counters.names import USUAL, Vocabulary
-from fabric.formats.counters.prometheus import Ports, sample_of
+from fabric.formats.counters.prometheus import Ports, host_of_file, sample_of
 from fabric.formats.counters.reading import CounterReading
 from traces.json_text import parse_json
 
@@ -25,7 +25,7 @@ def read_otlp(name: str, text: str, words: Vocabulary = USUAL) -> CounterReading
         if len(lines) > 1 and all(line.lstrip().startswith("{") and line.rstrip().endswith("}") for line in lines)
         else [parse_json(text, name)]
     )
-    ports = Ports(words)
+    ports, host = Ports(words), host_of_file(name)
     for document in documents:
         for metric, point, outer in _points(document, {}, name):
             counter = ports.counter(metric)
@@ -38,7 +38,7 @@ def read_otlp(name: str, text: str, words: Vocabulary = USUAL) -> CounterReading
                 math.nan if nanoseconds is None else real(str(nanoseconds), f"{where}: timeUnixNano", 0, 1e20) / 1e9
             )
             identity = str(sorted(labels.items()))
-            ports.known.setdefault(identity, sample_of(where, labels, words))
+            ports.known.setdefault(identity, sample_of(where, labels, words, host))
             value = next((point[key] for key in ("asInt", "asDouble", "value") if key in point), None)
             ports.put(identity, where, metric, counter, "" if value is None else str(value), time_s)
     return ports.reading()

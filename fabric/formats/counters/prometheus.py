@@ -9,6 +9,7 @@ from collectives.gate import quoted, shown
 from fabric.formats.counters.names import USUAL, Counter, Vocabulary, add, count_of, guid_of, port_of
 from fabric.formats.counters.reading import CounterReading
 from fabric.formats.counters.snapshot import MISSING, CounterSample
+from traces.compression import plain_name
 from traces.json_text import parse_json
 
 # Prometheus' text format 0.0.4: metric, labels, value, milliseconds.
@@ -31,7 +32,7 @@ def read_prometheus_text(name: str, text: str, words: Vocabulary = USUAL) -> Cou
     InputError
         A line that is none of the format, a count that is none: names file and line.
     """
-    ports = Ports(words)
+    ports, host = Ports(words), host_of_file(name)
     for number, line in enumerate(text.splitlines(), 1):
         line = line.strip()
         if not line or line.startswith("#"):
@@ -48,7 +49,7 @@ def read_prometheus_text(name: str, text: str, words: Vocabulary = USUAL) -> Cou
             labels = _labels(identity)
             if labels is None:
                 raise InputError(f"{where}: {quoted(line)}; {_EXPECTED}")
-            ports.known[identity] = sample_of(where, labels, words)
+            ports.known[identity] = sample_of(where, labels, words, host)
         ports.put(identity, where, row[1], counter, row[3], math.nan if row[4] is None else int(row[4]) / 1e3)
     return ports.reading()
 
@@ -57,7 +58,7 @@ def read_prometheus_json(name: str, text: str, words: Vocabulary = USUAL) -> Cou
     """Read the answer of an instant query (vector) or a range query (matrix); errors as for `read_prometheus_text`."""
     document = parse_json(text, name)
     answers = document if isinstance(document, list) else [document]
-    ports = Ports(words)
+    ports, host = Ports(words), host_of_file(name)
     unnamed = 0
     for answer in answers:
         data = answer.get("data", answer) if isinstance(answer, dict) else None
@@ -78,7 +79,7 @@ def read_prometheus_json(name: str, text: str, words: Vocabulary = USUAL) -> Cou
             if counter is None:
                 continue
             identity = str(sorted(labels.items()))
-            ports.known.setdefault(identity, sample_of(where, labels, words))
+            ports.known.setdefault(identity, sample_of(where, labels, words, host))
             values = result["values"] if "values" in result else [result.get("value")]
             for pair in values if isinstance(values, list) else [values]:
                 if not isinstance(pair, list) or len(pair) != 2 or not isinstance(pair[0], (int, float)):
@@ -138,12 +139,20 @@ class Ports:
         return self._found
 
 
-def sample_of(where: str, labels: dict[str, str], words: Vocabulary, time_s: float = math.nan) -> CounterSample:
+def host_of_file(name: str) -> str:
+    """The host or switch that a file is named like: ``node07`` of ``scrape/node07.prom.gz``."""
+    return plain_name(name.rpartition("/")[2]).split(".")[0]
+
+
+def sample_of(where: str, labels: dict[str, str], words: Vocabulary, host: str) -> CounterSample:
     """A sample without counts, of the port that labels name.
 
-    A host's own exporter says a device and its port: the node is then ``host device``.
+    A host's own exporter says a device and its port: the node is then ``host device``.  A file whose labels say neither
+    node nor GUID nor LID is of the `host` that it is named like.
     """
     node, device, port = (words.label(role, labels) for role in ("node", "device", "port"))
+    if not node and not any(words.label(role, labels) for role in ("guid", "port_guid", "lid")):
+        node = host
     if device and not port:
         # Ethernet: the device is the port.
         device, port = "", device
@@ -155,7 +164,6 @@ def sample_of(where: str, labels: dict[str, str], words: Vocabulary, time_s: flo
         lid=int(lid) if lid.isascii() and lid.isdigit() and len(lid) < 6 and int(lid) < 0xC000 else 0,
         node=f"{node} {device}".strip() if device else node,
         port=port_of(port) if port else MISSING,
-        time_s=time_s,
     )
 
 

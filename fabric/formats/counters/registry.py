@@ -87,6 +87,12 @@ for _format in (
         r"[Pp]ort_?[Nn]um",
         f"{_HERE}.ufm:read_ufm_csv",
     ),
+    CounterFormat(
+        "sonic",
+        "SONiC's COUNTERS_DB",
+        r"\A\s*\{(?s:.*?)\"COUNTERS(?:_PORT_NAME_MAP|:oid:0x[0-9a-f]+)\"",
+        f"{_HERE}.sonic:read_sonic",
+    ),
     CounterFormat("otlp", "OpenTelemetry JSON", r"\A\s*[\[{](?s:.*?)\"dataPoints\"\s*:", f"{_HERE}.otlp:read_otlp"),
     CounterFormat(
         "ufm-json",

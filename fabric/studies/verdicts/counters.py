@@ -1,6 +1,6 @@
 """The verdict on counters: the suspect cable and why, and how far the prediction explains what links carried."""
 
-from fabric.studies.counters import CounterStudy, overfull
+from fabric.studies.counters import CounterStudy, apart, overfull
 from fabric.studies.port_groups import port_groups
 from fabric.studies.suspects import Suspect
 from fabric.studies.verdicts.verdict import Cause, CauseKind, Fact, Remedy, Verdict, sentences_of
@@ -40,7 +40,9 @@ def counters_verdict(study: CounterStudy) -> Verdict:
         first: tuple[str, ...] = (causes[0].sentence + more, causes[0].text + more, causes[0].text)
     else:
         first = (f"no cable is suspect among {count(int(measured.known.sum()) // 2, 'cable')} with counters",)
-    return Verdict(sentences_of((first, overfull(study), _late(study), _fits(study))), causes=causes, facts=facts)
+    return Verdict(
+        sentences_of((first, overfull(study), apart(study), _late(study), _fits(study))), causes=causes, facts=facts
+    )
 
 
 def _cause(study: CounterStudy, suspect: Suspect) -> Cause:

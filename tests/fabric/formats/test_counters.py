@@ -52,11 +52,12 @@ FORMS: dict[str, tuple[Callable[..., str], str]] = {
     "ufm-csv": (twins.ufm_csv, "GUID"),
     "ufm-json": (twins.ufm_json, "GUID"),
     "otlp": (twins.otlp, "name"),
+    "sonic": (twins.sonic, ""),
 }
 TIMED = ("prometheus-json", "ufm-csv", "ufm-json", "otlp")
 
 
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("form", [form for form in FORMS if form != "sonic"])
 def test_every_form_gives_the_bytes_that_were_carried(tmp_path, fabric, carried, form):
     write, how = FORMS[form]
     words = OWN if "one's own" in form else USUAL
@@ -98,6 +99,20 @@ def test_hosts_say_their_devices(tmp_path, name, host_of):
     # Both directions of a host's cable are known by its own port.
     assert measured.known.sum() == 2 * given.topology.n_endpoints
     assert (measured.bytes[measured.known] == 4.0 * carried[measured.known]).all()
+
+
+def test_a_file_a_switch_is_of_the_switch_that_it_is_named_like(tmp_path, fabric, carried):
+    """SONiC's database of counters, and scrapes that name no host."""
+    sonic: dict[str, list[twins.Port]] = {}
+    for port in twins.ports_of(fabric, carried):
+        if port.switch:
+            sonic.setdefault(port.name, []).append(port)
+    for name, ports in sonic.items():
+        (tmp_path / f"{name}.json.gz").write_bytes(gzip.compress(twins.sonic(ports).encode()))
+    found = match_ports(read_counters(tmp_path), fabric)
+    assert found.by == {"name": sum(map(len, sonic.values()))}
+    nodes = [fabric.topology.nodes.name[node] for node in fabric.topology.link_tail[found.link]]
+    assert nodes == list(read_counters(tmp_path).node)
 
 
 def test_files_in_folders_and_archives_are_one_snapshot(tmp_path, fabric, carried):
@@ -220,6 +235,7 @@ def test_saturated_counters_are_not_known(tmp_path):
         ('{"data":{"resultType":"vector","result":[{"metric":{"__name__":"infiniband_portxmitdata_total"},"value":3}]}}', "value 3"),
         ('{"status":"success","data":{"resultType":"vector","result":[', "not JSON"),
         ('{"values":[{"node_guid":"0x1","port_num":1,"Infiniband_MBOut_u_Gb":"much"}]}', "values 1: Infiniband_MBOut_u_Gb 'much'"),
+        ('{"COUNTERS_PORT_NAME_MAP":{"value":{"Ethernet0":"oid:0x1"}}}', "COUNTERS:oid:0x1 None; expected an object"),
         ('{"values":[7]}', "values 1: 7; expected a port"),
         ("timestamp,Node_GUID,Port_Number,PortXmitDataExtended\n1,0x1,1\n", "x:2: 3 cells; expected 4"),
         ('{"name":"nvswitch_interface_if_in_octets","gauge":{"dataPoints":[5]}}', "5; expected a data point"),
@@ -286,7 +302,7 @@ def test_node_exporter_of_others():
     found = read_counters(shared("traces", "link_counters", "node_exporter_infiniband.prom"))
     assert found.count(XMIT).tolist() == [3_733_440 * 4, 0]
     assert found.count(WAIT).tolist() == [MISSING, MISSING]
-    assert found.node == ("mlx4_0", "mlx4_0")
+    assert found.node == ("node_exporter_infiniband mlx4_0",) * 2
 
 
 def test_ufm_of_others():

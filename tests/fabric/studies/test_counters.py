@@ -231,6 +231,13 @@ def test_more_than_a_cable_carries_is_said(tmp_path, naive):
     assert "256 of 256 links carried more than they can in 1 s" in counters_verdict(study).text
 
 
+def test_ends_that_do_not_agree_are_said(tmp_path, naive):
+    """Counters as they stand, taken for what they grew by: each port counts since a reset of its own."""
+    (tmp_path / "delta").write_text(twins.db_csv(twins.ports_of(naive.fabric, naive.bytes / 4), "PM_DELTA"))
+    study = study_counters(naive.fabric, delta=tmp_path / "delta")
+    assert "the two ends agree at" in counters_verdict(study).text.lower()
+
+
 def test_an_idle_fabric_carries_nothing(tmp_path, naive):
     files = snapshots(tmp_path, naive, 0 * naive.bytes)
     verdict = counters_verdict(study_counters(naive.fabric, **files))
