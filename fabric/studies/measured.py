@@ -20,6 +20,9 @@ from fabric.topology import NVLINK, Topology
 SAME_ENDS = 0.01
 """Ends of a link agree within this part: their counters are not read at one moment (assumed)."""
 
+IDLE = 1e-3
+"""A link that carried less than this part of the busiest one is idle: management, keep-alives (assumed)."""
+
 # Bits that a tick of PortXmitWait could have sent: 8 bytes on switches of NDR and later, 4 before (NVIDIA's UFM,
 # congestion bandwidth).  A port of 400 Gb/s or more is NDR.
 _TICK_BITS, _TICK_BITS_BEFORE_NDR, NDR_GBPS = 64.0, 32.0, 400.0
@@ -122,12 +125,26 @@ class Measured:
         return (self.sent - self.received) / largest
 
     @cached_property
+    def idle_bytes(self) -> float:
+        """Up to so many bytes a link is idle."""
+        return IDLE * float(self.bytes[self.known].max(initial=0.0))
+
+    @cached_property
+    def disagrees(self) -> BoolVector:
+        """Links whose ends count clearly different bytes, (n_links,) bool."""
+        with np.errstate(invalid="ignore"):
+            apart: BoolVector = (np.abs(self.disagreement) > SAME_ENDS) & (
+                np.abs(self.sent - self.received) > self.idle_bytes
+            )
+        return apart & self.both_ends
+
+    @cached_property
     def agreeing_cables(self) -> tuple[int, int]:
         """Cables whose ends agree in both directions, and cables that are known at both ends."""
         reverse = self.topology.link_reverse
         both = self.both_ends & self.both_ends[reverse]
-        same = np.abs(self.disagreement) <= SAME_ENDS
-        return int((both & same & same[reverse]).sum()) // 2, int(both.sum()) // 2
+        apart = self.disagrees | self.disagrees[reverse]
+        return int((both & ~apart).sum()) // 2, int(both.sum()) // 2
 
 
 def measure(

@@ -4,13 +4,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fabric.studies.measured import Measured
+from fabric.studies.measured import IDLE, Measured
 from fabric.topology import ENDPOINT, ISL, NIC, UNKNOWN, UP
 
 # Endpoints are of one group whose bytes, sorted, follow one another within this part: assumed.
 SAME_BYTES = 0.02
-# A NIC that carried less than this part of the busiest one is idle: management, keep-alives (assumed).
-IDLE = 1e-3
 
 
 @dataclass(frozen=True)

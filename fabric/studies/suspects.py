@@ -12,7 +12,7 @@ import numpy as np
 
 from collectives.demand import BoolVector, FloatVector, Int64Vector
 from collectives.sizes import counted
-from fabric.studies.measured import NDR_GBPS, SAME_ENDS, Measured
+from fabric.studies.measured import NDR_GBPS, Measured
 from fabric.studies.verdicts.words import percent
 from fabric.topology import ENDPOINT, NIC, UNKNOWN, Topology
 
@@ -126,7 +126,7 @@ def expected_of_siblings(measured: Measured) -> tuple[FloatVector, FloatVector]:
             continue
         rates = measured.bytes[links] / measured.topology.link_capacity_gbps[links]
         median = float(np.median(rates))
-        if median > 0:
+        if median * float(measured.topology.link_capacity_gbps[links].max()) > measured.idle_bytes:
             middle[links] = median * measured.topology.link_capacity_gbps[links]
             spread[links] = _MAD * float(np.median(np.abs(rates / median - 1)))
     return middle, spread
@@ -219,7 +219,7 @@ def _less_than_predicted(measured: Measured, predicted: FloatVector) -> tuple[In
     A link is compared with what most of its tier and direction carried of theirs: where all of them carried more or
     less than predicted, other traffic ran, and no cable is slow.
     """
-    asked = measured.known & (predicted > 0)
+    asked = measured.known & (predicted > measured.idle_bytes)
     ratio = np.full(predicted.size, np.nan)
     ratio[asked] = measured.bytes[asked] / predicted[asked]
     low, expected = np.zeros(predicted.size, bool), np.full(predicted.size, np.nan)
@@ -269,8 +269,7 @@ def _disagreeing(measured: Measured) -> Int64Vector:
     same, both = measured.agreeing_cables
     if not both or same < both / 2:
         return np.zeros(0, np.int64)
-    with np.errstate(invalid="ignore"):
-        return np.flatnonzero(measured.both_ends & (np.abs(measured.disagreement) > SAME_ENDS))
+    return np.flatnonzero(measured.disagrees)
 
 
 def allowed_symbol_errors(gbps: float, interval_s: float | None) -> float:

@@ -144,6 +144,25 @@ def test_a_whole_tier_that_carries_more_makes_no_cable_suspect(tmp_path, naive):
     assert [(one.link, one.twin) for one in study.suspects] == [(slow, twin)]
 
 
+def test_idle_links_are_no_suspects(tmp_path, naive):
+    """Keep-alives differ from link to link, and between the ends of one."""
+    topology = naive.topology
+    names = np.array(topology.nodes.name)
+    idle = np.isin(names[topology.link_tail], ["leaf6", "leaf7"]) | np.isin(
+        names[topology.link_head], ["leaf6", "leaf7"]
+    )
+    carried = np.where(idle, 4000.0, noisy(naive.bytes))
+    few = np.flatnonzero(idle)
+    carried[few[::16]] = 400.0
+
+    def change(before, after):
+        after[number_of(naive, int(few[1]))].rcv += 50000
+
+    study = study_counters(naive.fabric, **snapshots(tmp_path, naive, carried, change=change))
+    assert not study.suspects
+    assert study.measured.agreeing_cables == (128, 128)
+
+
 def test_lost_packets_alone_are_no_suspect(tmp_path, naive):
     """Discards and remote errors come from elsewhere; of a suspect cable they are said besides."""
     carried, slow, _ = slowed(naive, noisy(naive.bytes))
