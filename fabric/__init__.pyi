@@ -32,6 +32,13 @@ from .commands.options import (
 )
 from .commands.resolve import scenario_of as scenario_of
 from .commands.terminal import finish as finish
+from .formats.counters.files import read_counter_deltas as read_counter_deltas, read_counters as read_counters
+from .formats.counters.reading import CounterReading as CounterReading
+from .formats.counters.registry import (
+    CounterFormat as CounterFormat,
+    register_counter_format as register_counter_format,
+)
+from .formats.counters.snapshot import CounterSample as CounterSample, Snapshot as Snapshot
 from .formats.exporting import export_fabric as export_fabric
 from .formats.faults_toml import read_faults as read_faults
 from .formats.infiniband.lfts import LftDump as LftDump, read_lfts as read_lfts
@@ -107,6 +114,7 @@ from .studies.analysis import (
     over_hash_seeds as over_hash_seeds,
 )
 from .studies.busbw import Prediction as Prediction, predict_busbw as predict_busbw
+from .studies.counters import CounterStudy as CounterStudy, study_counters as study_counters
 from .studies.designs import (
     DesignOutcome as DesignOutcome,
     Variant as Variant,
@@ -130,6 +138,7 @@ from .studies.hotspots import (
 )
 from .studies.ladder import Design as Design, Outcome as Outcome, Rung as Rung, ladder as ladder
 from .studies.link_names import find_link as find_link
+from .studies.measured import Measured as Measured, measure as measure
 from .studies.opensm import reroute as reroute
 from .studies.parts import CableKind as CableKind, Parts as Parts, Switches as Switches, parts_of as parts_of
 from .studies.placing import Placing as Placing, study_placing as study_placing
@@ -149,6 +158,7 @@ from .studies.routings import (
 from .studies.scale import Scale as Scale, study_scale as study_scale
 from .studies.sharing import JobRequest as JobRequest, Sharing as Sharing, study_sharing as study_sharing
 from .studies.step import StepResult as StepResult, study_step as study_step
+from .studies.suspects import Suspect as Suspect, suspects_of as suspects_of
 from .studies.verdicts.busbw import (
     busbw_limit as busbw_limit,
     busbw_verdict as busbw_verdict,

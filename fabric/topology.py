@@ -5,7 +5,7 @@ port), so that the links leaving node ``v`` are ``out_start[v]:out_start[v + 1]`
 give the same arrays.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -19,6 +19,7 @@ from fabric.tiers import tiers_of
 
 Int8Vector = npt.NDArray[np.int8]
 BoolVector = npt.NDArray[np.bool_]
+UInt64Vector = npt.NDArray[np.uint64]
 
 ENDPOINT, SWITCH, NVSWITCH = 0, 1, 2
 NODE_KINDS = ("endpoint", "switch", "nvswitch")
@@ -51,6 +52,10 @@ class Nodes:
     host, rail, plane, domain : (n_nodes,) int32
         `UNKNOWN` where it does not apply.  A domain is the set of endpoints joined by NVLink switches or, where it is
         given, by direct links (a mesh: NVLink without switches, xGMI).
+    guid : (n_nodes,) uint64
+        InfiniBand: GUID of a switch, the lowest port GUID of an adapter; 0 where it is not known.
+    lid : (n_nodes,) int32
+        Its LID; 0 where it is not known.
     """
 
     name: tuple[str, ...]
@@ -60,12 +65,18 @@ class Nodes:
     rail: Int32Vector
     plane: Int32Vector
     domain: Int32Vector
+    guid: UInt64Vector = field(default_factory=lambda: np.zeros(0, np.uint64))
+    lid: Int32Vector = field(default_factory=lambda: np.zeros(0, np.int32))
 
     def __post_init__(self) -> None:
+        for column, dtype in (("guid", np.uint64), ("lid", np.int32)):
+            given = getattr(self, column)
+            known = given if len(given) else np.zeros(len(self.name), dtype)
+            object.__setattr__(self, column, frozen_array(known, dtype, f"nodes.{column}"))
         object.__setattr__(self, "kind", frozen_array(self.kind, np.int8, "nodes.kind"))
         for column in ("tier", "host", "rail", "plane", "domain"):
             object.__setattr__(self, column, frozen_array(getattr(self, column), np.int32, f"nodes.{column}"))
-        for column in ("kind", "tier", "host", "rail", "plane", "domain"):
+        for column in ("kind", "tier", "host", "rail", "plane", "domain", "guid", "lid"):
             if getattr(self, column).shape[0] != len(self.name):
                 raise InputError(f"nodes.{column}: expected {len(self.name)} values")
 
@@ -339,15 +350,7 @@ def _check_cables(nodes: Nodes, cables: Cables) -> None:
 
 
 def _with_inferred(nodes: Nodes, tail: Int32Vector, head: Int32Vector) -> Nodes:
-    return Nodes(
-        name=nodes.name,
-        kind=nodes.kind,
-        tier=_inferred_tiers(nodes, tail, head),
-        host=nodes.host,
-        rail=nodes.rail,
-        plane=nodes.plane,
-        domain=_inferred_domains(nodes, tail, head),
-    )
+    return replace(nodes, tier=_inferred_tiers(nodes, tail, head), domain=_inferred_domains(nodes, tail, head))
 
 
 def joined_by(n: int, one: Int32Vector | Int64Vector, other: Int32Vector | Int64Vector) -> Int64Vector:

@@ -61,6 +61,7 @@ def test_all_that_can_be_added_is_shown():
         "A collective algorithm",
         "A format of fabrics",
         "A format of traces",
+        "A format of counters",
         "A command and its report",
         "A kernel",
     ]

@@ -17,7 +17,7 @@ from collectives.gate import quoted
 from collectives.sizes import counted
 from traces.flight_recorder_dump import Dump, Entry, read_dump
 from traces.message_order import MEMBER, common_order
-from traces.operation import Operation, Trace
+from traces.operation import Operation, RankReport, Trace
 
 
 def read_flight_recorder(paths: Sequence[str]) -> Trace:
@@ -157,6 +157,11 @@ def _joined(same: list[tuple[int, Entry]]) -> Operation:
         splits=_splits(first, {rank: entry.parts for rank, entry in same}),
         measured_s=min(times, default=None),
         start_s=max(starts, default=None),
+        reports=tuple(
+            RankReport(rank, entry.operation.start_s, entry.operation.measured_s)
+            for rank, entry in same
+            if entry.role == MEMBER
+        ),
     )
 
 

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from collectives.errors import InputError
 from traces.kineto_file import KinetoFile, read_kineto_file
 from traces.kineto_record import Record
-from traces.operation import Operation, Trace
+from traces.operation import Operation, RankReport, Trace
 
 
 def read_kineto(paths: Sequence[str | Path] | str | Path) -> Trace:
@@ -155,6 +155,11 @@ def _one(records: list[Record], sequence: int, warnings: list[str]) -> Operation
         missing=missing,
         measured_s=min((one for one in lasted if one is not None), default=None),
         start_s=max((one for one in starts if one is not None), default=None),
+        reports=tuple(
+            RankReport(record.rank, record.operation.start_s, record.operation.measured_s)
+            for record in records
+            if first.kind != "send-recv" and record.rank is not None
+        ),
     )
 
 

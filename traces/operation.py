@@ -21,6 +21,24 @@ KINDS = (
 )
 
 
+@dataclass(frozen=True)
+class RankReport:
+    """A collective as one rank saw it.
+
+    Attributes
+    ----------
+    rank : int
+    start_s : float or None
+        When it issued it, by its own host's clock.
+    lasted_s : float or None
+        How long its kernel ran: those that come early wait in it for the others.
+    """
+
+    rank: int
+    start_s: float | None
+    lasted_s: float | None
+
+
 @dataclass(frozen=True, eq=False)
 class Operation:
     """One collective of one group, however many ranks reported it.
@@ -55,6 +73,8 @@ class Operation:
         Place in the group of the rank that sends to all, or gets from all; None where there is none or it is not said.
     measured_s : float or None
         How long it took, seconds: its shortest kernel among the ranks that were traced; None where that is not said.
+    reports : tuple of RankReport
+        Of a collective that several ranks recorded: what each saw, where the reader keeps it.
     """
 
     kind: str
@@ -70,6 +90,7 @@ class Operation:
     missing: tuple[str, ...] = ()
     root: int | None = None
     measured_s: float | None = None
+    reports: tuple[RankReport, ...] = ()
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:

@@ -3,10 +3,11 @@
 For one destination class, Dijkstra's search from its switches over incoming links gives each switch its least weight
 to the destination (E. W. Dijkstra: A note on two problems in connexion with graphs, Numerische Mathematik 1, 1959;
 here with a binary heap from which outdated entries are dropped when they come up).  The links that lie on paths of
-least weight form a DAG: each leads to a smaller weight.  With C(l) = infinity at a lone destination leaf (endpoints
-on several: the capacity of the cables of all that hang there alike to each), C(u) = sum over next switches v of min(sum of the capacities of the
-cables u -> v on the DAG, C(v)); u sends v its term over C(u), and the cables to v divide it by their capacity.
-O(T log T) for a destination class, whatever the number of sources.
+least weight form a DAG: each leads to a smaller weight.  With C(l) = infinity at a lone destination leaf (endpoints on
+several: the capacity of the cables of all that hang there alike to each), C(u) = sum over next switches v of min(sum
+of the capacities of the cables u -> v on the DAG, C(v)); u sends v its term over C(u), and the cables to v divide it by
+their capacity.  A source shares its ports out by the same with the cables of the one destination.  O(T log T) for a
+destination class, whatever the number of sources.
 """
 
 from typing import NamedTuple

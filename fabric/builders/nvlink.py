@@ -1,5 +1,7 @@
 """Scale-up links put into a fabric that was read from a dump, which does not show them."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from collectives.demand import FloatVector, Int32Vector, Int64Vector
@@ -27,6 +29,8 @@ def with_nvlink(topology: Topology, gbps: float) -> Topology:
         rail=np.concatenate([nodes.rail, new]),
         plane=np.concatenate([nodes.plane, new]),
         domain=np.full(n + hosts.size, UNKNOWN, np.int32),
+        guid=np.concatenate([nodes.guid, np.zeros(hosts.size, np.uint64)]),
+        lid=np.concatenate([nodes.lid, np.zeros(hosts.size, np.int32)]),
     )
     return _with_cables(topology, grown, topology.endpoints[chosen], switch, np.full(chosen.size, gbps))
 
@@ -53,7 +57,7 @@ def with_mesh(topology: Topology, gbps: float) -> Topology:
     other = one + 1 + np.arange(one.size) - np.repeat(np.cumsum(following) - following, following)
     links = np.bincount(number)[number] - 1
     ends = topology.endpoints[chosen]
-    grown = Nodes(nodes.name, nodes.kind, nodes.tier, nodes.host, nodes.rail, nodes.plane, domain)
+    grown = replace(nodes, domain=domain)
     return _with_cables(topology, grown, ends[one], ends[other], gbps / links[one])
 
 

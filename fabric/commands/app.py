@@ -18,6 +18,7 @@ from collectives.saying import one_line
 from collectives.sizes import parse_bytes
 from fabric.commands.busbw import busbw
 from fabric.commands.compare import compare
+from fabric.commands.counters import counters
 from fabric.commands.explain import explain
 from fabric.commands.fabrics import check, export, list_presets, reroute, show
 from fabric.commands.faults import faults
@@ -77,6 +78,7 @@ _COMMANDS: tuple[Callable[..., None], ...] = (
     replay,
     busbw,
     rates,
+    counters,
     trace,
     report,
     schema,

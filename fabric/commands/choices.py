@@ -41,6 +41,7 @@ DOCUMENTS = (
     "rates",
     "explain",
     "faults",
+    "counters",
     "step",
     "scale",
     "jobs",

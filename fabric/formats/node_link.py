@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping
 from numbers import Integral, Real
 from pathlib import Path
@@ -26,14 +27,18 @@ if TYPE_CHECKING:
 
 _NODE_INTS = ("tier", "host", "rail", "plane", "domain")
 _EDGE_INTS = ("tail_port", "head_port")
+_GUID = re.compile(r"0x[0-9a-fA-F]{1,16}", re.ASCII)
+# Of unicast (InfiniBand architecture specification 1.4, 4.1.3).
+_LAST_LID = 0xBFFF
 
 
 def to_networkx(topology: Topology, link_bytes: FloatVector | None = None) -> "networkx.MultiDiGraph[Any]":
     """The fabric as a directed multigraph.
 
-    Nodes are names with ``kind`` and, where known, ``tier``, ``host``, ``rail``, ``plane``, ``domain``.  Edges are
-    directed links with ``capacity_gbps``, ports where known, and ``bytes`` if `link_bytes` is given; an edge's key is
-    the index of its cable among the parallel cables of the pair, the same in both directions.
+    Nodes are names with ``kind`` and, where known, ``tier``, ``host``, ``rail``, ``plane``, ``domain``, ``guid``
+    (hexadecimal text) and ``lid``.  Edges are directed links with ``capacity_gbps``, ports where known, and ``bytes``
+    if `link_bytes` is given; an edge's key is the index of its cable among the parallel cables of the pair, the same in
+    both directions.
 
     Parameters
     ----------
@@ -46,8 +51,13 @@ def to_networkx(topology: Topology, link_bytes: FloatVector | None = None) -> "n
     graph: networkx.MultiDiGraph[Any] = nx.MultiDiGraph(name=topology.name)
     nodes = topology.nodes
     columns = {name: getattr(nodes, name).tolist() for name in _NODE_INTS}
+    guids, lids = nodes.guid.tolist(), nodes.lid.tolist()
     for number, (name, kind) in enumerate(zip(nodes.name, nodes.kind.tolist(), strict=True)):
-        known = {key: column[number] for key, column in columns.items() if column[number] != UNKNOWN}
+        known: dict[str, Any] = {key: column[number] for key, column in columns.items() if column[number] != UNKNOWN}
+        if guids[number]:
+            known["guid"] = f"0x{guids[number]:016x}"
+        if lids[number]:
+            known["lid"] = lids[number]
         graph.add_node(name, kind=NODE_KINDS[kind], **known)
     rows = zip(
         topology.link_tail.tolist(),
@@ -346,7 +356,20 @@ def _topology(name: str, nodes: list[_Node], attribute: str, cables: Cables) -> 
         key: np.array([_whole(node.attributes, key, node.where) for node in nodes], np.int32) for key in _NODE_INTS
     }
     kinds = np.array([NODE_KINDS.index(node.kind) for node in nodes], np.int8)
-    return Topology.from_cables(name, Nodes(tuple(node.name for node in nodes), kinds, **columns), cables)
+    guid = np.array([_guid(node.attributes.get("guid")) for node in nodes], np.uint64)
+    lid = np.array([_lid(node.attributes.get("lid")) for node in nodes], np.int32)
+    names = tuple(node.name for node in nodes)
+    return Topology.from_cables(name, Nodes(names, kinds, **columns, guid=guid, lid=lid), cables)
+
+
+def _guid(value: Any) -> int:
+    """A GUID in hexadecimal digits; 0 for what is none, as graphs of others may call anything so."""
+    return int(value, 16) if isinstance(value, str) and _GUID.fullmatch(value) else 0
+
+
+def _lid(value: Any) -> int:
+    """A unicast LID; 0 for what is none."""
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 < value <= _LAST_LID else 0
 
 
 def _undirected_cables(edges: list[_Edge], capacity: str | float) -> Cables:

@@ -10,7 +10,7 @@ from fabric.reports.tables import Table
 from fabric.reports.words import bytes_text, number_text, seconds_text
 from fabric.routing.link_loads import LinkLoads
 from fabric.studies.hotspots import Hotspot, TierSummary
-from fabric.topology import DIRECTIONS, LINK_KINDS, PEER, UNKNOWN
+from fabric.topology import DIRECTIONS, LINK_KINDS, PEER, UNKNOWN, Topology
 
 LINK_COLUMNS = (
     "tail",
@@ -25,6 +25,9 @@ LINK_COLUMNS = (
     "capacity_gbps",
     "bytes",
 )
+
+GUID_COLUMNS = ("tail_guid", "tail_lid", "head_guid", "head_lid")
+"""Follow where a dump says any, so that rows can be joined with counters of ports."""
 
 
 # A link that is busy for less of the busiest one's time slows nothing down (assumed).
@@ -103,12 +106,13 @@ def hotspot_table(hot: tuple[Hotspot, ...], threshold: float, top: int) -> Table
 
 
 def links_csv(loads: LinkLoads) -> str:
-    """One row per directed link, columns `LINK_COLUMNS`; unknown values are empty."""
+    """One row per directed link, columns `LINK_COLUMNS`, of dumps `GUID_COLUMNS` too; unknown values are empty."""
     topology = loads.topology
     tail, head = topology.link_tail, topology.link_head
     names = topology.nodes.name
+    guids = [column for end in (tail, head) for column in guids_and_lids(topology, end)]
     return csv_text(
-        LINK_COLUMNS,
+        (*LINK_COLUMNS, *(GUID_COLUMNS if guids else ())),
         zip(
             map(names.__getitem__, tail.tolist()),
             _known(topology.link_tail_port),
@@ -121,9 +125,18 @@ def links_csv(loads: LinkLoads) -> str:
             _known(_of_either_end(topology.nodes.plane, tail, head)),
             topology.link_capacity_gbps.tolist(),
             loads.bytes.tolist(),
+            *guids,
             strict=True,
         ),
     )
+
+
+def guids_and_lids(topology: Topology, nodes: Int32Vector) -> tuple[list[object], ...]:
+    """GUID and LID of each node, empty where it has none; nothing where no node has a GUID."""
+    if not topology.nodes.guid.any():
+        return ()
+    guid, lid = topology.nodes.guid[nodes].tolist(), topology.nodes.lid[nodes].tolist()
+    return [f"0x{one:016x}" if one else "" for one in guid], [one or "" for one in lid]
 
 
 def _of_either_end(values: Int32Vector, tail: Int32Vector, head: Int32Vector) -> Int32Vector:

@@ -13,6 +13,7 @@ import numpy as np
 import railscope as rs
 from collectives.layout import ParallelLayout
 from fabric.commands.values import axes, fraction, seconds
+from fabric.formats.counters.registry import counter_formats
 from fabric.formats.node_labels import read_node_labels
 from fabric.formats.node_link import graphml_export, node_link_text
 from fabric.formats.opening import OpenedFabric, open_fabric, open_lfts
@@ -23,7 +24,7 @@ from fabric.formats.taken_hosts import read_taken_hosts
 from fabric.jobs.placement import read_placement
 from fabric.routing.match_lfts import match_lfts
 from fabric.studies.prices import parse_prices
-from tests.fuzz import nccl_seeds, record_seeds, workload_seeds
+from tests.fuzz import counter_seeds, nccl_seeds, record_seeds, workload_seeds
 from traces.flows_csv import read_timed_flows_csv
 from traces.msccl_xml import read_msccl
 from traces.nccl_tests import read_nccl_tests
@@ -174,6 +175,10 @@ def forms() -> tuple[Form, ...]:
         Form("flight-recorder", record_seeds.FLIGHT_RECORDER, workload_seeds.ordered),
         Form("nccl-inspector", record_seeds.INSPECTOR, workload_seeds.ordered),
         Form("pytorch-et", record_seeds.PYTORCH_ET, workload_seeds.ordered),
+        *(
+            Form(f"counters {name}", (seed,), lambda path: counter_seeds.suspected(given, path))
+            for name, seed in counter_seeds.counter_seeds(given).items()
+        ),
         Form("topology.conf", (_CONF.encode(),), read_slurm_topology),
         Form("topology.yaml", (_YAML.encode(), _SHAPES.encode()), read_slurm_topology),
         Form("labels.csv", (b"host,rack,pod\nhgx0001,r1,p1\nhgx0002,r2,p1\n",), read_node_labels),
@@ -184,4 +189,6 @@ def forms() -> tuple[Form, ...]:
 
 def registered() -> set[str]:
     """Formats that railscope says it reads."""
-    return {one.name for one in (*readable(), *readable("forwarding tables"))} | {one.name for one in trace_formats()}
+    counters = {f"counters {one.name}" for one in counter_formats()}
+    tables = {one.name for one in (*readable(), *readable("forwarding tables"))}
+    return counters | tables | {one.name for one in trace_formats()}

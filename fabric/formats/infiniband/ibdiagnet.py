@@ -269,7 +269,10 @@ def read_db_csv(path: str | Path) -> Subnet:
             guid = guid_of(row, number, section, "NodeGUID")
             kind = whole(cell(row, number, section, "NodeType"), f"{path}:{number}: NodeType", 1, 3)
             name = cell(row, number, section, "NodeDesc").strip('"').strip()
-            nodes.setdefault(f"{guid:016x}", SubnetNode(_NODE_TYPES[kind], name, guid, line=number, described=True))
+            nodes.setdefault(
+                f"{guid:016x}",
+                SubnetNode(_NODE_TYPES[kind], name, guid, line=number, described=True, node_guid=guid),
+            )
         elif section == "PORTS":
             key, port = f"{guid_of(row, number, section, 'NodeGuid'):016x}", port_of(row, number, section, "PortNum")
             node = nodes.get(key)

@@ -72,7 +72,12 @@ def read_ibnetdiscover(path: str | Path) -> Subnet:
                                  f"{nodes[current].line}")  # fmt: skip
             kind = _KINDS.get(head[1], ADAPTER)
             node = SubnetNode(
-                kind, (head[4] or "").strip(), guid if kind == FABRIC_SWITCH else 0, line=number, described=True
+                kind,
+                (head[4] or "").strip(),
+                guid if kind == FABRIC_SWITCH else 0,
+                line=number,
+                described=True,
+                node_guid=guid,
             )
             lid = _SWITCH_LID.search(head[5] or "")
             if lid and kind == FABRIC_SWITCH:

@@ -88,6 +88,8 @@ class SubnetNode:
         Where the dump describes it, or first mentions it.
     described : bool
         False if it is known from its neighbours only.
+    node_guid : int
+        Of an adapter, where the dump says it; 0 where not.
     """
 
     kind: str
@@ -97,6 +99,7 @@ class SubnetNode:
     lid: dict[int, tuple[int, int]] = field(default_factory=dict)
     line: int = 0
     described: bool = False
+    node_guid: int = 0
 
 
 def port_node(nodes: dict[str, SubnetNode], kind: str, guid: int, port: int, lid: int, name: str, line: int) -> str:
@@ -276,6 +279,8 @@ class SubnetFabric:
         What was inferred.
     oddities : tuple of Oddity
         What the reader passed over, and adapters without a name.
+    node_of_own_guid : dict of int to int
+        Likewise by the GUIDs of adapters themselves, which are not those of their ports, where the dump says them.
     """
 
     topology: Topology
@@ -286,6 +291,7 @@ class SubnetFabric:
     left_out: tuple[str, ...]
     notes: tuple[str, ...]
     oddities: tuple[Oddity, ...] = ()
+    node_of_own_guid: dict[int, int] = field(default_factory=dict)
 
 
 def subnet_fabric(subnet: Subnet, name: str, host_pattern: str | None = None) -> SubnetFabric:
@@ -340,7 +346,9 @@ def subnet_fabric(subnet: Subnet, name: str, host_pattern: str | None = None) ->
     tier = unknown.copy()
     tier[: len(adapters)] = 0
     tier[len(adapters) :] = _tiers(subnet, switches, kept)
-    nodes = Nodes(tuple(unique[key] for key in order), kind, tier, host, rail, unknown, unknown)
+    guid = np.array([subnet.nodes[key].guid for key in order], np.uint64)
+    lid = np.array([_lid(subnet.nodes[key]) for key in order], np.int32)
+    nodes = Nodes(tuple(unique[key] for key in order), kind, tier, host, rail, unknown, unknown, guid, lid)
     gbps = np.array([half.gbps for half in kept], np.float64)
     cables = Cables(
         a=np.array([number[half.node] for half in kept], np.int32),
@@ -370,6 +378,7 @@ def subnet_fabric(subnet: Subnet, name: str, host_pattern: str | None = None) ->
     counts = ", ".join(f"{count} in tier {tier}" for tier, count in zip(*tiers, strict=True))
     notes.append(f"tiers of switches are their distance from the leaves, which most of their kind show: {counts}")
     guids = {guid: number.get(key, OUTSIDE) for key in keys for guid in _guids(subnet.nodes[key])}
+    own_guids = {subnet.nodes[key].node_guid: number.get(key, OUTSIDE) for key in keys if subnet.nodes[key].node_guid}
     lids = {
         base + offset: number.get(key, OUTSIDE)
         for key in keys
@@ -386,6 +395,7 @@ def subnet_fabric(subnet: Subnet, name: str, host_pattern: str | None = None) ->
         tuple(sorted(unique[key] for key in left_out)),
         tuple(notes),
         (*subnet.oddities, *read.oddities),
+        {guid: node for guid, node in own_guids.items() if guid not in guids},
     )
 
 
@@ -419,6 +429,11 @@ def _with_middles(subnet: Subnet) -> tuple[Subnet, int]:
         cables.append(Half(half.node, half.port, key, 1, half.gbps, half.line))
         cables.append(Half(half.peer, half.peer_port, key, 2, half.gbps, half.line))
     return replace(subnet, nodes=nodes, cables=tuple(cables)), len(direct)
+
+
+def _lid(node: SubnetNode) -> int:
+    """LID of a switch, of an adapter's first port that has one; 0 where it is not known."""
+    return next((lid for _, (lid, _) in sorted(node.lid.items()) if lid), 0)
 
 
 def _guids(node: SubnetNode) -> set[int]:

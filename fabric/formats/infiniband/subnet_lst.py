@@ -67,7 +67,8 @@ def read_subnet_lst(path: str | Path) -> Subnet:
         for first in (1, 7):
             kind, node_guid, port_guid, name, lid, port = row.group(*range(first, first + 6))
             node = nodes.setdefault(
-                node_guid.lower(), SubnetNode(_KINDS[kind], name.strip(), int(node_guid, 16), line=number)
+                node_guid.lower(),
+                SubnetNode(_KINDS[kind], name.strip(), int(node_guid, 16), line=number, node_guid=int(node_guid, 16)),
             )
             place = 0 if node.kind == FABRIC_SWITCH else int(port, 16)
             node.lid.setdefault(place, (checked_lid(path, number, lid, odd, 16), 0))

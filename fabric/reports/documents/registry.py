@@ -9,6 +9,7 @@ from collectives.errors import InputError
 from collectives.suggestion import hint
 from fabric.reports.documents.busbw import BusbwDocument
 from fabric.reports.documents.compare import CompareDocument, RoutingsDocument
+from fabric.reports.documents.counters import CountersDocument
 from fabric.reports.documents.designs import DesignsDocument
 from fabric.reports.documents.explain import ExplainDocument
 from fabric.reports.documents.facts import FabricDocument, PresetsDocument
@@ -122,6 +123,7 @@ for _document in (
     RatesDocument,
     ExplainDocument,
     FaultsDocument,
+    CountersDocument,
     StepDocument,
     ScaleDocument,
     SharingDocument,

@@ -34,6 +34,7 @@ class CauseKind(StrEnum):
     ROUTING = "routing"
     LATENCY = "latency"
     SHARED_LINK = "shared-link"
+    SUSPECT_CABLE = "suspect-cable"
     FINDING = "finding"
     MISSING = "missing-facts"
 

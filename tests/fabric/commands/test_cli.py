@@ -312,7 +312,7 @@ def test_a_crossed_threshold_is_exit_3(here):
 
 @pytest.mark.parametrize(
     "command",
-    [["loads"], ["compare"], ["busbw"], ["rates"], ["trace"], ["report"], ["schema"]]
+    [["loads"], ["compare"], ["busbw"], ["rates"], ["counters"], ["trace"], ["report"], ["schema"]]
     + [["fabric", name] for name in ("list", "show", "check", "export", "reroute")],
 )
 def test_every_command_shows_an_example(command):

@@ -56,6 +56,7 @@ FILE_OPTIONS = [
     ("loads", "hgx-b200-64", "--collective", "all-reduce", "--baseline"),
     ("busbw", "hgx-b200-64", "--measured"),
     ("rates", "hgx-b200-64", "--demand"),
+    ("counters", str(DATA / "ibnetdiscover.txt.gz"), "--before", "x", "--after"),
     ("trace",),
     ("fabric", "show"),
     ("fabric", "check"),

@@ -53,6 +53,7 @@ ARGUMENTS = {
     "place": ["llama-3.1-8b", "tiny.toml"],
     "replay": ["tiny.toml", "--trace", "flows.csv"],
     "rates": ["tiny.toml", "--demand", "flows.csv"],
+    "counters": ["tiny.toml", "--delta", "flows.csv"],
     "trace": ["flows.csv"],
     "report": ["scenario.toml", "-o", "r.html"],
     "schema": ["loads"],

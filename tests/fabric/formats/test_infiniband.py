@@ -29,18 +29,20 @@ FORMS = [
 ]
 
 
-def graph_of(given):
-    return node_link_text(given.topology).replace(given.name, "NAME")
+def graph_of(given, lids=True):
+    text = node_link_text(given.topology).replace(given.name, "NAME")
+    return text if lids else re.sub(r', "lid": \d+', "", text)
 
 
 @pytest.mark.parametrize("form", FORMS[1:])
 def test_every_form_gives_the_same_fabric(form):
     plain, other = (open_fabric(str(DATA / f"{name}.gz")) for name in (FORMS[0], form))
-    assert graph_of(other) == graph_of(plain)
+    with_lids = form != "ibsim.net"  # LIDs are zero there
+    assert graph_of(other, with_lids) == graph_of(plain, with_lids)
     assert other.origin is not None
     assert plain.origin is not None
     assert other.origin.node_of_guid == plain.origin.node_of_guid
-    if form != "ibsim.net":  # LIDs are zero there
+    if with_lids:
         assert other.origin.node_of_lid == plain.origin.node_of_lid
     assert other.host_names() == plain.host_names()
 

@@ -10,12 +10,14 @@ import pytest
 from hypothesis import given, strategies as st
 
 from collectives.demand import Flows
-from fabric import Adaptive, Ecmp, build, link_loads, links_csv, packed, read_preset
+from fabric import Adaptive, Ecmp, LinkLoads, build, link_loads, links_csv, packed, read_preset
+from fabric.formats.opening import open_fabric
 from fabric.reports.csv_text import csv_text
-from fabric.reports.links import LINK_COLUMNS, hotspot_table, link_text, tier_text
+from fabric.reports.links import GUID_COLUMNS, LINK_COLUMNS, hotspot_table, link_text, tier_text
 from fabric.reports.loads import routing_text
 from fabric.studies.hotspots import Hotspot
 from fabric.topology import DIRECTIONS, LINK_KINDS, UNKNOWN
+from tests.fabric.counter_twins import IB
 
 _SPOT = Hotspot(0, "l0 port 1 -> s0 port 2", "leaf-spine", "up", 1e9, 400.0, 0.02, 2.345, 1.0)
 
@@ -28,6 +30,14 @@ def test_csv_reads_back_as_written(rows):
     marked = [["'" + cell if runs.fullmatch(cell) else cell for cell in row] for row in rows]
     given_rows = [[cell.replace("\r\n", "\n") for cell in row] for row in marked]
     assert list(csv.reader(io.StringIO(text, newline=""))) == [["a", "b"], *given_rows]
+
+
+def test_rows_of_a_dump_say_guids_and_lids():
+    fabric = open_fabric(str(IB / "naive64-updn.ibnetdiscover.gz"))
+    rows = list(csv.DictReader(io.StringIO(links_csv(LinkLoads.none(fabric.topology)))))
+    assert list(rows[0])[-4:] == list(GUID_COLUMNS)
+    row = next(row for row in rows if (row["tail"], row["head"]) == ("h0007r0", "leaf7"))
+    assert [row[name] for name in GUID_COLUMNS] == ["0x0000000000100071", "73", "0x0000000000200007", "12"]
 
 
 def test_a_row_per_directed_link():

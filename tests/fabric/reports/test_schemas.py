@@ -20,13 +20,16 @@ import railscope
 from collectives.errors import InputError
 from fabric.commands.app import app, run
 from fabric.commands.choices import DOCUMENTS
+from fabric.formats.opening import open_fabric
 from fabric.reports.documents.registry import json_schema, register_document, schema_names, unregister_document
 from fabric.reports.loads import routing_facts
 from fabric.routing.flow_paths import FlowPaths
 from fabric.routing.policies import Adaptive, DModK, Ecmp, GivenPaths, Lft, LinkWeights
 from fabric.routing.registry import policy_names
+from tests.fabric import counter_twins
 from tests.fabric.studies.test_designs import PRICES
 from tests.shared_data import TWINS
+from tests.traces.test_flight_recorder import dump, entry
 from tests.traces.test_kineto import comms, write
 from tests.traces.test_nccl_xml import GRAPHS, HOST
 from tests.traces.test_workload import TINY_MODEL
@@ -79,6 +82,10 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "explain": ("explain", _HGX, *_ALL_TO_ALL, "--routing", "ecmp"),
     "explain, tables": ("explain", _FLAT, *_TABLES, *_ALL_TO_ALL),
     "faults": ("faults", _HGX, *_ALL_TO_ALL, "--kind", "leaf,spine", "--count", "1,2", "--trials", "4"),
+    "counters": ("counters", _FLAT, "--before", "before.csv", "--after", "after.csv", "--interval", "10s"),
+    "counters, and traffic": ("counters", _FLAT, *_TABLES, *_ALL_TO_ALL, "--delta", "delta.csv", "--figure",
+                              "counters.png"),
+    "counters, late ranks": ("counters", _FLAT, "--delta", "delta.csv", "--trace", "fr_0", "--trace", "fr_1"),
     "step": ("step", "gpt-oss-20b", _HGX),
     "step, a dump": ("step", "tiny-model.toml", _FLAT),
     "jobs": ("step", "llama-3.1-8b", _HGX, "--gpus", "32", "--job", "b=tiny-model.toml:32@packed"),
@@ -111,6 +118,7 @@ OPEN = {
     "tier_bytes",
     "bytes_by_axis",
     "written",
+    "found_by",
 }
 
 
@@ -149,6 +157,16 @@ def _write_inputs() -> None:
     Path("graphs.xml").write_text(GRAPHS)
     splits = {"In split size": "[1, 2, 3, 4]"}
     write(".", 0, [comms(), comms("all_to_allv", 20, **splits), comms(**{"Process Group Ranks": ""})])
+    flat = open_fabric(_FLAT)
+    carried = np.full(flat.topology.n_links, 10**8)
+    carried[100] //= 2
+    for name, section, amount in (("before", "PM_INFO", None), ("after", "PM_INFO", carried), ("delta", "PM_DELTA",
+                                                                                              carried)):  # fmt: skip
+        Path(f"{name}.csv").write_text(counter_twins.db_csv(counter_twins.ports_of(flat, amount), section))
+    for rank in range(2):
+        created = (10**18 + 10**9 * number + 10**7 * rank for number in range(6))
+        entries = [entry(sequence=number, time_created_ns=when) for number, when in enumerate(created)]
+        Path(f"fr_{rank}").write_text(json.dumps(dump(*entries)))
     tables = gzip.decompress((_IB / "naive64-updn.lfts.gz").read_bytes()).decode().split("\n")
     gone = next(number for number, line in enumerate(tables) if "Channel Adapter" in line)
     Path("broken.lfts").write_text("\n".join(tables[:gone] + tables[gone + 1 :]))
@@ -189,7 +207,7 @@ def test_what_a_command_prints_fits_its_schema(printed, command):
     assert schema["title"] == schema["$id"] == document["schema"]
     Draft202012Validator(schema).validate(document)
     for part in ("traffic", "routing"):
-        if part in document:
+        if document.get(part) is not None:
             declared = schema["$defs"][f"{part.capitalize()}Part"]["properties"]
             assert set(document[part]) <= set(declared), "an open part holds more than the schema says"
 
@@ -230,6 +248,13 @@ def test_the_cases_cover_what_a_document_may_hold(printed):
     assert printed("busbw, measured")["measured"]["rows"]
     assert None in printed("busbw, one size measured")["measured"]["fit"].values()
     assert printed("rates, paths given")["routing"]["policy"] == "given"
+    assert printed("counters")["suspects"][0]["reasons"]
+    assert printed("counters")["groups"]
+    assert printed("counters, late ranks")["late_ranks"] == [
+        {"rank": 1, "operations": 6, "last": 6, "waited_s": pytest.approx(0.06, rel=1e-3), "behind": 0}
+    ]
+    assert "rank 1 came last in 6 of 6 collectives" in printed("counters, late ranks")["verdict"]["text"].lower()
+    assert printed("counters, and traffic")["summary"]["scale"] > 0
     assert any(one["missing"] for one in printed("trace, facts missing")["operations"])
     assert printed("trace, no operations")["operations"] == []
     assert printed("check, errors")["errors"] > 0
