@@ -15,6 +15,7 @@ from fabric.commands.options import (
     HostPattern,
     Json,
     Lfts,
+    Speed,
     Threads,
     Verbose,
     Wire,
@@ -40,6 +41,7 @@ def show(
     fabric: FabricArgument,
     wiring: Wire = None,
     host_pattern: HostPattern = None,
+    speed: Speed = None,
     json: Json = False,
     verbose: Verbose = False,
 ) -> None:
@@ -51,13 +53,14 @@ def show(
     """
     from fabric.reports.facts import fabric_report
 
-    print_report(fabric_report(opened(FabricOptions(fabric, wiring, host_pattern))), json, verbose)
+    print_report(fabric_report(opened(FabricOptions(fabric, wiring, host_pattern, speed=speed))), json, verbose)
 
 
 def check(
     fabric: FabricArgument,
     lfts: Lfts = None,
     host_pattern: HostPattern = None,
+    speed: Speed = None,
     fail_on: Annotated[str, choice("Exit status 1 if there is one", SEVERITIES, "--fail-on", metavar="WHAT")] = "error",
     top: Annotated[int, typer.Option(min=0, metavar="N", help="Examples of each finding on the screen.")] = 5,
     json: Json = False,
@@ -75,7 +78,7 @@ def check(
     from fabric.reports.health import health_report
     from fabric.studies.health import check_fabric
 
-    given = opened(FabricOptions(fabric, None, host_pattern))
+    given = opened(FabricOptions(fabric, host_pattern=host_pattern, speed=speed))
     matched = lfts_of(given, [lfts] if lfts else [], skip_unrouted=bool(lfts))
     with working("checking"):
         health = check_fabric(given.topology, matched[0] if matched else None, threads, given.oddities)
@@ -91,6 +94,7 @@ def export(
     ],
     wiring: Wire = None,
     host_pattern: HostPattern = None,
+    speed: Speed = None,
     force: Force = False,
 ) -> None:
     """Write a fabric in another tool's format, which the ending of the file's name chooses.
@@ -103,7 +107,7 @@ def export(
     from fabric.formats.exporting import exported
 
     check_writable(output, force)
-    made = exported(opened(FabricOptions(fabric, wiring, host_pattern)), output)
+    made = exported(opened(FabricOptions(fabric, wiring, host_pattern, speed=speed)), output)
     write_all(made.files, force)
     for path in made.files:
         print(f"railscope: wrote {printable(str(path))}", file=sys.stderr)
@@ -117,6 +121,7 @@ def reroute(
     engine: Annotated[str, choice("OpenSM's engine", ENGINES, "--engine")] = "ftree",
     wiring: Wire = None,
     host_pattern: HostPattern = None,
+    speed: Speed = None,
     force: Force = False,
 ) -> None:
     """Route a fabric with a real OpenSM over the simulator ibsim; both must be installed.
@@ -129,7 +134,7 @@ def reroute(
     from fabric.studies.opensm import reroute as run_opensm
 
     check_writable(output, force)
-    given = opened(FabricOptions(fabric, wiring, host_pattern))
+    given = opened(FabricOptions(fabric, wiring, host_pattern, speed=speed))
     with working(f"opensm -R {engine}"):
         dumped = run_opensm(given, engine)
     write_whole(output, dumped, force)

@@ -21,18 +21,25 @@ from fabric.formats.registry import readable_titles
 
 FabricArgument = Annotated[
     str,
-    typer.Argument(metavar="FABRIC", help=f"A preset, or a file (.gz, .xz): {readable_titles()}."),
+    typer.Argument(
+        metavar="FABRIC",
+        help=f"A preset, or a file (.gz, .xz; a folder or tar of devices' files): {readable_titles()}.",
+    ),
 ]
 FabricArguments = Annotated[
-    list[str], typer.Argument(metavar="FABRIC", help=f"Presets, or files (.gz, .xz): {readable_titles()}.")
+    list[str], typer.Argument(metavar="FABRIC", help=f"Presets, or files (as for other commands): {readable_titles()}.")
 ]
 HostPattern = Annotated[
     str | None,
     typer.Option(
         "--host-pattern",
         metavar="REGEX",
-        help=r"Dumps: host and rail of a node's name, e.g. 'h(?P<host>\d+)r(?P<rail>\d+)'.",
+        help=r"Dumps: host, rail (Ethernet: and plane) of a node's name, e.g. 'h(?P<host>\d+)r(?P<rail>\d+)'.",
     ),
+]
+Speed = Annotated[
+    float | None,
+    typer.Option("--speed", metavar="GBPS", help="Ethernet: Gb/s of cables whose speed the file lacks [default: 400]."),
 ]
 Wire = Annotated[str | None, choice("Wire a described fabric by rail or by host, top of rack", WIRINGS, "--wiring")]
 NvlinkGbps = Annotated[
@@ -99,6 +106,7 @@ class FabricOptions(OptionGroup):
     host_pattern: HostPattern = None
     nvlink_gbps: NvlinkGbps = None
     mesh_gbps: MeshGbps = None
+    speed: Speed = None
 
 
 @dataclass(frozen=True)
@@ -112,11 +120,13 @@ class FabricsOptions(OptionGroup):
     host_pattern: HostPattern = None
     nvlink_gbps: NvlinkGbps = None
     mesh_gbps: MeshGbps = None
+    speed: Speed = None
 
     def each(self) -> list[FabricOptions]:
         """The options of one fabric after the other."""
         return [
-            FabricOptions(one, self.wiring, self.host_pattern, self.nvlink_gbps, self.mesh_gbps) for one in self.fabrics
+            FabricOptions(one, self.wiring, self.host_pattern, self.nvlink_gbps, self.mesh_gbps, self.speed)
+            for one in self.fabrics
         ]
 
 

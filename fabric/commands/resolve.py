@@ -226,7 +226,9 @@ def opened(options: FabricOptions) -> "OpenedFabric":
     from fabric.formats.opening import open_fabric
 
     wiring: Any = options.wiring
-    return open_fabric(options.fabric, wiring, options.host_pattern, options.nvlink_gbps, options.mesh_gbps)
+    return open_fabric(
+        options.fabric, wiring, options.host_pattern, options.nvlink_gbps, options.mesh_gbps, options.speed
+    )
 
 
 def scenario_of(fabric: FabricOptions, traffic: TrafficOptions, job: PlacementOptions | None = None) -> "Scenario":

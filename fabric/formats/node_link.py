@@ -2,7 +2,7 @@
 
 import io
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from numbers import Integral, Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -32,8 +32,8 @@ def to_networkx(topology: Topology, link_bytes: FloatVector | None = None) -> "n
     """The fabric as a directed multigraph.
 
     Nodes are names with ``kind`` and, where known, ``tier``, ``host``, ``rail``, ``plane``, ``domain``.  Edges are
-    directed links with ``capacity_gbps``, ports where known, and ``bytes`` if `link_bytes` is given; an edge's key is
-    the index of its cable among the parallel cables of the pair, the same in both directions.
+    directed links with ``capacity_gbps``, ports and their names where known, and ``bytes`` if `link_bytes` is given; an
+    edge's key is the index of its cable among the parallel cables of the pair, the same in both directions.
 
     Parameters
     ----------
@@ -60,10 +60,11 @@ def to_networkx(topology: Topology, link_bytes: FloatVector | None = None) -> "n
     )
     for link, (tail, head, key, gbps, tail_port, head_port) in enumerate(rows):
         attributes: dict[str, Any] = {"capacity_gbps": gbps}
-        if tail_port != UNKNOWN:
-            attributes["tail_port"] = tail_port
-        if head_port != UNKNOWN:
-            attributes["head_port"] = head_port
+        for end, node, port in (("tail", tail, tail_port), ("head", head, head_port)):
+            if port != UNKNOWN:
+                attributes[f"{end}_port"] = port
+            if (nodes.name[node], port) in topology.port_names:
+                attributes[f"{end}_port_name"] = topology.port_names[nodes.name[node], port]
         if link_bytes is not None:
             attributes["bytes"] = float(link_bytes[link])
         graph.add_edge(nodes.name[tail], nodes.name[head], key=key, **attributes)
@@ -113,7 +114,7 @@ def from_networkx(
         for number, (tail, head, key, attributes) in enumerate(_keyed_edges(graph))
     ]
     cables = _cables(edges, capacity) if graph.is_directed() else _undirected_cables(edges, capacity)
-    return _topology(title, nodes, attribute, cables)
+    return _topology(title, nodes, attribute, cables, edges)
 
 
 def _keyed_edges(graph: "networkx.Graph[Any]") -> Iterable[tuple[Any, Any, Any, dict[str, Any]]]:
@@ -296,7 +297,7 @@ def _from_document(document: Any, default_name: str) -> tuple[Topology, tuple[st
     nodes = _with_kinds(nodes, rows, notes)
     rows = _with_gbps(rows, notes)
     cables = _cables(rows, "capacity_gbps") if directed else _undirected_cables(rows, "capacity_gbps")
-    return _topology(str(name or default_name), nodes, "kind", cables), tuple(notes)
+    return _topology(str(name or default_name), nodes, "kind", cables, rows), tuple(notes)
 
 
 def _hashable(value: Any) -> Any:
@@ -338,7 +339,7 @@ def _with_gbps(rows: list[_Edge], notes: list[str]) -> list[_Edge]:
     ]
 
 
-def _topology(name: str, nodes: list[_Node], attribute: str, cables: Cables) -> Topology:
+def _topology(name: str, nodes: list[_Node], attribute: str, cables: Cables, edges: Iterable[_Edge]) -> Topology:
     for node in nodes:
         if node.kind not in NODE_KINDS:
             raise InputError(f"{node.where}: {attribute} {node.kind!r}; expected {', '.join(NODE_KINDS)}")
@@ -346,7 +347,19 @@ def _topology(name: str, nodes: list[_Node], attribute: str, cables: Cables) -> 
         key: np.array([_whole(node.attributes, key, node.where) for node in nodes], np.int32) for key in _NODE_INTS
     }
     kinds = np.array([NODE_KINDS.index(node.kind) for node in nodes], np.int8)
-    return Topology.from_cables(name, Nodes(tuple(node.name for node in nodes), kinds, **columns), cables)
+    names = tuple(node.name for node in nodes)
+    return Topology.from_cables(name, Nodes(names, kinds, **columns), cables, _port_names(names, edges))
+
+
+def _port_names(names: Sequence[str], edges: Iterable[_Edge]) -> dict[tuple[str, int], str]:
+    """What ports are called that are not called by their numbers."""
+    found: dict[tuple[str, int], str] = {}
+    for edge in edges:
+        for end, node in (("tail", edge.tail), ("head", edge.head)):
+            name, port = edge.attributes.get(f"{end}_port_name"), edge.attributes.get(f"{end}_port")
+            if isinstance(name, str) and port is not None:
+                found[names[node], _whole(edge.attributes, f"{end}_port", edge.where)] = name
+    return found
 
 
 def _undirected_cables(edges: list[_Edge], capacity: str | float) -> Cables:

@@ -10,7 +10,7 @@ from fabric.reports.tables import Table
 from fabric.reports.words import bytes_text, number_text, seconds_text
 from fabric.routing.link_loads import LinkLoads
 from fabric.studies.hotspots import Hotspot, TierSummary
-from fabric.topology import DIRECTIONS, LINK_KINDS, PEER, UNKNOWN
+from fabric.topology import DIRECTIONS, LINK_KINDS, PEER, UNKNOWN, Topology
 
 LINK_COLUMNS = (
     "tail",
@@ -109,9 +109,9 @@ def links_csv(loads: LinkLoads) -> str:
         LINK_COLUMNS,
         zip(
             map(names.__getitem__, tail.tolist()),
-            _known(topology.link_tail_port),
+            _ports(topology, tail, topology.link_tail_port),
             map(names.__getitem__, head.tolist()),
-            _known(topology.link_head_port),
+            _ports(topology, head, topology.link_head_port),
             map(LINK_KINDS.__getitem__, topology.link_kind.tolist()),
             topology.link_tier.tolist(),
             map(DIRECTIONS.__getitem__, topology.link_direction.tolist()),
@@ -122,6 +122,13 @@ def links_csv(loads: LinkLoads) -> str:
             strict=True,
         ),
     )
+
+
+def _ports(topology: Topology, node: Int32Vector, port: Int32Vector) -> Iterator[int | str]:
+    """Names of ports where they have some, else their numbers."""
+    if not topology.port_names:
+        return _known(port)
+    return map(topology.port_name, node.tolist(), port.tolist())
 
 
 def _of_either_end(values: Int32Vector, tail: Int32Vector, head: Int32Vector) -> Int32Vector:

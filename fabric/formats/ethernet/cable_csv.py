@@ -62,7 +62,9 @@ def read_cable_csv(path: str | Path) -> Cabling:
     place = _columns(_fields(header))
     rows = [(number, line) for number, line in lines[head + 1 :] if not line.lstrip().startswith("#")]
     cables = [
-        cable for number, row in _rows(path, rows, _delimiter(header)) for cable in _cables(path, number, row, place, odd)
+        cable
+        for number, row in _rows(path, rows, _delimiter(header))
+        for cable in _cables(path, number, row, place, odd)
     ]
     return assembled(path, cables, odd)
 
@@ -96,7 +98,9 @@ def _rows(path: str | Path, lines: Sequence[tuple[int, str]], delimiter: str) ->
     try:
         for row in reader:
             if reader.line_num != done + 1:
-                raise InputError(f"{path}:{lines[done][0]}: a quote that does not end in this line; expected a cable a line")
+                raise InputError(
+                    f"{path}:{lines[done][0]}: a quote that does not end in this line; expected a cable a line"
+                )
             yield lines[done][0], [field.strip() for field in row]
             done += 1
     except csv.Error as error:
@@ -131,5 +135,7 @@ def _breakouts(where: str, port: str, peer_port: str) -> list[tuple[str, str]]:
     ports, peers = ([one.strip() for one in text.split(",")] for text in (port, peer_port))
     n = max(len(ports), len(peers))
     if not {len(ports), len(peers)} <= {1, n}:
-        raise InputError(f"{where}: ports {quoted(port)} and {quoted(peer_port)}; expected as many at both ends, or one")
+        raise InputError(
+            f"{where}: ports {quoted(port)} and {quoted(peer_port)}; expected as many at both ends, or one"
+        )
     return list(zip(ports * (n // len(ports)), peers * (n // len(peers)), strict=True))

@@ -135,9 +135,7 @@ def assembled(
         left += _merged(same, odd) if known else same
     _check_ports(left, odd)
     if management:
-        said.append(
-            f"{counted(len(management), 'cable')} of management ports left out, such as {management[0].text()}"
-        )
+        said.append(f"{counted(len(management), 'cable')} of management ports left out, such as {management[0].text()}")
     if not left:
         raise InputError(f"{source}: no cable between two devices; expected some")
     oddities = odd.all()
@@ -145,7 +143,12 @@ def assembled(
 
 
 def _check(cable: NamedCable) -> None:
-    for text, what in ((cable.device, "device"), (cable.peer, "device"), (cable.port, "port"), (cable.peer_port, "port")):
+    for text, what in (
+        (cable.device, "device"),
+        (cable.peer, "device"),
+        (cable.port, "port"),
+        (cable.peer_port, "port"),
+    ):
         if len(text) > _LONGEST or not text.isprintable():
             raise InputError(f"{cable.source}: {what} {quoted(text)}; expected a name of at most {_LONGEST} letters")
         if not text and what == "device":

@@ -57,7 +57,9 @@ def read_config_db(path: str | Path) -> Cabling:
     if not told:
         raise InputError(f"{path}: no config_db.json with DEVICE_NEIGHBOR; expected some")
     cables, notes = joined(said, told, odd)
-    return assembled(path, cables, odd, kinds, [f"{counted(len(told), 'config_db.json', 'files config_db.json')}", *notes])
+    return assembled(
+        path, cables, odd, kinds, [f"{counted(len(told), 'config_db.json', 'files config_db.json')}", *notes]
+    )
 
 
 def _neighbours(document: dict[str, Any], device: str, source: str) -> Iterator[Neighbour]:

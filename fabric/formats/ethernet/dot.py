@@ -7,6 +7,7 @@ Topology Manager"): ``"leaf01":"swp31" -- "spine01":"swp1"``, ports optional, na
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 from collectives.errors import InputError
@@ -68,7 +69,7 @@ def _tokens(path: str | Path, text: str) -> Iterator[_Token]:
         if found is None:
             rest = text[at : at + 40].split("\n")[0]
             what = "a quote that does not end" if text[at] == '"' else quoted(rest)
-            raise InputError(f"{path}:{line}: {what}; expected DOT, such as \"leaf01\":\"swp31\" -- \"spine01\":\"swp1\"")
+            raise InputError(f'{path}:{line}: {what}; expected DOT, such as "leaf01":"swp31" -- "spine01":"swp1"')
         kind = found.lastgroup or ""
         if kind not in ("blank", "lines"):
             yield _Token(kind, re.sub(r"\\([\s\S])", r"\1", found[kind]) if kind == "quoted" else found[kind], line)
@@ -135,7 +136,7 @@ class _Reader:
                 self.kinds[first.text] = _FUNCTIONS[said]
         speed = next((attributes[key] for key in _SPEED_KEYS if key in attributes), None)
         gbps = None if speed is None else speed_gbps(speed, f"{where}: speed", 1.0)
-        for (one, port), (other, peer_port) in zip(ends, ends[1:], strict=False):
+        for (one, port), (other, peer_port) in pairwise(ends):
             yield NamedCable(one.text, port, other.text, peer_port, gbps, f"{self._path}:{other.line}")
 
     def _port(self) -> str:

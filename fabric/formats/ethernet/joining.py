@@ -74,9 +74,7 @@ def joined(said: Iterable[Neighbour], told: Iterable[str], odd: Oddities) -> tup
                 example = f"{one.source}: {one.text()}: {one.gbps:g} and {back.gbps:g} Gb/s"
                 odd.add("two speeds", "cables have two speeds, of which the lower one is taken", example)
             cables.append(
-                NamedCable(
-                    one.device, one.port, back.device, back.port, min(speeds, default=None), one.source
-                )
+                NamedCable(one.device, one.port, back.device, back.port, min(speeds, default=None), one.source)
             )
             used |= ends
     alone = 0
@@ -85,7 +83,9 @@ def joined(said: Iterable[Neighbour], told: Iterable[str], odd: Oddities) -> tup
         shown = peer_port if peer_port is not None else one.peer_ports[0] if one.peer_ports else ""
         example = f"{one.source}: {one.text()}"
         if (one.device, one.port) in used:
-            odd.add("several neighbours", "neighbours are seen behind a port whose cable is known, and left out", example)
+            odd.add(
+                "several neighbours", "neighbours are seen behind a port whose cable is known, and left out", example
+            )
         elif peer_port is not None:
             other = at[one.peer, peer_port][0]
             odd.add(
@@ -102,7 +102,9 @@ def joined(said: Iterable[Neighbour], told: Iterable[str], odd: Oddities) -> tup
 
 def _back(one: Neighbour, between: Mapping[tuple[str, str], list[Neighbour]]) -> Neighbour | None:
     """What the other device says of the same cable."""
-    towards = [back for back in between.get((one.peer, one.device), ()) if one.port in back.peer_ports or _nameless(back)]
+    towards = [
+        back for back in between.get((one.peer, one.device), ()) if one.port in back.peer_ports or _nameless(back)
+    ]
     exact = [back for back in towards if back.port in one.peer_ports]
     if exact:
         return exact[0]

@@ -1,4 +1,4 @@
-"""NetQ's topology graph: ``links[].compounded_links[].interfaces[{interface, node}]``, nodes by number (NVIDIA NetQ)."""
+"""NetQ's topology graph: ``links[].compounded_links[].interfaces[{interface, node}]``."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -57,7 +57,9 @@ def _cables(graph: dict[str, Any], names: dict[str, str], path: str | Path) -> I
             if len(ends) != 2:
                 raise InputError(f"{where}: {len(ends)} interfaces; expected the two ends of a cable")
             (device, port), (peer, peer_port) = (
-                (names.get(node, node), _text(end.get("interface"))) for end in ends for node in [_text(end.get("node"))]
+                (names.get(node, node), _text(end.get("interface")))
+                for end in ends
+                for node in [_text(end.get("node"))]
             )
             yield NamedCable(device, port, peer, peer_port, None, where)
 

@@ -50,15 +50,15 @@ def owners(files: Sequence[str], said: Sequence[Sequence[Neighbour]], known: Col
     named = [name_of_file(name) for name in files]
     found = [name if name in exact else short.get(name) or short.get(name.split(".")[0], "") for name in named]
     sees = {(owner, one.port): one.peer for owner, rows in zip(found, said, strict=True) if owner for one in rows}
-    return [
-        own or _voted(rows, sees) or name for own, name, rows in zip(found, named, said, strict=True)
-    ]
+    return [own or _voted(rows, sees) or name for own, name, rows in zip(found, named, said, strict=True)]
 
 
 def _voted(rows: Sequence[Neighbour], sees: Mapping[tuple[str, str], str]) -> str:
     """Who is behind more than half of the neighbours' ports."""
     votes = Counter(
-        behind for one in rows if (behind := next((sees[one.peer, port] for port in one.peer_ports if (one.peer, port) in sees), ""))
+        behind
+        for one in rows
+        if (behind := next((sees[one.peer, port] for port in one.peer_ports if (one.peer, port) in sees), ""))
     )
     best = votes.most_common(1)
     return best[0][0] if best and 2 * best[0][1] > len(rows) else ""
