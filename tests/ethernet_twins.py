@@ -8,6 +8,7 @@ import csv
 import io
 import json
 import tarfile
+from typing import Any
 
 HOSTS, RAILS, PLANES, SPINES = 8, 4, 2, 2
 Cable = tuple[str, str, str, str]
@@ -141,9 +142,14 @@ def lldpctl(cables: list[Cable], json0: bool = False) -> dict[str, str]:
         for port, peer, peer_port in rows:
             host = peer.startswith(("gpu", "nas"))
             kind, value = ("mac", "02:00:00:00:00:01") if host else ("ifname", peer_port)
-            about = {"id": {"type": "mac", "value": "02:00:00:00:00:02"}, "descr": "an operating system"}
+            about: dict[str, Any] = {
+                "id": {"type": "mac", "value": "02:00:00:00:00:02"},
+                "descr": "an operating system",
+            }
             if json0:
-                chassis = [{key: [one if isinstance(one, dict) else {"value": one}] for key, one in about.items()}]
+                chassis: list[dict[str, Any]] = [
+                    {key: [one if isinstance(one, dict) else {"value": one}] for key, one in about.items()}
+                ]
                 chassis[0]["name"] = [{"value": peer}]
                 told = [{"id": [{"type": kind, "value": value}], "descr": [{"value": peer_port}]}]
                 entries.append({"name": port, "via": "LLDP", "chassis": chassis, "port": told})

@@ -6,9 +6,9 @@ Topology Manager"): ``"leaf01":"swp31" -- "spine01":"swp1"``, ports optional, na
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from typing import NamedTuple
 
 from collectives.errors import InputError
 from collectives.gate import quoted
@@ -36,8 +36,7 @@ _KIND_KEYS = ("function", "role")
 _SPEED_KEYS = ("speed", "link_speed", "bandwidth")
 
 
-@dataclass(frozen=True)
-class _Token:
+class _Token(NamedTuple):
     """A word of the language: `kind` is ``edge``, ``sign``, ``name`` or ``quoted``."""
 
     kind: str
@@ -71,9 +70,12 @@ def _tokens(path: str | Path, text: str) -> Iterator[_Token]:
             what = "a quote that does not end" if text[at] == '"' else quoted(rest)
             raise InputError(f'{path}:{line}: {what}; expected DOT, such as "leaf01":"swp31" -- "spine01":"swp1"')
         kind = found.lastgroup or ""
-        if kind not in ("blank", "lines"):
-            yield _Token(kind, re.sub(r"\\([\s\S])", r"\1", found[kind]) if kind == "quoted" else found[kind], line)
-        line += found[0].count("\n")
+        if kind == "lines":
+            line += found[0].count("\n")
+        elif kind != "blank":
+            word = found[kind]
+            yield _Token(kind, re.sub(r"\\([\s\S])", r"\1", word) if "\\" in word else word, line)
+            line += word.count("\n")
         at = found.end()
 
 

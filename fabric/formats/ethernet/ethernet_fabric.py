@@ -97,7 +97,7 @@ def ethernet_fabric(
         if kinds[cable.device] == kinds[cable.peer] == FABRIC_SWITCH and network[cable.device] in networks
     ]
     chosen = sorted({*between, *(one.cable for one in kept)})
-    notes += _left_out(cabling, kinds, network, networks, chosen, left_ends)
+    notes += _left_out(cabling, kinds, network, networks, chosen, left_ends, host_pattern)
     gbps, said = _speeds([cabling.cables[number] for number in chosen], cabling.source, speed_gbps)
     notes += said
     topology, host_names = _topology(name, cabling, kept, places, switches, chosen, gbps)
@@ -170,6 +170,7 @@ def _left_out(
     networks: set[int],
     chosen: Sequence[int],
     direct: int,
+    pattern: str | None,
 ) -> list[str]:
     missing = len(cabling.cables) - len(chosen) - direct
     if not missing:
@@ -177,13 +178,14 @@ def _left_out(
     kept = {end for number in chosen for end in (cabling.cables[number].device, cabling.cables[number].peer)}
     switches = [device for device, kind in kinds.items() if kind == FABRIC_SWITCH and network[device] not in networks]
     hosts = [device for device, kind in kinds.items() if kind == HOST and device not in kept]
-    said = [
-        f"{counted(missing, 'cable')} of {len(cabling.cables):,} left out, as hosts have fewer ports on their network"
-    ]
+    why = (
+        "of networks that few of the hosts' ports are on" if pattern is None else "which --host-pattern does not choose"
+    )
+    said = [f"{counted(missing, 'cable')} of {len(cabling.cables):,} left out, {why}"]
     for what, names in (("switches", switches), ("hosts", hosts)):
         if names:
             said.append(f"{len(names):,} {what} with them ({', '.join(names[:3])}{', ...' if len(names) > 3 else ''})")
-    return [f"{', '.join(said)}; --host-pattern chooses the ports"]
+    return [f"{', '.join(said)}{'; --host-pattern chooses others' if pattern is None else ''}"]
 
 
 def _speeds(cables: Sequence[NamedCable], source: str, given: float | None) -> tuple[list[float], list[str]]:

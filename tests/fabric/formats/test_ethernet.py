@@ -81,7 +81,10 @@ def test_hosts_rails_planes_and_tiers(expected):
     assert topology.link_name(0) == "gpu01 rail0 port eth1 -> p1-leaf1 port swp1s0"
     said = " ".join(expected.notes)
     assert "9 cables of management ports left out" in said
-    assert "13 cables of 93 left out, as hosts have fewer ports on their network" in said
+    assert (
+        "13 cables of 93 left out, of networks that few of the hosts' ports are on, 2 switches with them (st-leaf1, st-leaf2)"
+        in said
+    )
     assert "no cable has a speed: all taken as 400 Gb/s, assumed" in said
     assert "8 hosts, 4 rails, 2 planes" in said
 
