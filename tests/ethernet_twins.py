@@ -138,7 +138,7 @@ def lldpctl(cables: list[Cable], json0: bool = False) -> dict[str, str]:
     """Output of each device; hosts tell a port by its MAC address and describe it, as lldpd does."""
     files = {}
     for device, rows in _ends(cables).items():
-        entries = []
+        entries: list[dict[str, Any]] = []
         for port, peer, peer_port in rows:
             host = peer.startswith(("gpu", "nas"))
             kind, value = ("mac", "02:00:00:00:00:01") if host else ("ifname", peer_port)
