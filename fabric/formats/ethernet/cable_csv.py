@@ -11,11 +11,13 @@ The header names the columns, in any order; ``,``, ``;`` or a tab between them:
 
 import csv
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from collectives.errors import InputError
 from collectives.gate import quoted
+from collectives.sizes import counted
 from fabric.formats.dump import Oddities
 from fabric.formats.ethernet.cabling import Cabling, NamedCable, assembled, speed_gbps
 from traces.files import read_text
@@ -57,16 +59,17 @@ def read_cable_csv(path: str | Path) -> Cabling:
     head = next((place for place, (_, line) in enumerate(lines) if _columns(_fields(line.lstrip(" \t#")))), None)
     if head is None or any(not line.lstrip().startswith("#") for _, line in lines[:head]):
         raise InputError(f"{path}: no table of cables; expected {_EXPECTED}")
-    odd = Oddities(path)
+    left: Counter[str] = Counter()
     header = lines[head][1].lstrip(" \t#")
     place = _columns(_fields(header))
     rows = [(number, line) for number, line in lines[head + 1 :] if not line.lstrip().startswith("#")]
     cables = [
         cable
         for number, row in _rows(path, rows, _delimiter(header))
-        for cable in _cables(path, number, row, place, odd)
+        for cable in _cables(path, number, row, place, left)
     ]
-    return assembled(path, cables, odd)
+    notes = [f"{counted(number, 'cable')} left out, {why}" for why, number in left.items()]
+    return assembled(path, cables, Oddities(path), notes=notes)
 
 
 def _delimiter(header: str) -> str:
@@ -108,7 +111,7 @@ def _rows(path: str | Path, lines: Sequence[tuple[int, str]], delimiter: str) ->
 
 
 def _cables(
-    path: str | Path, number: int, row: list[str], place: Mapping[str, int], odd: Oddities
+    path: str | Path, number: int, row: list[str], place: Mapping[str, int], left: Counter[str]
 ) -> Iterator[NamedCable]:
     where = f"{path}:{number}"
     if len(row) > place["fields"] and not any(row[place["fields"] :]):
@@ -117,10 +120,10 @@ def _cables(
         raise InputError(f"{where}: {len(row)} fields; expected {place['fields']}, as the header has")
     ends = {what: row[place[what]] for what, _ in _ENDS}
     if any(name in place and row[place[name]].lower() not in _INTERFACES for name in _TYPES):
-        odd.add("other cable", "cables do not end at interfaces and are left out", f"line {number}")
+        left["ending at other things than interfaces"] += 1
         return
     if "status" in place and row[place["status"]].lower() == _GONE:
-        odd.add("other cable", "cables are being decommissioned and are left out", f"line {number}")
+        left["being decommissioned"] += 1
         return
     if not ends["device"] or not ends["peer"]:
         raise InputError(f"{where}: a cable without a device at one end; expected two")

@@ -122,7 +122,7 @@ def assembled(
     for cable in given:
         if cable.device == cable.peer:
             where = f"{cable.source}: {cable.text()}"
-            odd.add("loopback cable", "cables lead from a device back to itself and are left out", where)
+            odd.add("loopback cable", "cables from a device to itself are left out", where)
         elif _is_management(cable, switches):
             management.append(cable)
         else:

@@ -38,7 +38,7 @@ def read_config_db(path: str | Path) -> Cabling:
     for member in member_files(path):
         text = member.text()
         if not _SHAPE.search(text):
-            odd.add("other files", "files hold no table DEVICE_NEIGHBOR and are passed over", member.source)
+            odd.add("other files", "files without a table DEVICE_NEIGHBOR are passed over", member.source)
             continue
         document = parse_json(text, member.source)
         if not isinstance(document, dict):

@@ -142,7 +142,7 @@ def _host_ports(
     for number, cable in enumerate(cabling.cables):
         if kinds[cable.device] == kinds[cable.peer] == HOST:
             example = f"{cable.source}: {cable.text()}"
-            odd.add("cable between hosts", "cables join two hosts and are left out", example)
+            odd.add("cable between hosts", "cables between two hosts are left out", example)
             direct += 1
         elif kinds[cable.device] == HOST:
             ports.append(HostPort(cable.device, cable.port, cable.peer, network[cable.peer], number))

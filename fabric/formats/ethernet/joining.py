@@ -83,14 +83,10 @@ def joined(said: Iterable[Neighbour], told: Iterable[str], odd: Oddities) -> tup
         shown = peer_port if peer_port is not None else one.peer_ports[0] if one.peer_ports else ""
         example = f"{one.source}: {one.text()}"
         if (one.device, one.port) in used:
-            odd.add(
-                "several neighbours", "neighbours are seen behind a port whose cable is known, and left out", example
-            )
+            odd.add("several neighbours", "neighbours behind a port with another cable are left out", example)
         elif peer_port is not None:
             other = at[one.peer, peer_port][0]
-            odd.add(
-                "ends disagree", "cables have ends that disagree and are left out", f"{example}, but {other.text()}"
-            )
+            odd.add("ends disagree", "cables with ends that disagree are left out", f"{example}, but {other.text()}")
         else:
             if one.peer in telling:
                 odd.add("one end", "cables are seen at one end only, though the other device tells too", example)

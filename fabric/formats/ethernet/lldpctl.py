@@ -37,7 +37,7 @@ def read_lldpctl(path: str | Path) -> Cabling:
     for member in member_files(path):
         text = member.text()
         if not _SHAPE.search(text):
-            odd.add("other files", "files hold no output of lldpctl -f json and are passed over", member.source)
+            odd.add("other files", "files without output of lldpctl -f json are passed over", member.source)
             continue
         document = parse_json(text, member.source)
         names.append(member.name)
