@@ -20,7 +20,7 @@ from fabric.commands.options import (
     Verbose,
     Wire,
 )
-from fabric.commands.resolve import lfts_of, opened
+from fabric.commands.resolve import lfts_of, opened, usage
 from fabric.commands.terminal import fail, print_report, working
 from fabric.formats.registry import writable_endings
 
@@ -61,6 +61,14 @@ def check(
     lfts: Lfts = None,
     host_pattern: HostPattern = None,
     speed: Speed = None,
+    expect: Annotated[
+        Path | None,
+        typer.Option("--expect", metavar="PLAN", help="Compare the cables with a plan: topology.dot, CSV, any fabric."),
+    ] = None,
+    ignore: Annotated[
+        Path | None,
+        typer.Option("--ignore", metavar="FILE", help="--expect: identifiers of known deviations, one a line."),
+    ] = None,
     fail_on: Annotated[str, choice("Exit status 1 if there is one", SEVERITIES, "--fail-on", metavar="WHAT")] = "error",
     top: Annotated[int, typer.Option(min=0, metavar="N", help="Examples of each finding on the screen.")] = 5,
     json: Json = False,
@@ -69,20 +77,30 @@ def check(
 ) -> None:
     """Health of a fabric and its forwarding tables: unreachable pairs, loops, deadlocks, uneven tables, slow cables.
 
+    With --expect also cables that are missing, extra, miswired or of another speed than in a plan.
+
     Exit status 1 if there are errors; --fail-on says otherwise.
 
     \b
     Example:
       railscope fabric check cluster.ibnetdiscover --lfts opensm-lfts.dump
     """
+    from fabric.formats.plan import cables_of, read_plan
     from fabric.reports.health import health_report
     from fabric.studies.health import check_fabric
+    from fabric.studies.plan_check import check_plan, read_ignored
 
+    if ignore is not None and expect is None:
+        usage("--ignore goes with --expect")
     given = opened(FabricOptions(fabric, host_pattern=host_pattern, speed=speed))
     matched = lfts_of(given, [lfts] if lfts else [], skip_unrouted=bool(lfts))
     with working("checking"):
         health = check_fabric(given.topology, matched[0] if matched else None, threads, given.oddities)
-    print_report(health_report(given, matched[0] if matched else None, health, top), json, verbose)
+    planned = None
+    if expect is not None:
+        planned = check_plan(cables_of(given), read_plan(expect), read_ignored(ignore) if ignore else ())
+        health = health.with_findings(planned.findings())
+    print_report(health_report(given, matched[0] if matched else None, health, top, planned), json, verbose)
     if health.fails(fail_on):
         fail(f"{fabric}: {health.counted(fail_on)}")
 

@@ -80,7 +80,6 @@ def ethernet_fabric(
     ports, left_ends = _host_ports(cabling, kinds, network, odd)
     if not ports:
         raise InputError(f"{cabling.source}: no cable between a host and a switch; {how}")
-    notes = [*cabling.notes, how]
     if host_pattern is not None:
         places = places_by_pattern(ports, host_pattern)
     else:
@@ -97,11 +96,10 @@ def ethernet_fabric(
         if kinds[cable.device] == kinds[cable.peer] == FABRIC_SWITCH and network[cable.device] in networks
     ]
     chosen = sorted({*between, *(one.cable for one in kept)})
-    notes += _left_out(cabling, kinds, network, networks, chosen, left_ends, host_pattern)
+    left_out = _left_out(cabling, kinds, network, networks, chosen, left_ends, host_pattern)
     gbps, said = _speeds([cabling.cables[number] for number in chosen], cabling.source, speed_gbps)
-    notes += said
     topology, host_names = _topology(name, cabling, kept, places, switches, chosen, gbps)
-    notes.append(_rails_said(topology, places, host_pattern))
+    notes = [_rails_said(topology, places, host_pattern), *left_out, *said, how, *cabling.notes]
     tiers = np.unique(topology.nodes.tier[topology.nodes.kind == SWITCH], return_counts=True)
     counts = ", ".join(f"{count} in tier {tier}" for tier, count in zip(*tiers, strict=True))
     notes.append(f"tiers of switches are their distance from the leaves, which most of their kind show: {counts}")
