@@ -5,6 +5,7 @@ An archive is read in memory, never unpacked to disk; links and devices in it ar
 
 import io
 import os
+import re
 import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,8 +18,8 @@ from traces.files import max_bytes, read_bytes, read_head
 
 # Assumed: ten times the devices of the largest cluster.
 _MOST_MEMBERS = 1_000_000
-# POSIX.1-1988 ustar, and what GNU tar writes: the magic of the first header.
-_USTAR, _USTAR_AT = "ustar", 257
+# The magic of the first header, POSIX.1-1988 ustar's and GNU tar's, in 512 bytes that become up to four letters each.
+_USTAR, _HEADER = re.compile("\0ustar[ \0]"), 4 * 512
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ def is_many(path: str | Path) -> bool:
     InputError
         If it cannot be read.
     """
-    return os.path.isdir(path) or read_head(path)[_USTAR_AT : _USTAR_AT + len(_USTAR)] == _USTAR
+    return os.path.isdir(path) or _USTAR.search(read_head(path)[:_HEADER]) is not None
 
 
 def member_files(path: str | Path) -> Iterator[MemberFile]:

@@ -299,16 +299,16 @@ _BUILT_IN = (
     Format(
         "topology-dot",
         "topology.dot",
-        r"^\s*(?:strict\s+)?(?:di)?graph(?:\s+(?:\"[^\"\n]*\"|[^\s{\"]+))?\s*\{",
+        r"^[ \t]*(?:strict\s+)?(?:di)?graph(?:\s+(?:\"[^\"\n]*\"|[^\s{\"]+))?\s*\{",
         f"{_ETHERNET}:open_dot",
         options=_CABLES,
     ),
     Format(
         "cable-csv",
         "CSV of cables (UFM's NDT, sonic-mgmt, NetBox)",
-        r"(?i)^[# \t]*\"?(?:start|side[ _]?a|source|src)[ _]?device\"?\s*[,;\t]"
-        r"|^[^\n{}]*\b(?:device[ _](?:a|1)|a[ _]device|side[ _]a[ _]device)\"?\s*[,;\t]"
-        r"|^[^\n{}]*\btermination a\"?\s*[,;\t]",
+        # The first line that is neither blank nor a comment; UFM begins its header with one's sign.
+        r"(?i)\A(?:[ \t]*(?:#[^\n]*)?\n)*?[^\n{}]*?"
+        r"(?:\b(?:start|source|src|side[ _]a)[ _]?device|\bdevice[ _]?[a1]|\ba[ _]device|\btermination a)\"?[ ]*[,;\t]",
         f"{_ETHERNET}:open_cable_csv",
         options=_CABLES,
     ),

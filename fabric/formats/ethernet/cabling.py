@@ -20,7 +20,8 @@ HOST, FABRIC_SWITCH = "host", "switch"
 # A DNS name has at most 253 characters, an interface of Linux 15, a description in LLDP 255 (IEEE 802.1AB, 9.5).
 _LONGEST = 256
 SWITCH_PORT = re.compile(
-    r"(?:swp|ethernet|eth\d+/|etp|et-|xe-|ge-|gi(?:gabit)?|te(?:n)?g|fo(?:rty)?g|hu(?:ndred)?g|port[ _-]?\d)[\w/:. -]*"
+    r"(?:swp|ethernet|eth\d+/|etp|et-|xe-|ge-|gi(?:gabit)?|te(?:n)?g|fo(?:rty)?g|hu(?:ndred)?g|(?:port|blade)[ _-]?\d)"
+    r"[\w/:. -]*"
     r"|eth\d+/[\w/:]*",
     re.IGNORECASE | re.ASCII,
 )

@@ -23,6 +23,8 @@ RAIL_PATTERN = (
 _RAIL = re.compile(RAIL_PATTERN, re.IGNORECASE | re.ASCII)
 _CARD = re.compile(r"(?P<card>\w*?\d)[fp_](?P<port>\d{1,2})(?:np\d+)?", re.ASCII)
 _LARGEST = 10**6
+# Hosts that name their ports alike have fewer names than this times the ports of one; assumed: some lack a few cables.
+_SCATTERED = 2
 
 
 @dataclass(frozen=True)
@@ -154,9 +156,16 @@ def _ordered(ports: Sequence[HostPort]) -> dict[HostPort, Place]:
         families.setdefault(_family(one.port), set()).add(one.port)
         own.setdefault(one.host, []).append(one)
     number_of = {port: number for names in families.values() for number, port in enumerate(sorted(names, key=natural))}
+    # Names that hosts do not share, such as MAC addresses, count nothing.
+    most: Counter[str] = Counter()
+    for mine in own.values():
+        for family, number in Counter(_family(one.port) for one in mine).items():
+            most[family] = max(most[family], number)
+    scattered = {family for family, names in families.items() if len(names) > _SCATTERED * most[family]}
     found: dict[HostPort, Place] = {}
     for host, mine in own.items():
-        alike = len({_family(one.port) for one in mine}) == 1 and all(one.port for one in mine)
+        named = {_family(one.port) for one in mine}
+        alike = len(named) == 1 and all(one.port for one in mine) and not named & scattered
         for number, one in enumerate(sorted(mine, key=lambda one: (natural(one.port), natural(one.leaf)))):
             found[one] = Place(host, number_of[one.port] if alike else number)
     return found

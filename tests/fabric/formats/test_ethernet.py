@@ -186,6 +186,18 @@ def test_without_names_of_ports(tmp_path):
     assert given.topology.n_links == 2 * 8
 
 
+def test_adapters_that_only_switches_see_are_hosts(tmp_path):
+    """Their firmware answers for them, without a host's name: a MAC address is all there is."""
+    path = tmp_path / "x.csv"
+    macs = [f"b8:3f:d2:00:00:0{number}" for number in range(6)]
+    rows = [f"{mac},{mac},leaf{n % 2 + 1},swp{n + 1}" for n, mac in enumerate(macs)]
+    rows += [f"leaf{n},swp{30 + n},spine1,swp{n}" for n in (1, 2)]
+    path.write_text("\n".join(["StartDevice,StartPort,EndDevice,EndPort", *rows]))
+    topology = open_fabric(path).topology
+    assert topology.endpoint_rail.tolist() == [0] * 6
+    assert np.bincount(topology.nodes.tier).tolist() == [6, 2, 1]
+
+
 def lldp_of(tmp_path: Path, files: dict[str, dict[str, tuple[str, str]]]) -> Path:
     """A folder in which each device sees (device, port) behind its ports."""
     for device, ports in files.items():

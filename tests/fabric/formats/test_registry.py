@@ -92,7 +92,8 @@ def test_options_go_with_formats(tmp_path):
     for source in ("hgx-b200-64", str(DATA / "topologies" / "Spectrum-X_64g_8gps_400Gbps_H100")):
         with pytest.raises(
             InputError,
-            match=r"host_pattern goes with ibnetdiscover, iblinkinfo, opensm-subnet.lst, ibdiagnet's db_csv, .*net_dump_ext$",
+            match=r"host_pattern goes with ibnetdiscover, iblinkinfo, opensm-subnet.lst, ibdiagnet's db_csv, "
+            r".*net_dump_ext, topology.dot, .* a SONiC config_db.json$",
         ):
             rs.open_fabric(source, host_pattern="x")
 
