@@ -24,6 +24,10 @@ ASSUMED_GBPS = 400.0
 _ALIKE = 2.0
 
 
+# A port with more cables than this stands for many hosts (SONiC's `Servers eth0`); assumed: one splits into 8 at most.
+_MOST_SPLIT = 8
+
+
 @dataclass(frozen=True, eq=False)
 class EthernetFabric:
     """A topology made of cabling, and how to find its parts again.
@@ -146,7 +150,20 @@ def _host_ports(
             ports.append(HostPort(cable.device, cable.port, cable.peer, network[cable.peer], number))
         elif kinds[cable.peer] == HOST:
             ports.append(HostPort(cable.peer, cable.peer_port, cable.device, network[cable.device], number))
-    return ports, direct
+    return _told_apart(ports, cabling), direct
+
+
+def _told_apart(ports: Sequence[HostPort], cabling: Cabling) -> list[HostPort]:
+    """A host for each cable of a port that stands for those of many hosts, called by where it is cabled to."""
+    often = Counter((one.host, one.port) for one in ports if one.port)
+    found = []
+    for one in ports:
+        if often[one.host, one.port] > _MOST_SPLIT:
+            cable = cabling.cables[one.cable]
+            far = cable.peer_port if cable.device == one.host else cable.port
+            one = replace(one, host=f"{one.host} at {one.leaf} {far}".rstrip())
+        found.append(one)
+    return found
 
 
 def _of_the_job(ports: Sequence[HostPort]) -> list[HostPort]:

@@ -198,6 +198,30 @@ def test_adapters_that_only_switches_see_are_hosts(tmp_path):
     assert np.bincount(topology.nodes.tier).tolist() == [6, 2, 1]
 
 
+def test_servers_without_names_are_hosts_of_their_own(tmp_path):
+    """SONiC's usual `DEVICE_NEIGHBOR`: all servers of a switch are called alike."""
+    near = {f"Ethernet{4 * port}": {"name": "Servers", "port": "eth0"} for port in range(24)}
+    near |= {f"Ethernet{100 + port}": {"name": f"ARISTA{port}T1", "port": "Ethernet1"} for port in range(4)}
+    (tmp_path / "tor1.json").write_text(json.dumps({"DEVICE_NEIGHBOR": near}))
+    topology = open_fabric(tmp_path / "tor1.json").topology
+    assert (topology.n_endpoints, topology.n_nodes - 24, topology.n_links) == (24, 5, 2 * 28)
+    assert topology.endpoint_names[1] == "Servers at tor1 Ethernet4 eth0"
+    assert topology.endpoint_rail.tolist() == [0] * 24
+
+
+def test_the_files_of_switches_or_of_hosts_alone_will_do(tmp_path, expected):
+    files = twins.lldpctl(twins.job_cables())
+    of_hosts = {name: text for name, text in files.items() if name.startswith("gpu")}
+    of_switches = {name: text for name, text in files.items() if name not in of_hosts}
+    given = open_fabric(write_folder(tmp_path / "switches", of_switches))
+    assert described(given) == described(expected)
+    assert "64 cables seen at one end, as the other device's file is not there" in given.notes
+    assert not given.oddities
+    alone = open_fabric(write_folder(tmp_path / "hosts", of_hosts))
+    # Without the switches' files nothing joins the leaves: two planes are eight networks.
+    assert (alone.topology.n_endpoints, alone.topology.n_links) == (64, 2 * 64)
+
+
 def lldp_of(tmp_path: Path, files: dict[str, dict[str, tuple[str, str]]]) -> Path:
     """A folder in which each device sees (device, port) behind its ports."""
     for device, ports in files.items():

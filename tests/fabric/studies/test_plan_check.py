@@ -1,6 +1,7 @@
 """A fabric's cables beside a plan: every deviation that was made is found, and nothing else."""
 
 import json
+from random import Random
 
 import pytest
 from typer.testing import CliRunner
@@ -68,6 +69,32 @@ def test_missing_extra_swapped_moved_and_slow_cables():
     slow = (*named(CABLES[:1], 100.0), *named(CABLES[1:], 400.0))
     check = check_plan(slow, plan_of(CABLES, 400.0))
     assert kinds(check) == [("wrong speed", "gpu01 eth1 - p1-leaf1 swp1s0: 100 Gb/s, planned 400")]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_as_many_deviations_are_found_as_were_made(seed):
+    random = Random(seed)
+    cables = [(*one, random.choice([200.0, 400.0])) for one in CABLES]
+    random.shuffle(cables)
+    n_gone, n_swapped, n_slow, n_extra = (random.randrange(9) for _ in range(4))
+    gone, rest = cables[:n_gone], cables[n_gone:]
+    pairs = [rest[2 * number : 2 * number + 2] for number in range(n_swapped)]
+    slow, rest = rest[2 * n_swapped : 2 * n_swapped + n_slow], rest[2 * n_swapped + n_slow :]
+    # Two cables of a host and of different leaves, or the other way round, change one end each.
+    swapped = [end for (a, p, b, q, x), (c, r, d, s, y) in pairs for end in ((a, p, d, s, x), (c, r, b, q, y))]
+    extra = [("gpu01", f"eth{20 + number}", "p1-leaf1", f"swp{60 + number}", 400.0) for number in range(n_extra)]
+    there = [*rest, *swapped, *((*one[:4], 100.0) for one in slow), *extra]
+    random.shuffle(there)
+    check = check_plan(
+        [NamedCable(*one, "x") for one in there], Plan("plan", tuple(NamedCable(*one, "y") for one in cables))
+    )
+    made = {"missing cable": n_gone, "miswired cable": n_swapped, "wrong speed": n_slow, "extra cable": n_extra}
+    assert {one.kind: one.count for one in check.findings()} == {kind: n for kind, n in made.items() if n}
+    assert check.matched == len(rest)
+    assert len({one.id for one in check.deviations}) == len(check.deviations)
+    assert {one.text for one in check.deviations if one.kind == "missing cable"} == {
+        f"{a} {p} - {b} {q}" for a, p, b, q, _ in gone
+    }
 
 
 def test_identifiers_are_the_same_on_another_day_and_can_be_ignored(tmp_path):
