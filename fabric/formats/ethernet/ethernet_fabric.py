@@ -12,20 +12,14 @@ from collectives.sizes import counted
 from fabric.formats.dump import Oddities, Oddity
 from fabric.formats.ethernet.cabling import FABRIC_SWITCH, HOST, Cabling, NamedCable
 from fabric.formats.ethernet.devices import kinds_of
+from fabric.formats.ethernet.networks import host_ports, networks_of, ports_of_the_job
+from fabric.formats.ethernet.port_numbers import port_numbers
 from fabric.formats.ethernet.rails import HostPort, Place, places_by_order, places_by_pattern, switch_planes
 from fabric.formats.infiniband.host_names import clean_name, natural
-from fabric.topology import ENDPOINT, MAX_GBPS, SWITCH, UNKNOWN, Cables, Nodes, Topology, joined_by
+from fabric.topology import ENDPOINT, MAX_GBPS, SWITCH, UNKNOWN, Cables, Nodes, Topology
 
 ASSUMED_GBPS = 400.0
 """Speed of cables where nobody says it: that of the NICs of most clusters of 2024 and 2025 (assumed)."""
-
-# Networks are of one kind if the ports that a host has in them differ by less than this factor; assumed: a host has one
-# or two ports for storage and management, and more in all for its GPUs.
-_ALIKE = 2.0
-
-
-# A port with more cables than this stands for many hosts (SONiC's `Servers eth0`); assumed: one splits into 8 at most.
-_MOST_SPLIT = 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,14 +74,14 @@ def ethernet_fabric(
     """
     odd = Oddities(cabling.source)
     kinds, how = kinds_of(_with_pattern(cabling, host_pattern))
-    network = _networks(cabling.cables, kinds)
-    ports, left_ends = _host_ports(cabling, kinds, network, odd)
+    network = networks_of(cabling.cables, kinds)
+    ports, direct = host_ports(cabling, kinds, network, odd)
     if not ports:
         raise InputError(f"{cabling.source}: no cable between a host and a switch; {how}")
     if host_pattern is not None:
         places = places_by_pattern(ports, host_pattern)
     else:
-        ports = _of_the_job(ports)
+        ports = ports_of_the_job(ports)
         places = places_by_order(ports)
     kept = [one for one in ports if one in places]
     networks = {one.network for one in kept}
@@ -100,9 +94,9 @@ def ethernet_fabric(
         if kinds[cable.device] == kinds[cable.peer] == FABRIC_SWITCH and network[cable.device] in networks
     ]
     chosen = sorted({*between, *(one.cable for one in kept)})
-    left_out = _left_out(cabling, kinds, network, networks, chosen, left_ends, host_pattern)
+    left_out = _left_out(cabling, kinds, network, networks, chosen, direct, host_pattern)
     gbps, said = _speeds([cabling.cables[number] for number in chosen], cabling.source, speed_gbps)
-    topology, host_names = _topology(name, cabling, kept, places, switches, chosen, gbps)
+    topology, host_names = _topology(name, cabling, kept, places, switches, network, chosen, gbps)
     notes = [_rails_said(topology, places, host_pattern), *left_out, *said, how, *cabling.notes]
     tiers = np.unique(topology.nodes.tier[topology.nodes.kind == SWITCH], return_counts=True)
     counts = ", ".join(f"{count} in tier {tier}" for tier, count in zip(*tiers, strict=True))
@@ -125,57 +119,6 @@ def _with_pattern(cabling: Cabling, pattern: str | None) -> Cabling:
         # It fits any name, and tells nothing apart.
         return cabling
     return replace(cabling, kinds={**cabling.kinds, **hosts})
-
-
-def _networks(cables: Sequence[NamedCable], kinds: Mapping[str, str]) -> dict[str, int]:
-    """A number for each set of switches that cables join, in the order of their names; hosts have -1."""
-    switches = sorted((device for device, kind in kinds.items() if kind == FABRIC_SWITCH), key=natural)
-    place = {device: number for number, device in enumerate(switches)}
-    pairs = [(place[one.device], place[one.peer]) for one in cables if one.device in place and one.peer in place]
-    ends = np.array(pairs, np.int64).reshape(-1, 2)
-    part = joined_by(len(switches), ends[:, 0], ends[:, 1]) if switches else np.zeros(0, np.int64)
-    return dict.fromkeys(kinds, -1) | {device: int(part[number]) for number, device in enumerate(switches)}
-
-
-def _host_ports(
-    cabling: Cabling, kinds: Mapping[str, str], network: Mapping[str, int], odd: Oddities
-) -> tuple[list[HostPort], int]:
-    ports, direct = [], 0
-    for number, cable in enumerate(cabling.cables):
-        if kinds[cable.device] == kinds[cable.peer] == HOST:
-            example = f"{cable.source}: {cable.text()}"
-            odd.add("cable between hosts", "cables between two hosts are left out", example)
-            direct += 1
-        elif kinds[cable.device] == HOST:
-            ports.append(HostPort(cable.device, cable.port, cable.peer, network[cable.peer], number))
-        elif kinds[cable.peer] == HOST:
-            ports.append(HostPort(cable.peer, cable.peer_port, cable.device, network[cable.device], number))
-    return _told_apart(ports, cabling), direct
-
-
-def _told_apart(ports: Sequence[HostPort], cabling: Cabling) -> list[HostPort]:
-    """A host for each cable of a port that stands for those of many hosts, called by where it is cabled to."""
-    often = Counter((one.host, one.port) for one in ports if one.port)
-    found = []
-    for one in ports:
-        if often[one.host, one.port] > _MOST_SPLIT:
-            cable = cabling.cables[one.cable]
-            far = cable.peer_port if cable.device == one.host else cable.port
-            one = replace(one, host=f"{one.host} at {one.leaf} {far}".rstrip())
-        found.append(one)
-    return found
-
-
-def _of_the_job(ports: Sequence[HostPort]) -> list[HostPort]:
-    """Ports on the networks that have most of a host's ports: planes with many each, or rails with one each."""
-    counts = Counter((one.network, one.host) for one in ports)
-    each: dict[int, list[int]] = {}
-    for (network, _), number in counts.items():
-        each.setdefault(network, []).append(number)
-    usual = {network: Counter(numbers).most_common(1)[0][0] for network, numbers in each.items()}
-    of_kind = Counter(usual.values())
-    chosen = max(of_kind, key=lambda number: (number * of_kind[number], number))
-    return [one for one in ports if 1 / _ALIKE < usual[one.network] / chosen < _ALIKE]
 
 
 def _left_out(
@@ -241,6 +184,7 @@ def _topology(
     ports: Sequence[HostPort],
     places: Mapping[HostPort, Place],
     switches: Sequence[str],
+    network: Mapping[str, int],
     chosen: Sequence[int],
     gbps: Sequence[float],
 ) -> tuple[Topology, tuple[str, ...]]:
@@ -255,19 +199,17 @@ def _topology(
     node_of_port = {one.cable: number for number, key in enumerate(order) for one in groups[key]}
     node_of_switch = {device: n_endpoints + number for number, device in enumerate(switches)}
     planes = switch_planes(places)
-    network = {one.leaf: one.network for one in ports}
-    plane_of = _planes_of_switches(switches, network, planes, cabling, chosen)
     unknown = np.full(n_nodes, UNKNOWN, np.int32)
     host, rail, plane, tier = unknown.copy(), unknown.copy(), unknown.copy(), unknown.copy()
     host[:n_endpoints] = [host_number[key[0]] for key in order]
     rail[:n_endpoints] = [key[1] for key in order]
-    plane[n_endpoints:] = [plane_of.get(device, UNKNOWN) for device in switches]
+    plane[n_endpoints:] = [planes.get(network[device], UNKNOWN) for device in switches]
     kind = np.full(n_nodes, SWITCH, np.int8)
     kind[:n_endpoints] = ENDPOINT
     tier[:n_endpoints] = 0
     nodes = Nodes(labels, kind, tier, host, rail, plane, unknown)
     ends = [_ends(cabling.cables[number], node_of_switch, node_of_port.get(number)) for number in chosen]
-    numbers, port_names = _port_numbers(labels, ends)
+    numbers, port_names = port_numbers(labels, ends)
     capacity = np.array(gbps, np.float64)
     cables = Cables(
         a=np.array([end[0][0] for end in ends], np.int32),
@@ -294,25 +236,6 @@ def _labels(
     return (*told, *map(clean_name, switches))
 
 
-def _planes_of_switches(
-    switches: Sequence[str],
-    network: Mapping[str, int],
-    planes: Mapping[int, int],
-    cabling: Cabling,
-    chosen: Sequence[int],
-) -> dict[str, int]:
-    """Plane of each switch: that of its network."""
-    if not planes:
-        return {}
-    place = {device: number for number, device in enumerate(switches)}
-    rows = [cabling.cables[number] for number in chosen]
-    pairs = [(place[one.device], place[one.peer]) for one in rows if one.device in place and one.peer in place]
-    ends = np.array(pairs, np.int64).reshape(-1, 2)
-    part = joined_by(len(switches), ends[:, 0], ends[:, 1])
-    of_part = {int(part[place[leaf]]): planes[number] for leaf, number in network.items() if number in planes}
-    return {device: of_part[int(part[number])] for device, number in place.items() if int(part[number]) in of_part}
-
-
 def _ends(
     cable: NamedCable, switches: Mapping[str, int], endpoint: int | None
 ) -> tuple[tuple[int, str], tuple[int, str]]:
@@ -321,37 +244,3 @@ def _ends(
     assert one is not None
     assert other is not None
     return (one, cable.port), (other, cable.peer_port)
-
-
-def _port_numbers(
-    labels: Sequence[str], ends: Sequence[tuple[tuple[int, str], tuple[int, str]]]
-) -> tuple[dict[tuple[int, str], int], dict[tuple[str, int], str]]:
-    """A number for each port of a node, and its name by node and number.
-
-    The number is the one that stands in the name (``swp31``), where all of the node's ports have one of their own; else
-    ports are counted in the order of their names (``swp1s0``, ``swp1s1``).
-    """
-    of_node: dict[int, set[str]] = {}
-    for pair in ends:
-        for node, port in pair:
-            of_node.setdefault(node, set()).add(port)
-    numbers: dict[tuple[int, str], int] = {}
-    names: dict[tuple[str, int], str] = {}
-    for node, ports in of_node.items():
-        known = sorted(ports - {""}, key=natural)
-        own = [_only_number(port) for port in known]
-        counts = own if None not in own and len(set(own)) == len(own) else range(1, len(known) + 1)
-        numbers[node, ""] = UNKNOWN
-        for port, number in zip(known, counts, strict=True):
-            assert number is not None
-            numbers[node, port] = number
-            names[labels[node], number] = port
-    return numbers, names
-
-
-def _only_number(port: str) -> int | None:
-    letters = port.rstrip("0123456789")
-    digits = port[len(letters) :]
-    return (
-        int(digits) if digits and len(digits) <= 6 and digits.isascii() and not any(map(str.isdigit, letters)) else None
-    )
