@@ -9,15 +9,19 @@ import re
 import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from collectives.errors import InputError
 from collectives.gate import quoted
 from traces.compression import BROKEN, compression_of, plain_name
-from traces.files import max_bytes, read_bytes, read_head
+from traces.files import HEAD_BYTES, max_bytes, read_bytes, read_head
 
 # Assumed: ten times the devices of the largest cluster.
 _MOST_MEMBERS = 1_000_000
+MOST_HEADS = 1000
+"""Files of which the beginning is looked at, to tell the format of all (assumed to be enough)."""
+
 # The magic of the first header, POSIX.1-1988 ustar's and GNU tar's, in 512 bytes that become up to four letters each.
 _USTAR, _HEADER = re.compile("\0ustar[ \0]"), 4 * 512
 
@@ -75,18 +79,39 @@ def member_files(path: str | Path) -> Iterator[MemberFile]:
         yield member
 
 
+def member_heads(path: str | Path) -> Iterator[str]:
+    r"""The beginnings of the first `MOST_HEADS` files of a folder or archive, as `traces.files.read_head` gives them.
+
+    Raises
+    ------
+    InputError
+        As for `member_files`.
+    """
+    if os.path.isdir(path):
+        heads = (read_head(found) for found in _paths(path))
+    else:
+        heads = (member.data[:HEAD_BYTES].decode("utf-8-sig", "backslashreplace") for member in member_files(path))
+    return islice(heads, MOST_HEADS)
+
+
 def _alone(path: str | Path) -> Iterator[MemberFile]:
     yield MemberFile(str(path), plain_name(path), read_bytes(path))
 
 
 def _of_folder(path: str | Path) -> Iterator[MemberFile]:
+    for found in _paths(path):
+        inside = found.relative_to(path)
+        yield MemberFile(str(found), (inside.parent / plain_name(inside)).as_posix(), read_bytes(found))
+
+
+def _paths(path: str | Path) -> Iterator[Path]:
+    """Files of a folder and of those in it, by name."""
     for folder, folders, files in os.walk(path):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(files):
             found = Path(folder, name)
             if not name.startswith(".") and found.is_file():
-                inside = found.relative_to(path)
-                yield MemberFile(str(found), (inside.parent / plain_name(name)).as_posix(), read_bytes(found))
+                yield found
 
 
 def _of_archive(path: str | Path) -> Iterator[MemberFile]:

@@ -187,17 +187,16 @@ def format_of(path: str | Path) -> Format:
 
 def _format_of_many(path: str | Path) -> Format:
     from collectives.errors import InputError
-    from fabric.formats.member_files import member_files
-    from traces.files import HEAD_BYTES
+    from fabric.formats.member_files import MOST_HEADS, member_heads
 
     formats = [one for one in readable() if one.many]
-    for member in member_files(path):
-        head = member.data[:HEAD_BYTES].decode("utf-8-sig", "backslashreplace")
+    for head in member_heads(path):
         for one in formats:
             if re.search(one.shape, head, re.MULTILINE):
                 return one
     titles = listed(dict.fromkeys(one.title for one in reversed(formats)))
-    raise InputError(f"{path}: is a folder or an archive without a file of a device; expected {titles}")
+    looked = f"no file of a device among the first {MOST_HEADS:,}"
+    raise InputError(f"{path}: is a folder or an archive, {looked}; expected {titles}")
 
 
 def by_ending(name: str) -> Format | None:
@@ -315,7 +314,7 @@ _BUILT_IN = (
     Format(
         "lldpctl",
         "lldpctl JSON",
-        r"\A\s*\{[^{]*\"(?:lldp|local-chassis)\"\s*:",
+        r"\A[^{]*^[ \t]*\{\s*\"(?:lldp|local-chassis)\"\s*:",
         f"{_ETHERNET}:open_lldpctl",
         options=_CABLES,
         many=True,
@@ -323,14 +322,14 @@ _BUILT_IN = (
     Format(
         "netq",
         "NetQ topology",
-        r"\"compounded_(?:links|nodes)\"\s*:",
+        r"\A\s*[\[{][\s\S]*?\"compounded_(?:links|nodes)\"\s*:",
         f"{_ETHERNET}:open_netq",
         options=_CABLES,
     ),
     Format(
         "config-db",
         "SONiC config_db.json",
-        r"\"(?:DEVICE_NEIGHBOR|DEVICE_METADATA)(?:\||\"\s*:)",
+        r"\A[^{]*^[ \t]*\{[\s\S]*?\"(?:DEVICE_NEIGHBOR|DEVICE_METADATA)(?:\||\"\s*:)",
         f"{_ETHERNET}:open_config_db",
         options=_CABLES,
         many=True,

@@ -16,11 +16,11 @@ from collectives.sizes import counted
 from fabric.formats.dump import Oddities
 from fabric.formats.ethernet.cabling import FABRIC_SWITCH, HOST, Cabling, assembled, speed_gbps
 from fabric.formats.ethernet.joining import Neighbour, joined
+from fabric.formats.ethernet.json_part import parse_json_part
 from fabric.formats.ethernet.whose import name_of_file
 from fabric.formats.member_files import member_files
-from traces.json_text import parse_json
 
-_SHAPE = re.compile(r"\"(?:DEVICE_NEIGHBOR|DEVICE_METADATA)(?:\||\"\s*:)")
+_SHAPE = re.compile(r"\A[^{]*^[ \t]*\{[\s\S]*?\"(?:DEVICE_NEIGHBOR|DEVICE_METADATA)(?:\||\"\s*:)", re.MULTILINE)
 
 
 def read_config_db(path: str | Path) -> Cabling:
@@ -40,7 +40,7 @@ def read_config_db(path: str | Path) -> Cabling:
         if not _SHAPE.search(text):
             odd.add("other files", "files without a table DEVICE_NEIGHBOR are passed over", member.source)
             continue
-        document = parse_json(text, member.source)
+        document = parse_json_part(text, _SHAPE, member.source, odd)
         if not isinstance(document, dict):
             raise InputError(f"{member.source}: {shown(document)}; expected an object of tables")
         own = dict(_table(document, "DEVICE_METADATA", member.source)).get("localhost", {})

@@ -15,11 +15,11 @@ from collectives.sizes import counted
 from fabric.formats.dump import Oddities
 from fabric.formats.ethernet.cabling import Cabling, assembled
 from fabric.formats.ethernet.joining import Neighbour, joined
+from fabric.formats.ethernet.json_part import parse_json_part
 from fabric.formats.ethernet.whose import owners
 from fabric.formats.member_files import member_files
-from traces.json_text import parse_json
 
-_SHAPE = re.compile(r"\A\s*\{[^{]*\"(?:lldp|local-chassis)\"\s*:")
+_SHAPE = re.compile(r"\A[^{]*^[ \t]*\{\s*\"(?:lldp|local-chassis)\"\s*:", re.MULTILINE)
 # What lldpd prints of a port's medium (IEEE 802.3's MAU types), such as `100GBaseSR4 - 100GBASE-R PCS/PMA ...`.
 _MEDIUM = re.compile(r"([0-9]{1,6})(G?)b(?:ase|/s)", re.IGNORECASE | re.ASCII)
 
@@ -39,7 +39,7 @@ def read_lldpctl(path: str | Path) -> Cabling:
         if not _SHAPE.search(text):
             odd.add("other files", "files without output of lldpctl -f json are passed over", member.source)
             continue
-        document = parse_json(text, member.source)
+        document = parse_json_part(text, _SHAPE, member.source, odd)
         names.append(member.name)
         own.append(_chassis_name(document.get("local-chassis")))
         said.append(list(_neighbours(document, member.source)))

@@ -255,6 +255,22 @@ def test_ends_that_disagree_are_found(tmp_path):
     assert "ends disagree" in checked.output
 
 
+def test_what_a_terminal_puts_around_json_is_passed_over(tmp_path, expected):
+    files = twins.lldpctl(CABLES)
+    around = {
+        name: f"Last login: today\nadmin@{name}:~$ lldpctl -f json\n{text}\nadmin@{name}:~$ exit\n"
+        for name, text in files.items()
+    }
+    given = open_fabric(write_folder(tmp_path / "lldp", around))
+    assert described(given) == described(expected)
+    assert [(one.kind, one.count) for one in given.oddities] == [("other lines", 3 * len(files))]
+    config = {name: f"admin@sonic:~$ show run all\n{text}\n" for name, text in twins.config_db(CABLES).items()}
+    assert described(open_fabric(write_folder(tmp_path / "config", config))) == described(expected)
+    (tmp_path / "lldp" / "gpu01.json").write_text('Hello\n{"lldp": {"interface": [}]}}\n')
+    with pytest.raises(InputError, match=r"gpu01\.json:2: not JSON"):
+        open_fabric(tmp_path / "lldp")
+
+
 def test_whose_a_file_is(tmp_path):
     cables = twins.job_cables()
     files = twins.lldpctl(cables)
@@ -300,9 +316,7 @@ def test_what_cannot_be_read_is_refused_in_one_line(tmp_path, name, text, messag
 
 def test_folders_and_archives_that_cannot_be_read_are_refused(tmp_path):
     (tmp_path / "empty").mkdir()
-    with pytest.raises(
-        InputError, match=r"empty: is a folder or an archive without a file of a device; expected lldpctl"
-    ):
+    with pytest.raises(InputError, match=r"empty: is a folder or an archive, no file of a device .*; expected lldpctl"):
         open_fabric(tmp_path / "empty")
     whole = twins.archive(twins.lldpctl(twins.job_cables()))
     for cut in (300, 900, len(whole) // 2):
