@@ -12,9 +12,10 @@ from fabric.formats.ethernet.cabling import NamedCable
 from fabric.formats.plan import Plan, cables_of, read_plan
 from fabric.studies.plan_check import check_plan, read_ignored
 from tests import ethernet_twins as twins
-from tests.shared_data import shared
+from tests.shared_data import ROOT, shared
 
 CABLES = twins.job_cables()
+DATA = ROOT / "tests" / "data"
 
 
 def named(cables, gbps=None):
@@ -159,6 +160,21 @@ def test_a_description_is_a_plan_of_what_is_built(tmp_path):
     graph.remove_edge(edge[1], edge[0], edge[2])
     check = check_plan(cables_of(rs.OpenedFabric("x", rs.from_networkx(graph))), plan)
     assert [one.kind for one in check.deviations] == ["missing cable"]
+
+
+def test_an_infiniband_dump_beside_an_ndt(tmp_path):
+    """What UFM checks: names of nodes, and ports by number."""
+    dump = rs.open_fabric(DATA / "infiniband" / "ibnetdiscover.txt.gz")
+    there = cables_of(dump)
+    rows = [f"{one.device},Port {one.port},{one.peer},Port {one.peer_port},Data" for one in there]
+    rows[0], gone = rows[0].replace("Port", "Port 9"), rows.pop()
+    (tmp_path / "ndt.csv").write_text("\n".join(["#StartDevice,StartPort,EndDevice,EndPort,LinkType", *rows]))
+    check = check_plan(there, read_plan(tmp_path / "ndt.csv"))
+    assert check.matched == len(there) - 2
+    assert [(one.kind, one.text.split(" ")[0]) for one in check.deviations] == [
+        ("miswired cable", "planned"),
+        ("extra cable", gone.split(",")[0].split(" ")[0]),
+    ]
 
 
 def test_the_command(tmp_path):
