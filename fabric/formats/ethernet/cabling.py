@@ -14,6 +14,7 @@ from collectives.gate import quoted, real
 from collectives.sizes import counted
 from fabric.formats.capacities import capacities
 from fabric.formats.dump import Oddities, Oddity
+from fabric.formats.infiniband.host_names import clean_name
 
 HOST, FABRIC_SWITCH = "host", "switch"
 
@@ -109,9 +110,7 @@ def assembled(
     InputError
         If a device has no name, or a name is longer than any that is real; if no cable is left.
     """
-    given = list(cables)
-    for cable in given:
-        _check(cable)
+    given = [_checked(cable) for cable in cables]
     switches = {
         device
         for cable in given
@@ -140,20 +139,22 @@ def assembled(
     if not left:
         raise InputError(f"{source}: no cable between two devices; expected some")
     oddities = odd.all()
-    return Cabling(str(source), tuple(left), dict(kinds or {}), tuple(said), oddities)
+    named = {clean_name(device): kind for device, kind in (kinds or {}).items()}
+    return Cabling(str(source), tuple(left), named, tuple(said), oddities)
 
 
-def _check(cable: NamedCable) -> None:
-    for text, what in (
-        (cable.device, "device"),
-        (cable.peer, "device"),
-        (cable.port, "port"),
-        (cable.peer_port, "port"),
-    ):
-        if len(text) > _LONGEST or not text.isprintable():
-            raise InputError(f"{cable.source}: {what} {quoted(text)}; expected a name of at most {_LONGEST} letters")
-        if not text and what == "device":
-            raise InputError(f"{cable.source}: a device without a name; expected one at each end of a cable")
+def _checked(cable: NamedCable) -> NamedCable:
+    """It with names that break no table."""
+    texts = (cable.device, cable.port, cable.peer, cable.peer_port)
+    if not all(text.isprintable() and text == text.strip() for text in texts):
+        device, port, peer, peer_port = map(clean_name, texts)
+        cable = NamedCable(device, port, peer, peer_port, cable.gbps, cable.source)
+    for text in (cable.device, cable.port, cable.peer, cable.peer_port):
+        if len(text) > _LONGEST:
+            raise InputError(f"{cable.source}: {quoted(text)}; expected a name of at most {_LONGEST} letters")
+    if not cable.device or not cable.peer:
+        raise InputError(f"{cable.source}: a device without a name; expected one at each end of a cable")
+    return cable
 
 
 def _is_management(cable: NamedCable, switches: set[str]) -> bool:

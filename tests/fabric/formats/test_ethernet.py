@@ -271,6 +271,15 @@ def test_what_a_terminal_puts_around_json_is_passed_over(tmp_path, expected):
         open_fabric(tmp_path / "lldp")
 
 
+def test_a_name_that_breaks_tables_spoils_nothing(tmp_path):
+    path = tmp_path / "x.csv"
+    path.write_text(
+        "StartDevice,StartPort,EndDevice,EndPort\ngpu1,eth0,leaf\x07\x1b[31m1,swp1\ngpu2, eth0 ,leaf\x07\x1b[31m1,swp2"
+    )
+    topology = open_fabric(path).topology
+    assert topology.nodes.name == ("gpu1 eth0", "gpu2 eth0", "leaf??[31m1")
+
+
 def test_whose_a_file_is(tmp_path):
     cables = twins.job_cables()
     files = twins.lldpctl(cables)
