@@ -286,6 +286,24 @@ class Topology(Shown):
             return ""
         return self.port_names.get((self.nodes.name[node], int(port)), str(port))
 
+    def is_port(self, node: Int32Vector, port: Int32Vector, text: str) -> BoolVector:
+        """Which ends of links are the port that a text names, as `port_name` gives it.  O(n_ends).
+
+        Parameters
+        ----------
+        node, port : (n_ends,) int32
+            Such as `link_tail` and `link_tail_port`.
+        text : str
+            Such as ``swp31``, or ``31`` where ports have numbers only.
+        """
+        if not self.port_names:
+            number = int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else UNKNOWN
+            return np.asarray((port == number) & (port != UNKNOWN))
+        ends = zip(node.tolist(), port.tolist(), strict=True)
+        return np.fromiter(
+            (text != "" and self.port_name(where, number) == text for where, number in ends), bool, port.size
+        )
+
     def link_name(self, link: int) -> str:
         """A link as a person finds it: ``r2-l07 port 41 -> r2-s03 port 7``."""
 

@@ -79,6 +79,10 @@ def test_hosts_rails_planes_and_tiers(expected):
     assert all(planes[name] == int(name[1]) - 1 for name in topology.nodes.name[32:])
     assert expected.technology == "roce"
     assert topology.link_name(0) == "gpu01 rail0 port eth1 -> p1-leaf1 port swp1s0"
+    tails = topology.link_tail, topology.link_tail_port
+    assert [int(topology.is_port(*tails, text).sum()) for text in ("swp31", "31", "swp1s0", "nothing")] == [8, 0, 8, 0]
+    built = rs.open_fabric("hgx-b200-64").topology
+    assert built.is_port(built.link_tail, built.link_tail_port, "1").tolist() == (built.link_tail_port == 1).tolist()
     said = " ".join(expected.notes)
     assert "9 cables of management ports left out" in said
     assert (
