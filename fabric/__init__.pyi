@@ -39,6 +39,7 @@ from .formats.counters.registry import (
     register_counter_format as register_counter_format,
 )
 from .formats.counters.snapshot import CounterSample as CounterSample, Snapshot as Snapshot
+from .formats.ethernet.cabling import NamedCable as NamedCable
 from .formats.exporting import export_fabric as export_fabric
 from .formats.faults_toml import read_faults as read_faults
 from .formats.infiniband.lfts import LftDump as LftDump, read_lfts as read_lfts
@@ -54,6 +55,7 @@ from .formats.opening import (
     open_fabric as open_fabric,
     open_lfts as open_lfts,
 )
+from .formats.plan import Plan as Plan, cables_of as cables_of, read_plan as read_plan
 from .formats.registry import Export as Export, Format as Format, register_format as register_format
 from .jobs.assignment import Assignment as Assignment, best_order as best_order
 from .jobs.launchers import launcher_text as launcher_text
@@ -142,6 +144,12 @@ from .studies.measured import Measured as Measured, measure as measure
 from .studies.opensm import reroute as reroute
 from .studies.parts import CableKind as CableKind, Parts as Parts, Switches as Switches, parts_of as parts_of
 from .studies.placing import Placing as Placing, study_placing as study_placing
+from .studies.plan_check import (
+    Deviation as Deviation,
+    PlanCheck as PlanCheck,
+    check_plan as check_plan,
+    read_ignored as read_ignored,
+)
 from .studies.prices import (
     PartsCost as PartsCost,
     Prices as Prices,

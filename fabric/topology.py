@@ -5,6 +5,7 @@ port), so that the links leaving node ``v`` are ``out_start[v]:out_start[v + 1]`
 give the same arrays.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -120,6 +121,8 @@ class Topology(Shown):
         Port numbers, or `UNKNOWN`.
     out_start : (n_nodes + 1,) int64
         CSR by tail: where each node's links begin.
+    port_names : mapping of (str, int) to str
+        What ports are called that are not called by their numbers, by the node's name and the port's number.
     """
 
     name: str
@@ -131,9 +134,12 @@ class Topology(Shown):
     link_tail_port: Int32Vector
     link_head_port: Int32Vector
     out_start: Int64Vector
+    port_names: Mapping[tuple[str, int], str] = field(default_factory=dict)
 
     @classmethod
-    def from_cables(cls, name: str, nodes: Nodes, cables: Cables) -> "Topology":
+    def from_cables(
+        cls, name: str, nodes: Nodes, cables: Cables, port_names: Mapping[tuple[str, int], str] | None = None
+    ) -> "Topology":
         """Check nodes and cables, infer what is missing, and lay the links out.  O(n_nodes + n_links log n_links).
 
         Raises
@@ -167,6 +173,7 @@ class Topology(Shown):
             link_tail_port=frozen_array(tail_port[order], np.int32, "link_tail_port"),
             link_head_port=frozen_array(head_port[order], np.int32, "link_head_port"),
             out_start=frozen_array(np.searchsorted(tail, np.arange(len(nodes.name) + 1)), np.int64, "out_start"),
+            port_names=dict(port_names or {}),
         )
 
     def __repr__(self) -> str:
@@ -284,11 +291,37 @@ class Topology(Shown):
         """What was inferred rather than given, for the reader of a report."""
         return ()
 
+    def port_name(self, node: int, port: int) -> str:
+        """What a port of a node is called: its name, else its number; empty if it is `UNKNOWN`."""
+        if port == UNKNOWN:
+            return ""
+        return self.port_names.get((self.nodes.name[node], int(port)), str(port))
+
+    def is_port(self, node: Int32Vector, port: Int32Vector, text: str) -> BoolVector:
+        """Which ends of links are the port that a text names, as `port_name` gives it.  O(n_ends).
+
+        Parameters
+        ----------
+        node, port : (n_ends,) int32
+            Such as `link_tail` and `link_tail_port`.
+        text : str
+            Such as ``swp31``, or ``31`` where ports have numbers only.
+        """
+        if not self.port_names:
+            number = int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else UNKNOWN
+            return np.asarray((port == number) & (port != UNKNOWN))
+        ends = zip(node.tolist(), port.tolist(), strict=True)
+        return np.fromiter(
+            (text != "" and self.port_name(where, number) == text for where, number in ends), bool, port.size
+        )
+
     def link_name(self, link: int) -> str:
         """A link as a person finds it: ``r2-l07 port 41 -> r2-s03 port 7``."""
 
         def end(node: int, port: int) -> str:
-            return self.nodes.name[node] + (f" port {port}" if port != UNKNOWN else "")
+            name = self.port_name(node, port)
+            whole = self.nodes.name[node]
+            return whole if not name or whole.endswith(f" {name}") else f"{whole} port {name}"
 
         tail = end(self.link_tail[link], self.link_tail_port[link])
         head = end(self.link_head[link], self.link_head_port[link])

@@ -19,7 +19,7 @@ FAULT_KINDS = ("link", "switch", "leaf", "spine", "core", "nic", "host", "plane"
 
 _TIERS = {"leaf": 1, "spine": 2, "core": 3}
 _ARROW = re.compile(r"\s*(?:<->|->|--)\s*")
-_PORT = re.compile(r"\A(?P<name>.+?)\s+port\s+(?P<port>\d{1,6})\Z")
+_PORT = re.compile(r"\A(?P<name>.+?)\s+port\s+(?P<port>\S+)\Z")
 
 
 @dataclass(frozen=True)
@@ -137,7 +137,7 @@ def with_capacity_left(topology: Topology, left: FloatVector) -> Damage:
     new_link = np.where(kept, np.cumsum(kept) - 1, UNKNOWN)
     slow = int(np.count_nonzero((left < 1) & kept) + 1) // 2
     return Damage(
-        Topology.from_cables(topology.name, topology.nodes, cables),
+        Topology.from_cables(topology.name, topology.nodes, cables, topology.port_names),
         new_link.astype(np.int64),
         int(np.count_nonzero(~kept)) // 2,
         slow,
@@ -229,20 +229,20 @@ def _links_between(topology: Topology, fault: Fault) -> Int64Vector:
     (one, one_port), (other, other_port) = (_end(topology, end) for end in ends)
     found = one[topology.link_tail] & other[topology.link_head]
     if one_port is not None:
-        found &= topology.link_tail_port == one_port
+        found &= topology.is_port(topology.link_tail, topology.link_tail_port, one_port)
     if other_port is not None:
-        found &= topology.link_head_port == other_port
+        found &= topology.is_port(topology.link_head, topology.link_head_port, other_port)
     return np.flatnonzero(found)
 
 
-def _end(topology: Topology, text: str) -> tuple[BoolVector, int | None]:
+def _end(topology: Topology, text: str) -> tuple[BoolVector, str | None]:
     """Nodes that one end of a link may be, and its port."""
     nodes = topology.nodes
     named = _named(topology, text)
     port = None
     if not named.any():
         found = _PORT.match(text)
-        text, port = (found["name"], int(found["port"])) if found else (text, None)
+        text, port = (found["name"], found["port"]) if found else (text, None)
         named = _named(topology, text)
     word, _, rest = text.partition(" ")
     if not named.any() and word in _TIERS and rest:

@@ -91,4 +91,4 @@ def _with_cables(
         ba_gbps=np.concatenate([capacity[topology.link_reverse[one]], gbps]),
     )
     assert (nodes.kind[topology.endpoints] == ENDPOINT).all()
-    return Topology.from_cables(topology.name, nodes, cables)
+    return Topology.from_cables(topology.name, nodes, cables, topology.port_names)

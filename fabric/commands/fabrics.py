@@ -16,11 +16,12 @@ from fabric.commands.options import (
     Html,
     Json,
     Lfts,
+    Speed,
     Threads,
     Verbose,
     Wire,
 )
-from fabric.commands.resolve import lfts_of, opened
+from fabric.commands.resolve import lfts_of, opened, usage
 from fabric.commands.terminal import command_line, fail, print_report, working
 from fabric.formats.registry import writable_endings
 
@@ -41,6 +42,7 @@ def show(
     fabric: FabricArgument,
     wiring: Wire = None,
     host_pattern: HostPattern = None,
+    speed: Speed = None,
     json: Json = False,
     verbose: Verbose = False,
 ) -> None:
@@ -52,13 +54,22 @@ def show(
     """
     from fabric.reports.facts import fabric_report
 
-    print_report(fabric_report(opened(FabricOptions(fabric, wiring, host_pattern))), json, verbose)
+    print_report(fabric_report(opened(FabricOptions(fabric, wiring, host_pattern, speed=speed))), json, verbose)
 
 
 def check(
     fabric: FabricArgument,
     lfts: Lfts = None,
     host_pattern: HostPattern = None,
+    speed: Speed = None,
+    expect: Annotated[
+        Path | None,
+        typer.Option("--expect", metavar="PLAN", help="Compare the cables with a plan: topology.dot, CSV, any fabric."),
+    ] = None,
+    ignore: Annotated[
+        Path | None,
+        typer.Option("--ignore", metavar="FILE", help="--expect: identifiers of known deviations, one a line."),
+    ] = None,
     fail_on: Annotated[str, choice("Exit status 1 if there is one", SEVERITIES, "--fail-on", metavar="WHAT")] = "error",
     top: Annotated[int, typer.Option(min=0, metavar="N", help="Examples of each finding on the screen.")] = 5,
     json: Json = False,
@@ -69,6 +80,8 @@ def check(
 ) -> None:
     """Health of a fabric and its forwarding tables: unreachable pairs, loops, deadlocks, uneven tables, slow cables.
 
+    With --expect also cables that are missing, extra, miswired or of another speed than in a plan.
+
     Exit status 1 if there are errors; --fail-on says otherwise.
 
     \b
@@ -76,17 +89,25 @@ def check(
       railscope fabric check cluster.ibnetdiscover --lfts opensm-lfts.dump
       railscope fabric check subnet.txt --lfts lfts.dump --html health.html
     """
+    from fabric.formats.plan import cables_of, read_plan
     from fabric.reports.emit import emit
     from fabric.reports.files import check_outputs
     from fabric.reports.health import health_report
     from fabric.studies.health import check_fabric
+    from fabric.studies.plan_check import check_plan, read_ignored
 
+    if ignore is not None and expect is None:
+        usage("--ignore goes with --expect")
     check_outputs(None, (html,), force)
-    given = opened(FabricOptions(fabric, None, host_pattern))
+    given = opened(FabricOptions(fabric, host_pattern=host_pattern, speed=speed))
     matched = lfts_of(given, [lfts] if lfts else [], skip_unrouted=bool(lfts))
     with working("checking"):
         health = check_fabric(given.topology, matched[0] if matched else None, threads, given.oddities)
-    report = health_report(given, matched[0] if matched else None, health, top)
+    planned = None
+    if expect is not None:
+        planned = check_plan(cables_of(given), read_plan(expect), read_ignored(ignore) if ignore else ())
+        health = health.with_findings(planned.findings())
+    report = health_report(given, matched[0] if matched else None, health, top, planned)
     emit(report, json=json, verbose=verbose, force=force, html=html, command=command_line())
     if health.fails(fail_on):
         fail(f"{fabric}: {health.counted(fail_on)}")
@@ -99,6 +120,7 @@ def export(
     ],
     wiring: Wire = None,
     host_pattern: HostPattern = None,
+    speed: Speed = None,
     force: Force = False,
 ) -> None:
     """Write a fabric in another tool's format, which the ending of the file's name chooses.
@@ -111,7 +133,7 @@ def export(
     from fabric.formats.exporting import exported
 
     check_writable(output, force)
-    made = exported(opened(FabricOptions(fabric, wiring, host_pattern)), output)
+    made = exported(opened(FabricOptions(fabric, wiring, host_pattern, speed=speed)), output)
     write_all(made.files, force)
     for path in made.files:
         print(f"railscope: wrote {printable(str(path))}", file=sys.stderr)
@@ -125,6 +147,7 @@ def reroute(
     engine: Annotated[str, choice("OpenSM's engine", ENGINES, "--engine")] = "ftree",
     wiring: Wire = None,
     host_pattern: HostPattern = None,
+    speed: Speed = None,
     force: Force = False,
 ) -> None:
     """Route a fabric with a real OpenSM over the simulator ibsim; both must be installed.
@@ -137,7 +160,7 @@ def reroute(
     from fabric.studies.opensm import reroute as run_opensm
 
     check_writable(output, force)
-    given = opened(FabricOptions(fabric, wiring, host_pattern))
+    given = opened(FabricOptions(fabric, wiring, host_pattern, speed=speed))
     with working(f"opensm -R {engine}"):
         dumped = run_opensm(given, engine)
     write_whole(output, dumped, force)

@@ -23,18 +23,25 @@ from fabric.formats.registry import readable_titles
 
 FabricArgument = Annotated[
     str,
-    typer.Argument(metavar="FABRIC", help=f"A preset, or a file (.gz, .xz): {readable_titles()}."),
+    typer.Argument(
+        metavar="FABRIC",
+        help=f"A preset, or a file (.gz, .xz; a folder or tar of devices' files): {readable_titles()}.",
+    ),
 ]
 FabricArguments = Annotated[
-    list[str], typer.Argument(metavar="FABRIC", help=f"Presets, or files (.gz, .xz): {readable_titles()}.")
+    list[str], typer.Argument(metavar="FABRIC", help=f"Presets, or files (as for other commands): {readable_titles()}.")
 ]
 HostPattern = Annotated[
     str | None,
     typer.Option(
         "--host-pattern",
         metavar="REGEX",
-        help=r"Dumps: host and rail of a node's name, e.g. 'h(?P<host>\d+)r(?P<rail>\d+)'.",
+        help=r"Dumps: host, rail (Ethernet: and plane) of a node's name, e.g. 'h(?P<host>\d+)r(?P<rail>\d+)'.",
     ),
+]
+Speed = Annotated[
+    float | None,
+    typer.Option("--speed", metavar="GBPS", help="Ethernet: Gb/s of cables whose speed the file lacks [default: 400]."),
 ]
 Wire = Annotated[str | None, choice("Wire a described fabric by rail or by host, top of rack", WIRINGS, "--wiring")]
 NvlinkGbps = Annotated[
@@ -118,6 +125,7 @@ class FabricOptions(OptionGroup):
     fail: Fail = None
     degrade: Degrade = None
     faults: FaultsFile = None
+    speed: Speed = None
 
 
 @dataclass(frozen=True)
@@ -134,6 +142,7 @@ class FabricsOptions(OptionGroup):
     fail: Fail = None
     degrade: Degrade = None
     faults: FaultsFile = None
+    speed: Speed = None
 
     def each(self) -> list[FabricOptions]:
         """The options of one fabric after the other."""
@@ -147,6 +156,7 @@ class FabricsOptions(OptionGroup):
                 self.fail,
                 self.degrade,
                 self.faults,
+                self.speed,
             )
             for one in self.fabrics
         ]

@@ -239,7 +239,9 @@ def opened(options: FabricOptions) -> "OpenedFabric":
     from fabric.formats.opening import open_fabric
 
     wiring: Any = options.wiring
-    given = open_fabric(options.fabric, wiring, options.host_pattern, options.nvlink_gbps, options.mesh_gbps)
+    given = open_fabric(
+        options.fabric, wiring, options.host_pattern, options.nvlink_gbps, options.mesh_gbps, options.speed
+    )
     return given.with_faults(faults_of(options))
 
 

@@ -3,7 +3,7 @@
 import io
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from numbers import Integral, Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -36,9 +36,9 @@ def to_networkx(topology: Topology, link_bytes: FloatVector | None = None) -> "n
     """The fabric as a directed multigraph.
 
     Nodes are names with ``kind`` and, where known, ``tier``, ``host``, ``rail``, ``plane``, ``domain``, ``guid``
-    (hexadecimal text) and ``lid``.  Edges are directed links with ``capacity_gbps``, ports where known, and ``bytes``
-    if `link_bytes` is given; an edge's key is the index of its cable among the parallel cables of the pair, the same in
-    both directions.
+    (hexadecimal text) and ``lid``.  Edges are directed links with ``capacity_gbps``, ports and their names where known,
+    and ``bytes`` if `link_bytes` is given; an edge's key is the index of its cable among the parallel cables of the
+    pair, the same in both directions.
 
     Parameters
     ----------
@@ -70,10 +70,11 @@ def to_networkx(topology: Topology, link_bytes: FloatVector | None = None) -> "n
     )
     for link, (tail, head, key, gbps, tail_port, head_port) in enumerate(rows):
         attributes: dict[str, Any] = {"capacity_gbps": gbps}
-        if tail_port != UNKNOWN:
-            attributes["tail_port"] = tail_port
-        if head_port != UNKNOWN:
-            attributes["head_port"] = head_port
+        for end, node, port in (("tail", tail, tail_port), ("head", head, head_port)):
+            if port != UNKNOWN:
+                attributes[f"{end}_port"] = port
+            if (nodes.name[node], port) in topology.port_names:
+                attributes[f"{end}_port_name"] = topology.port_names[nodes.name[node], port]
         if link_bytes is not None:
             attributes["bytes"] = float(link_bytes[link])
         graph.add_edge(nodes.name[tail], nodes.name[head], key=key, **attributes)
@@ -123,7 +124,7 @@ def from_networkx(
         for number, (tail, head, key, attributes) in enumerate(_keyed_edges(graph))
     ]
     cables = _cables(edges, capacity) if graph.is_directed() else _undirected_cables(edges, capacity)
-    return _topology(title, nodes, attribute, cables)
+    return _topology(title, nodes, attribute, cables, edges)
 
 
 def _keyed_edges(graph: "networkx.Graph[Any]") -> Iterable[tuple[Any, Any, Any, dict[str, Any]]]:
@@ -306,7 +307,7 @@ def _from_document(document: Any, default_name: str) -> tuple[Topology, tuple[st
     nodes = _with_kinds(nodes, rows, notes)
     rows = _with_gbps(rows, notes)
     cables = _cables(rows, "capacity_gbps") if directed else _undirected_cables(rows, "capacity_gbps")
-    return _topology(str(name or default_name), nodes, "kind", cables), tuple(notes)
+    return _topology(str(name or default_name), nodes, "kind", cables, rows), tuple(notes)
 
 
 def _hashable(value: Any) -> Any:
@@ -348,7 +349,7 @@ def _with_gbps(rows: list[_Edge], notes: list[str]) -> list[_Edge]:
     ]
 
 
-def _topology(name: str, nodes: list[_Node], attribute: str, cables: Cables) -> Topology:
+def _topology(name: str, nodes: list[_Node], attribute: str, cables: Cables, edges: Iterable[_Edge]) -> Topology:
     for node in nodes:
         if node.kind not in NODE_KINDS:
             raise InputError(f"{node.where}: {attribute} {node.kind!r}; expected {', '.join(NODE_KINDS)}")
@@ -359,7 +360,8 @@ def _topology(name: str, nodes: list[_Node], attribute: str, cables: Cables) -> 
     guid = np.array([_guid(node.attributes.get("guid")) for node in nodes], np.uint64)
     lid = np.array([_lid(node.attributes.get("lid")) for node in nodes], np.int32)
     names = tuple(node.name for node in nodes)
-    return Topology.from_cables(name, Nodes(names, kinds, **columns, guid=guid, lid=lid), cables)
+    made = Nodes(names, kinds, **columns, guid=guid, lid=lid)
+    return Topology.from_cables(name, made, cables, _port_names(names, edges))
 
 
 def _guid(value: Any) -> int:
@@ -370,6 +372,17 @@ def _guid(value: Any) -> int:
 def _lid(value: Any) -> int:
     """A unicast LID; 0 for what is none."""
     return value if isinstance(value, int) and not isinstance(value, bool) and 0 < value <= _LAST_LID else 0
+
+
+def _port_names(names: Sequence[str], edges: Iterable[_Edge]) -> dict[tuple[str, int], str]:
+    """What ports are called that are not called by their numbers."""
+    found: dict[tuple[str, int], str] = {}
+    for edge in edges:
+        for end, node in (("tail", edge.tail), ("head", edge.head)):
+            name, port = edge.attributes.get(f"{end}_port_name"), edge.attributes.get(f"{end}_port")
+            if isinstance(name, str) and port is not None:
+                found[names[node], _whole(edge.attributes, f"{end}_port", edge.where)] = name
+    return found
 
 
 def _undirected_cables(edges: list[_Edge], capacity: str | float) -> Cables:

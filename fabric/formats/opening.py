@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from collectives.errors import InputError
 from collectives.sizes import counted
@@ -14,6 +14,8 @@ from fabric.builders.idle import idle_parts
 from fabric.builders.nvlink import with_mesh, with_nvlink
 from fabric.builders.presets import preset_names, read_preset
 from fabric.formats.dump import Oddity
+from fabric.formats.ethernet.cabling import Cabling
+from fabric.formats.ethernet.ethernet_fabric import EthernetFabric, ethernet_fabric
 from fabric.formats.infiniband.host_names import hosts_and_rails
 from fabric.formats.infiniband.subnet import Subnet, SubnetFabric, subnet_fabric
 from fabric.formats.registry import Format, format_of, readable, readable_titles
@@ -39,6 +41,8 @@ class OpenedFabric:
         Of a fabric that railscope built.
     origin : SubnetFabric or None
         Of a fabric read from an InfiniBand dump.
+    cabled : EthernetFabric or None
+        Of a fabric read from an Ethernet fabric's cables.
     notes : tuple of str
         What had to be assumed, was inferred, or looks like a mistake.
     faults : tuple of Fault
@@ -49,6 +53,7 @@ class OpenedFabric:
     topology: Topology
     description: FabricDescription | None = None
     origin: SubnetFabric | None = None
+    cabled: EthernetFabric | None = None
     notes: tuple[str, ...] = ()
     faults: tuple[Fault, ...] = ()
 
@@ -62,12 +67,13 @@ class OpenedFabric:
         """infiniband, spectrum-x, ... as its description says or its dump shows; empty if unknown."""
         if self.description is not None:
             return self.description.fabric.technology
-        return "infiniband" if self.origin is not None else ""
+        return "infiniband" if self.origin is not None else "roce" if self.cabled is not None else ""
 
     @property
     def oddities(self) -> tuple[Oddity, ...]:
         """What the reader of a dump passed over."""
-        return () if self.origin is None else self.origin.oddities
+        read = self.origin or self.cabled
+        return () if read is None else read.oddities
 
     @property
     def assumptions(self) -> tuple[str, ...]:
@@ -78,8 +84,9 @@ class OpenedFabric:
     def host_names(self) -> tuple[str, ...]:
         """Name of each endpoint's host, by endpoint: as the dump was read, or from the endpoints' names."""
         topology = self.topology
-        if self.origin is not None:
-            return tuple(self.origin.host_names[host] for host in topology.endpoint_host)
+        read = self.origin or self.cabled
+        if read is not None:
+            return tuple(read.host_names[host] for host in topology.endpoint_host)
         names = {name: name for name in topology.endpoint_names}
         return tuple(host for host, _ in map(hosts_and_rails(names).where.__getitem__, topology.endpoint_names))
 
@@ -131,6 +138,7 @@ def open_fabric(
     host_pattern: str | None = None,
     nvlink_gbps: float | None = None,
     mesh_gbps: float | None = None,
+    speed_gbps: float | None = None,
 ) -> OpenedFabric:
     """Open a preset or a file; the format of a file is told by what is in it.
 
@@ -138,22 +146,28 @@ def open_fabric(
     ----------
     source : str or path
         A preset's name, or a file: TOML description, node-link JSON, InfraGraph, ``ibnetdiscover``, ``iblinkinfo``,
-        ``opensm-subnet.lst``, SimAI topology, or a format that was registered (`register_format`); plain, gzip or xz.
+        ``opensm-subnet.lst``, SimAI topology, cables of an Ethernet fabric (``topology.dot``, CSV, NetQ's topology, or
+        a folder or tar of ``lldpctl`` JSON or ``config_db.json``), or a format that was registered (`register_format`);
+        plain, gzip or xz.
     wiring : {"rail", "host"}, optional
         Wire a described fabric this way instead of the way that it says.
     host_pattern : str, optional
-        For InfiniBand dumps: see `fabric.formats.infiniband.subnet.subnet_fabric`.
+        For dumps: see `fabric.formats.infiniband.subnet.subnet_fabric` and
+        `fabric.formats.ethernet.ethernet_fabric.ethernet_fabric`.
     nvlink_gbps : float, optional
         Join the endpoints of each host by an NVLink switch, so much per endpoint each way: dumps do not show NVLink.
     mesh_gbps : float, optional
         Join every two endpoints of each host by a direct link, so much per endpoint each way, all its links together.
+    speed_gbps : float, optional
+        Of the cables of an Ethernet fabric whose speed the file does not say.
 
     Raises
     ------
     InputError
         If there is no such preset or file, or its contents are refused.
     """
-    options = {name: value for name, value in (("wiring", wiring), ("host_pattern", host_pattern)) if value is not None}
+    asked = (("wiring", wiring), ("host_pattern", host_pattern), ("speed_gbps", speed_gbps))
+    options = {name: value for name, value in asked if value is not None}
     given = _opened(str(source), options)
     joins = (
         (nvlink_gbps, with_nvlink, "one non-blocking switch a host"),
@@ -193,20 +207,27 @@ def open_description(path: str, wiring: Wiring | None = None) -> OpenedFabric:
 def open_subnet(path: str, subnet: Subnet, host_pattern: str | None = None) -> OpenedFabric:
     """The fabric of an InfiniBand dump; `host_pattern` as for `fabric.formats.infiniband.subnet.subnet_fabric`."""
     origin = subnet_fabric(subnet, plain_name(path).split(".")[0] or path, host_pattern)
-    return _warned(OpenedFabric(path, origin.topology, None, origin, origin.notes))
+    return _warned(OpenedFabric(path, origin.topology, None, origin, notes=origin.notes))
+
+
+def open_cabling(
+    path: str, cabling: Cabling, host_pattern: str | None = None, speed_gbps: float | None = None
+) -> OpenedFabric:
+    """The fabric of an Ethernet fabric's cables; options as for `ethernet_fabric`."""
+    name = Path(plain_name(path)).name.split(".")[0] or path
+    cabled = ethernet_fabric(cabling, name, host_pattern, speed_gbps)
+    return _warned(OpenedFabric(path, cabled.topology, cabled=cabled, notes=cabled.notes))
 
 
 def _wired(description: FabricDescription, wiring: Wiring | None) -> FabricDescription:
     return description.with_wiring(wiring) if wiring else description
 
 
-def _opened(source: str, options: dict[str, str]) -> OpenedFabric:
+def _opened(source: str, options: dict[str, Any]) -> OpenedFabric:
     if source in preset_names() or not exists(source):
         _check_options(source, options, {"wiring"})
-        wiring: Wiring | None = options.get("wiring")  # type: ignore[assignment]
+        wiring: Wiring | None = options.get("wiring")
         return described(source, _wired(read_preset(source), wiring))
-    if Path(source).is_dir():
-        raise InputError(f"{source}: is a folder; expected a file")
     found = format_of(source)
     if found.holds != "a fabric":
         raise InputError(f"{source}: {found.holds} ({found.title}); expected a fabric: {readable_titles()}")
@@ -219,7 +240,7 @@ def _opened(source: str, options: dict[str, str]) -> OpenedFabric:
     raise InputError(f"format {found.name!r}: its reader gave a {type(read).__name__}; expected a Topology")
 
 
-def _check_options(source: str, options: dict[str, str], taken: "set[str] | frozenset[str]") -> None:
+def _check_options(source: str, options: dict[str, Any], taken: "set[str] | frozenset[str]") -> None:
     for name in options:
         if name not in taken:
             titles = [_title(one) for one in readable() if name in one.options]

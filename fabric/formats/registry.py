@@ -57,7 +57,9 @@ class Format:
         Of the names of exported files, such as ``.json``.
     holds : {"a fabric", "forwarding tables"}
     options : frozenset of str
-        Which of ``wiring`` and ``host_pattern`` (see `open_fabric`) the reader takes.
+        Which of ``wiring``, ``host_pattern`` and ``speed_gbps`` (see `open_fabric`) the reader takes.
+    many : bool
+        Whether it also reads a folder, or a tar archive, of such files, one a device.
 
     Raises
     ------
@@ -73,6 +75,7 @@ class Format:
     ending: str = ""
     holds: Holds = "a fabric"
     options: frozenset[str] = frozenset()
+    many: bool = False
 
     def __post_init__(self) -> None:
         reason = self._wrong()
@@ -111,7 +114,7 @@ class Format:
         return written if isinstance(written, Export) else Export({str(path): written})
 
 
-_OPTIONS = frozenset({"wiring", "host_pattern"})
+_OPTIONS = frozenset({"wiring", "host_pattern", "speed_gbps"})
 _formats: dict[str, Format] = {}
 
 
@@ -155,6 +158,8 @@ def writable_endings() -> str:
 def format_of(path: str | Path) -> Format:
     """The format of a file, plain, gzip or xz: by what is in it, else by the ending of its name.
 
+    That of a folder or tar archive is that of the first of its files that is of a format of many.
+
     Raises
     ------
     InputError
@@ -162,9 +167,12 @@ def format_of(path: str | Path) -> Format:
     """
     from collectives.errors import InputError
     from fabric.formats.dump import without_terminal
+    from fabric.formats.member_files import is_many
     from traces.compression import plain_name
     from traces.files import read_head
 
+    if is_many(path):
+        return _format_of_many(path)
     head = read_head(path)
     # As it is, and as it was before somebody copied it out of a terminal.
     for text in (head, without_terminal(head)):
@@ -177,6 +185,20 @@ def format_of(path: str | Path) -> Format:
     raise InputError(f"{path}: unknown kind of file; expected a fabric: {readable_titles()}")
 
 
+def _format_of_many(path: str | Path) -> Format:
+    from collectives.errors import InputError
+    from fabric.formats.member_files import MOST_HEADS, member_heads
+
+    formats = [one for one in readable() if one.many]
+    for head in member_heads(path):
+        for one in formats:
+            if re.search(one.shape, head, re.MULTILINE):
+                return one
+    titles = listed(dict.fromkeys(one.title for one in reversed(formats)))
+    looked = f"no file of a device among the first {MOST_HEADS:,}"
+    raise InputError(f"{path}: is a folder or an archive, {looked}; expected {titles}")
+
+
 def by_ending(name: str) -> Format | None:
     """The format with the longest ending that the name of a file (not compressed) has."""
     fitting = [one for one in _formats.values() if one.ending and name.endswith(one.ending)]
@@ -185,6 +207,8 @@ def by_ending(name: str) -> Format | None:
 
 _INFINIBAND = "fabric.formats.infiniband"
 _DUMP = frozenset({"host_pattern"})
+_ETHERNET = "fabric.formats.ethernet.opened"
+_CABLES = frozenset({"host_pattern", "speed_gbps"})
 
 _BUILT_IN = (
     Format(
@@ -270,6 +294,45 @@ _BUILT_IN = (
     ),
     Format(
         "simai", "SimAI topology", r"\A\s*\d+\s+\d+\s+\d+\s+\d+\s+\d+\s+\S+\s*\n", "fabric.formats.simai:read_simai"
+    ),
+    Format(
+        "topology-dot",
+        "topology.dot",
+        r"^[ \t]*(?:strict\s+)?(?:di)?graph(?:\s+(?:\"[^\"\n]*\"|[^\s{\"]+))?\s*\{",
+        f"{_ETHERNET}:open_dot",
+        options=_CABLES,
+    ),
+    Format(
+        "cable-csv",
+        "CSV of cables (UFM's NDT, sonic-mgmt, NetBox)",
+        # The first line that is neither blank nor a comment; UFM begins its header with one's sign.
+        r"(?i)\A(?:[ \t]*(?:#[^\n]*)?\n)*?[^\n{}]*?"
+        r"(?:\b(?:start|source|src|side[ _]a)[ _]?device|\bdevice[ _]?[a1]|\ba[ _]device|\btermination a)\"?[ ]*[,;\t]",
+        f"{_ETHERNET}:open_cable_csv",
+        options=_CABLES,
+    ),
+    Format(
+        "lldpctl",
+        "lldpctl JSON",
+        r"\A[^{]*^[ \t]*\{\s*\"(?:lldp|local-chassis)\"\s*:",
+        f"{_ETHERNET}:open_lldpctl",
+        options=_CABLES,
+        many=True,
+    ),
+    Format(
+        "netq",
+        "NetQ topology",
+        r"\A\s*[\[{][\s\S]*?\"compounded_(?:links|nodes)\"\s*:",
+        f"{_ETHERNET}:open_netq",
+        options=_CABLES,
+    ),
+    Format(
+        "config-db",
+        "SONiC config_db.json",
+        r"\A[^{]*^[ \t]*\{[\s\S]*?\"(?:DEVICE_NEIGHBOR|DEVICE_METADATA)(?:\||\"\s*:)",
+        f"{_ETHERNET}:open_config_db",
+        options=_CABLES,
+        many=True,
     ),
     Format("ibsim", "ibsim netlist", writer=f"{_INFINIBAND}.ibsim:netlist_export", ending=".net"),
     Format(

@@ -2,7 +2,7 @@
 
 from collectives.sizes import counted
 from fabric.formats.opening import OpenedFabric
-from fabric.reports.documents.health import CheckBody
+from fabric.reports.documents.health import CheckBody, PlanPart
 from fabric.reports.emit import Report
 from fabric.reports.links import tier_text
 from fabric.reports.loads import fabric_facts
@@ -11,15 +11,29 @@ from fabric.reports.tables import Table
 from fabric.reports.words import number_text
 from fabric.routing.match_lfts import MatchedLfts
 from fabric.studies.health import Health
+from fabric.studies.plan_check import PlanCheck
 from fabric.studies.verdicts.health import health_verdict
 
 
-def check_document(given: OpenedFabric, lfts: MatchedLfts | None, health: Health) -> CheckBody:
+def plan_part(planned: PlanCheck) -> PlanPart:
+    """What was compared with a plan, for JSON."""
+    return {
+        "source": planned.source,
+        "cables": planned.cables,
+        "matched": planned.matched,
+        "ignored": planned.ignored,
+    }
+
+
+def check_document(
+    given: OpenedFabric, lfts: MatchedLfts | None, health: Health, planned: PlanCheck | None = None
+) -> CheckBody:
     """Everything for JSON."""
     return {
         "schema": "railscope.check/1",
         "fabric": fabric_facts(given),
         "tables": lfts.routing.source if lfts else None,
+        "plan": None if planned is None else plan_part(planned),
         "errors": health.n_errors,
         "pairs": health.pairs,
         "findings": list(health.findings),
@@ -70,12 +84,18 @@ def check_tables(given: OpenedFabric, health: Health, top: int) -> list[Table]:
     return tables
 
 
-def health_report(given: OpenedFabric, lfts: MatchedLfts | None, health: Health, top: int = 5) -> Report:
-    """What `fabric check` has to say."""
+def health_report(
+    given: OpenedFabric,
+    lfts: MatchedLfts | None,
+    health: Health,
+    top: int = 5,
+    planned: PlanCheck | None = None,
+) -> Report:
+    """What `fabric check` has to say; of a plan, its notes (its findings are among those of `health`)."""
     return Report(
-        check_document(given, lfts, health),
+        check_document(given, lfts, health, planned),
         check_tables(given, health, top),
         health_verdict(health),
-        notes=[f"inferred: {note}" for note in given.notes],
+        notes=[*(planned.notes if planned else ()), *(f"inferred: {note}" for note in given.notes)],
         page=lambda: PageParts(f"Health of {given.name}", tables=check_tables(given, health, PAGE_ROWS)),
     )

@@ -115,9 +115,9 @@ def links_csv(loads: LinkLoads) -> str:
         (*LINK_COLUMNS, *(GUID_COLUMNS if guids else ())),
         zip(
             map(names.__getitem__, tail.tolist()),
-            _known(topology.link_tail_port),
+            _ports(topology, tail, topology.link_tail_port),
             map(names.__getitem__, head.tolist()),
-            _known(topology.link_head_port),
+            _ports(topology, head, topology.link_head_port),
             map(LINK_KINDS.__getitem__, topology.link_kind.tolist()),
             topology.link_tier.tolist(),
             map(DIRECTIONS.__getitem__, topology.link_direction.tolist()),
@@ -137,6 +137,13 @@ def guids_and_lids(topology: Topology, nodes: Int32Vector) -> tuple[list[object]
         return ()
     guid, lid = topology.nodes.guid[nodes].tolist(), topology.nodes.lid[nodes].tolist()
     return [f"0x{one:016x}" if one else "" for one in guid], [one or "" for one in lid]
+
+
+def _ports(topology: Topology, node: Int32Vector, port: Int32Vector) -> Iterator[int | str]:
+    """Names of ports where they have some, else their numbers."""
+    if not topology.port_names:
+        return _known(port)
+    return map(topology.port_name, node.tolist(), port.tolist())
 
 
 def _of_either_end(values: Int32Vector, tail: Int32Vector, head: Int32Vector) -> Int32Vector:

@@ -1,7 +1,7 @@
 """Health of a fabric and of its forwarding tables: cables, routes and credit loops put together."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
 from fabric.formats.dump import Oddity
 from fabric.routing.lft_walk import lft_arrays
@@ -31,6 +31,11 @@ class Health:
     findings: tuple[Finding, ...]
     routes: tuple[TierSummary, ...]
     pairs: int
+
+    def with_findings(self, more: Iterable[Finding]) -> "Health":
+        """It with findings of other studies, errors first."""
+        findings = sorted([*self.findings, *more], key=lambda finding: finding.severity != ERROR)
+        return replace(self, findings=tuple(findings))
 
     @property
     def n_errors(self) -> int:

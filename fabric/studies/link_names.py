@@ -11,7 +11,7 @@ from collectives.suggestion import hint
 from fabric.topology import Topology
 
 _ARROW = re.compile(r"\s*(?:->|=>|→)\s*")
-_PORT = re.compile(r"\A(?P<node>.*?)\s+port\s+(?P<port>\d{1,6})\Z")
+_PORT = re.compile(r"\A(?P<node>.*?)\s+port\s+(?P<port>\S+)\Z")
 
 
 def find_link(topology: Topology, text: str) -> int:
@@ -45,9 +45,12 @@ def find_link(topology: Topology, text: str) -> int:
         near = hint(topology.nodes.name[head], sorted({topology.nodes.name[int(one)] for one in reached}))
         raise InputError(f"link {quoted(text)}: no cable joins its ends; from {topology.nodes.name[tail]}: {near}")
     chosen = between
-    for port, ports in ((tail_port, topology.link_tail_port), (head_port, topology.link_head_port)):
+    for port, nodes, ports in (
+        (tail_port, topology.link_tail, topology.link_tail_port),
+        (head_port, topology.link_head, topology.link_head_port),
+    ):
         if port is not None:
-            chosen = chosen[ports[chosen] == port]
+            chosen = chosen[topology.is_port(nodes[chosen], ports[chosen], port)]
     if chosen.size == 1:
         return int(chosen[0])
     names = [topology.link_name(int(one)) for one in (chosen if chosen.size else between)]
@@ -56,7 +59,7 @@ def find_link(topology: Topology, text: str) -> int:
     raise InputError(f"link {quoted(text)}: {what}; expected one of {listed}")
 
 
-def _end(topology: Topology, text: str) -> tuple[int, int | None]:
+def _end(topology: Topology, text: str) -> tuple[int, str | None]:
     """The node, and the port where the text names one."""
     names = topology.nodes.name
     number = {name: node for node, name in enumerate(names)}
@@ -64,7 +67,7 @@ def _end(topology: Topology, text: str) -> tuple[int, int | None]:
         return number[text], None
     found = _PORT.match(text)
     if found and found["node"] in number:
-        return number[found["node"]], int(found["port"])
+        return number[found["node"]], found["port"]
     name = found["node"] if found else text
     near = get_close_matches(name, names, 3)
     said = f"did you mean {' or '.join(near)}?" if near else "fabric show lists what there is"

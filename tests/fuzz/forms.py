@@ -24,6 +24,7 @@ from fabric.formats.taken_hosts import read_taken_hosts
 from fabric.jobs.placement import read_placement
 from fabric.routing.match_lfts import match_lfts
 from fabric.studies.prices import parse_prices
+from tests import ethernet_twins
 from tests.fuzz import counter_seeds, nccl_seeds, record_seeds, workload_seeds
 from traces.flows_csv import read_timed_flows_csv
 from traces.msccl_xml import read_msccl
@@ -109,6 +110,26 @@ def _dumps() -> tuple[Form, ...]:
     )
 
 
+def _ethernet() -> tuple[Form, ...]:
+    cables = ethernet_twins.all_cables()
+    tables = ("sonic_mgmt", "ndt", "netbox_import", "netbox_export")
+    seeds = {
+        "topology-dot": (ethernet_twins.dot(cables),),
+        "cable-csv": tuple(getattr(ethernet_twins, name)(cables) for name in tables),
+        "netq": (ethernet_twins.netq(cables),),
+        "lldpctl": tuple(ethernet_twins.lldpctl(cables, json0)["p1-leaf1.json"] for json0 in (False, True)),
+        "config-db": tuple(ethernet_twins.config_db(cables, flat)["p1-leaf1/config_db.json"] for flat in (False, True)),
+    }
+    job = ethernet_twins.job_cables()
+    archives = tuple(
+        ethernet_twins.archive(files) for files in (ethernet_twins.lldpctl(job), ethernet_twins.config_db(job))
+    )
+    return (
+        *(Form(name, tuple(text.encode() for text in texts), _fabric) for name, texts in seeds.items()),
+        Form("archive", archives, _fabric),
+    )
+
+
 _PRICES = (
     'currency = "EUR"\n[switch]\nleaf = 100\n"32x400" = 120.0\n[cable]\nhost = 3.0\n400 = 2.5\n[optics]\n400 = 5.0\n'
 )
@@ -150,6 +171,7 @@ def forms() -> tuple[Form, ...]:
         Form("toml", tuple(path.read_bytes() for path in sorted(EXAMPLES.glob("*64*.toml"))), _fabric),
         Form("node-link", (_GRAPH, node_link_text(given.topology).encode()), _fabric),
         Form("simai", (_plain("topologies/Rail_Opti_SingleToR_64g_8gps_400Gbps_H100"),), _fabric),
+        *_ethernet(),
         *(
             Form(f"tables {name}", (_plain(f"infiniband/{name}.gz"),), _tables)
             for name in ("opensm-lfts.dump", "dump_fts.txt", "opensm.fdbs", "ibroute_lid2.txt")

@@ -85,7 +85,7 @@ def hosts_and_rails(
     """
     label = unique or {key: key for key in names}
     patterns = (
-        [_compiled(pattern)]
+        [compiled_pattern(pattern)]
         if pattern is not None
         else [re.compile(text, re.IGNORECASE | re.ASCII) for text in HOST_PATTERNS]
     )
@@ -160,7 +160,8 @@ def _counted(found: Mapping[str, tuple[str, int | None]]) -> Iterator[tuple[str,
         count_of[host] += 1
 
 
-def _compiled(pattern: str) -> "re.Pattern[str]":
+def compiled_pattern(pattern: str) -> "re.Pattern[str]":
+    """A pattern of hosts; InputError if it is no regular expression with a group ``host``."""
     try:
         wanted = re.compile(pattern)
     except (re.error, RecursionError, OverflowError) as error:

@@ -31,6 +31,23 @@ class RoutesPart(TypedDict):
     imbalance: float | None
 
 
+class PlanPart(TypedDict):
+    """A plan that the cables were compared with.
+
+    Attributes
+    ----------
+    source : str
+        Its file.
+    cables, matched, ignored : int
+        Cables of the plan, those that are there as planned, and deviations that were ignored.
+    """
+
+    source: str
+    cables: int
+    matched: int
+    ignored: int
+
+
 class CheckBody(TypedDict):
     """Health of a fabric and its routing tables.
 
@@ -38,6 +55,8 @@ class CheckBody(TypedDict):
     ----------
     tables : str or None
         Where the forwarding tables come from.
+    plan : PlanPart or None
+        The cabling plan, if there is one.
     errors : int
         Kinds of errors.
     pairs : int
@@ -53,6 +72,7 @@ class CheckBody(TypedDict):
     schema: Literal["railscope.check/1"]
     fabric: FabricPart
     tables: str | None
+    plan: PlanPart | None
     errors: int
     pairs: int
     findings: list[Finding]

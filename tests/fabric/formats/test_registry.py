@@ -68,7 +68,7 @@ def test_what_is_registered_later_is_tried_first(tmp_path):
         ({"writer": write_cables}, "ending: expected one like .json"),
         ({"writer": write_cables, "ending": "json"}, "ending: expected one like .json"),
         ({"holds": "secrets"}, "holds 'secrets': expected a fabric or forwarding tables"),
-        ({"options": frozenset({"speed"})}, r"options \['speed'\]: expected host_pattern or wiring"),
+        ({"options": frozenset({"speed"})}, r"options \['speed'\]: expected host_pattern, speed_gbps or wiring"),
         ({"name": "simai"}, "name 'simai' is that of SimAI topology already"),
         ({"writer": write_cables, "ending": ".json"}, "ending '.json' is that of node-link JSON already"),
     ],
@@ -92,7 +92,8 @@ def test_options_go_with_formats(tmp_path):
     for source in ("hgx-b200-64", str(DATA / "topologies" / "Spectrum-X_64g_8gps_400Gbps_H100")):
         with pytest.raises(
             InputError,
-            match=r"host_pattern goes with ibnetdiscover, iblinkinfo, opensm-subnet.lst, ibdiagnet's db_csv, .*net_dump_ext$",
+            match=r"host_pattern goes with ibnetdiscover, iblinkinfo, opensm-subnet.lst, ibdiagnet's db_csv, "
+            r".*net_dump_ext, topology.dot, .* a SONiC config_db.json$",
         ):
             rs.open_fabric(source, host_pattern="x")
 

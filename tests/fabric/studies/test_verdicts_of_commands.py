@@ -239,6 +239,8 @@ def test_every_finding_has_advice():
         *package.glob("studies/health_*.py"),
         *package.glob("formats/dump.py"),
         *package.glob("formats/infiniband/*.py"),
+        *package.glob("formats/ethernet/*.py"),
+        *package.glob("studies/plan_check.py"),
     ]
     source = "".join(path.read_text() for path in files)
     assert all(f'"{kind}"' in source for kind in ADVICE)
