@@ -227,8 +227,8 @@ def apart(study: CounterStudy) -> str:
     if study.measured.ends_agree:
         return ""
     return (
-        f"the two ends of {both - same:,} of {both:,} cables count differently: they are wired otherwise, or ports were "
-        "read at different moments"
+        f"the two ends of {both - same:,} of {both:,} cables count differently: they are wired otherwise, or ports "
+        "were read at different moments"
     )
 
 
