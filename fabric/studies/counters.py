@@ -23,9 +23,6 @@ from fabric.studies.suspects import Suspect, suspects_of
 from fabric.topology import DIRECTIONS, NVLINK, PEER, Topology
 from traces.late_ranks import LateRank, by_clocks, late_ranks
 
-# Of the cables that are known at both ends; below, they do not count the same interval.  Assumed.
-_AGREE = 0.5
-
 Files = Sequence[str | Path] | str | Path
 
 
@@ -227,9 +224,12 @@ def compared(measured: Measured, scenario: Scenario | None = None) -> CounterStu
 def apart(study: CounterStudy) -> str:
     """What to say where the ends of most cables count differently; empty where they agree."""
     same, both = study.measured.agreeing_cables
-    if not both or same >= _AGREE * both:
+    if study.measured.ends_agree:
         return ""
-    return f"the two ends agree at {same:,} of {both:,} cables only: are all ports read at the same two moments?"
+    return (
+        f"the two ends of {both - same:,} of {both:,} cables count differently: they are wired otherwise, or ports "
+        "were read at different moments"
+    )
 
 
 def overfull(study: CounterStudy) -> str:

@@ -20,6 +20,9 @@ from fabric.topology import NVLINK, Topology
 SAME_ENDS = 0.01
 """Ends of a link agree within this part: their counters are not read at one moment (assumed)."""
 
+MOST = 0.8
+"""Ends agree at this part of the cables at least where counters are of one fabric and one interval (assumed)."""
+
 IDLE = 1e-3
 """A link that carried less than this part of the busiest one is idle: management, keep-alives (assumed)."""
 
@@ -145,6 +148,12 @@ class Measured:
         both = self.both_ends & self.both_ends[reverse]
         apart = self.disagrees | self.disagrees[reverse]
         return int((both & ~apart).sum()) // 2, int(both.sum()) // 2
+
+    @cached_property
+    def ends_agree(self) -> bool:
+        """Whether the ends of most cables count the same; so too where none is known at both."""
+        same, both = self.agreeing_cables
+        return same >= MOST * both
 
 
 def measure(

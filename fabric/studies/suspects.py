@@ -266,10 +266,7 @@ def _twin(measured: Measured, expected: FloatVector, siblings: Int64Vector, link
 
 def _disagreeing(measured: Measured) -> Int64Vector:
     """Links whose ends count differently, where most of the fabric's agree."""
-    same, both = measured.agreeing_cables
-    if not both or same < both / 2:
-        return np.zeros(0, np.int64)
-    return np.flatnonzero(measured.disagrees)
+    return np.flatnonzero(measured.disagrees) if measured.ends_agree else np.zeros(0, np.int64)
 
 
 def allowed_symbol_errors(gbps: float, interval_s: float | None) -> float:

@@ -14,8 +14,9 @@ from fabric.topology import ENDPOINT, NVLINK, UNKNOWN
 
 NO_LINK = -1
 
-# Of the ports with data at least this part must have a cable in the fabric: assumed, as for forwarding tables.
-_SAME_FABRIC = 0.5
+# Of the ports with data at least this part must have a cable in the fabric: assumed, as for forwarding tables.  LIDs
+# are numbered from 1 on in every fabric, and most of a small one's are in a large one too.
+_SAME_FABRIC, _SAME_FABRIC_BY_LID = 0.5, 0.9
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +73,8 @@ def match_ports(snapshot: Snapshot, fabric: OpenedFabric) -> MatchedPorts:
     lost = np.flatnonzero((link == NO_LINK) & busy & (snapshot.port != 0))
     matched = int((link != NO_LINK).sum())
     examples = tuple(_port_text(snapshot, int(row)) for row in lost[:3])
-    if not matched or matched < _SAME_FABRIC * (matched + lost.size):
+    least = _SAME_FABRIC_BY_LID if by["LID"] > matched / 2 else _SAME_FABRIC
+    if not matched or matched < least * (matched + lost.size):
         share = matched / max(matched + lost.size, 1)
         raise InputError(
             f"{snapshot.source}: {matched:,} of {counted(matched + int(lost.size), 'port')} with data have a cable in "

@@ -41,7 +41,7 @@ def counters_verdict(study: CounterStudy) -> Verdict:
     else:
         first = (f"no cable is suspect among {count(int(measured.known.sum()) // 2, 'cable')} with counters",)
     return Verdict(
-        sentences_of((first, overfull(study), apart(study), _late(study), _fits(study))), causes=causes, facts=facts
+        sentences_of((apart(study), first, overfull(study), _late(study), _fits(study))), causes=causes, facts=facts
     )
 
 

@@ -193,6 +193,13 @@ def test_another_fabric_is_refused(tmp_path, fabric, carried):
         match_ports(read_counters(tmp_path / "x.csv"), fabric)
 
 
+def test_lids_of_a_small_fabric_in_a_large_one_are_not_enough(tmp_path, fabric, carried):
+    (tmp_path / "x").write_text(twins.perfquery(twins.ports_of(fabric, carried)))
+    other = open_fabric(str(IB / "hurt512-updn.ibnetdiscover.gz"))
+    with pytest.raises(InputError, match=r"168 of 256 ports with data have a cable in hurt512-updn \(66%\)"):
+        match_ports(read_counters(tmp_path / "x"), other)
+
+
 def test_ports_without_a_cable_are_said(tmp_path, fabric, carried):
     ports = twins.ports_of(fabric, carried)
     ports[0].port_guid = ports[0].node_guid = 0xABC

@@ -254,7 +254,17 @@ def test_ends_that_do_not_agree_are_said(tmp_path, naive):
     """Counters as they stand, taken for what they grew by: each port counts since a reset of its own."""
     (tmp_path / "delta").write_text(twins.db_csv(twins.ports_of(naive.fabric, naive.bytes / 4), "PM_DELTA"))
     study = study_counters(naive.fabric, delta=tmp_path / "delta")
-    assert "the two ends agree at" in counters_verdict(study).text.lower()
+    assert "cables count differently" in counters_verdict(study).text
+
+
+def test_counters_of_a_fabric_that_is_wired_otherwise_are_said(tmp_path, naive):
+    """The same GUIDs, as after somebody moved cables: the ends of most no longer agree."""
+    files = snapshots(tmp_path, naive, naive.bytes * np.random.default_rng(8).uniform(1, 9, naive.bytes.size))
+    study = study_counters(str(IB / "rail64-ftree.ibnetdiscover.gz"), **files)
+    text = counters_verdict(study).text
+    assert text.startswith("The two ends of ")
+    assert "are wired otherwise, or ports were read at different moments" in text
+    assert not any(reason.kind == "ends-disagree" for suspect in study.suspects for reason in suspect.reasons)
 
 
 def test_an_idle_fabric_carries_nothing(tmp_path, naive):
