@@ -78,7 +78,7 @@ def check(
     given = opened(FabricOptions(fabric, None, host_pattern))
     matched = lfts_of(given, [lfts] if lfts else [], skip_unrouted=bool(lfts))
     with working("checking"):
-        health = check_fabric(given.topology, matched[0] if matched else None, threads, given.oddities)
+        health = check_fabric(given.topology, matched[0] if matched else None, threads, given.oddities, given.origin)
     print_report(health_report(given, matched[0] if matched else None, health, top), json, verbose)
     if health.fails(fail_on):
         fail(f"{fabric}: {health.counted(fail_on)}")

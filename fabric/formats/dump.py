@@ -36,12 +36,15 @@ class Oddity:
     count : int
     examples : tuple of str
         The first ones, with their place.
+    ends : tuple of tuple of (str, int or None)
+        Nodes and their ports of each example; empty where there are none to name.
     """
 
     kind: str
     text: str
     count: int
     examples: tuple[str, ...]
+    ends: tuple[tuple[tuple[str, int | None], ...], ...] = ()
 
     def note(self) -> str:
         """It in a line."""
