@@ -168,13 +168,13 @@ def _missing(tier: _Tier, explained: tuple[set[int], set[int]]) -> tuple[list[Ex
     wanted = np.zeros_like(tier.cables)
     low_members, high_members = _members(tier.low_block), _members(tier.high_block)
     pairs = {(int(a), int(b)) for a, b in zip(tier.low_block[tier.row], tier.high_block[tier.column], strict=True)}
-    short_low, short_high = np.zeros(tier.low.size, bool), np.zeros(tier.high.size, bool)
-    for members, totals, short in (
-        (low_members, tier.cables.sum(axis=1), short_low),
-        (high_members, tier.cables.sum(axis=0), short_high),
+    deficit_low, deficit_high = np.zeros(tier.low.size, np.int64), np.zeros(tier.high.size, np.int64)
+    for members, totals, deficit in (
+        (low_members, tier.cables.sum(axis=1), deficit_low),
+        (high_members, tier.cables.sum(axis=0), deficit_high),
     ):
         for own in members.values():
-            short[own] = totals[own] < totals[own].max()
+            deficit[own] = totals[own].max() - totals[own]
     for a, b in sorted(pairs):
         rows, columns = low_members[a], high_members[b]
         part = tier.cables[np.ix_(rows, columns)]
@@ -186,9 +186,12 @@ def _missing(tier: _Tier, explained: tuple[set[int], set[int]]) -> tuple[list[Ex
         column_support = there.sum(axis=0)[None, :] / max(rows.size - 1, 1)
         row_support = there.sum(axis=1)[:, None] / max(columns.size - 1, 1)
         supported = ((column_support >= _SUPPORT) & (rows.size > 2)) | ((row_support >= _SUPPORT) & (columns.size > 2))
-        short = short_low[rows][:, None] | short_high[columns][None, :]
-        expected = np.where(short & (there | supported), best, part)
-        wanted[np.ix_(rows, columns)] = np.maximum(expected, part)
+        # A missing cable leaves its switch with fewer than others; where none has fewer, they are dealt out so.
+        short = deficit_low[rows][:, None] if rows.size >= columns.size else deficit_high[columns][None, :]
+        expected = np.maximum(np.where((short > 0) & (there | supported), best, part), part)
+        axis = 1 if rows.size >= columns.size else 0
+        plausible = (expected - part).sum(axis=axis, keepdims=True) <= short
+        wanted[np.ix_(rows, columns)] = np.where(plausible, expected, part)
     for nodes, axis in ((explained[0], 0), (explained[1], 1)):
         for place in np.flatnonzero(np.isin(tier.low if axis == 0 else tier.high, list(nodes))):
             kept = np.isin(tier.high if axis == 0 else tier.low, list(explained[1 - axis]))
@@ -266,9 +269,11 @@ def _short_of_kind(tier: _Tier, wanted: IntMatrix) -> tuple[list[Example], int]:
         for places in kinds.values():
             own = totals[places]
             best = int(own.max())
-            # More than one has so many: a single one may have more than the others on purpose.
+            # More than one has so many: a single one may have more than the others on purpose.  Above, cables that
+            # are dealt out do not come out even; what is missing at every switch below is more.
+            least = 1 if axis == 1 else max(1, (wanted[:, places] > 0).any(axis=1).sum() // 2)
             if (own < best).any() and (own == best).sum() > max(1, len(places) // 10):
-                for place in (place for place in places if totals[place] < best):
+                for place in (place for place in places if totals[place] <= best - least):
                     text = f"{name[nodes[place]]}: {totals[place]} cables {word}, the best of its kind have {best}"
                     examples.append(Example(text, (End(name[nodes[place]]),)))
                     more += best - int(totals[place])

@@ -243,8 +243,8 @@ def assemble(
             odd.add("loopback cable", "cables lead from a node back to itself and are left out", where)
             continue
         # Where the ends differ, the slower one is what passes.
-        known = [end for end in (half, back) if end is not None and end.gbps is not None]
-        slower = min(known, key=lambda end: end.gbps or 0.0, default=half)
+        ends = [end for end in (half, back) if end is not None and end.gbps is not None]
+        slower = min(ends, key=lambda end: end.gbps or 0.0, default=half)
         gbps = slower.gbps
         if gbps is None:
             gbps, assumed = _OLDEST_GBPS if usual is None else usual, assumed + 1
