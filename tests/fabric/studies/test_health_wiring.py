@@ -1,13 +1,17 @@
 """Whole fabrics damaged in one way each: exactly that is found, first, with what mends it; whole ones have no findings."""
 
 import gzip
+import json
 import re
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
+from jsonschema import Draft202012Validator
 
+import railscope as rs
+from collectives import InputError
 from fabric.builders import build, preset_names, read_preset
 from fabric.formats.infiniband.ibsim import ibsim_netlist
 from fabric.formats.opening import open_fabric
@@ -15,6 +19,7 @@ from fabric.studies.health import check_fabric
 from fabric.studies.health_findings import End
 from fabric.studies.verdicts.health import health_verdict
 from fabric.topology import Cables, Nodes, Topology
+from tests.fabric.commands.test_cli import railscope
 from tests.fabric.studies.test_health import DATA, cables_of
 
 FABRICS = [name.name for name in DATA.iterdir() if "netdiscover" in name.name or "iblinkinfo" in name.name
@@ -351,3 +356,61 @@ def test_adapters_that_are_called_by_their_model(pod, tmp_path, model):
         ("uneven wiring", 1),
         ("unnamed adapter", 160),
     ]
+
+
+def test_findings_of_a_dump_name_guids(tmp_path):
+    """Device, port and GUID of each end, as counters name them."""
+    text = gzip.decompress((DATA / "ibnetdiscover.txt.gz").read_bytes()).decode()
+    path = tmp_path / "narrow.ibnetdiscover"
+    path.write_text(re.sub(r'(\[4\]\t"H-0002c90300004030".*) 4xHDR', r"\1 4xEDR", text))
+    finding = only(checked(open_fabric(str(path))), "slow cable", 1)
+    assert finding.examples == (
+        "hgx0004 mlx5_2 port 1 - leaf0002 port 4: 100 Gb/s (4x EDR), the best of host have 200 (4x HDR)",
+    )
+    assert finding.ends == ((End("hgx0004 mlx5_2", 1, "0x0002c90300004031"), End("leaf0002", 4, "0x0002c90400000030")),)
+
+
+def test_the_document_says_what_to_do_and_where(tmp_path):
+    path = tmp_path / "hurt.net"
+    fabric = open_fabric(str(DATA / "rail64-ftree.ibnetdiscover.gz")).topology
+    path.write_text(ibsim_netlist(removed(fabric, between_switches(fabric)[[3]])).text)
+    output = railscope("fabric", "check", path, "--json", cwd=tmp_path)
+    document = json.loads(output.stdout)
+    Draft202012Validator(rs.json_schema("check")).validate(document)
+    (finding,) = document["findings"]
+    assert finding["todo"].startswith("put the missing cable back, leaf0 port ")
+    assert [end["device"] for end in finding["ends"][0]] == ["leaf0", finding["examples"][0].split(" ")[4]]
+    assert all(isinstance(end["port"], int) and end["guid"].startswith("0x") for end in finding["ends"][0])
+    assert railscope("fabric", "check", path, "--fail-on", "warning", cwd=tmp_path).returncode == 1
+
+
+def without_line(text, start):
+    return "\n".join(line for line in text.split("\n") if not line.startswith(start))
+
+
+def test_a_cable_that_one_end_does_not_list(tmp_path):
+    text = gzip.decompress((DATA / "ibnetdiscover.txt.gz").read_bytes()).decode()
+    path = tmp_path / "one.ibnetdiscover"
+    path.write_text(without_line(text, '[4]\t"H-0002c90300004030"'))
+    given = open_fabric(str(path))
+    finding = only(checked(given), "one-sided cable", 1)
+    assert finding.examples[0].endswith(": hgx0004 mlx5_2 port 1 to leaf0002 port 4, which does not list it")
+    assert ends_of(finding) == [("hgx0004 mlx5_2", 1), ("leaf0002", 4)]
+    assert given.topology.n_links == open_fabric(str(DATA / "ibnetdiscover.txt.gz")).topology.n_links
+    # The end of a dump that is cut between two lines is no such cable.
+    path.write_text(text[: text.rindex("\n[")])
+    with pytest.raises(InputError, match=r"does not list it; is the dump whole\?|no cable|is not described"):
+        open_fabric(str(path))
+    # Nor are many of them.
+    path.write_text(without_line(text, '[4]\t"H-'))
+    with pytest.raises(InputError, match="does not list it"):
+        open_fabric(str(path))
+
+
+def test_switches_without_a_name_of_their_own(tmp_path):
+    text = gzip.decompress((DATA / "ibnetdiscover.txt.gz").read_bytes()).decode()
+    path = tmp_path / "unnamed.ibnetdiscover"
+    path.write_text(re.sub("spine000[0-3]", "Quantum Mellanox Technologies", text))
+    finding = only(checked(open_fabric(str(path))), "unnamed switch", 4)
+    assert finding.examples[0].startswith("Quantum Mellanox Technologies (0x0002c90500000")
+    assert finding.ends[0][0].guid in finding.examples[0]
