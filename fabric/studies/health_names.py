@@ -20,7 +20,17 @@ def skeleton(name: str) -> str:
     return _DIGITS.sub("#", _GUID.sub("#", name))
 
 
-def missing_names(names: Iterable[str]) -> Iterator[tuple[str, list[str]]]:
+def counts_from_zero(names: Iterable[str]) -> bool:
+    """Whether some kinds of names count from 0, and at most one kind from 1: that one has lost its first, perhaps."""
+    fields: dict[tuple[str, int], set[int]] = {}
+    for name in names:
+        for place, digits in enumerate(_DIGITS.findall(name)):
+            fields.setdefault((skeleton(name), place), set()).add(int(digits))
+    least = [min(values) for values in fields.values() if len(values) > 1]
+    return 0 in least and least.count(1) <= 1
+
+
+def missing_names(names: Iterable[str], from_zero: bool = False) -> Iterator[tuple[str, list[str]]]:
     """Names that a numbering leaves out, and the names of that numbering.
 
     ``s00, s01, s03, s04`` leave out ``s02``; of several numbers, as in ``r0-l00``, every combination is expected.
@@ -29,6 +39,8 @@ def missing_names(names: Iterable[str]) -> Iterator[tuple[str, list[str]]]:
     ----------
     names : iterable of str
         Of one kind of nodes.  Names that hold a GUID are passed over.
+    from_zero : bool
+        Whether 0 is left out where numbers begin with 1.
     """
     kinds: dict[str, list[str]] = {}
     for name in names:
@@ -38,7 +50,7 @@ def missing_names(names: Iterable[str]) -> Iterator[tuple[str, list[str]]]:
         if len(members) < _FEWEST:
             continue
         fields = [_DIGITS.findall(name) for name in members]
-        columns = [_column(texts) for texts in zip(*fields, strict=True)]
+        columns = [_column(texts, from_zero) for texts in zip(*fields, strict=True)]
         most = max(1, int(len(members) * _GAPS))
         if not columns or any(column is None for column in columns):
             continue
@@ -54,10 +66,27 @@ def missing_names(names: Iterable[str]) -> Iterator[tuple[str, list[str]]]:
                 yield "".join(a + b for a, b in zip(texts, [*written, ""], strict=True)), members
 
 
-def _column(texts: Sequence[str]) -> range | list[int] | None:
+def siblings(name: str, members: Sequence[str]) -> list[list[str]]:
+    """Members of a numbering that differ from a name in one number, for each number that differs in any; nearest first.
+
+    >>> siblings("r0-l1", ["r0-l0", "r1-l0", "r1-l1", "r0-l3", "r0-l2"])
+    [['r1-l1'], ['r0-l0', 'r0-l2', 'r0-l3']]
+    """
+    own = [*map(int, _DIGITS.findall(name))]
+    found: dict[int, list[tuple[int, str]]] = {}
+    for member in members:
+        other = [*map(int, _DIGITS.findall(member))]
+        apart = [place for place, (a, b) in enumerate(zip(own, other, strict=True)) if a != b]
+        if len(apart) == 1:
+            found.setdefault(apart[0], []).append((abs(other[apart[0]] - own[apart[0]]), member))
+    return [[member for _, member in sorted(found[place])] for place in sorted(found)]
+
+
+def _column(texts: Sequence[str], from_zero: bool) -> range | list[int] | None:
     """Values of a number, with what its gaps leave out where there are few; None for what nobody counts with."""
     if max(map(len, texts)) > _LONGEST:
         return None
     values = sorted(set(map(int, texts)))
-    span = values[-1] - values[0] + 1
-    return range(values[0], values[-1] + 1) if span - len(values) <= max(1, int(len(values) * _GAPS)) else values
+    first = 0 if from_zero and values[0] == 1 and len(values) > 1 else values[0]
+    span = values[-1] - first + 1
+    return range(first, values[-1] + 1) if span - len(values) <= max(1, int(len(values) * _GAPS)) else values
