@@ -62,7 +62,7 @@ def host_findings(topology: Topology, origin: SubnetFabric | None = None) -> lis
         own = [one for one in astray if one.kind == kind]
         mends = _mends([one.mend for one in own if one.mend])
         findings += findings_of(WARNING, kind, text, [one.example for one in own], sum(one.count for one in own), mends)
-    return [*findings, *_missing_adapters(hosts)]
+    return [*findings, *_missing_adapters(topology, hosts)]
 
 
 def _mended(topology: Topology, odd: OddHost) -> list[_Astray]:
@@ -128,7 +128,7 @@ def _wrong_units(topology: Topology, found: Sequence[OutOfPlace]) -> list[Findin
     return findings_of(WARNING, "wrong unit", text, examples, todo=todo)
 
 
-def _missing_adapters(hosts: Sequence[PluggedHost]) -> list[Finding]:
+def _missing_adapters(topology: Topology, hosts: Sequence[PluggedHost]) -> list[Finding]:
     """Hosts that lack an adapter that nearly all of their kind have, and have no other one instead."""
     kinds: dict[str, list[PluggedHost]] = {}
     for host in hosts:
@@ -140,12 +140,19 @@ def _missing_adapters(hosts: Sequence[PluggedHost]) -> list[Finding]:
         for host in alike:
             lacking = [plug for plug in usual if plug not in host.plugs and plug[0] not in host.bare]
             if lacking and len(host.plugs) == len(usual) - len(lacking) >= len(lacking):
-                examples.append(_lack(host, lacking, alike))
+                examples.append(_lack(topology, host, lacking, alike))
     text = "hosts have fewer adapters with cables than the others of their kind"
     return findings_of(WARNING, "missing adapter", text, examples)
 
 
-def _lack(host: PluggedHost, lacking: list[Plug], alike: Sequence[PluggedHost]) -> Example:
-    other = next(one for one in alike if set(lacking) <= set(one.plugs))
-    words = ", ".join(other.labels[other.plugs.index(plug)] for plug in lacking)
-    return Example(f"{host.name}: {words} {'is' if len(lacking) == 1 else 'are'} missing", (End(host.name),))
+def _lack(topology: Topology, host: PluggedHost, lacking: list[Plug], alike: Sequence[PluggedHost]) -> Example:
+    """Which adapters are missing, and the leaves on which those of a host of its unit are."""
+    others = [one for one in alike if set(lacking) <= set(one.plugs)]
+    other = next((one for one in others if set(host.pattern) <= set(one.pattern)), None)
+    places = [(other or others[0]).plugs.index(plug) for plug in lacking]
+    words = ", ".join((other or others[0]).labels[place] for place in places)
+    text = f"{host.name}: {words} {'is' if len(lacking) == 1 else 'are'} missing"
+    if other is None:
+        return Example(text, (End(host.name),))
+    leaves = [topology.nodes.name[other.pattern[place]] for place in places]
+    return Example(f"{text}, on {', '.join(leaves)} by its neighbours", (End(host.name), *map(End, leaves)))

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from fabric.studies.health_names import skeleton
 from fabric.studies.health_plugs import Plug, PluggedHost
 
-# A pattern is a unit's if as many hosts have it, and no more than this part of them has another one on the same leaves.
-_FEWEST, _ODD = 2, 0.5
+# A pattern is a unit's if as many hosts have it, and no more than this part of them has another one on the same leaves,
+# or on so many of them: leaves of storage may be those of several units.  Assumed.
+_FEWEST, _ODD, _SHARED = 2, 0.5, 0.5
 # An order of GUIDs is the usual one if this part of the hosts have it.  Assumed.
 _USUAL = 0.75
 # Hosts that have most of their plugs in one other order are of another make, if they are as many.  Assumed.
@@ -82,7 +83,8 @@ def _fit(alike: list[PluggedHost], units: _Units) -> list[OddHost]:
     near_of: dict[Pattern, list[Pattern]] = {}
     by_leaf: dict[int, list[Pattern]] = {}
     for pattern in sorted(by_pattern, key=lambda pattern: -len(by_pattern[pattern])):
-        near = [*dict.fromkeys(one for leaf in pattern for one in by_leaf.get(leaf, ()))]
+        shared = Counter(one for leaf in set(pattern) for one in by_leaf.get(leaf, ()))
+        near = [one for one, times in shared.items() if times >= _SHARED * len(set(pattern))]
         n_own = len(by_pattern[pattern])
         if not near and n_own >= _FEWEST:
             main.append(pattern)
