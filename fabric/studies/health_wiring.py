@@ -39,6 +39,9 @@ _SUPPORT = 0.75
 _STRAY, _RARE = 0.25, 0.02
 # Switches with as many missing cables as this are named once, with the part of their cables that is missing.
 _MANY, _MOST = 4, 0.5
+# Pairs of switches between two blocks are all meant to have as many cables, if this part of them has, of as many pairs.
+# Assumed.
+_UNIFORM, _FEWEST = 0.9, 16
 # Pairs of switches that are compared at most.
 _MOST_PAIRS = 30_000_000
 
@@ -192,6 +195,10 @@ def _missing(tier: _Tier, explained: tuple[set[int], set[int]]) -> tuple[list[Ex
         axis = 1 if rows.size >= columns.size else 0
         plausible = (expected - part).sum(axis=axis, keepdims=True) <= short
         wanted[np.ix_(rows, columns)] = np.where(plausible, expected, part)
+        usual, times = Counter(part.ravel().tolist()).most_common(1)[0]
+        if usual and times >= _UNIFORM * part.size and part.size >= _FEWEST:
+            # Nearly all pairs have as many: what is missing here is perhaps plugged in there.
+            wanted[np.ix_(rows, columns)] = np.where(there | supported, np.maximum(part, usual), part)
     for nodes, axis in ((explained[0], 0), (explained[1], 1)):
         for place in np.flatnonzero(np.isin(tier.low if axis == 0 else tier.high, list(nodes))):
             kept = np.isin(tier.high if axis == 0 else tier.low, list(explained[1 - axis]))
@@ -238,8 +245,20 @@ def _pairs(tier: _Tier, lacking: IntMatrix, wanted: IntMatrix) -> list[Example]:
         text = f"{where}: {tier.cables[row, column]} of {wanted[row, column]} cables"
         if n > 1 and free[0]:
             text += f"; free are {names[low]} ports {', '.join(map(str, free[0]))}"
+        text += _too_many(tier, row, column)
         examples.append(Example(text, tuple(end for pair in pairs for end in pair)))
     return examples
+
+
+def _too_many(tier: _Tier, row: int, column: int) -> str:
+    """Where a cable of the switch below goes instead: to the one neighbour to which it has more than others."""
+    own = np.flatnonzero(tier.low_block == tier.low_block[row])
+    usual = np.median(tier.cables[own], axis=0)
+    more = np.flatnonzero((tier.cables[row] > usual) & (tier.high_block == tier.high_block[column]))
+    if more.size != 1:
+        return ""
+    names = tier.topology.nodes.name
+    return f"; {names[tier.low[row]]} has one too many to {names[tier.high[more[0]]]}"
 
 
 def _free(tier: _Tier, row: int, column: int, lower: bool) -> list[int]:

@@ -242,6 +242,23 @@ def test_cables_that_are_missing(pod, look):
     assert finding.examples == ("s02: 60 of 64 cables down are missing",)
 
 
+def test_cables_that_are_exchanged_between_switches(pod, look):
+    hurt = exchanged(pod, ("r0-l00", "s00"), ("r0-l01", "s01"))
+    finding = only(look(hurt), "uneven wiring", 2)
+    assert finding.examples[0].startswith("r0-l00 - s00") or finding.examples[0].startswith("r0-l00 port")
+    assert finding.examples[0].endswith(": 1 of 2 cables; r0-l00 has one too many to s01")
+    assert finding.examples[1].endswith(": 1 of 2 cables; r0-l01 has one too many to s00")
+
+
+def test_cables_that_are_exchanged_between_pods():
+    pods = build(read_preset("superpod-b200-8192").model_copy(update={"scale_up": None}))
+    finding = only(
+        check_fabric(exchanged(pods, ("pod0-r0-l00", "pod0-s00"), ("pod1-r0-l00", "pod1-s00"))), "stray cable", 2
+    )
+    assert finding.examples[0].endswith(" - pod1-s00 port 1: joins switches that no others of their kind join")
+    assert finding.todo == "exchange the cables in pod1-s00 port 1 and pod0-s00 port 1"
+
+
 @settings(deadline=None, max_examples=15)
 @given(st.sets(st.integers(0, 255), min_size=1, max_size=30))
 def test_any_few_cables_that_are_missing_are_counted(pod, chosen):
