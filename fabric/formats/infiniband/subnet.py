@@ -240,7 +240,9 @@ def assemble(
             continue
         if half.peer == node:
             where = f"line {half.line}: {_place(nodes, node, port)} to its own port {half.peer_port}"
-            odd.add("loopback cable", "cables lead from a node back to itself and are left out", where)
+            name = nodes[node].name or node
+            both = ((name, port), (name, half.peer_port))
+            odd.add("loopback cable", "cables lead from a node back to itself and are left out", where, both)
             continue
         # Where the ends differ, the slower one is what passes.
         ends = [end for end in (half, back) if end is not None and end.gbps is not None]

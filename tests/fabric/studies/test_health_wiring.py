@@ -392,6 +392,9 @@ def test_adapters_that_are_called_by_their_model(pod, tmp_path, model):
         ("uneven wiring", 1),
         ("unnamed adapter", 256),
     ]
+    (finding,) = checked(dump(pod, tmp_path, renamed)).findings
+    assert finding.ends[0][0].guid is not None
+    assert finding.ends[0][0].guid in finding.examples[0]
     # Some hosts only, on the leaves of others: those are judged all the same.
     health = checked(dump(hurt, tmp_path, lambda text: re.sub(r"h00[12]\dg\d", model, text)))
     assert [(one.kind, one.count) for one in health.findings] == [
