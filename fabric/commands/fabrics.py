@@ -64,7 +64,7 @@ def check(
     verbose: Verbose = False,
     threads: Threads = None,
 ) -> None:
-    """Health of a fabric and its forwarding tables: unreachable pairs, loops, deadlocks, uneven tables, slow cables.
+    """Health of a fabric and its tables: what is missing, exchanged or slow, unreachable pairs, loops, deadlocks.
 
     Exit status 1 if there are errors; --fail-on says otherwise.
 
