@@ -78,7 +78,7 @@ def check(
     force: Force = False,
     threads: Threads = None,
 ) -> None:
-    """Health of a fabric and its forwarding tables: unreachable pairs, loops, deadlocks, uneven tables, slow cables.
+    """Health of a fabric and its tables: what is missing, exchanged or slow, unreachable pairs, loops, deadlocks.
 
     With --expect also cables that are missing, extra, miswired or of another speed than in a plan.
 
@@ -102,7 +102,7 @@ def check(
     given = opened(FabricOptions(fabric, host_pattern=host_pattern, speed=speed))
     matched = lfts_of(given, [lfts] if lfts else [], skip_unrouted=bool(lfts))
     with working("checking"):
-        health = check_fabric(given.topology, matched[0] if matched else None, threads, given.oddities)
+        health = check_fabric(given.topology, matched[0] if matched else None, threads, given.oddities, given.origin)
     planned = None
     if expect is not None:
         planned = check_plan(cables_of(given), read_plan(expect), read_ignored(ignore) if ignore else ())

@@ -23,6 +23,10 @@ _EXAMPLES = 1000
 _TERMINAL = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b[@-Z\\^_]|[\x07\x08]")
 
 
+Ends = tuple[tuple[str, int | None], ...]
+"""Nodes by name, each with its port; None for the whole node."""
+
+
 @dataclass(frozen=True)
 class Oddity:
     """Something in a dump that was passed over, and spoils nothing but itself.
@@ -36,12 +40,15 @@ class Oddity:
     count : int
     examples : tuple of str
         The first ones, with their place.
+    ends : tuple of Ends
+        Nodes and their ports of each example; empty where there are none to name.
     """
 
     kind: str
     text: str
     count: int
     examples: tuple[str, ...]
+    ends: tuple[Ends, ...] = ()
 
     def note(self) -> str:
         """It in a line."""
@@ -53,15 +60,16 @@ class Oddities:
 
     def __init__(self, path: str | Path) -> None:
         self._path = path
-        self._found: dict[tuple[str, str], tuple[int, list[str]]] = {}
+        self._found: dict[tuple[str, str], tuple[int, list[str], list[Ends]]] = {}
         self._first_line = ""
 
-    def add(self, kind: str, text: str, example: str) -> None:
-        """Count one more of its kind."""
-        count, examples = self._found.get((kind, text), (0, []))
+    def add(self, kind: str, text: str, example: str, ends: Ends = ()) -> None:
+        """Count one more of its kind, perhaps with the nodes and ports that it is about."""
+        count, examples, all_ends = self._found.get((kind, text), (0, [], []))
         if count < _EXAMPLES:
             examples.append(example)
-        self._found[kind, text] = (count + 1, examples)
+            all_ends.append(ends)
+        self._found[kind, text] = (count + 1, examples, all_ends)
 
     def pass_over(self, number: int, line: str, expected: str) -> None:
         """Count a line that is none of the dump's; blank lines and comments are not odd."""
@@ -78,7 +86,7 @@ class Oddities:
         InputError
             Names the first line that was passed over.
         """
-        passed = sum(count for (kind, _), (count, _) in self._found.items() if kind == "other lines")
+        passed = sum(count for (kind, _), (count, *_) in self._found.items() if kind == "other lines")
         if passed > understood:
             more = f" ({passed:,} such lines, {understood:,} others)" if passed > 1 else ""
             raise InputError(f"{self._first_line}{more}")
@@ -86,7 +94,8 @@ class Oddities:
     def all(self) -> tuple[Oddity, ...]:
         """What was passed over, by kind."""
         return tuple(
-            Oddity(kind, text, count, tuple(examples)) for (kind, text), (count, examples) in self._found.items()
+            Oddity(kind, text, count, tuple(examples), tuple(ends) if any(ends) else ())
+            for (kind, text), (count, examples, ends) in self._found.items()
         )
 
 

@@ -54,17 +54,17 @@ def check_document(
 
 def check_tables(given: OpenedFabric, health: Health, top: int) -> list[Table]:
     """Findings with their first `top` examples, and routes per link."""
-    columns = ("severity", "finding", "count", "what", "example")
+    columns = ("severity", "finding", "count", "what", "to do", "example")
     rows = []
     for finding in health.findings:
-        head = (finding.severity, finding.kind, f"{finding.count:,}", finding.text)
+        head = (finding.severity, finding.kind, f"{finding.count:,}", finding.text, finding.todo)
         shown = finding.examples[:top] or ("",)
         rows.append((*head, shown[0]))
-        rows += [("", "", "", "", example) for example in shown[1:]]
+        rows += [("", "", "", "", "", example) for example in shown[1:]]
     kinds = counted(health.n_errors, "kind of error", "kinds of errors") if health.n_errors else "no errors"
     endpoints, pairs = counted(given.topology.n_endpoints, "endpoint"), counted(health.pairs, "ordered pair")
     title = f"{given.name}: {endpoints}, {pairs}; {kinds}"
-    tables = [Table(title, columns, tuple(rows), frozenset({"count"}), below=("example", "what"))]
+    tables = [Table(title, columns, tuple(rows), frozenset({"count"}), below=("example", "to do", "what"))]
     if health.routes:
         names = ("tier", "links", "used", "mean", "max", "max/mean")
         lines = []

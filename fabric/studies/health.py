@@ -4,12 +4,18 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from fabric.formats.dump import Oddity
+from fabric.formats.infiniband.subnet import SubnetFabric
 from fabric.routing.lft_walk import lft_arrays
 from fabric.routing.match_lfts import MatchedLfts
 from fabric.studies.health_cables import cable_findings
 from fabric.studies.health_credit_loops import credit_loops
-from fabric.studies.health_findings import ERROR, WARNING, Finding, odd_lines
+from fabric.studies.health_findings import ERROR, WARNING, Finding, in_order, odd_lines
+from fabric.studies.health_guids import with_guids
+from fabric.studies.health_hosts import host_findings
 from fabric.studies.health_routes import mismatches, routes_per_link, unbalanced, unrouted
+from fabric.studies.health_speeds import slow_cables
+from fabric.studies.health_switches import missing_switches
+from fabric.studies.health_wiring import wiring_findings
 from fabric.studies.hotspots import TierSummary
 from fabric.topology import Topology
 
@@ -21,7 +27,7 @@ class Health:
     Attributes
     ----------
     findings : tuple of Finding
-        Errors first.
+        Errors first, and of each severity the worst kind first.
     routes : tuple of TierSummary
         Routes per link by tier and direction, one for each ordered pair of endpoints (as bytes); empty without tables.
     pairs : int
@@ -57,8 +63,12 @@ def check_fabric(
     lfts: MatchedLfts | None = None,
     n_threads: int | None = None,
     oddities: Sequence[Oddity] = (),
+    origin: SubnetFabric | None = None,
 ) -> Health:
-    """Look for what is wrong with the cables, and with the forwarding tables if given.
+    """Look for what is wrong with switches, cables and hosts, and with the forwarding tables if given.
+
+    Healthy is what the best of a kind show: the fastest cable of a tier between nodes named alike, the pair of switches
+    with most cables of their block.  Which leaf serves which adapter is what most hosts of a kind show.
 
     Parameters
     ----------
@@ -68,8 +78,17 @@ def check_fabric(
     n_threads : int, optional
     oddities : sequence of Oddity
         What the reader of the fabric passed over: ``OpenedFabric.oddities``.
+    origin : SubnetFabric, optional
+        Of a fabric that was read from a dump, ``OpenedFabric.origin``: names of hosts, GUIDs, widths and speeds.
     """
-    findings = [*cable_findings(topology), *odd_lines(oddities)]
+    findings = [
+        *missing_switches(topology),
+        *cable_findings(topology),
+        *wiring_findings(topology),
+        *slow_cables(topology, {} if origin is None else origin.rates),
+        *host_findings(topology, origin),
+        *odd_lines(oddities),
+    ]
     routes: tuple[TierSummary, ...] = ()
     if lfts is not None:
         arrays = lft_arrays(topology, lfts.routing)
@@ -81,5 +100,5 @@ def check_fabric(
         ]
         routes = routes_per_link(topology, lfts.routing, n_threads)
         findings += unbalanced(routes)
-    findings.sort(key=lambda finding: finding.severity != ERROR)
-    return Health(tuple(findings), routes, topology.n_endpoints * (topology.n_endpoints - 1))
+    found = with_guids(in_order(findings), topology, origin)
+    return Health(found, routes, topology.n_endpoints * (topology.n_endpoints - 1))

@@ -28,6 +28,9 @@ TWINS = {
     "adaptive.sweep_all_to_all": _SWEEP,
     "adaptive.sweep_flows": _SWEEP,
     "adaptive.split_paths": _PATHS,
+    "adaptive.parts_over_isl": Twin(
+        "crossing.naive_parts", "fabric/routing/test_crossing.py::test_parts_are_those_of_every_pair"
+    ),
     "dag.carry": Twin("dag.naive_carried", "fabric/kernels/test_dag.py::test_bytes_down_a_dag"),
     "endpoints.depart": Twin("endpoints.naive_departing", _ENDPOINTS + "test_bytes_that_leave_an_endpoint"),
     "endpoints.most_slots": Twin("endpoints.naive_most_slots", _ENDPOINTS + "test_the_most_slots_of_a_class"),

@@ -125,7 +125,13 @@ def hosts_and_rails(
         _counted({key: found[key] for key in sorted(found, key=lambda key: natural(text[key])) if key not in where})
     )
     oddities = tuple(
-        Oddity("unnamed adapter", what, len(keys), tuple(f"{label[key]}: {quoted(text[key])}" for key in keys[:1000]))
+        Oddity(
+            "unnamed adapter",
+            what,
+            len(keys),
+            tuple(f"{label[key]}: {quoted(text[key])}" for key in keys[:1000]),
+            tuple(((label[key], None),) for key in keys[:1000]),
+        )
         for what, keys in ((_UNNAMED, unnamed), (_SHARED, shared))
         if keys
     )

@@ -22,6 +22,7 @@ from fabric.formats.infiniband.subnet import (
     assemble,
     checked_gbps,
     checked_lid,
+    rate_text,
 )
 from fabric.formats.infiniband.subnet_lst import lane_of_rate
 
@@ -60,7 +61,7 @@ class _Row:
     port: int
     peer: str
     peer_label: str
-    gbps: float
+    speed: tuple[float, str]
 
 
 def _columns(line: str, needed: tuple[str, ...], path: str | Path, number: int) -> list[str]:
@@ -77,9 +78,11 @@ def _cells(line: str, titles: list[str]) -> dict[str, str] | None:
     return dict(zip(titles, cells, strict=True)) if len(cells) == len(titles) else None
 
 
-def _gbps(path: str | Path, number: int, width: str, rate: str) -> float:
+def _speed(path: str | Path, number: int, width: str, rate: str) -> tuple[float, str]:
+    """Gb/s, and the same in words."""
     lanes = _WIDTH.match(width)
-    return checked_gbps(path, number, lanes[1] if lanes else width, lane_of_rate(rate))
+    known = (lanes[1] if lanes else width, lane_of_rate(rate))
+    return checked_gbps(path, number, *known), rate_text(*known)
 
 
 def _port_of(label: str, labels: dict[str, int]) -> int:
@@ -94,7 +97,7 @@ def _joined(labels: dict[str, dict[str, int]], rows: list[_Row]) -> list[Half]:
     halves = []
     for row in rows:
         peer_port = _port_of(row.peer_label, labels.get(row.peer, {}))
-        halves.append(Half(row.node, row.port, row.peer, peer_port, row.gbps, row.number))
+        halves.append(Half(row.node, row.port, row.peer, peer_port, row.speed[0], row.number, row.speed[1]))
     return halves
 
 
@@ -142,7 +145,8 @@ def read_net_dump(path: str | Path) -> Subnet:
             peer = f"{int(guid[1], 16):016x}"
             lid = checked_lid(path, number, cells["NLID"], odd) if _NUMBERS.match(cells["NLID"]) else 0
             peers.setdefault(peer, (name, lid, number))
-            rows.append(_Row(number, current, port, peer, cells["N#"], _gbps(path, number, cells["LWA"], cells["LSA"])))
+            speed = _speed(path, number, cells["LWA"], cells["LSA"])
+            rows.append(_Row(number, current, port, peer, cells["N#"], speed))
         else:
             odd.pass_over(number, line, _EXPECTED)
     odd.check(len(rows))
@@ -164,7 +168,7 @@ def read_net_dump_ext(path: str | Path) -> Subnet:
     nodes: dict[str, SubnetNode] = {}
     labels: dict[str, dict[str, int]] = {}
     key_of_lid: dict[int, str] = {}
-    seen: list[tuple[int, str, int, int, str, float]] = []
+    seen: list[tuple[int, str, int, int, str, tuple[float, str]]] = []
     titles: list[str] = []
     down = 0
     odd = Oddities(path)
@@ -200,15 +204,15 @@ def read_net_dump_ext(path: str | Path) -> Subnet:
         if there is None or there[2] is None or cells["PhysSta"].upper() != "LINK UP":
             down += 1
             continue
-        gbps = _gbps(path, number, cells["LWA"], cells["LSA"])
-        seen.append((number, key, port, checked_lid(path, number, there[1], odd), there[2], gbps))
+        speed = _speed(path, number, cells["LWA"], cells["LSA"])
+        seen.append((number, key, port, checked_lid(path, number, there[1], odd), there[2], speed))
     odd.check(len(seen))
     rows = []
-    for number, key, port, peer_lid, label, gbps in seen:
+    for number, key, port, peer_lid, label, speed in seen:
         peer = key_of_lid.get(peer_lid)
         if peer is None:
             raise InputError(f"{path}:{number}: LID {peer_lid} is of no port; is the file whole?")
-        rows.append(_Row(number, key, port, peer, label, gbps))
+        rows.append(_Row(number, key, port, peer, label, speed))
     return assemble(str(path), nodes, _joined(labels, rows), odd, down, both_ends=False)
 
 
@@ -246,7 +250,7 @@ def read_db_csv(path: str | Path) -> Subnet:
         Names file and line, and what was expected; a section that is missing or cut off.
     """
     nodes: dict[str, SubnetNode] = {}
-    gbps: dict[tuple[str, int], float] = {}
+    speeds: dict[tuple[str, int], tuple[float, str]] = {}
     links: list[tuple[int, str, int, str, int]] = []
     odd = Oddities(path)
 
@@ -287,7 +291,7 @@ def read_db_csv(path: str | Path) -> Subnet:
             width = _WIDTH_CODES.get(row.get("linkwidthactv", ""))
             code = _SPEED_CODES.get(row.get("linkspeedactv", ""))
             if width and code:
-                gbps[key, port] = checked_gbps(path, number, width, code)
+                speeds[key, port] = checked_gbps(path, number, width, code), rate_text(width, code)
         else:
             ends = [
                 (
@@ -307,8 +311,11 @@ def read_db_csv(path: str | Path) -> Subnet:
         for end in (key, peer):
             if end not in nodes:
                 raise InputError(f"{path}:{number}: node 0x{end} is not in section NODES; is the file whole?")
-        speed = gbps.get((key, port), gbps.get((peer, peer_port)))
-        halves += [Half(key, port, peer, peer_port, speed, number), Half(peer, peer_port, key, port, speed, number)]
+        gbps, rate = speeds.get((key, port)) or speeds.get((peer, peer_port)) or (None, "")
+        halves += [
+            Half(key, port, peer, peer_port, gbps, number, rate),
+            Half(peer, peer_port, key, port, gbps, number, rate),
+        ]
     for node in nodes.values():
         if node.kind != FABRIC_SWITCH:
             node.guid = min(node.port_guid.values(), default=node.guid)

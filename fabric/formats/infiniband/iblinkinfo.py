@@ -16,6 +16,7 @@ from fabric.formats.infiniband.subnet import (
     checked_gbps,
     checked_lid,
     port_node,
+    rate_text,
 )
 
 _HEAD = re.compile(r"(?:(CA|Router|RT): (.*)|Switch:? 0x([0-9a-fA-F]{1,16})\s(.*)):$", re.ASCII)
@@ -45,7 +46,7 @@ def read_iblinkinfo(path: str | Path) -> Subnet:
         Names file and line, and what was expected.
     """
     nodes: dict[str, SubnetNode] = {}
-    rows: list[tuple[int, str, int, int, int, int, str, float]] = []
+    rows: list[tuple[int, str, int, int, int, int, str, tuple[float, str]]] = []
     kind, name, guid = "", "", 0
     key_of_lid: dict[int, str] = {}
     down = understood = 0
@@ -78,8 +79,9 @@ def read_iblinkinfo(path: str | Path) -> Subnet:
             down += 1
             continue
         gbps = checked_gbps(path, number, row[4] or "", row[5] or "")
+        speed = gbps, rate_text(row[4] or "", row[5] or "")
         peer_lid = checked_lid(path, number, row[8], odd)
-        rows.append((number, key, port, lid, peer_lid, int(row[9]), row[10].strip(), gbps))
+        rows.append((number, key, port, lid, peer_lid, int(row[9]), row[10].strip(), speed))
     odd.check(understood)
     if not any(node.kind == FABRIC_SWITCH for node in nodes.values()) and any(row[4] for row in rows):
         raise InputError(
@@ -88,14 +90,14 @@ def read_iblinkinfo(path: str | Path) -> Subnet:
     # Who lists this LID and port as a neighbour: how a node without a LID is found.
     leads_to = {(peer_lid, peer_port): (key, port) for _, key, port, lid, peer_lid, peer_port, _, _ in rows if not lid}
     halves = []
-    for number, key, port, lid, peer_lid, peer_port, peer_name, gbps in rows:
+    for number, key, port, lid, peer_lid, peer_port, peer_name, (gbps, rate) in rows:
         peer = key_of_lid.get(peer_lid) if peer_lid else leads_to.get((lid, port), (None, 0))[0]
         if peer is None:
             peer = f"lid {peer_lid}" if peer_lid else f"line {number}"
             if peer_lid:
                 key_of_lid[peer_lid] = peer
             nodes[peer] = SubnetNode(ADAPTER, peer_name, lid={peer_port: (peer_lid, 0)}, line=number)
-        halves.append(Half(key, port, peer, peer_port, gbps, number))
+        halves.append(Half(key, port, peer, peer_port, gbps, number, rate))
     return assemble(str(path), nodes, halves, odd, down, both_ends=False)
 
 
@@ -134,7 +136,8 @@ def read_iblinkinfo_lines(path: str | Path) -> Subnet:
         key = node(int(row[1], 16), int(row[4]), row[3], row[2], number)
         peer = node(int(row[9], 16), int(row[11]), row[10], row[12], number)
         gbps = checked_gbps(path, number, row[5] or "", row[6] or "")
-        halves.append(Half(key, int(row[4]), peer, int(row[11]), gbps, number))
+        rate = rate_text(row[5] or "", row[6] or "")
+        halves.append(Half(key, int(row[4]), peer, int(row[11]), gbps, number, rate))
     if halves and not any(each.kind == FABRIC_SWITCH for each in nodes.values()):
         raise InputError(
             f"{path}: lists adapters only; expected the switches' lines too (iblinkinfo -l without --cas-only)"

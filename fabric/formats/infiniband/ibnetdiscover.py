@@ -19,6 +19,7 @@ from fabric.formats.infiniband.subnet import (
     checked_gbps,
     checked_lid,
     port_node,
+    rate_text,
 )
 
 _KINDS = {"Switch": FABRIC_SWITCH, "Ca": ADAPTER, "Rt": ROUTER}
@@ -112,7 +113,8 @@ def _half(
             node.lid[int(port[1])] = (checked_lid(path, number, own[1], odd), int(own[2]))
     speeds = _SPEED.findall(comment)
     gbps = checked_gbps(path, number, *speeds[-1]) if speeds else None
-    return Half(current, int(port[1]), port[3], int(port[4]), gbps, number)
+    rate = rate_text(*speeds[-1]) if speeds else ""
+    return Half(current, int(port[1]), port[3], int(port[4]), gbps, number, rate)
 
 
 def read_port_list(path: str | Path) -> Subnet:
@@ -142,6 +144,6 @@ def read_port_list(path: str | Path) -> Subnet:
         key, peer = end(1, row[11]), end(7, row[12])
         nodes[key].described = True
         gbps = checked_gbps(path, number, row[5], row[6])
-        halves.append(Half(key, int(row[3]), peer, int(row[9]), gbps, number))
+        halves.append(Half(key, int(row[3]), peer, int(row[9]), gbps, number, rate_text(row[5], row[6])))
     odd.check(understood)
     return assemble(str(path), nodes, halves, odd, down)

@@ -5,6 +5,7 @@ The same subnet printed by different tools gives the same topology.
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -55,6 +56,9 @@ _FABRIC_CARD = re.compile(r"/S\d{1,3}/U\d{1,3}$|\bSpine \d{1,3}\b|\bsFB-?\d", re
 _OLDEST_GBPS = 10.0
 
 OUTSIDE = -1
+# Cables that one end does not list are links that went down while the dump was made, if they are as few as this or this
+# part of all, but never more than so many; others, or any of the last node, are a dump that is cut.  Assumed.
+_FEW_ONE_SIDED, _PART_ONE_SIDED, _MOST_ONE_SIDED = 2, 0.01, 0.1
 # The permissive LID (InfiniBand architecture specification 1.4, 4.1.3), which tools print for ports without one.
 _UNASSIGNED = 0xFFFF
 
@@ -66,6 +70,11 @@ def lane_speed(width: str, speed: str) -> float:
     if lanes not in (1, 2, 4, 8, 12):
         raise ValueError(width)
     return lanes * LANE_GBPS[name]
+
+
+def rate_text(width: str, speed: str) -> str:
+    """Width and speed of a port as people say them: ``4x HDR``."""
+    return f"{width}x {_SIGNALLING_GBPS.get(speed, speed)}"
 
 
 @dataclass
@@ -141,7 +150,7 @@ def checked_gbps(path: str | Path, line: int, width: str, speed: str) -> float:
 
 @dataclass(frozen=True)
 class Half:
-    """One end of a cable as its node lists it."""
+    """One end of a cable as its node lists it; `rate` is its width and speed in words, where the dump says them."""
 
     node: str
     port: int
@@ -149,6 +158,7 @@ class Half:
     peer_port: int
     gbps: float | None
     line: int
+    rate: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -168,6 +178,8 @@ class Subnet:
         What the reader had to assume.
     oddities : tuple of Oddity
         What it passed over.
+    one_sided : tuple of Half
+        Cables that one end lists and the other one, which lists others, does not.
     """
 
     source: str
@@ -176,6 +188,7 @@ class Subnet:
     down_ports: int = 0
     notes: tuple[str, ...] = ()
     oddities: tuple[Oddity, ...] = ()
+    one_sided: tuple[Half, ...] = ()
 
 
 def assemble(
@@ -193,7 +206,7 @@ def assemble(
     odd : Oddities
         What the reader passed over.
     both_ends : bool
-        Whether the dump lists a cable at both of its ends; then one that it does not is refused.
+        Whether the dump lists a cable at both of its ends.  One that it does not is refused, unless it is one of few.
 
     Raises
     ------
@@ -215,15 +228,11 @@ def assemble(
     cables, one_ended, slow_known = [], 0, [half.gbps for half in at.values() if half.gbps is not None]
     usual = max(sorted(set(slow_known)), key=slow_known.count, default=None)
     assumed = 0
+    one_sided = _one_sided(source, nodes, at, both_ends)
     for (node, port), half in at.items():
         back = at.get((half.peer, half.peer_port))
         if back is None:
-            if both_ends or nodes[half.peer].described:
-                raise InputError(
-                    f"{source}:{half.line}: {_place(nodes, node, port)} goes to "
-                    f"{_place(nodes, half.peer, half.peer_port)}, which does not list it; is the dump whole?"
-                )
-            one_ended += 1
+            one_ended += not nodes[half.peer].described
         elif (back.peer, back.peer_port) != (node, port):
             raise InputError(
                 f"{source}:{half.line}: {_place(nodes, node, port)} goes to "
@@ -234,12 +243,17 @@ def assemble(
             continue
         if half.peer == node:
             where = f"line {half.line}: {_place(nodes, node, port)} to its own port {half.peer_port}"
-            odd.add("loopback cable", "cables lead from a node back to itself and are left out", where)
+            name = nodes[node].name or node
+            both = ((name, port), (name, half.peer_port))
+            odd.add("loopback cable", "cables lead from a node back to itself and are left out", where, both)
             continue
-        gbps = half.gbps if half.gbps is not None else back.gbps if back is not None else None
+        # Where the ends differ, the slower one is what passes.
+        ends = [end for end in (half, back) if end is not None and end.gbps is not None]
+        slower = min(ends, key=lambda end: end.gbps or 0.0, default=half)
+        gbps = slower.gbps
         if gbps is None:
             gbps, assumed = _OLDEST_GBPS if usual is None else usual, assumed + 1
-        cables.append(Half(node, port, half.peer, half.peer_port, gbps, half.line))
+        cables.append(Half(node, port, half.peer, half.peer_port, gbps, half.line, slower.rate))
     if one_ended:
         notes.append(f"{one_ended:,} cables are listed at their switch's end only")
     if assumed and usual is None:
@@ -252,7 +266,29 @@ def assemble(
     if not cables:
         raise InputError(f"{source}: every cable leads back to its own node; expected some between nodes")
     oddities = odd.all()
-    return Subnet(source, nodes, tuple(cables), down_ports, (*notes, *(each.note() for each in oddities)), oddities)
+    notes += [each.note() for each in oddities]
+    return Subnet(source, nodes, tuple(cables), down_ports, tuple(notes), oddities, one_sided)
+
+
+def _one_sided(
+    source: str, nodes: dict[str, SubnetNode], at: dict[tuple[str, int], Half], both_ends: bool
+) -> tuple[Half, ...]:
+    """Cables that the node at their other end does not list; InputError where that is no accident."""
+    found = [
+        half
+        for half in at.values()
+        if (half.peer, half.peer_port) not in at and (both_ends or nodes[half.peer].described)
+    ]
+    lines = [(half.line, half.node) for half in at.values()]
+    _, last = max([*lines, *((node.line, key) for key, node in nodes.items() if node.described)])
+    few = len(found) <= min(max(_FEW_ONE_SIDED, _PART_ONE_SIDED * len(at)), _MOST_ONE_SIDED * len(at))
+    for half in found:
+        if not few or half.peer == last or not nodes[half.peer].described:
+            raise InputError(
+                f"{source}:{half.line}: {_place(nodes, half.node, half.port)} goes to "
+                f"{_place(nodes, half.peer, half.peer_port)}, which does not list it; is the dump whole?"
+            )
+    return tuple(found)
 
 
 def _place(nodes: dict[str, SubnetNode], key: str, port: int) -> str:
@@ -278,9 +314,12 @@ class SubnetFabric:
     notes : tuple of str
         What was inferred.
     oddities : tuple of Oddity
-        What the reader passed over, and adapters without a name.
+        What the reader passed over, adapters and switches without a name.
     node_of_own_guid : dict of int to int
-        Likewise by the GUIDs of adapters themselves, which are not those of their ports, where the dump says them.
+        As `node_of_guid`, by the GUIDs of adapters themselves, which are not those of their ports, where the dump says
+        them.
+    rates : dict of (int, int) to str
+        Width and speed, ``4x HDR``, of each node's port, where the dump says them.
     """
 
     topology: Topology
@@ -292,6 +331,7 @@ class SubnetFabric:
     notes: tuple[str, ...]
     oddities: tuple[Oddity, ...] = ()
     node_of_own_guid: dict[int, int] = field(default_factory=dict)
+    rates: dict[tuple[int, int], str] = field(default_factory=dict)
 
 
 def subnet_fabric(subnet: Subnet, name: str, host_pattern: str | None = None) -> SubnetFabric:
@@ -362,7 +402,7 @@ def subnet_fabric(subnet: Subnet, name: str, host_pattern: str | None = None) ->
         topology = Topology.from_cables(name, nodes, cables)
     except InputError as error:
         raise InputError(f"{subnet.source}: {error}") from None
-    notes = [*subnet.notes, read.note]
+    notes = [*subnet.notes, *(each.note() for each in _one_sided_cables(subnet, unique)), read.note]
     if direct:
         notes.append(
             f"{counted(direct, 'cable')} between two adapters, without a switch: one of two ports stands for each"
@@ -394,8 +434,14 @@ def subnet_fabric(subnet: Subnet, name: str, host_pattern: str | None = None) ->
         host_names,
         tuple(sorted(unique[key] for key in left_out)),
         tuple(notes),
-        (*subnet.oddities, *read.oddities),
+        (*subnet.oddities, *_one_sided_cables(subnet, unique), *read.oddities, *_unnamed(subnet, switches, unique)),
         {guid: node for guid, node in own_guids.items() if guid not in guids},
+        {
+            end: half.rate
+            for half in kept
+            if half.rate
+            for end in ((number[half.node], half.port), (number[half.peer], half.peer_port))
+        },
     )
 
 
@@ -434,6 +480,31 @@ def _with_middles(subnet: Subnet) -> tuple[Subnet, int]:
 def _lid(node: SubnetNode) -> int:
     """LID of a switch, of an adapter's first port that has one; 0 where it is not known."""
     return next((lid for _, (lid, _) in sorted(node.lid.items()) if lid), 0)
+
+
+def _one_sided_cables(subnet: Subnet, unique: dict[str, str]) -> tuple[Oddity, ...]:
+    halves = subnet.one_sided
+    if not halves:
+        return ()
+    ends = tuple(((unique[half.node], half.port), (unique[half.peer], half.peer_port)) for half in halves)
+    examples = tuple(
+        f"line {half.line}: {node} port {port} to {peer} port {peer_port}, which does not list it"
+        for half, ((node, port), (peer, peer_port)) in zip(halves, ends, strict=True)
+    )
+    text = "cables are listed at one of their ends only, and taken as they are there"
+    return (Oddity("one-sided cable", text, len(halves), examples, ends),)
+
+
+def _unnamed(subnet: Subnet, switches: list[str], unique: dict[str, str]) -> tuple[Oddity, ...]:
+    """Switches that have no name, or one that others have too, as that of their model."""
+    names = {key: clean_name(subnet.nodes[key].name) for key in switches}
+    often = Counter(names.values())
+    unnamed = [key for key, name in names.items() if not key.startswith("cable ") and (not name or often[name] > 1)]
+    if not unnamed:
+        return ()
+    text = "switches have no name of their own: only their GUIDs tell them apart"
+    labels = tuple(unique[key] for key in unnamed[:1000])
+    return (Oddity("unnamed switch", text, len(unnamed), labels, tuple(((label, None),) for label in labels)),)
 
 
 def _guids(node: SubnetNode) -> set[int]:

@@ -14,6 +14,7 @@ from fabric.formats.infiniband.subnet import (
     assemble,
     checked_gbps,
     checked_lid,
+    rate_text,
 )
 
 _END = (
@@ -80,7 +81,8 @@ def read_subnet_lst(path: str | Path) -> Subnet:
             down += 1
             continue
         gbps = checked_gbps(path, number, row[13], lane_of_rate(row[15]))
-        halves.append(Half(ends[0][0], ends[0][1], ends[1][0], ends[1][1], gbps, number))
+        rate = rate_text(row[13], lane_of_rate(row[15]))
+        halves.append(Half(ends[0][0], ends[0][1], ends[1][0], ends[1][1], gbps, number, rate))
     for node in nodes.values():
         if node.kind != FABRIC_SWITCH:
             node.guid = min(node.port_guid.values())
@@ -88,5 +90,5 @@ def read_subnet_lst(path: str | Path) -> Subnet:
     # OpenSM writes a link once for each direction, ibdiagnet once.
     listed = {(half.node, half.port) for half in halves}
     if 2 * sum((half.peer, half.peer_port) in listed for half in halves) < len(halves):
-        halves += [Half(one.peer, one.peer_port, one.node, one.port, one.gbps, one.line) for one in halves]
+        halves += [Half(one.peer, one.peer_port, one.node, one.port, one.gbps, one.line, one.rate) for one in halves]
     return assemble(str(path), nodes, halves, odd, down)

@@ -1,55 +1,12 @@
 """The verdict on a fabric's health: the worst finding, what it hits, and what to do."""
 
 from collectives.sizes import numbered
+from fabric.studies.finding_advice import ADVICE as ADVICE
 from fabric.studies.health import Health
-from fabric.studies.health_findings import ERROR, Finding
+from fabric.studies.health_findings import ERROR, Finding, in_order
 from fabric.studies.verdicts.verdict import Cause, CauseKind, Fact, Remedy, Verdict, sentences_of
 from fabric.studies.verdicts.words import count, percent
 
-REROUTE = "let the subnet manager route again"
-READ_AGAIN = "read tables and cables at the same time, with no change in between"
-
-# What to do about each kind of finding; those that cut GPUs off come first, then what may stop traffic, then what slows
-# it down.
-ADVICE: dict[str, str] = {
-    "no cable": "plug the missing cables in",
-    "disconnected": "put the missing cables between switches back",
-    "loop": REROUTE,
-    "dead port": f"mend the cables, or {REROUTE}",
-    "no entry": REROUTE,
-    "wrong end": READ_AGAIN,
-    "no LID": REROUTE,
-    "no table": "read the tables of all switches",
-    "unknown switch": READ_AGAIN,
-    "unowned LID": READ_AGAIN,
-    "credit loop": "route up and down only, or give the routes virtual lanes that break the cycle",
-    "dead entry": f"mend the cables, or {REROUTE}",
-    "loop entry": REROUTE,
-    "missing paths": REROUTE,
-    "miswired cable": "move these cables to where the plan has them, or correct the plan",
-    "missing cable": "plug these cables in, or correct the plan",
-    "wrong speed": "reseat or replace these cables, or correct the plan",
-    "wrong rail": "move these cables to the leaf of their rail",
-    "slow cable": "reseat or replace the slow cables",
-    "uneven wiring": "put the missing cables back",
-    "cable within a tier": "move these cables, if they are not meant",
-    "ends disagree": "look at both ends; one device may have been read at another time",
-    "one end": "look why the port at the other end does not answer",
-    "port used twice": "look which of its cables is there",
-    "several neighbours": "look for what stands between these devices",
-    "two speeds": "look which speed the cable runs at",
-    "cable between hosts": "move these cables, if they are not meant",
-    "loopback cable": "unplug or move these cables",
-    "extra cable": "unplug these cables, or add them to the plan",
-    "host on a spine": "expect their traffic on the spine's own ports",
-    "empty leaf": "cable its hosts, or leave it out of the count",
-    "unassigned LID": "let the subnet manager finish, and read the fabric again",
-    "unnamed adapter": "give hosts their names (node descriptions), or say --host-pattern",
-    "other lines": "look whether the dump is whole",
-    "other files": "look whether a device's file is among them",
-    "unbalanced": "compare routings for your job: another may spread it better",
-    "unused": "compare routings for your job: another may use these links",
-}
 # Kinds whose count is one of ordered pairs of endpoints.
 OF_PAIRS = frozenset({"disconnected", "no entry", "dead port", "wrong end", "loop", "missing paths"})
 
@@ -61,11 +18,7 @@ def health_verdict(health: Health) -> Verdict:
     ----------
     health : Health
     """
-    order = list(ADVICE)
-    findings = sorted(
-        health.findings,
-        key=lambda one: (one.severity != ERROR, order.index(one.kind) if one.kind in ADVICE else len(order)),
-    )
+    findings = in_order(health.findings)
     causes = tuple(finding_cause(finding, health.pairs) for finding in findings)
     facts: dict[str, Fact] = {
         "errors": health.n_errors,
@@ -82,7 +35,7 @@ def finding_cause(finding: Finding, pairs: int) -> Cause:
     if finding.kind in OF_PAIRS and pairs:
         facts["fraction"] = finding.count / pairs
         text += f" ({percent(finding.count / pairs)} of all)"
-    advice = ADVICE.get(finding.kind)
+    advice = finding.todo or ADVICE.get(finding.kind)
     return Cause(CauseKind.FINDING, text, 0.0, facts, (Remedy(advice),) if advice else ())
 
 

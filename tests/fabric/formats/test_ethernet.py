@@ -157,7 +157,11 @@ def test_a_missing_or_swapped_cable_shifts_no_rail(tmp_path):
     assert given.topology.endpoint_rail.tolist() == [0, 1, 2, 3] * 8
     found = {one.kind: one for one in rs.check_fabric(given.topology).findings}
     assert found["wrong rail"].count == 2
-    assert found["wrong rail"].examples[0].startswith("gpu05 rail3 (rail 3) is on p1-leaf3")
+    assert (
+        found["wrong rail"]
+        .examples[0]
+        .startswith("gpu05: rail2 port eth3 and rail3 port eth4 are on each other's leaf")
+    )
 
 
 def test_ports_that_say_their_rail_and_cards(tmp_path):

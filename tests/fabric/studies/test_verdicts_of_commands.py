@@ -229,7 +229,7 @@ def test_health_of_a_fabric_with_missing_cables():
         verdict.facts["warnings"],
     ]
     assert set(severities) <= {"error", "warning"}
-    assert "put the missing cables back" in verdict.text
+    assert "put the missing cable back, l00 " in verdict.text
 
 
 def test_every_finding_has_advice():

@@ -1,0 +1,158 @@
+"""Findings about where the adapters of hosts are plugged in: exchanged, astray, in another unit or plane, not there."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from collectives.sizes import counted
+from fabric.formats.infiniband.subnet import SubnetFabric
+from fabric.studies.health_findings import WARNING, End, Example, Finding, findings_of
+from fabric.studies.health_names import skeleton
+from fabric.studies.health_places import OutOfPlace, out_of_place
+from fabric.studies.health_plugs import Plug, PluggedHost, plugged_hosts
+from fabric.studies.health_units import OddHost, fit_units
+from fabric.topology import Topology
+
+# Hosts lack an adapter that at least this part of their kind has, and as many hosts.  Assumed.
+_USUAL, _FEWEST = 0.75, 3
+# As many mends are said one by one.
+_MENDS = 3
+
+_TEXTS = {
+    "wrong rail": "adapters on the leaf of another rail",
+    "crossed plane": "ports of adapters are in the plane of another port",
+    "renamed adapters": "hosts call adapters otherwise than the others of their kind; their cables are right",
+}
+
+
+@dataclass(frozen=True)
+class _Astray:
+    """Adapters of a host that are plugged in wrong, or called wrong.
+
+    Attributes
+    ----------
+    kind : str
+        Of the finding.
+    count : int
+        Adapters; hosts, where they are called wrong.
+    example : Example
+    mend : str
+    """
+
+    kind: str
+    count: int
+    example: Example
+    mend: str = ""
+
+
+def host_findings(topology: Topology, origin: SubnetFabric | None = None) -> list[Finding]:
+    """What is wrong with where the adapters of hosts are plugged in.
+
+    Parameters
+    ----------
+    topology : Topology
+    origin : SubnetFabric, optional
+        Of a fabric that was read from a dump: names of hosts, GUIDs.
+    """
+    hosts = plugged_hosts(topology, origin)
+    odd, unit_of = fit_units(hosts)
+    astray = [found for one in odd for found in ([_renamed(topology, one)] if one.renamed else _mended(topology, one))]
+    findings = _wrong_units(topology, out_of_place(unit_of))
+    for kind, text in _TEXTS.items():
+        own = [one for one in astray if one.kind == kind]
+        mends = _mends([one.mend for one in own if one.mend])
+        findings += findings_of(WARNING, kind, text, [one.example for one in own], sum(one.count for one in own), mends)
+    return [*findings, *_missing_adapters(topology, hosts)]
+
+
+def _mended(topology: Topology, odd: OddHost) -> list[_Astray]:
+    """What to exchange and what to move until a host has the pattern of its unit."""
+    names, host, usual = topology.nodes.name, odd.host, odd.usual
+    here = host.pattern
+    left = [place for place, leaf in enumerate(here) if leaf != usual[place]]
+    found = []
+    while left:
+        place = left.pop(0)
+        word, leaf = host.labels[place], names[here[place]]
+        back = next((one for one in left if here[place] == usual[one] and here[one] == usual[place]), None)
+        whose = [other for other, one in enumerate(usual) if one == here[place]]
+        if back is not None:
+            left.remove(back)
+            both = f"{word} and {host.labels[back]}"
+            text = f"{host.name}: {both} are on each other's leaf, {leaf} and {names[here[back]]}"
+            mend = f"exchange the cables of host {host.name}, {both}"
+        else:
+            of = f"that of {host.labels[whose[0]]}" if whose else "a leaf of another unit"
+            text = f"{host.name}: {word} is on {leaf}, {of}; its own is {names[usual[place]]}"
+            mend = f"move the cable of host {host.name}, {word}, to {names[usual[place]]}"
+        places = [place] if back is None else [place, back]
+        other = back if back is not None else whose[0] if whose else place
+        same = other != place and host.plugs[other][0] == host.plugs[place][0]
+        example = Example(text, host.ends(topology, places))
+        found.append(_Astray("crossed plane" if same else "wrong rail", len(places), example, mend))
+    return found
+
+
+def _renamed(topology: Topology, odd: OddHost) -> _Astray:
+    host = odd.host
+    places = [place for place, leaf in enumerate(host.pattern) if leaf != odd.usual[place]]
+    words = ", ".join(f"{host.labels[place]} on {topology.nodes.name[host.pattern[place]]}" for place in places)
+    return _Astray("renamed adapters", 1, Example(f"{host.name}: {words}", host.ends(topology, places)))
+
+
+def _mends(mends: Sequence[str]) -> str | None:
+    """What to do about a few, and about more."""
+    if len(mends) <= _MENDS:
+        return "; ".join(mends) or None
+    return f"{mends[0]}; and so for the other {len(mends) - 1:,} that are listed"
+
+
+def _wrong_units(topology: Topology, found: Sequence[OutOfPlace]) -> list[Finding]:
+    names = topology.nodes.name
+    examples = []
+    for one in found:
+        leaves = [sorted(set(host.pattern)) for host in (one.host, one.neighbour)]
+        here, there = (
+            names[own[0]] + (f" and {counted(len(own) - 1, 'more leaf', 'more leaves')}" if len(own) > 1 else "")
+            for own in leaves
+        )
+        text = f"{one.host.name}: on {here}, while {one.neighbour.name} beside it is on {there}"
+        examples.append(Example(text, one.host.ends(topology, range(len(one.host.plugs)))))
+    todo = None
+    if len(found) == 2 and (found[0].unit, found[1].unit) == (found[1].expected, found[0].expected):
+        todo = f"exchange the cables of hosts {found[0].host.name} and {found[1].host.name}, or their names"
+    elif found:
+        pairs = [(one.host.name, one.neighbour.name) for one in found]
+        todo = _mends([f"move the cables of host {one} to the leaves of {other}, or rename it" for one, other in pairs])
+    text = "hosts on the leaves of another unit than their neighbours by name"
+    return findings_of(WARNING, "wrong unit", text, examples, todo=todo)
+
+
+def _missing_adapters(topology: Topology, hosts: Sequence[PluggedHost]) -> list[Finding]:
+    """Hosts that lack an adapter that nearly all of their kind have, and have no other one instead."""
+    kinds: dict[str, list[PluggedHost]] = {}
+    for host in hosts:
+        kinds.setdefault(skeleton(host.name), []).append(host)
+    examples = []
+    for alike in kinds.values():
+        times = Counter(plug for host in alike for plug in host.plugs)
+        usual = [plug for plug, number in times.items() if number >= max(_USUAL * len(alike), _FEWEST)]
+        for host in alike:
+            lacking = [plug for plug in usual if plug not in host.plugs and plug[0] not in host.bare]
+            if lacking and len(host.plugs) == len(usual) - len(lacking) >= len(lacking):
+                examples.append(_lack(topology, host, lacking, alike))
+    text = "hosts have fewer adapters with cables than the others of their kind"
+    return findings_of(WARNING, "missing adapter", text, examples)
+
+
+def _lack(topology: Topology, host: PluggedHost, lacking: list[Plug], alike: Sequence[PluggedHost]) -> Example:
+    """Which adapters are missing, and the leaves on which those of a host of its unit are."""
+    others = [one for one in alike if set(lacking) <= set(one.plugs)]
+    other = next((one for one in others if set(host.pattern) <= set(one.pattern)), None)
+    places = [(other or others[0]).plugs.index(plug) for plug in lacking]
+    words = ", ".join((other or others[0]).labels[place] for place in places)
+    text = f"{host.name}: {words} {'is' if len(lacking) == 1 else 'are'} missing"
+    if other is None:
+        return Example(text, (End(host.name),))
+    leaves = [topology.nodes.name[other.pattern[place]] for place in places]
+    return Example(f"{text}, on {', '.join(leaves)} by its neighbours", (End(host.name), *map(End, leaves)))

@@ -1,0 +1,92 @@
+"""Names with numbers: what is alike but for them, and what their numbering leaves out."""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import product
+from math import prod
+
+_DIGITS = re.compile(r"[0-9]+")
+# A GUID is no number: names that hold one are numbered by nobody.
+_GUID = re.compile(r"0x[0-9a-f]{6,}|[0-9a-f]{12,}", re.IGNORECASE)
+# Names that a numbering must have at least, and the part of them that may be missing.  Assumed: with more gaps it is no
+# numbering without gaps, as that of racks.
+_FEWEST, _GAPS = 3, 1 / 8
+# A number this long is none that anybody counts with.
+_LONGEST = 9
+
+
+def skeleton(name: str) -> str:
+    """A name without its numbers and GUIDs: ``r#-l#``.  Names with equal skeletons are of one kind."""
+    return _DIGITS.sub("#", _GUID.sub("#", name))
+
+
+def counts_from_zero(names: Iterable[str]) -> bool:
+    """Whether some kinds of names count from 0, and at most one kind from 1: that one has lost its first, perhaps."""
+    fields: dict[tuple[str, int], set[int]] = {}
+    for name in names:
+        for place, digits in enumerate(_DIGITS.findall(name)):
+            fields.setdefault((skeleton(name), place), set()).add(int(digits))
+    least = [min(values) for values in fields.values() if len(values) > 1]
+    return 0 in least and least.count(1) <= 1
+
+
+def missing_names(names: Iterable[str], from_zero: bool = False) -> Iterator[tuple[str, list[str]]]:
+    """Names that a numbering leaves out, and the names of that numbering.
+
+    ``s00, s01, s03, s04`` leave out ``s02``; of several numbers, as in ``r0-l00``, every combination is expected.
+
+    Parameters
+    ----------
+    names : iterable of str
+        Of one kind of nodes.  Names that hold a GUID are passed over.
+    from_zero : bool
+        Whether 0 is left out where numbers begin with 1.
+    """
+    kinds: dict[str, list[str]] = {}
+    for name in names:
+        if not _GUID.search(name):
+            kinds.setdefault(skeleton(name), []).append(name)
+    for members in kinds.values():
+        if len(members) < _FEWEST:
+            continue
+        fields = [_DIGITS.findall(name) for name in members]
+        columns = [_column(texts, from_zero) for texts in zip(*fields, strict=True)]
+        most = max(1, int(len(members) * _GAPS))
+        if not columns or any(column is None for column in columns):
+            continue
+        chosen = [column for column in columns if column is not None]
+        if prod(map(len, chosen)) - len(members) > most:
+            continue
+        there = {tuple(map(int, each)) for each in fields}
+        texts = _DIGITS.split(members[0])
+        widths = [min(len(each[place]) for each in fields) for place in range(len(chosen))]
+        for numbers in product(*chosen):
+            if numbers not in there:
+                written = [f"{number:0{width}d}" for number, width in zip(numbers, widths, strict=True)]
+                yield "".join(a + b for a, b in zip(texts, [*written, ""], strict=True)), members
+
+
+def siblings(name: str, members: Sequence[str]) -> list[list[str]]:
+    """Members of a numbering that differ from a name in one number, for each number that differs in any; nearest first.
+
+    >>> siblings("r0-l1", ["r0-l0", "r1-l0", "r1-l1", "r0-l3", "r0-l2"])
+    [['r1-l1'], ['r0-l0', 'r0-l2', 'r0-l3']]
+    """
+    own = [*map(int, _DIGITS.findall(name))]
+    found: dict[int, list[tuple[int, str]]] = {}
+    for member in members:
+        other = [*map(int, _DIGITS.findall(member))]
+        apart = [place for place, (a, b) in enumerate(zip(own, other, strict=True)) if a != b]
+        if len(apart) == 1:
+            found.setdefault(apart[0], []).append((abs(other[apart[0]] - own[apart[0]]), member))
+    return [[member for _, member in sorted(found[place])] for place in sorted(found)]
+
+
+def _column(texts: Sequence[str], from_zero: bool) -> range | list[int] | None:
+    """Values of a number, with what its gaps leave out where there are few; None for what nobody counts with."""
+    if max(map(len, texts)) > _LONGEST:
+        return None
+    values = sorted(set(map(int, texts)))
+    first = 0 if from_zero and values[0] == 1 and len(values) > 1 else values[0]
+    span = values[-1] - first + 1
+    return range(first, values[-1] + 1) if span - len(values) <= max(1, int(len(values) * _GAPS)) else values

@@ -1,0 +1,301 @@
+"""Cables between switches that are missing, or go where no others of their kind do.
+
+Switches of a tier that share most of their neighbours are a *block*: the leaves of a pod and plane, the spines above.
+Between two blocks each pair is expected to have as many cables as the best of its row and the best of its column, the
+fewer of the two: so a spine with one cable to each leaf is whole beside spines with two, and a leaf with one cable to a
+spine to which others have two is not.
+"""
+
+from collections import Counter
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import zip_longest
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from collectives.demand import Int64Vector
+from fabric.studies.health_findings import (
+    WARNING,
+    End,
+    Example,
+    Finding,
+    end_text,
+    findings_of,
+    link_ends,
+    port_end,
+)
+from fabric.studies.health_names import skeleton
+from fabric.topology import ISL, UNKNOWN, UP, Topology, joined_by
+
+# Switches of a block share more than this part of the neighbours of both; of those of the one that has fewer, where
+# their names are of one kind.
+_SHARED = 0.5
+# A pair without any cable is expected to have some if this part of the others of a block have.  Assumed.
+_SUPPORT = 0.75
+# A switch has its cables within its blocks; what is a smaller part than this at both ends is astray, if it is rare.
+# Assumed.
+_STRAY, _RARE = 0.25, 0.02
+# Switches with as many missing cables as this are named once, with the part of their cables that is missing.
+_MANY, _MOST = 4, 0.5
+# Pairs of switches between two blocks are all meant to have as many cables, if this part of them has, of as many pairs.
+# Assumed.
+_UNIFORM, _FEWEST = 0.9, 16
+# Pairs of switches that are compared at most.
+_MOST_PAIRS = 30_000_000
+
+IntMatrix = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class _Tier:
+    """Cables between a tier and the one above: switches below and above, cables of each pair, blocks."""
+
+    topology: Topology
+    links: Int64Vector
+    low: Int64Vector
+    high: Int64Vector
+    row: Int64Vector
+    column: Int64Vector
+
+    @cached_property
+    def cables(self) -> IntMatrix:
+        """(n_low, n_high)."""
+        found = np.zeros((self.low.size, self.high.size), np.int64)
+        np.add.at(found, (self.row, self.column), 1)
+        return found
+
+    @cached_property
+    def low_block(self) -> Int64Vector:
+        """A number for each block of the switches below."""
+        return _blocks(self.cables > 0, [self.topology.nodes.name[node] for node in self.low])
+
+    @cached_property
+    def high_block(self) -> Int64Vector:
+        """The same above."""
+        return _blocks(self.cables.T > 0, [self.topology.nodes.name[node] for node in self.high])
+
+
+def _tiers(topology: Topology) -> list[_Tier]:
+    up = np.flatnonzero((topology.link_kind == ISL) & (topology.link_direction == UP))
+    found = []
+    for tier in np.unique(topology.link_tier[up]):
+        links = up[topology.link_tier[up] == tier]
+        low, row = np.unique(topology.link_tail[links], return_inverse=True)
+        high, column = np.unique(topology.link_head[links], return_inverse=True)
+        if low.size**2 + high.size**2 <= _MOST_PAIRS:
+            found.append(
+                _Tier(topology, links, low.astype(np.int64), high.astype(np.int64), row.ravel(), column.ravel())
+            )
+    return found
+
+
+def _blocks(joined: npt.NDArray[np.bool_], names: list[str]) -> Int64Vector:
+    from scipy.sparse import csr_array
+
+    matrix: Any = csr_array(joined.astype(np.float64))
+    shared = (matrix @ matrix.T).tocoo()
+    degree = joined.sum(axis=1).astype(np.int64)
+    a, b = shared.row, shared.col
+    fewer, either = np.minimum(degree[a], degree[b]), degree[a] + degree[b] - shared.data
+    words: dict[str, int] = {}
+    kind = np.array([words.setdefault(skeleton(name), len(words)) for name in names])
+    alike = (shared.data > _SHARED * either) | ((kind[a] == kind[b]) & (shared.data > _SHARED * fewer))
+    return joined_by(len(names), a[alike], b[alike])
+
+
+def wiring_findings(topology: Topology) -> list[Finding]:
+    """Cables between switches that are missing, and those that are astray."""
+    tiers = _tiers(topology)
+    astray = np.concatenate([np.zeros(0, np.int64), *(_astray(tier) for tier in tiers)])
+    network = _networks(topology, astray)
+    ends = [(int(topology.link_tail[link]), int(topology.link_head[link])) for link in astray.tolist()]
+    crossed: list[Example] = []
+    stray: list[Example] = []
+    for link, (low, high) in zip(astray.tolist(), ends, strict=True):
+        across = network[low] != network[high]
+        name = topology.link_name(int(link)).replace(" -> ", " - ")
+        text = f"{name}: joins {'two planes' if across else 'switches that no others of their kind join'}"
+        (crossed if across else stray).append(Example(text, link_ends(topology, link)))
+    explained = {low for low, _ in ends}, {high for _, high in ends}
+    missing, count = [], 0
+    for tier in tiers:
+        found, more = _missing(tier, explained)
+        missing += found
+        count += more
+    mends = _exchange(topology, astray)
+    put_back = f"put the missing cable back, {missing[0].text.split(':')[0]}" if count == 1 else None
+    return [
+        *findings_of(WARNING, "crossed plane", "cables join switches of two planes", crossed, todo=mends),
+        *findings_of(WARNING, "stray cable", "cables join switches that no others of their kind do", stray, todo=mends),
+        *findings_of(WARNING, "uneven wiring", "cables are missing between switches, beside the best of their kind",
+                     missing, count, put_back),
+    ]  # fmt: skip
+
+
+def _networks(topology: Topology, astray: Int64Vector) -> Int64Vector:
+    """Of each node: the smallest that cables between switches join it with, those that are astray left out."""
+    isl = np.setdiff1d(np.flatnonzero(topology.link_kind == ISL), [*astray, *topology.link_reverse[astray]])
+    return joined_by(topology.n_nodes, topology.link_tail[isl], topology.link_head[isl])
+
+
+def _exchange(topology: Topology, astray: Int64Vector) -> str | None:
+    """What to do about two cables that are exchanged."""
+    if astray.size != 2:
+        return None
+    tail, head = topology.link_tail[astray], topology.link_head[astray]
+    if tail[0] == tail[1] or head[0] == head[1]:
+        return None
+    one, other = (end_text(link_ends(topology, int(link))[1]) for link in astray)
+    return f"exchange the cables in {one} and {other}"
+
+
+def _astray(tier: _Tier) -> Int64Vector:
+    """Links whose ends have few cables to the block of the other, where such links are rare."""
+    row, column = tier.row, tier.column
+    n_low, n_high = tier.cables.shape
+    to_block = np.zeros((n_low, n_high), np.int64)
+    np.add.at(to_block, (row, tier.high_block[column]), 1)
+    from_block = np.zeros((n_high, n_low), np.int64)
+    np.add.at(from_block, (column, tier.low_block[row]), 1)
+    up, down = tier.cables.sum(axis=1), tier.cables.sum(axis=0)
+    few_up = to_block[row, tier.high_block[column]] < _STRAY * up[row]
+    few_down = from_block[column, tier.low_block[row]] < _STRAY * down[column]
+    astray: Int64Vector = tier.links[few_up & few_down]
+    return astray if astray.size <= max(2.0, _RARE * tier.links.size) else astray[:0]
+
+
+def _missing(tier: _Tier, explained: tuple[set[int], set[int]]) -> tuple[list[Example], int]:
+    """Pairs with fewer cables than expected, and how many cables those are; ends of stray cables lack none."""
+    wanted = np.zeros_like(tier.cables)
+    low_members, high_members = _members(tier.low_block), _members(tier.high_block)
+    pairs = {(int(a), int(b)) for a, b in zip(tier.low_block[tier.row], tier.high_block[tier.column], strict=True)}
+    deficit_low, deficit_high = np.zeros(tier.low.size, np.int64), np.zeros(tier.high.size, np.int64)
+    for members, totals, deficit in (
+        (low_members, tier.cables.sum(axis=1), deficit_low),
+        (high_members, tier.cables.sum(axis=0), deficit_high),
+    ):
+        for own in members.values():
+            deficit[own] = totals[own].max() - totals[own]
+    for a, b in sorted(pairs):
+        rows, columns = low_members[a], high_members[b]
+        part = tier.cables[np.ix_(rows, columns)]
+        there = part > 0
+        row_best, column_best = part.max(axis=1)[:, None], part.max(axis=0)[None, :]
+        # What is alone in its block has nothing beside it.
+        best = np.minimum(row_best if columns.size > 1 else column_best, column_best if rows.size > 1 else row_best)
+        # Of the others of its block; a switch alone in its block says nothing.
+        column_support = there.sum(axis=0)[None, :] / max(rows.size - 1, 1)
+        row_support = there.sum(axis=1)[:, None] / max(columns.size - 1, 1)
+        supported = ((column_support >= _SUPPORT) & (rows.size > 2)) | ((row_support >= _SUPPORT) & (columns.size > 2))
+        # A missing cable leaves its switch with fewer than others; where none has fewer, they are dealt out so.
+        short = deficit_low[rows][:, None] if rows.size >= columns.size else deficit_high[columns][None, :]
+        expected = np.maximum(np.where((short > 0) & (there | supported), best, part), part)
+        axis = 1 if rows.size >= columns.size else 0
+        plausible = (expected - part).sum(axis=axis, keepdims=True) <= short
+        wanted[np.ix_(rows, columns)] = np.where(plausible, expected, part)
+        usual, times = Counter(part.ravel().tolist()).most_common(1)[0]
+        if usual and times >= _UNIFORM * part.size and part.size >= _FEWEST:
+            # Nearly all pairs have as many: what is missing here is perhaps plugged in there.
+            wanted[np.ix_(rows, columns)] = np.where(there | supported, np.maximum(part, usual), part)
+    for nodes, axis in ((explained[0], 0), (explained[1], 1)):
+        for place in np.flatnonzero(np.isin(tier.low if axis == 0 else tier.high, list(nodes))):
+            kept = np.isin(tier.high if axis == 0 else tier.low, list(explained[1 - axis]))
+            own = wanted[place] if axis == 0 else wanted[:, place]
+            have = tier.cables[place] if axis == 0 else tier.cables[:, place]
+            own[kept] = have[kept]
+    lacking = wanted - tier.cables
+    examples = [*_whole(tier, lacking, wanted), *_pairs(tier, lacking, wanted)]
+    short_of_kind, more = _short_of_kind(tier, wanted)
+    return [*examples, *short_of_kind], int((wanted - tier.cables).sum()) + more
+
+
+def _members(block: Int64Vector) -> dict[int, Int64Vector]:
+    return {int(number): np.flatnonzero(block == number) for number in np.unique(block)}
+
+
+def _whole(tier: _Tier, lacking: IntMatrix, wanted: IntMatrix) -> list[Example]:
+    """Switches that lack most of their cables, named once; their pairs are taken out."""
+    name = tier.topology.nodes.name
+    examples = []
+    for nodes, axis, word in ((tier.high, 0, "down"), (tier.low, 1, "up")):
+        missing, expected = lacking.sum(axis=axis), wanted.sum(axis=axis)
+        for place in np.flatnonzero((missing >= _MANY) & (missing >= _MOST * expected)).tolist():
+            own = lacking[:, place] if axis == 0 else lacking[place]
+            text = f"{name[nodes[place]]}: {missing[place]} of {expected[place]} cables {word} are missing"
+            examples.append(Example(text, (End(name[nodes[place]]),)))
+            own[:] = 0
+    return examples
+
+
+def _pairs(tier: _Tier, lacking: IntMatrix, wanted: IntMatrix) -> list[Example]:
+    names = tier.topology.nodes.name
+    examples = []
+    for row, column in np.argwhere(lacking > 0).tolist():
+        low, high, n = int(tier.low[row]), int(tier.high[column]), int(lacking[row, column])
+        free = [_free(tier, row, column, lower)[:n] for lower in (True, False)]
+        pairs = [
+            (port_end(tier.topology, low, own), port_end(tier.topology, high, other))
+            for own, other in zip_longest(*free, fillvalue=UNKNOWN)
+        ] or [(port_end(tier.topology, low), port_end(tier.topology, high))]
+        where = f"{names[low]} - {names[high]}"
+        if n == 1:
+            where = " - ".join(map(end_text, pairs[0]))
+        text = f"{where}: {tier.cables[row, column]} of {wanted[row, column]} cables"
+        if n > 1 and free[0]:
+            text += f"; free are {names[low]} ports {', '.join(map(str, free[0]))}"
+        text += _too_many(tier, row, column)
+        examples.append(Example(text, tuple(end for pair in pairs for end in pair)))
+    return examples
+
+
+def _too_many(tier: _Tier, row: int, column: int) -> str:
+    """Where a cable of the switch below goes instead: to the one neighbour to which it has more than others."""
+    own = np.flatnonzero(tier.low_block == tier.low_block[row])
+    usual = np.median(tier.cables[own], axis=0)
+    more = np.flatnonzero((tier.cables[row] > usual) & (tier.high_block == tier.high_block[column]))
+    if more.size != 1:
+        return ""
+    names = tier.topology.nodes.name
+    return f"; {names[tier.low[row]]} has one too many to {names[tier.high[more[0]]]}"
+
+
+def _free(tier: _Tier, row: int, column: int, lower: bool) -> list[int]:
+    """Free ports of a switch where most others of its block have theirs to the same neighbour."""
+    topology = tier.topology
+    node = int(tier.low[row] if lower else tier.high[column])
+    own, block = (tier.row, tier.low_block) if lower else (tier.column, tier.high_block)
+    place = row if lower else column
+    to_same = (tier.column == column) if lower else (tier.row == row)
+    links = np.flatnonzero(to_same & (block[own] == block[place]) & (own != place))
+    ports = (topology.link_tail_port if lower else topology.link_head_port)[tier.links[links]]
+    used = set(topology.link_tail_port[topology.out_start[node] : topology.out_start[node + 1]].tolist())
+    votes = Counter(port for port in ports.tolist() if port != UNKNOWN and port not in used)
+    others = np.unique(own[links]).size
+    return sorted(port for port, times in votes.items() if 2 * times > others)
+
+
+def _short_of_kind(tier: _Tier, wanted: IntMatrix) -> tuple[list[Example], int]:
+    """Switches that have fewer cables than others of their block and name, after what their pairs lack."""
+    name = tier.topology.nodes.name
+    examples, more = [], 0
+    for nodes, block, axis, word in ((tier.low, tier.low_block, 1, "up"), (tier.high, tier.high_block, 0, "down")):
+        totals = wanted.sum(axis=axis)
+        kinds: dict[tuple[int, str], list[int]] = {}
+        for place, node in enumerate(nodes.tolist()):
+            kinds.setdefault((int(block[place]), skeleton(name[node])), []).append(place)
+        for places in kinds.values():
+            own = totals[places]
+            best = int(own.max())
+            # More than one has so many: a single one may have more than the others on purpose.  Above, cables that
+            # are dealt out do not come out even; what is missing at every switch below is more.
+            least = 1 if axis == 1 else max(1, (wanted[:, places] > 0).any(axis=1).sum() // 2)
+            if (own < best).any() and (own == best).sum() > max(1, len(places) // 10):
+                for place in (place for place in places if totals[place] <= best - least):
+                    text = f"{name[nodes[place]]}: {totals[place]} cables {word}, the best of its kind have {best}"
+                    examples.append(Example(text, (End(name[nodes[place]]),)))
+                    more += best - int(totals[place])
+        if more:
+            break
+    return examples, more

@@ -1,0 +1,462 @@
+"""Whole fabrics damaged in one way each: exactly that is found, first, with what mends it; whole ones have no findings."""
+
+import gzip
+import json
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings, strategies as st
+from jsonschema import Draft202012Validator
+
+import railscope as rs
+from collectives import InputError
+from fabric.builders import build, preset_names, read_preset
+from fabric.formats.infiniband.ibsim import ibsim_netlist
+from fabric.formats.opening import open_fabric
+from fabric.studies.health import check_fabric
+from fabric.studies.health_findings import End
+from fabric.studies.verdicts.health import health_verdict
+from fabric.topology import Cables, Nodes, Topology
+from tests.fabric.commands.test_cli import railscope
+from tests.fabric.studies.test_health import DATA, cables_of
+
+FABRICS = [name.name for name in DATA.iterdir() if "netdiscover" in name.name or "iblinkinfo" in name.name
+           or name.name in ("ibsim.net.gz", "opensm-subnet.lst.gz")]  # fmt: skip
+
+
+def checked(given):
+    return check_fabric(given.topology, oddities=given.oddities, origin=given.origin)
+
+
+def found(health):
+    return {finding.kind: finding for finding in health.findings}
+
+
+def only(health, kind, count):
+    """The one finding; what mends it stands in the verdict."""
+    assert [(one.kind, one.count) for one in health.findings] == [(kind, count)]
+    finding = health.findings[0]
+    assert f"To do: {finding.todo}." in health_verdict(health).text
+    return finding
+
+
+def number(fabric, name):
+    return fabric.nodes.name.index(name)
+
+
+def without(fabric, *names):
+    """The fabric without some nodes."""
+    keep = ~np.isin(np.arange(fabric.n_nodes), [number(fabric, name) for name in names])
+    place = np.cumsum(keep) - 1
+    nodes = fabric.nodes
+    columns = {column: getattr(nodes, column)[keep] for column in ("kind", "tier", "host", "rail", "plane", "domain")}
+    cables = cables_of(fabric)
+    kept = keep[cables.a] & keep[cables.b]
+    columns["domain"] = np.full(keep.sum(), -1)
+    return Topology.from_cables(
+        fabric.name,
+        Nodes(name=tuple(name for name, stays in zip(nodes.name, keep, strict=True) if stays), **columns),
+        chosen(replace(cables, a=place[cables.a], b=place[cables.b]), kept),
+    )
+
+
+def chosen(cables, kept):
+    return Cables(*(getattr(cables, column)[kept] for column in ("a", "b", "a_port", "b_port", "ab_gbps", "ba_gbps")))
+
+
+def rewired(fabric, change):
+    """The fabric with its cables as `change` leaves their columns."""
+    cables = cables_of(fabric)
+    columns = {name: getattr(cables, name).copy() for name in ("a", "b", "a_port", "b_port", "ab_gbps", "ba_gbps")}
+    keep = change(columns)
+    made = Cables(**columns)
+    return Topology.from_cables(fabric.name, fabric.nodes, made if keep is None else chosen(made, keep))
+
+
+def cables_between(fabric, columns, one, other):
+    ends = {number(fabric, one), number(fabric, other)}
+    return [
+        n for n, pair in enumerate(zip(columns["a"].tolist(), columns["b"].tolist(), strict=True)) if set(pair) == ends
+    ]
+
+
+def exchanged(fabric, first, second):
+    """The fabric with the switch ends of two cables, each named by its ends, exchanged."""
+
+    def change(columns):
+        (one, *_), (other, *_) = (cables_between(fabric, columns, *pair) for pair in (first, second))
+        switch = [
+            "b" if fabric.nodes.tier[columns["b"][n]] > fabric.nodes.tier[columns["a"][n]] else "a"
+            for n in (one, other)
+        ]
+        for column in ("{}", "{}_port"):
+            here, there = (columns[column.format(end)] for end in switch)
+            here[one], there[other] = there[other], here[one]
+
+    return rewired(fabric, change)
+
+
+def dump(fabric, tmp_path, change=lambda text: text):
+    """The fabric as a dump, read again."""
+    path = tmp_path / f"{fabric.name}.net"
+    path.write_text(change(ibsim_netlist(fabric).text))
+    return open_fabric(str(path))
+
+
+@pytest.mark.parametrize("name", FABRICS)
+def test_whole_dumps_have_no_findings(name):
+    health = checked(open_fabric(str(DATA / name)))
+    if name.startswith("hurt"):
+        assert only(health, "uneven wiring", 24).severity == "warning"
+    else:
+        assert health.findings == ()
+
+
+@pytest.mark.parametrize("name", preset_names())
+def test_presets_have_no_findings(name):
+    kinds = {finding.kind for finding in check_fabric(open_fabric(name).topology).findings}
+    # Rails that no spine joins are what these two are.
+    assert kinds == ({"disconnected"} if name in ("deepseek-h800-2048", "rail-only-1024") else set())
+
+
+@pytest.fixture(scope="module")
+def pod():
+    """32 hosts x 8 rails in 4 units, 32 leaves, 4 spines with 2 cables to each leaf."""
+    description = read_preset("hgx-b200-64")
+    fabric = description.fabric.model_copy(update={"hosts": 32})
+    leaf = description.leaf.model_copy(update={"down_ports": 8, "radix": 16})
+    return build(description.model_copy(update={"fabric": fabric, "leaf": leaf, "scale_up": None}))
+
+
+@pytest.fixture(scope="module")
+def planes():
+    """64 hosts x 8 rails with 2 ports each in 4 units, two planes of 32 leaves and 8 spines."""
+    description = read_preset("hpn7-15360")
+    fabric = description.fabric.model_copy(update={"hosts": 64})
+    leaf = description.leaf.model_copy(update={"down_ports": 16, "radix": 24, "oversubscription": 1.0})
+    spine = description.spine.model_copy(update={"count": 8})
+    return build(description.model_copy(update={"fabric": fabric, "leaf": leaf, "spine": spine, "scale_up": None}))
+
+
+@pytest.fixture(params=["fabric", "dump"])
+def look(request, tmp_path):
+    """Check a fabric as it is, or as a dump that is read again."""
+    return check_fabric if request.param == "fabric" else lambda hurt: checked(dump(hurt, tmp_path))
+
+
+def ends_of(finding, example=0):
+    return [(end.device, end.port) for end in finding.ends[example]]
+
+
+def between_switches(fabric):
+    cables = cables_of(fabric)
+    return np.flatnonzero((fabric.nodes.tier[cables.a] > 0) & (fabric.nodes.tier[cables.b] > 0))
+
+
+def removed(fabric, cables):
+    return rewired(fabric, lambda columns: ~np.isin(np.arange(columns["a"].size), cables))
+
+
+def slowed(fabric, cables, factor):
+    def change(columns):
+        columns["ab_gbps"][cables] /= factor
+        columns["ba_gbps"][cables] /= factor
+
+    return rewired(fabric, change)
+
+
+def moved(fabric, host, leaf_of):
+    """A host with each adapter on the leaf of another unit, on a free port."""
+
+    def change(columns):
+        for rail in range(8):
+            (cable,) = (n for n, pair in enumerate(zip(columns["a"], columns["b"], strict=True))
+                        if number(fabric, f"{host}g{rail}") in pair)  # fmt: skip
+            leaf = number(fabric, leaf_of.format(rail))
+            end = "b" if fabric.nodes.tier[columns["a"][cable]] == 0 else "a"
+            columns[end][cable], columns[f"{end}_port"][cable] = leaf, 20
+
+    return rewired(fabric, change)
+
+
+def test_a_spine_that_is_missing(pod, look):
+    finding = only(look(without(pod, "s02")), "missing switch", 1)
+    assert finding.severity == "warning"
+    assert finding.todo == "look for s02: its power, its cables, the subnet manager's log"
+    assert finding.examples[0] == (
+        "s02: the 3 others of its kind, s00 to s03, are there; ports 13, 14 are free on 32 switches next to them"
+    )
+    assert finding.ends == ((End("s02"),),)
+
+
+def test_leaves_that_are_missing(pod, planes, look):
+    adapters = [name for name in pod.endpoint_names if name.endswith("g3") and 8 <= int(name[1:5]) < 16]
+    health = look(without(pod, "r3-l01", *adapters))
+    assert [(one.kind, one.count) for one in health.findings] == [("missing switch", 1), ("missing adapter", 8)]
+    assert health.findings[0].examples[0].startswith("r3-l01: the 31 others of its kind")
+    assert health.findings[1].examples[0] == "h0008: g3 is missing"
+    health = look(without(pod, "r3-l01"))
+    assert [(one.severity, one.kind, one.count) for one in health.findings] == [
+        ("error", "missing switch", 1),
+        ("error", "no cable", 8),
+    ]
+    # Of two planes: the ports in the other one are there.
+    health = look(without(planes, "p1-r0-l02"))
+    assert [(one.kind, one.count) for one in health.findings] == [("missing switch", 1), ("missing adapter", 16)]
+
+
+def test_adapters_that_are_missing(pod, look):
+    finding = only(look(without(pod, "h0008g3", "h0021g0", "h0021g1")), "missing adapter", 2)
+    assert finding.examples == (
+        "h0008: g3 is missing, on r3-l01 by its neighbours",
+        "h0021: g0, g1 are missing, on r0-l02, r1-l02 by its neighbours",
+    )
+    assert ends_of(finding) == [("h0008", None), ("r3-l01", None)]
+    # A host that is not there at all is none that lacks an adapter.
+    assert look(without(pod, *(f"h0008g{rail}" for rail in range(8)))).findings == ()
+
+
+def test_a_number_that_was_never_given_is_no_switch(pod, tmp_path):
+    """Spines 0, 1, 3: but no leaf has a port free between them."""
+    health = checked(dump(pod, tmp_path, lambda text: text.replace("s03", "s05").replace("s02", "s04")))
+    assert health.findings == ()
+
+
+def test_cables_that_are_missing(pod, look):
+    isl = between_switches(pod)
+    finding = only(look(removed(pod, isl[5])), "uneven wiring", 1)
+    assert finding.examples == ("r0-l00 port 14 - s02 port 2: 1 of 2 cables",)
+    assert finding.todo == "put the missing cable back, r0-l00 port 14 - s02 port 2"
+    assert ends_of(finding) == [("r0-l00", 14), ("s02", 2)]
+    finding = only(look(removed(pod, isl[[9, 10, 11]])), "uneven wiring", 3)
+    assert finding.examples == (
+        "r0-l01 port 10 - s00 port 4: 1 of 2 cables",
+        "r0-l01 - s01: 0 of 2 cables; free are r0-l01 ports 11, 12",
+    )
+    assert ends_of(finding, 1) == [("r0-l01", 11), ("s01", 3), ("r0-l01", 12), ("s01", 4)]
+    # All cables of a spine but those to two leaves.
+    s02 = [n for n in isl if number(pod, "s02") in (cables_of(pod).a[n], cables_of(pod).b[n])]
+    finding = only(look(removed(pod, s02[4:])), "uneven wiring", 60)
+    assert finding.examples == ("s02: 60 of 64 cables down are missing",)
+
+
+def test_cables_that_are_exchanged_between_switches(pod, look):
+    hurt = exchanged(pod, ("r0-l00", "s00"), ("r0-l01", "s01"))
+    finding = only(look(hurt), "uneven wiring", 2)
+    assert finding.examples[0].startswith("r0-l00 - s00") or finding.examples[0].startswith("r0-l00 port")
+    assert finding.examples[0].endswith(": 1 of 2 cables; r0-l00 has one too many to s01")
+    assert finding.examples[1].endswith(": 1 of 2 cables; r0-l01 has one too many to s00")
+
+
+def test_cables_that_are_exchanged_between_pods():
+    pods = build(read_preset("superpod-b200-8192").model_copy(update={"scale_up": None}))
+    finding = only(
+        check_fabric(exchanged(pods, ("pod0-r0-l00", "pod0-s00"), ("pod1-r0-l00", "pod1-s00"))), "stray cable", 2
+    )
+    assert finding.examples[0].endswith(" - pod1-s00 port 1: joins switches that no others of their kind join")
+    assert finding.todo == "exchange the cables in pod1-s00 port 1 and pod0-s00 port 1"
+
+
+@settings(deadline=None, max_examples=15)
+@given(st.sets(st.integers(0, 255), min_size=1, max_size=30))
+def test_any_few_cables_that_are_missing_are_counted(pod, chosen):
+    finding = only(check_fabric(removed(pod, between_switches(pod)[sorted(chosen)])), "uneven wiring", len(chosen))
+    assert finding.severity == "warning"
+
+
+def test_slow_cables_are_compared_with_the_best(pod, look):
+    isl = between_switches(pod)
+    finding = only(look(slowed(pod, isl[7], 4)), "slow cable", 1)
+    assert finding.examples[0] in (
+        "r0-l00 port 16 - s03 port 2: 100 Gb/s, the best of leaf-spine have 400",
+        "r0-l00 port 16 - s03 port 2: 100 Gb/s (4x EDR), the best of leaf-spine have 400 (8x HDR)",
+    )
+    assert ends_of(finding) == [("r0-l00", 16), ("s03", 2)]
+    # Most of them slow: the best tell all the same.
+    most = isl[isl % 5 > 0]
+    assert only(look(slowed(pod, most, 2)), "slow cable", most.size)
+    assert only(look(slowed(pod, 3, 2)), "slow cable", 1).examples[0].startswith("h0000g3 port 1 - r3-l00 port 1: 200")
+
+
+def test_narrow_cables_of_a_dump(tmp_path):
+    text = gzip.decompress((DATA / "iblinkinfo.txt.gz").read_bytes()).decode()
+    row = next(line for line in text.splitlines() if "hgx0004 mlx5_2" in line and "==(" in line)
+    path = tmp_path / "narrow.txt"
+    path.write_text(text.replace(row, row.replace("4X", "1X")))
+    finding = only(checked(open_fabric(str(path))), "slow cable", 1)
+    assert "(1x HDR), the best of host have 200 (4x HDR)" in finding.examples[0]
+
+
+def test_older_hosts_are_another_generation(pod):
+    nic = [n for n, name in enumerate(pod.endpoint_names) if int(name[1:5]) >= 20]
+    assert check_fabric(slowed(pod, nic, 2)).findings == ()
+    assert check_fabric(slowed(pod, nic[:8], 2)).findings[0].count == 8
+
+
+def test_adapters_that_are_exchanged(pod, look):
+    hurt = exchanged(pod, ("h0003g0", "r0-l00"), ("h0003g1", "r1-l00"))
+    finding = only(look(hurt), "wrong rail", 2)
+    assert finding.examples == ("h0003: g0 and g1 are on each other's leaf, r1-l00 and r0-l00",)
+    assert finding.todo == "exchange the cables of host h0003, g0 and g1"
+    assert ends_of(finding) == [("h0003g0", 1), ("r1-l00", 4), ("h0003g1", 1), ("r0-l00", 4)]
+    finding = only(look(exchanged(hurt, ("h0003g0", "r1-l00"), ("h0003g2", "r2-l00"))), "wrong rail", 3)
+    assert finding.examples[0] == "h0003: g0 is on r2-l00, that of g2; its own is r0-l00"
+    assert "move the cable of host h0003, g0, to r0-l00" in finding.todo
+    hurt = exchanged(pod, ("h0003g0", "r0-l00"), ("h0012g0", "r0-l01"))
+    finding = only(look(hurt), "wrong rail", 2)
+    assert finding.examples[0] == "h0003: g0 is on r0-l01, a leaf of another unit; its own is r0-l00"
+
+
+def test_hosts_of_another_make_call_the_same_leaf_otherwise(pod, tmp_path):
+    """A quarter of the hosts count their adapters backwards: no cable is wrong."""
+    names = {"g0": "g7", "g1": "g6", "g2": "g5", "g3": "g4", "g4": "g3", "g5": "g2", "g6": "g1", "g7": "g0"}
+    other_way = dump(pod, tmp_path, lambda text: re.sub(r"(h\d\d[0-9][37])(g\d)", lambda m: m[1] + names[m[2]], text))
+    assert [one.kind for one in checked(other_way).findings] == ["renamed adapters"]
+    # The same make under names of its own, and adapters that are named after their model among them.
+    other_make = dump(
+        pod, tmp_path, lambda text: re.sub(r"h(\d\d[0-9][37])(g\d)", lambda m: f"n{m[1]}" + names[m[2]], text)
+    )
+    assert checked(other_make).findings == ()
+
+
+def test_units_may_share_the_leaves_of_storage(pod):
+    """Rails 6 and 7 of all units on the leaves of the first: the others have units of their own all the same."""
+
+    def change(columns):
+        for n in np.flatnonzero(pod.nodes.tier[columns["b"]] == 1):
+            name = pod.nodes.name[columns["b"][n]]
+            if pod.nodes.tier[columns["a"][n]] == 0 and name[1] in "67":
+                columns["b"][n], columns["b_port"][n] = number(pod, f"{name[:2]}-l00"), 20 + n
+
+    shared = rewired(pod, change)
+    assert {one.kind for one in check_fabric(shared).findings} <= {"empty leaf"}
+    hurt = exchanged(shared, ("h0012g0", "r0-l01"), ("h0012g1", "r1-l01"))
+    assert found(check_fabric(hurt))["wrong rail"].todo == "exchange the cables of host h0012, g0 and g1"
+
+
+def test_a_host_whose_devices_are_named_otherwise_has_its_cables_right(tmp_path):
+    """GUIDs in the order of the leaves: the names are exchanged."""
+    text = gzip.decompress((DATA / "ibnetdiscover.txt.gz").read_bytes()).decode()
+    path = tmp_path / "renamed.txt"
+    path.write_text(re.sub(r"(hgx0004 mlx5_)([23])", lambda match: match[1] + "32"["23".index(match[2])], text))
+    finding = only(checked(open_fabric(str(path))), "renamed adapters", 1)
+    assert finding.examples == ("hgx0004: mlx5_2 on leaf0003, mlx5_3 on leaf0002",)
+
+
+def test_hosts_on_another_unit(pod, look):
+    finding = only(look(moved(pod, "h0004", "r{}-l02")), "wrong unit", 1)
+    assert finding.examples == (
+        "h0004: on r0-l02 and 7 more leaves, while h0003 beside it is on r0-l00 and 7 more leaves",
+    )
+    assert finding.todo == "move the cables of host h0004 to the leaves of h0003, or rename it"
+    assert len(finding.ends[0]) == 16
+    for host, leaf, beside in (("h0000", "r{}-l03", "h0001"), ("h0031", "r{}-l00", "h0030"), ("h0008", "r{}-l00", "h0009"),
+                               ("h0015", "r{}-l02", "h0014"), ("h0016", "r{}-l00", "h0017")):  # fmt: skip
+        finding = only(look(moved(pod, host, leaf)), "wrong unit", 1)
+        assert finding.todo == f"move the cables of host {host} to the leaves of {beside}, or rename it"
+    hurt = moved(moved(pod, "h0004", "r{}-l01"), "h0013", "r{}-l00")
+    assert only(look(hurt), "wrong unit", 2).todo == "exchange the cables of hosts h0004 and h0013, or their names"
+
+
+def test_hosts_that_are_dealt_to_units_in_turn_are_in_place(pod):
+    names = tuple(
+        f"h{(int(name[1:5]) % 8) * 4 + int(name[1:5]) // 8:04d}{name[5:]}" if name[0] == "h" else name
+        for name in pod.nodes.name
+    )
+    assert check_fabric(replace(pod, nodes=replace(pod.nodes, name=names))).findings == ()
+
+
+def test_planes_that_are_crossed(planes, look):
+    assert look(planes).findings == ()
+    hurt = exchanged(planes, ("p0-r0-l00", "p0-s01"), ("p1-r0-l00", "p1-s01"))
+    finding = only(look(hurt), "crossed plane", 2)
+    assert finding.examples[0] == "p0-r0-l00 port 18 - p1-s01 port 1: joins two planes"
+    assert finding.todo == "exchange the cables in p1-s01 port 1 and p0-s01 port 1"
+    hurt = exchanged(planes, ("h0003g0", "p0-r0-l00"), ("h0003g0", "p1-r0-l00"))
+    finding = only(look(hurt), "crossed plane", 2)
+    assert finding.todo == "exchange the cables of host h0003, g0 port 1 and g0 port 2"
+
+
+@pytest.mark.parametrize("model", ["HCA-1", "MT4129 ConnectX7   Mellanox Technologies"])
+def test_adapters_that_are_called_by_their_model(pod, tmp_path, model):
+    def renamed(text):
+        return re.sub(r"h\d{4}g\d", model, text)
+
+    hurt = exchanged(removed(pod, between_switches(pod)[5]), ("h0003g0", "r0-l00"), ("h0003g1", "r1-l00"))
+    assert [(one.kind, one.count) for one in checked(dump(pod, tmp_path, renamed)).findings] == [
+        ("unnamed adapter", 256)
+    ]
+    assert [(one.kind, one.count) for one in checked(dump(hurt, tmp_path, renamed)).findings] == [
+        ("uneven wiring", 1),
+        ("unnamed adapter", 256),
+    ]
+    (finding,) = checked(dump(pod, tmp_path, renamed)).findings
+    assert finding.ends[0][0].guid is not None
+    assert finding.ends[0][0].guid in finding.examples[0]
+    # Some hosts only, on the leaves of others: those are judged all the same.
+    health = checked(dump(hurt, tmp_path, lambda text: re.sub(r"h00[12]\dg\d", model, text)))
+    assert [(one.kind, one.count) for one in health.findings] == [
+        ("wrong rail", 2),
+        ("uneven wiring", 1),
+        ("unnamed adapter", 160),
+    ]
+
+
+def test_findings_of_a_dump_name_guids(tmp_path):
+    """Device, port and GUID of each end, as counters name them."""
+    text = gzip.decompress((DATA / "ibnetdiscover.txt.gz").read_bytes()).decode()
+    path = tmp_path / "narrow.ibnetdiscover"
+    path.write_text(re.sub(r'(\[4\]\t"H-0002c90300004030".*) 4xHDR', r"\1 4xEDR", text))
+    finding = only(checked(open_fabric(str(path))), "slow cable", 1)
+    assert finding.examples == (
+        "hgx0004 mlx5_2 port 1 - leaf0002 port 4: 100 Gb/s (4x EDR), the best of host have 200 (4x HDR)",
+    )
+    assert finding.ends == ((End("hgx0004 mlx5_2", 1, "0x0002c90300004031"), End("leaf0002", 4, "0x0002c90400000030")),)
+
+
+def test_the_document_says_what_to_do_and_where(tmp_path):
+    path = tmp_path / "hurt.net"
+    fabric = open_fabric(str(DATA / "rail64-ftree.ibnetdiscover.gz")).topology
+    path.write_text(ibsim_netlist(removed(fabric, between_switches(fabric)[[3]])).text)
+    output = railscope("fabric", "check", path, "--json", cwd=tmp_path)
+    document = json.loads(output.stdout)
+    Draft202012Validator(rs.json_schema("check")).validate(document)
+    (finding,) = document["findings"]
+    assert finding["todo"].startswith("put the missing cable back, leaf0 port ")
+    assert [end["device"] for end in finding["ends"][0]] == ["leaf0", finding["examples"][0].split(" ")[4]]
+    assert all(isinstance(end["port"], int) and end["guid"].startswith("0x") for end in finding["ends"][0])
+    assert railscope("fabric", "check", path, "--fail-on", "warning", cwd=tmp_path).returncode == 1
+
+
+def without_line(text, start):
+    return "\n".join(line for line in text.split("\n") if not line.startswith(start))
+
+
+def test_a_cable_that_one_end_does_not_list(tmp_path):
+    text = gzip.decompress((DATA / "ibnetdiscover.txt.gz").read_bytes()).decode()
+    path = tmp_path / "one.ibnetdiscover"
+    path.write_text(without_line(text, '[4]\t"H-0002c90300004030"'))
+    given = open_fabric(str(path))
+    finding = only(checked(given), "one-sided cable", 1)
+    assert finding.examples[0].endswith(": hgx0004 mlx5_2 port 1 to leaf0002 port 4, which does not list it")
+    assert ends_of(finding) == [("hgx0004 mlx5_2", 1), ("leaf0002", 4)]
+    assert given.topology.n_links == open_fabric(str(DATA / "ibnetdiscover.txt.gz")).topology.n_links
+    # The end of a dump that is cut between two lines is no such cable.
+    path.write_text(text[: text.rindex("\n[")])
+    with pytest.raises(InputError, match=r"does not list it; is the dump whole\?|no cable|is not described"):
+        open_fabric(str(path))
+    # Nor are many of them.
+    path.write_text(without_line(text, '[4]\t"H-'))
+    with pytest.raises(InputError, match="does not list it"):
+        open_fabric(str(path))
+
+
+def test_switches_without_a_name_of_their_own(tmp_path):
+    text = gzip.decompress((DATA / "ibnetdiscover.txt.gz").read_bytes()).decode()
+    path = tmp_path / "unnamed.ibnetdiscover"
+    path.write_text(re.sub("spine000[0-3]", "Quantum Mellanox Technologies", text))
+    finding = only(checked(open_fabric(str(path))), "unnamed switch", 4)
+    assert finding.examples[0].startswith("Quantum Mellanox Technologies (0x0002c90500000")
+    assert finding.ends[0][0].guid in finding.examples[0]
