@@ -42,6 +42,7 @@ _MANY, _MOST = 4, 0.5
 # Pairs of switches between two blocks are all meant to have as many cables, if this part of them has, of as many pairs.
 # Assumed.
 _UNIFORM, _FEWEST = 0.9, 16
+_ONE_TOO_MANY = " has one too many to "
 # Pairs of switches that are compared at most.
 _MOST_PAIRS = 30_000_000
 
@@ -126,6 +127,8 @@ def wiring_findings(topology: Topology) -> list[Finding]:
         count += more
     mends = _exchange(topology, astray)
     put_back = f"put the missing cable back, {missing[0].text.split(':')[0]}" if count == 1 else None
+    if missing and all(_ONE_TOO_MANY in one.text for one in missing):
+        put_back = "move each cable that is one too many to where one is missing"
     return [
         *findings_of(WARNING, "crossed plane", "cables join switches of two planes", crossed, todo=mends),
         *findings_of(WARNING, "stray cable", "cables join switches that no others of their kind do", stray, todo=mends),
@@ -258,7 +261,7 @@ def _too_many(tier: _Tier, row: int, column: int) -> str:
     if more.size != 1:
         return ""
     names = tier.topology.nodes.name
-    return f"; {names[tier.low[row]]} has one too many to {names[tier.high[more[0]]]}"
+    return f"; {names[tier.low[row]]}{_ONE_TOO_MANY}{names[tier.high[more[0]]]}"
 
 
 def _free(tier: _Tier, row: int, column: int, lower: bool) -> list[int]:

@@ -245,7 +245,7 @@ def test_cables_that_are_missing(pod, look):
 def test_cables_that_are_exchanged_between_switches(pod, look):
     hurt = exchanged(pod, ("r0-l00", "s00"), ("r0-l01", "s01"))
     finding = only(look(hurt), "uneven wiring", 2)
-    assert finding.examples[0].startswith("r0-l00 - s00") or finding.examples[0].startswith("r0-l00 port")
+    assert finding.todo == "move each cable that is one too many to where one is missing"
     assert finding.examples[0].endswith(": 1 of 2 cables; r0-l00 has one too many to s01")
     assert finding.examples[1].endswith(": 1 of 2 cables; r0-l01 has one too many to s00")
 
