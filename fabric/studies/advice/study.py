@@ -1,0 +1,233 @@
+"""What helps a job: every lever run through the model, alone and the best of them together."""
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from collectives.errors import InputError
+from fabric.bounds.cuts import Bound
+from fabric.formats.infiniband.lfts import LftDump, read_lfts
+from fabric.formats.opening import OpenedFabric
+from fabric.jobs.placement import Placement
+from fabric.routing.policies import Ecmp
+from fabric.scenario import Scenario
+from fabric.studies.advice.lever import COSTS, Case, Change, Cost, Lever, NotTried, Option
+from fabric.studies.advice.levers import LEVERS
+from fabric.studies.advice.trial import SEEDS, Trial, check_flows, n_seeds, run
+from fabric.studies.opensm import missing_tools, reroute
+from fabric.studies.verdicts.thresholds import SAME
+
+# OpenSM computes tables of some thousand endpoints in seconds; nobody waits longer for one lever: assumed.
+_OPENSM_S = 60.0
+
+
+@dataclass(frozen=True, eq=False)
+class Applied:
+    """How a design is reached from the one that is: what all of its changes say together.
+
+    Attributes
+    ----------
+    options : dict of str to Option
+        Options of `loads`, by their names with underscores; None takes one away.
+    vary : dict of str to value
+        Keys of the description, as `fabric.studies.designs.vary` takes them.
+    before : tuple of str
+        Commands that have to run first.
+    repeatable : bool
+        Whether options say it at all: mended cables are of no dump.
+    """
+
+    options: dict[str, Option] = field(default_factory=dict)
+    vary: dict[str, object] = field(default_factory=dict)
+    before: tuple[str, ...] = ()
+    repeatable: bool = True
+
+    def then(self, change: Change) -> "Applied":
+        """The same and one change more."""
+        return Applied(
+            {**self.options, **change.options},
+            {**self.vary, **change.vary},
+            (*self.before, change.before) if change.before else self.before,
+            self.repeatable and change.repeatable,
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Advised:
+    """A lever, and what it gives.
+
+    Attributes
+    ----------
+    lever : str
+    cost : Cost
+    how : str
+        What to do.
+    trial : Trial or None
+        None where it was not tried.
+    gain : float or None
+        Time without it over time with it.
+    applied : Applied
+    why_not : str
+        Why it was not tried; empty where it was.
+    """
+
+    lever: str
+    cost: Cost
+    how: str
+    trial: Trial | None
+    gain: float | None
+    applied: Applied
+    why_not: str = ""
+
+    @property
+    def helps(self) -> bool:
+        """Whether it gains more than 1 %, and loses nothing by its latency."""
+        return self.gain is not None and self.gain >= SAME
+
+
+@dataclass(frozen=True, eq=False)
+class Advice:
+    """What helps.
+
+    Attributes
+    ----------
+    base : Trial
+        The job as it is.
+    rows : tuple of Advised
+        Every lever: the cheapest class first, in it what gains most, what was not tried last.
+    combined : tuple of Advised
+        The best together, step by step: each row has its own change and those above it; gains are over `base`.
+    assumptions : tuple of str
+    """
+
+    base: Trial
+    rows: tuple[Advised, ...]
+    combined: tuple[Advised, ...]
+    assumptions: tuple[str, ...]
+
+    @property
+    def helping(self) -> tuple[Advised, ...]:
+        """Rows that help, in their order."""
+        return tuple(row for row in self.rows if row.helps)
+
+    def best_of(self, cost: Cost) -> Advised | None:
+        """What gains most in a class; None where nothing helps."""
+        return next((row for row in self.helping if row.cost == cost), None)
+
+    @property
+    def order(self) -> Placement | None:
+        """The order of ranks that gains most; None where none was tried."""
+        rows = [row for row in self.rows if row.trial is not None and row.lever.startswith("order of ranks")]
+        return rows[0].trial.scenario.placement if rows and rows[0].trial is not None else None
+
+
+class _Runs:
+    """Trials of one study: a bound and tables that are known are not computed again."""
+
+    def __init__(self) -> None:
+        self._bounds: dict[tuple[int, bytes, bool], tuple[Scenario, Bound | None]] = {}
+        self._tables: dict[tuple[int, str], tuple[OpenedFabric, LftDump]] = {}
+
+    def run(self, scenario: Scenario) -> Trial:
+        """Route a design; a collective's bound depends on cables and placement alone."""
+        job = scenario.traffic
+        key = (id(scenario.topology), scenario.placement.endpoint.tobytes(), job.switches_reduce)
+        known = self._bounds.get(key, (scenario, None))[1] if job.collective is not None else None
+        trial = run(scenario, known)
+        self._bounds[key] = (scenario, trial.bound)
+        return trial
+
+    def tables(self, fabric: OpenedFabric, engine: str) -> LftDump:
+        """Tables by OpenSM.
+
+        Raises
+        ------
+        InputError
+            If it is not installed, or cannot route the fabric.
+        """
+        if missing := missing_tools():
+            raise InputError(f"{', '.join(missing)} not installed, which computes tables")
+        key = (id(fabric.topology), engine)
+        if key not in self._tables:
+            with tempfile.TemporaryDirectory(prefix="railscope-advise-") as folder:
+                path = Path(folder) / f"{engine}.lfts"
+                path.write_text(reroute(fabric, engine, _OPENSM_S), encoding="utf-8")
+                self._tables[key] = fabric, replace(read_lfts(path), source=path.name)
+        return self._tables[key][1]
+
+
+def advise(scenario: Scenario, levers: Sequence[Lever] = LEVERS) -> Advice:
+    """Try every lever on a job, and the best of them together.
+
+    Parameters
+    ----------
+    scenario : Scenario
+    levers : sequence of Lever
+        Functions of a `Case`: see `fabric.studies.advice.levers`.
+
+    Raises
+    ------
+    InputError
+        If the job cannot be routed as it is.
+    """
+    runs = _Runs()
+    base = runs.run(scenario)
+    if base.analysis.hottest is None:
+        return Advice(base, (), (), _assumptions(base))
+    rows = _rows(base, base, Applied(), levers, runs)
+    return Advice(base, rows, _combined(base, rows, levers, runs), _assumptions(base))
+
+
+def _rows(
+    base: Trial, now: Trial, so_far: Applied, levers: Sequence[Lever], runs: _Runs, costs: Sequence[Cost] = COSTS
+) -> tuple[Advised, ...]:
+    """Every lever on the design `now`, with gains over it; the best first within a class."""
+    case = Case(now, runs.tables)
+    proposals = [one for lever in levers for one in lever(case) if one.cost in costs]
+    found = [_tried(now, one, so_far, runs) for one in proposals]
+    return tuple(sorted(found, key=lambda row: (COSTS.index(row.cost), row.gain is None, -(row.gain or 0.0))))
+
+
+def _tried(now: Trial, proposal: Change | NotTried, so_far: Applied, runs: _Runs) -> Advised:
+    if isinstance(proposal, NotTried):
+        return Advised(proposal.lever, proposal.cost, "", None, None, so_far, proposal.why_not)
+    applied = so_far.then(proposal)
+    try:
+        check_flows(proposal.scenario)
+        trial = runs.run(proposal.scenario)
+    except InputError as error:
+        return Advised(proposal.lever, proposal.cost, proposal.how, None, None, applied, str(error))
+    gain = now.time_s / trial.time_s if trial.time_s > 0 else None
+    return Advised(proposal.lever, proposal.cost, proposal.how, trial, gain, applied)
+
+
+def _combined(base: Trial, rows: tuple[Advised, ...], levers: Sequence[Lever], runs: _Runs) -> tuple[Advised, ...]:
+    """Class by class, the cheapest first: the best change while one gains; cheaper ones again after dearer ones."""
+    steps: list[Advised] = []
+    for place, _ in enumerate(COSTS):
+        while True:
+            now = steps[-1].trial if steps else base
+            so_far = steps[-1].applied if steps else Applied()
+            assert now is not None
+            costs = COSTS[: place + 1]
+            tried = _rows(base, now, so_far, levers, runs, costs) if steps else rows
+            helping = [row for row in tried if row.cost in costs and row.helps]
+            if not helping:
+                break
+            best = next(row for row in helping if row.cost == helping[0].cost)
+            assert best.trial is not None
+            steps.append(replace(best, gain=base.time_s / best.trial.time_s))
+    return tuple(steps)
+
+
+def _assumptions(base: Trial) -> tuple[str, ...]:
+    said = [
+        "gains are of the bottleneck time, which has no latency and no protocol overhead; with latency: --json",
+        "each lever is tried on the whole model of the job; what it costs is a class, not a number",
+    ]
+    if isinstance(base.scenario.routing, Ecmp):
+        number = n_seeds(base.scenario)
+        few = f", fewer than {SEEDS} for many flows" if number < SEEDS else ""
+        said.append(f"times of hashed designs are the median of {number} hash seeds{few}")
+    return (*base.scenario.assumptions, *said)
