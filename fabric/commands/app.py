@@ -16,6 +16,7 @@ import typer
 from collectives.errors import InputError
 from collectives.saying import one_line
 from collectives.sizes import parse_bytes
+from fabric.commands.advise import advise
 from fabric.commands.busbw import busbw
 from fabric.commands.compare import compare
 from fabric.commands.explain import explain
@@ -68,6 +69,7 @@ _COMMANDS: tuple[Callable[..., None], ...] = (
     loads,
     compare,
     explain,
+    advise,
     step,
     scale,
     place,

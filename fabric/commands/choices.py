@@ -40,6 +40,7 @@ DOCUMENTS = (
     "busbw-trace",
     "rates",
     "explain",
+    "advise",
     "step",
     "scale",
     "jobs",

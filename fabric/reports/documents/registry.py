@@ -7,6 +7,7 @@ from typing_extensions import is_typeddict
 
 from collectives.errors import InputError
 from collectives.suggestion import hint
+from fabric.reports.documents.advise import AdviseDocument
 from fabric.reports.documents.busbw import BusbwDocument
 from fabric.reports.documents.compare import CompareDocument, RoutingsDocument
 from fabric.reports.documents.designs import DesignsDocument
@@ -120,6 +121,7 @@ for _document in (
     TraceBusbwDocument,
     RatesDocument,
     ExplainDocument,
+    AdviseDocument,
     StepDocument,
     ScaleDocument,
     SharingDocument,

@@ -33,6 +33,7 @@ _PLACES_ITSELF = "the traffic names its endpoints itself"
 _ANEW: dict[str, Option] = {"placement": None, "segment": None, "exclusive": None}
 # In which the order of the ranks is written.
 ORDER_FILE = "order.txt"
+_WRITE = f"advise {{all}} --write-order {ORDER_FILE}"
 
 
 def transport(case: Case) -> Iterator[Proposal]:
@@ -178,7 +179,7 @@ def order(case: Case) -> Iterator[Proposal]:
             "gpus": scenario.placement.n_ranks, "gpus_per_domain": None,
         }  # fmt: skip
         how = f"start the ranks in the order of the file that --write-order writes ({where})"
-        yield Change(f"order of ranks: {where}", Cost.RESTART, how, moved, options)
+        yield Change(f"order of ranks: {where}", Cost.RESTART, how, moved, options, before=_WRITE)
 
 
 def _orders(scenario: Scenario) -> Iterator[tuple[str, Placement]]:

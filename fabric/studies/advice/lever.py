@@ -55,7 +55,7 @@ class Change:
     vary : mapping of str to value
         Keys of the description that say the same, as `fabric.studies.designs.vary` takes them.
     before : str
-        A command that has to run first: its name and options, ``{fabric}`` for the fabric.
+        A command that has to run first: its name and options, ``{fabric}`` for the fabric, ``{all}`` for all options.
     repeatable : bool
         Whether options say it at all.
     """

@@ -12,6 +12,7 @@ from fabric.formats.opening import OpenedFabric
 from fabric.jobs.placement import Placement
 from fabric.routing.policies import Ecmp
 from fabric.scenario import Scenario
+from fabric.studies.advice.job import ORDER_FILE
 from fabric.studies.advice.lever import COSTS, Case, Change, Cost, Lever, NotTried, Option
 from fabric.studies.advice.levers import LEVERS
 from fabric.studies.advice.trial import SEEDS, Trial, check_flows, n_seeds, run
@@ -67,6 +68,8 @@ class Advised:
         None where it was not tried.
     gain : float or None
         Time without it over time with it.
+    predicted_gain : float or None
+        The same of times with latency; None where they are not known.
     applied : Applied
     why_not : str
         Why it was not tried; empty where it was.
@@ -77,13 +80,14 @@ class Advised:
     how: str
     trial: Trial | None
     gain: float | None
+    predicted_gain: float | None
     applied: Applied
     why_not: str = ""
 
     @property
     def helps(self) -> bool:
         """Whether it gains more than 1 %, and loses nothing by its latency."""
-        return self.gain is not None and self.gain >= SAME
+        return self.gain is not None and self.gain >= SAME and (self.predicted_gain or 1.0) * SAME >= 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,9 +121,11 @@ class Advice:
 
     @property
     def order(self) -> Placement | None:
-        """The order of ranks that gains most; None where none was tried."""
-        rows = [row for row in self.rows if row.trial is not None and row.lever.startswith("order of ranks")]
-        return rows[0].trial.scenario.placement if rows and rows[0].trial is not None else None
+        """The order of ranks that gains most, that of the combined design first; None where none was tried."""
+        for row in (*self.combined[::-1], *self.rows):
+            if row.trial is not None and row.applied.options.get("placement") == ORDER_FILE:
+                return row.trial.scenario.placement
+        return None
 
 
 class _Runs:
@@ -191,15 +197,22 @@ def _rows(
 
 def _tried(now: Trial, proposal: Change | NotTried, so_far: Applied, runs: _Runs) -> Advised:
     if isinstance(proposal, NotTried):
-        return Advised(proposal.lever, proposal.cost, "", None, None, so_far, proposal.why_not)
+        return Advised(proposal.lever, proposal.cost, "", None, None, None, so_far, proposal.why_not)
     applied = so_far.then(proposal)
     try:
         check_flows(proposal.scenario)
         trial = runs.run(proposal.scenario)
     except InputError as error:
-        return Advised(proposal.lever, proposal.cost, proposal.how, None, None, applied, str(error))
-    gain = now.time_s / trial.time_s if trial.time_s > 0 else None
-    return Advised(proposal.lever, proposal.cost, proposal.how, trial, gain, applied)
+        return Advised(proposal.lever, proposal.cost, proposal.how, None, None, None, applied, str(error))
+    gains = _gains(now, trial)
+    return Advised(proposal.lever, proposal.cost, proposal.how, trial, *gains, applied)
+
+
+def _gains(before: Trial, after: Trial) -> tuple[float | None, float | None]:
+    """Of the bottleneck time, and of the time with latency."""
+    gain = before.time_s / after.time_s if after.time_s > 0 else None
+    known = before.predicted_s is not None and after.predicted_s
+    return gain, before.predicted_s / after.predicted_s if known else None  # type: ignore[operator]
 
 
 def _combined(base: Trial, rows: tuple[Advised, ...], levers: Sequence[Lever], runs: _Runs) -> tuple[Advised, ...]:
@@ -217,7 +230,8 @@ def _combined(base: Trial, rows: tuple[Advised, ...], levers: Sequence[Lever], r
                 break
             best = next(row for row in helping if row.cost == helping[0].cost)
             assert best.trial is not None
-            steps.append(replace(best, gain=base.time_s / best.trial.time_s))
+            gain, predicted_gain = _gains(base, best.trial)
+            steps.append(replace(best, gain=gain, predicted_gain=predicted_gain))
     return tuple(steps)
 
 
