@@ -85,7 +85,6 @@ def advise(
     from fabric.reports.files import check_outputs
     from fabric.scenario import DIRECT, Scenario
     from fabric.studies.advice.study import advise as study
-    from fabric.studies.advice.trial import SEEDS
 
     check_outputs(None, (output.write_order,), output.force)
     given = opened(fabric)
@@ -104,4 +103,4 @@ def advise(
     with working("levers"):
         advice = study(scenario)
     typed = all_said(fabric, traffic, job, routed, hashing, transport, skip_unrouted)
-    finish(advise_report(advice, partial(line_of, typed, scenario, SEEDS), output.write_order), output, limits)
+    finish(advise_report(advice, partial(line_of, typed, scenario), output.write_order), output, limits)

@@ -16,7 +16,7 @@ from fabric.commands.resolve import draws, spelt
 
 if TYPE_CHECKING:
     from fabric.scenario import Scenario
-    from fabric.studies.advice.study import Applied
+    from fabric.studies.advice.study import Advised
 
 _HASHING = tuple(field.name for field in fields(HashOptions))
 _OF_PLACEMENT = tuple(field.name for field in fields(PlacementOptions))
@@ -45,7 +45,7 @@ def words(options: Mapping[str, object], fabric: str) -> list[str]:
     return typed
 
 
-def line_of(given: Mapping[str, object], scenario: "Scenario", n_seeds: int, applied: "Applied") -> str:
+def line_of(given: Mapping[str, object], scenario: "Scenario", row: "Advised") -> str:
     """The command that runs a design; empty where no options say it.
 
     Parameters
@@ -54,13 +54,13 @@ def line_of(given: Mapping[str, object], scenario: "Scenario", n_seeds: int, app
         What the user said: `said`, with the fabric.
     scenario : Scenario
         The job as it is.
-    n_seeds : int
-        Hash seeds of a hashed design.
-    applied : Applied
-        What was changed.
+    row : Advised
+        What was changed, and run.
     """
+    applied = row.applied
     if not applied.repeatable:
         return ""
+    n_seeds = 1 if row.trial is None or row.trial.seeds is None else len(row.trial.seeds.values)
     own = {name: value for name, value in given.items() if name != "fabric"}
     fabric = str(given["fabric"])
     options = {**own, **applied.options}
@@ -74,10 +74,10 @@ def line_of(given: Mapping[str, object], scenario: "Scenario", n_seeds: int, app
         for one in applied.before
     ]
     if applied.vary:
-        run = ["compare", *_varied(options, applied.vary, fabric, routing, scenario)]
+        run = ["compare", *_varied(options, applied.vary, fabric, routing, scenario, n_seeds)]
     else:
         run = ["loads", *words(options, fabric)]
-        run += ["--seeds", str(n_seeds)] if routing == "ecmp" and n_seeds > 1 else []
+        run += ["--seeds", str(n_seeds)] if n_seeds > 1 else []
     return " && ".join([*before, shlex.join(["railscope", *run])])
 
 
@@ -96,7 +96,12 @@ def _leave_out_hashing(options: dict[str, object], routing: str) -> None:
 
 
 def _varied(
-    options: dict[str, object], vary: Mapping[str, object], fabric: str, routing: str, scenario: "Scenario"
+    options: dict[str, object],
+    vary: Mapping[str, object],
+    fabric: str,
+    routing: str,
+    scenario: "Scenario",
+    n_seeds: int,
 ) -> list[str]:
     """Options of `compare`, which takes routing and transport as keys, and groups where nothing is said."""
     if scenario.traffic.collective is not None and not (options.get("group") or options.get("parallel")):
@@ -106,6 +111,9 @@ def _varied(
         keys["routing"] = routing
     if options.get("transport") not in (None, "direct"):
         keys["transport"] = options["transport"]
+    if n_seeds > 1 and not scenario.job.rule.drawn:
+        first = int(str(options.pop("seed", None) or 0))
+        keys["seed"] = ",".join(map(str, range(first, first + n_seeds)))
     left = {name: value for name, value in options.items() if name not in ("routing", "transport")}
     settings = [part for key, value in keys.items() for part in ("--vary", f"{key}={value}")]
     return [*words(left, fabric), *settings, "--no-figure"]

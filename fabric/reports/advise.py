@@ -10,15 +10,15 @@ from fabric.reports.gates import Headline
 from fabric.reports.loads import fabric_facts, routing_facts, traffic_facts
 from fabric.reports.tables import Facts, Table
 from fabric.reports.words import ratio_text, seconds_text
-from fabric.studies.advice.study import Advice, Advised, Applied
+from fabric.studies.advice.study import Advice, Advised
 from fabric.studies.advice.trial import Trial
 from fabric.studies.verdicts.advise import advise_verdict, best_advice
 
 # What runs a design again, in one line; empty where no options say it.
-Line = Callable[[Applied], str]
+Line = Callable[[Advised], str]
 
 
-def _no_line(applied: Applied) -> str:
+def _no_line(row: Advised) -> str:
     return ""
 
 
@@ -44,7 +44,7 @@ def _part(row: Advised, line: Line) -> AdvisedPart:
             "predicted_gain": row.predicted_gain,
             "over_bound": None if trial is None else trial.over_bound,
             "seeds": None if trial is None else _seeds(trial),
-            "command": (line(row.applied) or None) if trial is not None else None,
+            "command": (line(row) or None) if trial is not None else None,
             "why_not": row.why_not or None,
         },
     )
@@ -92,7 +92,7 @@ def _levers_table(advice: Advice, line: Line) -> Table:
     rows.append((*_cells("", "as it is", base, None), "", ""))
     for row in advice.rows:
         if row.trial is not None:
-            apply = line(row.applied) if row.helps else ""
+            apply = line(row) if row.helps else ""
             rows.append((*_cells(row.cost, row.lever, row.trial, row.gain), row.how if row.helps else "", apply))
     title = f"{base.scenario.fabric.name}: {base.scenario.traffic.label}; every lever alone"
     columns = (*_COLUMNS, "to do", "apply")
@@ -104,7 +104,7 @@ def _combined_table(advice: Advice, line: Line) -> Table:
     for row in advice.combined:
         assert row.trial is not None
         rows.append((*_cells(row.cost, row.lever, row.trial, row.gain), ""))
-    last = (*rows[-1][:-1], line(advice.combined[-1].applied))
+    last = (*rows[-1][:-1], line(advice.combined[-1]))
     title = "Together, the cheapest class first: each row has the changes above it too"
     columns = (*_COLUMNS, "apply")
     return Table(title, columns, (*rows[:-1], last), frozenset(_COLUMNS[2:]), ("apply",), frozenset({"lever"}))
@@ -139,7 +139,7 @@ def advise_report(advice: Advice, line: Line = _no_line, order: Path | None = No
     return Report(
         advise_document(advice, line),
         tables,
-        advise_verdict(advice, "" if best is None else line(best.applied)),
+        advise_verdict(advice, "" if best is None else line(best)),
         notes=notes,
         assumptions=advice.assumptions,
         headlines=(Headline("as it is", base.time_s, base.busbw_GBps, base.over_bound, base.analysis.imbalance),),

@@ -45,21 +45,20 @@ class Repair:
 
 def mend_hottest(case: Case) -> Iterator[Proposal]:
     """The cables between the ends of the hottest link, as is usual for such links."""
-    lever, topology, link = "mend the hottest link", case.scenario.topology, case.evidence.hottest.link
+    lever, topology, link = "mending the hottest link", case.scenario.topology, case.evidence.hottest.link
     if repair := repair_of(topology, link):
-        yield _mended(case, f"{lever}: {_ends(topology, repair)}", [repair])
+        yield _mended(case, f"{lever} ({_ends(topology, repair)})", [repair])
     else:
         yield NotTried(lever, Cost.RECABLING, "its cables are all there, and as fast as most of their tier")
 
 
 def mend_all(case: Case) -> Iterator[Proposal]:
     """All cables that are missing or slow."""
-    lever, topology = "mend all cables", case.scenario.topology
+    lever, topology = "mending all cables", case.scenario.topology
     repairs = repairs_of(topology)
     if len(repairs) > 1:
-        places = counted(len(repairs), "pair of switches", "pairs of switches")
         n_cables = sum(one.missing + one.slow for one in repairs)
-        yield _mended(case, f"mend all {counted(n_cables, 'cable')} between {places}", repairs)
+        yield _mended(case, f"mending all {counted(n_cables, 'cable')} that are missing or slow", repairs)
     else:
         yield NotTried(lever, Cost.RECABLING, "no other cable is missing or slow" if repairs else _WHOLE)
 
@@ -67,7 +66,7 @@ def mend_all(case: Case) -> Iterator[Proposal]:
 def drain(case: Case) -> Iterator[Proposal]:
     """The hottest link's cable taken out, where it is slower than most of its tier and others can carry its load."""
     topology, link = case.scenario.topology, case.evidence.hottest.link
-    lever = "leave the slow cable out"
+    lever = "leaving the slow cable out"
     repair = repair_of(topology, link)
     if repair is None or not repair.slow or topology.link_kind[link] != ISL:
         yield NotTried(lever, Cost.SETTING, "the hottest link is no slow cable between switches")

@@ -1,13 +1,15 @@
 """Levers of a described fabric: which leaf a NIC goes to, how many cables and switches there are."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from collectives.errors import InputError
 from fabric.builders.changes import changed_description
 from fabric.builders.clos import shape_of
 from fabric.builders.description import Wiring
 from fabric.formats.opening import OpenedFabric, described
-from fabric.studies.advice.lever import Case, Change, Cost, NotTried, Proposal, elsewhere
+from fabric.scenario import PXN
+from fabric.studies.advice.lever import Case, Change, Cost, NotTried, Option, Proposal, elsewhere
 from fabric.studies.parts import parts_of
 from fabric.studies.verdicts.thresholds import OVERSUBSCRIBED
 
@@ -36,6 +38,12 @@ def wiring(case: Case) -> Iterator[Proposal]:
         yield NotTried(lever, Cost.RECABLING, str(error))
     else:
         yield Change(lever, Cost.RECABLING, how, scenario, {"wiring": other})
+        job = scenario.job
+        if other == "rail" and job.transport != PXN and scenario.topology.nvlink_gbps is not None:
+            # Neither of the two may gain alone.
+            both = replace(scenario, jobs=(replace(job, transport=PXN),))
+            options: dict[str, Option] = {"wiring": other, "transport": PXN}
+            yield Change(f"{lever}, with PXN transport", Cost.RECABLING, f"{how}; PXN on", both, options)
 
 
 def less_oversubscription(case: Case) -> Iterator[Proposal]:

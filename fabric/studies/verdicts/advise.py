@@ -117,6 +117,6 @@ def _more(advice: Advice, best: Advised) -> Iterator[str]:
         assert together.trial is not None
         assert together.gain is not None
         names = listed([row.lever for row in advice.combined], "and")
-        said.append(f"{names} together {times(together.gain)} times, {seconds(together.trial.time_s)}")
+        said.append(f"together, {names} make it {times(together.gain)} times faster, {seconds(together.trial.time_s)}")
     if said:
         yield "; ".join(said)
