@@ -110,12 +110,12 @@ def _combined_table(advice: Advice, line: Line) -> Table:
     return Table(title, columns, (*rows[:-1], last), frozenset(_COLUMNS[2:]), ("apply",), frozenset({"lever"}))
 
 
-def _not_tried(advice: Advice) -> Facts:
+def _not_tried(advice: Advice) -> list[str]:
     levers: dict[str, list[str]] = {}
     for row in advice.rows:
         if row.trial is None:
             levers.setdefault(row.why_not, []).append(row.lever)
-    return Facts("Not tried", tuple((", ".join(names), why_not) for why_not, names in levers.items()))
+    return [f"not tried, {', '.join(names)}: {why_not}" for why_not, names in levers.items()]
 
 
 def advise_report(advice: Advice, line: Line = _no_line, order: Path | None = None) -> Report:
@@ -132,10 +132,10 @@ def advise_report(advice: Advice, line: Line = _no_line, order: Path | None = No
     best, base = best_advice(advice), advice.base
     tables: list[Table | Facts] = [_levers_table(advice, line)] if advice.rows else []
     tables += [_combined_table(advice, line)] if len(advice.combined) > 1 else []
-    tables += [_not_tried(advice)] if any(row.trial is None for row in advice.rows) else []
     names = _order(advice)
     written = {str(order): "\n".join(names) + "\n"} if order is not None and names is not None else {}
-    notes = ["no order of ranks was tried: nothing is written"] if order is not None and names is None else []
+    notes = _not_tried(advice)
+    notes += ["no order of ranks was tried: nothing is written"] if order is not None and names is None else []
     return Report(
         advise_document(advice, line),
         tables,

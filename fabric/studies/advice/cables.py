@@ -58,7 +58,7 @@ def mend_all(case: Case) -> Iterator[Proposal]:
     repairs = repairs_of(topology)
     if len(repairs) > 1:
         n_cables = sum(one.missing + one.slow for one in repairs)
-        yield _mended(case, f"mending all {counted(n_cables, 'cable')} that are missing or slow", repairs)
+        yield _mended(case, f"mending all {counted(n_cables, 'cable')}", repairs)
     else:
         yield NotTried(lever, Cost.RECABLING, "no other cable is missing or slow" if repairs else _WHOLE)
 

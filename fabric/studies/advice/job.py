@@ -73,6 +73,9 @@ def algorithms(case: Case) -> Iterator[Proposal]:
             yield from _all_channels(case)
         elif not algorithm.considered(case.scenario.library, facts):
             outside.append(name)
+        elif name == "pxn" and job.algorithm == "direct":
+            # NCCL's exchange with PXN is the direct one with that transport: `transport` tries it.
+            continue
         elif why_not := _why_not(case, algorithm):
             yield NotTried(f"algorithm {name}", Cost.SETTING, why_not)
         else:
@@ -84,10 +87,8 @@ def algorithms(case: Case) -> Iterator[Proposal]:
 
 
 def _why_not(case: Case, algorithm: Algorithm) -> str:
-    if case.algorithms_at_bound and not (algorithm.switches_reduce and case.switches_may_help):
-        return _AT_BOUND
-    # NCCL's exchange with PXN is the direct one with that transport.
-    return "is the transport PXN" if algorithm.name == "pxn" else ""
+    may_help = algorithm.switches_reduce and case.switches_may_help
+    return _AT_BOUND if case.algorithms_at_bound and not may_help else ""
 
 
 def _all_channels(case: Case) -> Iterator[Proposal]:
