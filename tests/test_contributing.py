@@ -62,6 +62,7 @@ def test_all_that_can_be_added_is_shown():
         "A format of fabrics",
         "A format of traces",
         "A command and its report",
+        "A lever",
         "A kernel",
     ]
 
