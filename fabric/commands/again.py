@@ -46,7 +46,7 @@ def words(options: Mapping[str, object], fabric: str) -> list[str]:
 
 
 def line_of(given: Mapping[str, object], scenario: "Scenario", row: "Advised") -> str:
-    """The command that runs a design; empty where no options say it.
+    """The command that runs a design that options can say.
 
     Parameters
     ----------
@@ -58,8 +58,6 @@ def line_of(given: Mapping[str, object], scenario: "Scenario", row: "Advised") -
         What was changed, and run.
     """
     applied = row.applied
-    if not applied.repeatable:
-        return ""
     n_seeds = 1 if row.trial is None or row.trial.seeds is None else len(row.trial.seeds.values)
     own = {name: value for name, value in given.items() if name != "fabric"}
     fabric = str(given["fabric"])

@@ -44,7 +44,7 @@ def _part(row: Advised, line: Line) -> AdvisedPart:
             "predicted_gain": row.predicted_gain,
             "over_bound": None if trial is None else trial.over_bound,
             "seeds": None if trial is None else _seeds(trial),
-            "command": (line(row) or None) if trial is not None else None,
+            "command": line(row) or None,
             "why_not": row.why_not or None,
         },
     )
@@ -118,6 +118,10 @@ def _not_tried(advice: Advice) -> list[str]:
     return [f"not tried, {', '.join(names)}: {why_not}" for why_not, names in levers.items()]
 
 
+def _where_repeatable(advice: Advice, line: Line) -> Line:
+    return lambda row: line(row) if advice.repeatable(row) else ""
+
+
 def advise_report(advice: Advice, line: Line = _no_line, order: Path | None = None) -> Report:
     """What `advise` has to say.
 
@@ -130,6 +134,7 @@ def advise_report(advice: Advice, line: Line = _no_line, order: Path | None = No
         Where to write the best order of the ranks, an endpoint a line.
     """
     best, base = best_advice(advice), advice.base
+    line = _where_repeatable(advice, line)
     tables: list[Table | Facts] = [_levers_table(advice, line)] if advice.rows else []
     tables += [_combined_table(advice, line)] if len(advice.combined) > 1 else []
     names = _order(advice)

@@ -13,7 +13,7 @@ from fabric.jobs.placement import Placement
 from fabric.routing.policies import Ecmp
 from fabric.scenario import Scenario
 from fabric.studies.advice.job import ORDER_FILE
-from fabric.studies.advice.lever import COSTS, Case, Change, Cost, Lever, NotTried, Option
+from fabric.studies.advice.lever import COSTS, Case, Change, Cost, Lever, NotTried, Option, same_places
 from fabric.studies.advice.levers import LEVERS
 from fabric.studies.advice.trial import SEEDS, Trial, check_flows, n_seeds, run
 from fabric.studies.opensm import missing_tools, reroute
@@ -85,6 +85,11 @@ class Advised:
     why_not: str = ""
 
     @property
+    def ordered(self) -> bool:
+        """Whether it takes an order of ranks out of a file."""
+        return self.applied.options.get("placement") == ORDER_FILE
+
+    @property
     def helps(self) -> bool:
         """Whether it gains more than 1 %, and loses nothing by its latency."""
         return self.gain is not None and self.gain >= SAME and (self.predicted_gain or 1.0) * SAME >= 1
@@ -121,11 +126,17 @@ class Advice:
 
     @property
     def order(self) -> Placement | None:
-        """The order of ranks that gains most, that of the combined design first; None where none was tried."""
-        for row in (*self.combined[::-1], *self.rows):
-            if row.trial is not None and row.applied.options.get("placement") == ORDER_FILE:
+        """The order of ranks that gains most; None where none was tried."""
+        for row in (*self.rows, *self.combined):
+            if row.trial is not None and row.ordered:
                 return row.trial.scenario.placement
         return None
+
+    def repeatable(self, row: Advised) -> bool:
+        """Whether a command can run a row's design: options say it, and of orders of ranks the best is written."""
+        if row.trial is None or not row.applied.repeatable:
+            return False
+        return not row.ordered or self.order is None or same_places(row.trial.scenario.placement, self.order)
 
 
 class _Runs:
