@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 
@@ -133,6 +134,7 @@ def repairs_of(topology: Topology) -> list[Repair]:
     return [repair for link in odd if (repair := repair_of(topology, link)) is not None]
 
 
+@lru_cache(maxsize=4)
 def _most_frequent_gbps(topology: Topology) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
     """Of each link: the most frequent speed of its kind, tier and direction, the larger of equals."""
     usual = np.zeros(topology.n_links)

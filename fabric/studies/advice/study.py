@@ -192,12 +192,12 @@ def advise(scenario: Scenario, levers: Sequence[Lever] = LEVERS) -> Advice:
     base = runs.run(scenario)
     if base.analysis.hottest is None:
         return Advice(base, (), (), _assumptions(base))
-    rows = _rows(base, base, Applied(), levers, runs)
+    rows = _rows(base, Applied(), levers, runs)
     return Advice(base, rows, _combined(base, rows, levers, runs), _assumptions(base))
 
 
 def _rows(
-    base: Trial, now: Trial, so_far: Applied, levers: Sequence[Lever], runs: _Runs, costs: Sequence[Cost] = COSTS
+    now: Trial, so_far: Applied, levers: Sequence[Lever], runs: _Runs, costs: Sequence[Cost] = COSTS
 ) -> tuple[Advised, ...]:
     """Every lever on the design `now`, with gains over it; the best first within a class."""
     case = Case(now, runs.tables)
@@ -229,20 +229,18 @@ def _gains(before: Trial, after: Trial) -> tuple[float | None, float | None]:
 def _combined(base: Trial, rows: tuple[Advised, ...], levers: Sequence[Lever], runs: _Runs) -> tuple[Advised, ...]:
     """Class by class, the cheapest first: the best change while one gains; cheaper ones again after dearer ones."""
     steps: list[Advised] = []
-    for place, _ in enumerate(COSTS):
-        while True:
-            now = steps[-1].trial if steps else base
-            so_far = steps[-1].applied if steps else Applied()
-            assert now is not None
-            costs = COSTS[: place + 1]
-            tried = _rows(base, now, so_far, levers, runs, costs) if steps else rows
-            helping = [row for row in tried if row.cost in costs and row.helps]
-            if not helping:
-                break
-            best = next(row for row in helping if row.cost == helping[0].cost)
-            assert best.trial is not None
-            gain, predicted_gain = _gains(base, best.trial)
-            steps.append(replace(best, gain=gain, predicted_gain=predicted_gain))
+    now, so_far, untried, place = base, Applied(), set(COSTS), 0
+    while place < len(COSTS):
+        costs = [cost for cost in COSTS[: place + 1] if cost in untried]
+        tried = _rows(now, so_far, levers, runs, costs) if steps else rows
+        best = next((row for row in tried if row.cost in costs and row.helps), None)
+        if best is None or best.trial is None:
+            untried.difference_update(costs)
+            place += 1
+            continue
+        gain, predicted_gain = _gains(base, best.trial)
+        steps.append(replace(best, gain=gain, predicted_gain=predicted_gain))
+        now, so_far, untried = best.trial, best.applied, set(COSTS)
     return tuple(steps)
 
 
@@ -255,4 +253,9 @@ def _assumptions(base: Trial) -> tuple[str, ...]:
         number = n_seeds(base.scenario)
         few = f", fewer than {SEEDS} for many flows" if number < SEEDS else ""
         said.append(f"times of hashed designs are the median of {number} hash seeds{few}")
+    unrouted = base.analysis.loads.total.unrouted.pairs
+    if unrouted:
+        said.append(
+            f"pairs without a route are left out as it is ({unrouted:,}): a lever that routes them carries more"
+        )
     return (*base.scenario.assumptions, *said)

@@ -23,7 +23,7 @@ from fabric.studies.advice.routes import tables_anew
 from fabric.studies.opensm import missing_tools
 from fabric.studies.verdicts import advise as verdicts
 from fabric.studies.verdicts.advise import advise_verdict
-from fabric.topology import NIC, NVLINK
+from fabric.topology import ISL, NIC, NVLINK
 from tests.fabric.studies.verdict_cases import changed_cables, clos
 
 DUMP = "tests/data/infiniband/hurt512-updn"
@@ -165,6 +165,17 @@ def test_tables_follow_the_cables(hurt):
 
     np.testing.assert_allclose(by_pair(after), by_pair(before))
     assert not repairs_of(mended.topology)
+    # Without one of two parallel cables, the other one carries both's.
+    topology = hurt.topology
+    link = int(np.flatnonzero((topology.link_kind == ISL) & (topology.link_cable_index == 1))[0])
+    everything[[link, topology.link_reverse[link]]] = False
+    np.testing.assert_allclose(
+        by_pair(rs.analyse(recabled(hurt, topology, everything, [], "one")).loads.total), by_pair(before)
+    )
+    lone = next(one for one in range(topology.n_links) if topology.link_kind[one] == NIC)
+    everything[[lone, topology.link_reverse[lone]]] = False
+    with pytest.raises(InputError, match="the tables know no other cable than"):
+        recabled(hurt, topology, everything, [], "an endpoint's")
 
 
 def test_opensm_computes_tables_anew(hurt):
