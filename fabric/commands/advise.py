@@ -37,6 +37,7 @@ from fabric.commands.resolve import (
     version_of,
 )
 from fabric.commands.terminal import finish, working
+from fabric.formats.registry import writable_endings
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,10 @@ class AdviseOutput(OptionGroup):
     write_order: Annotated[
         Path | None,
         typer.Option(metavar="PATH", help="Write the best order of ranks, an endpoint a line, for --placement."),
+    ] = None
+    write_fabric: Annotated[
+        Path | None,
+        typer.Option(metavar="PATH", help=f"Write the fabric with the cables mended ({writable_endings()})."),
     ] = None
     force: Force = False
 
@@ -81,12 +86,15 @@ def advise(
     rule = rule_of(job, hashing.seed, demand=traffic.demand is not None)
     asked, limits = request_of(traffic), gates_of(gates)
 
+    from fabric.formats.exporting import writer_of
     from fabric.reports.advise import advise_report
     from fabric.reports.files import check_outputs
     from fabric.scenario import DIRECT, Scenario
     from fabric.studies.advice.study import advise as study
 
-    check_outputs(None, (output.write_order,), output.force)
+    check_outputs(None, (output.write_order, output.write_fabric), output.force)
+    if output.write_fabric is not None:
+        writer_of(output.write_fabric)
     given = opened(fabric)
     matched = lfts_of(given, [routed.lfts] if routed.lfts else [], skip_unrouted)
     with working("algorithms"):
@@ -103,4 +111,8 @@ def advise(
     with working("levers"):
         advice = study(scenario)
     typed = all_said(fabric, traffic, job, routed, hashing, transport, skip_unrouted)
-    finish(advise_report(advice, partial(line_of, typed, scenario), output.write_order), output, limits)
+    finish(
+        advise_report(advice, partial(line_of, typed, scenario), output.write_order, output.write_fabric),
+        output,
+        limits,
+    )

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from fabric.studies.advice.study import Advised
 
 _HASHING = tuple(field.name for field in fields(HashOptions))
+_OF_FABRIC = tuple(field.name for field in fields(FabricOptions))
 _OF_PLACEMENT = tuple(field.name for field in fields(PlacementOptions))
 
 
@@ -60,15 +61,18 @@ def line_of(given: Mapping[str, object], scenario: "Scenario", row: "Advised") -
     applied = row.applied
     n_seeds = 1 if row.trial is None or row.trial.seeds is None else len(row.trial.seeds.values)
     own = {name: value for name, value in given.items() if name != "fabric"}
-    fabric = str(given["fabric"])
+    fabric = given_fabric = str(given["fabric"])
     options = {**own, **applied.options}
+    if applied.fabric:
+        fabric = applied.fabric
+        options = {name: value for name, value in options.items() if name not in _OF_FABRIC}
     if scenario.reasons and "algorithm" not in applied.options:
         # What was chosen for the job as it is: a change is of one thing.
         options["algorithm"] = scenario.traffic.algorithm
     routing = _routing(options)
     _leave_out_hashing(options, routing)
     before = [
-        "railscope " + one.format(fabric=shlex.quote(fabric), all=shlex.join(words(own, fabric)))
+        "railscope " + one.format(fabric=shlex.quote(given_fabric), all=shlex.join(words(own, given_fabric)))
         for one in applied.before
     ]
     if applied.vary:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import cast
 
+from fabric.formats.exporting import exported
 from fabric.reports.documents.advise import AdviseBody, AdvisedPart, SeedsPart
 from fabric.reports.emit import Report
 from fabric.reports.gates import Headline
@@ -122,7 +123,26 @@ def _where_repeatable(advice: Advice, line: Line) -> Line:
     return lambda row: line(row) if advice.repeatable(row) else ""
 
 
-def advise_report(advice: Advice, line: Line = _no_line, order: Path | None = None) -> Report:
+def _files(advice: Advice, order: Path | None, fabric: Path | None) -> tuple[dict[str, str | bytes], list[str]]:
+    """Files to write by path, and what is said of those that there is nothing for."""
+    files: dict[str, str | bytes] = {}
+    notes = []
+    if order is not None:
+        if names := _order(advice):
+            files[str(order)] = "\n".join(names) + "\n"
+        else:
+            notes.append(f"{order}: not written, as no other order of the ranks was tried")
+    if fabric is not None:
+        if advice.mended is not None:
+            files |= {str(path): text for path, text in exported(advice.mended, fabric).files.items()}
+        else:
+            notes.append(f"{fabric}: not written, as no cable that could be mended was found")
+    return files, notes
+
+
+def advise_report(
+    advice: Advice, line: Line = _no_line, order: Path | None = None, fabric: Path | None = None
+) -> Report:
     """What `advise` has to say.
 
     Parameters
@@ -132,15 +152,15 @@ def advise_report(advice: Advice, line: Line = _no_line, order: Path | None = No
         The command that runs a design again.
     order : path, optional
         Where to write the best order of the ranks, an endpoint a line.
+    fabric : path, optional
+        Where to write the fabric with mended cables, in the format of its ending.
     """
     best, base = best_advice(advice), advice.base
     line = _where_repeatable(advice, line)
     tables: list[Table | Facts] = [_levers_table(advice, line)] if advice.rows else []
     tables += [_combined_table(advice, line)] if len(advice.combined) > 1 else []
-    names = _order(advice)
-    written = {str(order): "\n".join(names) + "\n"} if order is not None and names is not None else {}
-    notes = _not_tried(advice)
-    notes += ["no order of ranks was tried: nothing is written"] if order is not None and names is None else []
+    written, not_written = _files(advice, order, fabric)
+    notes = [*_not_tried(advice), *not_written]
     return Report(
         advise_document(advice, line),
         tables,

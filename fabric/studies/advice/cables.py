@@ -19,6 +19,9 @@ from fabric.studies.verdicts.thresholds import SAME
 from fabric.topology import ISL, NIC, NVLINK, UNKNOWN, BoolVector, Cables, Topology
 
 _WHOLE = "no cable is missing or slower than most of its tier"
+# In which a fabric with mended cables is written.
+FABRIC_FILE = "mended.json"
+_WRITE = f"advise {{all}} --write-fabric {FABRIC_FILE}"
 
 
 @dataclass(frozen=True)
@@ -95,7 +98,9 @@ def _mended(case: Case, lever: str, repairs: Sequence[Repair]) -> Proposal:
         scenario = recabled(case.scenario, topology, np.ones(topology.n_links, bool), repairs, note)
     except InputError as error:
         return NotTried(lever, Cost.RECABLING, str(error))
-    return Change(lever, Cost.RECABLING, how, scenario, repeatable=False)
+    # Tables of a dump are not those of a file with other cables.
+    repeatable = not isinstance(scenario.routing, Lft)
+    return Change(lever, Cost.RECABLING, how, scenario, before=_WRITE, fabric=FABRIC_FILE, repeatable=repeatable)
 
 
 def _ends(topology: Topology, repair: Repair) -> str:

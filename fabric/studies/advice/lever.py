@@ -19,7 +19,7 @@ from fabric.scenario import Scenario
 from fabric.studies.advice.trial import Trial
 from fabric.studies.verdicts.evidence import Evidence, evidence_of
 from fabric.studies.verdicts.thresholds import SAME
-from fabric.topology import ISL, NIC
+from fabric.topology import ISL, NIC, Topology
 
 # What an option of the command line is set to; None takes it away.
 Option = str | int | None
@@ -56,6 +56,8 @@ class Change:
         Keys of the description that say the same, as `fabric.studies.designs.vary` takes them.
     before : str
         A command that has to run first: its name and options, ``{fabric}`` for the fabric, ``{all}`` for all options.
+    fabric : str
+        File of the fabric that is meant; empty: the one that is.
     repeatable : bool
         Whether options say it at all.
     """
@@ -67,6 +69,7 @@ class Change:
     options: Mapping[str, Option] = field(default_factory=dict)
     vary: Mapping[str, object] = field(default_factory=dict)
     before: str = ""
+    fabric: str = ""
     repeatable: bool = True
     why_not: ClassVar[str] = ""
 
@@ -180,6 +183,12 @@ def _by_rule(scenario: Scenario) -> bool:
     except InputError:
         return False
     return same_places(placed, scenario.placement)
+
+
+def same_cables(one: Topology, other: Topology) -> bool:
+    """Whether two fabrics have the same cables."""
+    columns = ("link_tail", "link_head", "link_capacity_gbps")
+    return all(np.array_equal(getattr(one, column), getattr(other, column)) for column in columns)
 
 
 def same_places(one: Placement, other: Placement) -> bool:

@@ -13,7 +13,7 @@ from fabric.jobs.placement import Placement
 from fabric.routing.policies import Ecmp
 from fabric.scenario import Scenario
 from fabric.studies.advice.job import ORDER_FILE
-from fabric.studies.advice.lever import COSTS, Case, Change, Cost, Lever, NotTried, Option, same_places
+from fabric.studies.advice.lever import COSTS, Case, Change, Cost, Lever, NotTried, Option, same_cables, same_places
 from fabric.studies.advice.levers import LEVERS
 from fabric.studies.advice.trial import SEEDS, Trial, check_flows, n_seeds, run
 from fabric.studies.opensm import missing_tools, reroute
@@ -35,22 +35,27 @@ class Applied:
         Keys of the description, as `fabric.studies.designs.vary` takes them.
     before : tuple of str
         Commands that have to run first.
+    fabric : str
+        File of the fabric that is meant; empty: the one that is.
     repeatable : bool
-        Whether options say it at all: mended cables are of no dump.
+        Whether options say it at all.
     """
 
     options: dict[str, Option] = field(default_factory=dict)
     vary: dict[str, object] = field(default_factory=dict)
     before: tuple[str, ...] = ()
+    fabric: str = ""
     repeatable: bool = True
 
     def then(self, change: Change) -> "Applied":
         """The same and one change more."""
+        options, fabric = {**self.options, **change.options}, change.fabric or self.fabric
         return Applied(
-            {**self.options, **change.options},
+            options,
             {**self.vary, **change.vary},
             (*self.before, change.before) if change.before else self.before,
-            self.repeatable and change.repeatable,
+            fabric,
+            self.repeatable and change.repeatable and not (fabric and options.get("lfts")),
         )
 
 
@@ -132,11 +137,22 @@ class Advice:
                 return row.trial.scenario.placement
         return None
 
+    @property
+    def mended(self) -> OpenedFabric | None:
+        """The fabric with the cables mended that gain most; None where no cable is missing or slow."""
+        for row in (*self.rows, *self.combined):
+            if row.trial is not None and row.applied.fabric:
+                return row.trial.scenario.fabric
+        return None
+
     def repeatable(self, row: Advised) -> bool:
-        """Whether a command can run a row's design: options say it, and of orders of ranks the best is written."""
+        """Whether a command can run a row's design: options say it, and the files that it needs are those written."""
         if row.trial is None or not row.applied.repeatable:
             return False
-        return not row.ordered or self.order is None or same_places(row.trial.scenario.placement, self.order)
+        scenario, order, mended = row.trial.scenario, self.order, self.mended
+        if row.ordered and order is not None and not same_places(scenario.placement, order):
+            return False
+        return not row.applied.fabric or mended is None or same_cables(scenario.topology, mended.topology)
 
 
 class _Runs:

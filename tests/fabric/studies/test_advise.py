@@ -318,6 +318,20 @@ def test_an_order_of_ranks_is_written(here, answer, capsys):
         answer(*words, "--write-order", "order.txt")
 
 
+def test_a_mended_fabric_is_written(here, answer):
+    dump = (Path(__file__).parents[3] / DUMP).with_suffix(".ibnetdiscover.gz")
+    job = ("--collective", "all-to-all", "--hosts", "h00[00-07]", "--routing", "ecmp")
+    rows = answer("advise", str(dump), *job, "--write-fabric", "mended.json")["rows"]
+    row = next(row for row in rows if row["lever"].startswith("mending all"))
+    first, second = row["command"].split(" && ")
+    assert first == shlex.join(["railscope", "advise", str(dump), *job, "--write-fabric", "mended.json"])
+    assert second == shlex.join(["railscope", "loads", "mended.json", *job, "--seeds", "5"])
+    assert answer(second)["hash_seeds"]["time_s"]["p50"] == row["time_s"]
+    assert next(row for row in rows if row["lever"].startswith("mending the hottest"))["command"] is None
+    with pytest.raises(InputError, match=r"mended\.doc: expected a name that ends in"):
+        answer("advise", str(dump), *job, "--write-fabric", "mended.doc")
+
+
 @pytest.mark.parametrize(
     ("words", "status", "said"),
     [
