@@ -109,6 +109,9 @@ from .routing.registry import (
 )
 from .routing.unroutable import Unroutable as Unroutable
 from .scenario import Job as Job, Scenario as Scenario, opened_fabric as opened_fabric, time_model as time_model
+from .studies.advice.lever import Case as Case, Change as Change, Cost as Cost, NotTried as NotTried
+from .studies.advice.levers import LEVERS as LEVERS
+from .studies.advice.study import Advice as Advice, Advised as Advised, advise as advise
 from .studies.analysis import (
     Analysis as Analysis,
     analyse as analyse,
@@ -167,6 +170,7 @@ from .studies.scale import Scale as Scale, study_scale as study_scale
 from .studies.sharing import JobRequest as JobRequest, Sharing as Sharing, study_sharing as study_sharing
 from .studies.step import StepResult as StepResult, study_step as study_step
 from .studies.suspects import Suspect as Suspect, suspects_of as suspects_of
+from .studies.verdicts.advise import advise_verdict as advise_verdict
 from .studies.verdicts.busbw import (
     busbw_limit as busbw_limit,
     busbw_verdict as busbw_verdict,

@@ -63,6 +63,7 @@ def test_all_that_can_be_added_is_shown():
         "A format of traces",
         "A format of counters",
         "A command and its report",
+        "A lever",
         "A kernel",
     ]
 

@@ -16,6 +16,7 @@ import typer
 from collectives.errors import InputError
 from collectives.saying import one_line
 from collectives.sizes import parse_bytes
+from fabric.commands.advise import advise
 from fabric.commands.busbw import busbw
 from fabric.commands.compare import compare
 from fabric.commands.counters import counters
@@ -72,6 +73,7 @@ _COMMANDS: tuple[Callable[..., None], ...] = (
     compare,
     explain,
     faults,
+    advise,
     step,
     scale,
     place,

@@ -42,6 +42,7 @@ DOCUMENTS = (
     "explain",
     "faults",
     "counters",
+    "advise",
     "step",
     "scale",
     "jobs",

@@ -5,9 +5,23 @@ from pathlib import Path
 from collectives.errors import InputError
 from fabric.files import check_writable, write_all
 from fabric.formats.opening import OpenedFabric
-from fabric.formats.registry import Export, by_ending, writable_endings
+from fabric.formats.registry import Export, Format, by_ending, writable_endings
 from fabric.topology import Topology
 from traces.compression import compressed, plain_name
+
+
+def writer_of(path: Path) -> Format:
+    """The format that the ending of a file's name chooses.
+
+    Raises
+    ------
+    InputError
+        If the ending is that of no format.
+    """
+    found = by_ending(plain_name(path))
+    if found is None or found.writer is None:
+        raise InputError(f"{path}: expected a name that ends in {writable_endings()}, and perhaps .gz or .xz")
+    return found
 
 
 def exported(given: OpenedFabric, path: Path) -> Export:
@@ -21,10 +35,7 @@ def exported(given: OpenedFabric, path: Path) -> Export:
     InputError
         If the ending is that of no format.
     """
-    plain = plain_name(path)
-    found = by_ending(plain)
-    if found is None or found.writer is None:
-        raise InputError(f"{path}: expected a name that ends in {writable_endings()}, and perhaps .gz or .xz")
+    plain, found = plain_name(path), writer_of(path)
     made = found.write(given, path.with_name(plain))
     behind = path.name.removeprefix(plain)
     files = {f"{name}{behind}": compressed(f"{name}{behind}", text) for name, text in made.files.items()}

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from collectives.algorithm import Algorithm
 from collectives.catalog import algorithm_of, collective_schedule
 from collectives.demand import Groups, Int32Vector
 from collectives.errors import InputError
@@ -105,13 +106,39 @@ def collective_traffic(
         Unknown names, or what the algorithm does not take.
     """
     chosen = algorithm_of(collective, algorithm)
-    name, make_channels = chosen.name, chosen.channels
     if layout is not None:
         if axes is None:
             raise InputError("groups of a parallel layout: expected the axes that they run over, such as ep")
         groups, noun = layout.groups(axes), f"{axes} group"
     else:
         groups, noun = Groups.consecutive(n_ranks, n_ranks if group is None else group), "group"
+    label = f"{collective} of {format_bytes(size)}, {counted(groups.n_groups, noun)} of {int(groups.sizes.max())}"
+    return _by(chosen, groups, size, n_ranks, label, n_channels, cross_nic)
+
+
+def with_algorithm(job: Traffic, algorithm: str) -> Traffic:
+    """The same collective of the same groups by another algorithm, with all of its channels.
+
+    Raises
+    ------
+    InputError
+        If the traffic is no collective, or the collective has no algorithm of that name.
+    """
+    if job.collective is None or job.groups is None:
+        raise InputError(f"algorithm {algorithm}: expected a collective, not {job.label}")
+    return _by(algorithm_of(job.collective, algorithm), job.groups, job.bytes, job.n_ranks, job.label)
+
+
+def _by(
+    chosen: Algorithm,
+    groups: Groups,
+    size: float,
+    n_ranks: int,
+    label: str,
+    n_channels: int | None = None,
+    cross_nic: int | None = None,
+) -> Traffic:
+    collective, name, make_channels = chosen.collective, chosen.name, chosen.channels
     size_of_group = int(groups.sizes.max())
 
     def schedule(domain: Int32Vector, rail: Int32Vector) -> Schedule:
@@ -122,7 +149,7 @@ def collective_traffic(
         return make_channels(groups, domain, rail, **chosen.taken(n_channels=n_channels, cross_nic=cross_nic))
 
     return Traffic(
-        label=f"{collective} of {format_bytes(size)}, {counted(groups.n_groups, noun)} of {size_of_group}",
+        label=label,
         n_ranks=n_ranks,
         schedule=schedule,
         collective=collective,
@@ -136,7 +163,7 @@ def collective_traffic(
             "groups": groups.n_groups,
             "group_size": size_of_group,
         },
-        algorithm=chosen.name,
+        algorithm=name,
         channels=its_channels if make_channels is not None else None,
         switches_reduce=chosen.switches_reduce,
     )

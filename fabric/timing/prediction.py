@@ -136,10 +136,7 @@ def alpha_betas(
     if groups.sizes.max(initial=0) < 2:
         raise InputError(f"{collective}: every group has one rank, which sends nothing; expected groups of 2 or more")
     domain, rail = domain_of_rank(topology, placement), rail_of_rank(topology, placement)
-    span = span_of(groups, domain)
-    # NCCL, ncclNvlsInit: more than two GPUs of a node.
-    nvls = model.nvls_efficiency > 0 and span.per_domain > 2 and bool((topology.nodes.kind == NVSWITCH).any())
-    facts = JobFacts(placement.n_ranks, in_network, span.n_domains, nvls)
+    facts = job_facts(topology, placement, groups, model, in_network)
     found: dict[str, AlphaBeta] = {}
     refused = ""
     for algorithm in wanted:
@@ -159,6 +156,16 @@ def alpha_betas(
         last = f"; the last one: {refused}" if refused else ""
         raise InputError(f"{collective}: {library} has no algorithm that runs on this placement{last}")
     return found
+
+
+def job_facts(
+    topology: Topology, placement: Placement, groups: Groups, model: TimeModel, in_network: bool = False
+) -> JobFacts:
+    """What decides which algorithms a library considers for a job; arguments as for `alpha_betas`."""
+    span = span_of(groups, domain_of_rank(topology, placement))
+    # NCCL, ncclNvlsInit: more than two GPUs of a node.
+    nvls = model.nvls_efficiency > 0 and span.per_domain > 2 and bool((topology.nodes.kind == NVSWITCH).any())
+    return JobFacts(placement.n_ranks, in_network, span.n_domains, nvls)
 
 
 def known_library(name: str) -> Library:

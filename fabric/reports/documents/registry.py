@@ -7,6 +7,7 @@ from typing_extensions import is_typeddict
 
 from collectives.errors import InputError
 from collectives.suggestion import hint
+from fabric.reports.documents.advise import AdviseDocument
 from fabric.reports.documents.busbw import BusbwDocument
 from fabric.reports.documents.compare import CompareDocument, RoutingsDocument
 from fabric.reports.documents.counters import CountersDocument
@@ -124,6 +125,7 @@ for _document in (
     ExplainDocument,
     FaultsDocument,
     CountersDocument,
+    AdviseDocument,
     StepDocument,
     ScaleDocument,
     SharingDocument,

@@ -48,6 +48,7 @@ ARGUMENTS = {
     "busbw": ["tiny.toml", "--sizes", "1MiB"],
     "explain": ["tiny.toml", "--collective", "all-to-all"],
     "faults": ["tiny.toml", "--collective", "all-to-all", "--trials", "2"],
+    "advise": ["tiny.toml", "--collective", "all-reduce", "--size", "1MiB"],
     "step": ["llama-3.1-8b", "tiny.toml", "--no-levers"],
     "scale": ["llama-3.1-8b", "--fabric", "tiny.toml", "--gpus", "4", "--no-levers"],
     "place": ["llama-3.1-8b", "tiny.toml"],

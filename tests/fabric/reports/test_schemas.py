@@ -41,6 +41,7 @@ _TABLES = ("--lfts", str(_IB / "naive64-updn.lfts.gz"))
 _BROKEN = ("--lfts", "broken.lfts")
 _RESNET = str(TWINS / "resnet_2rank_rank0.json.gz")
 _HGX = "hgx-b200-64"
+_TIGHT = str(Path(__file__).parents[3] / "examples" / "tight-64.toml")
 _ALL_TO_ALL = ("--collective", "all-to-all")
 _ALL_REDUCE = ("--collective", "all-reduce")
 
@@ -86,6 +87,9 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "counters, and traffic": ("counters", _FLAT, *_TABLES, *_ALL_TO_ALL, "--delta", "delta.csv", "--figure",
                               "counters.png"),
     "counters, late ranks": ("counters", _FLAT, "--delta", "delta.csv", "--trace", "fr_0", "--trace", "fr_1"),
+    "advise": ("advise", _TIGHT, *_ALL_TO_ALL, "--routing", "ecmp"),
+    "advise, nothing helps": ("advise", _FLAT, "--collective", "all-to-all"),
+    "advise, nothing carried": ("advise", _HGX, *_ALL_TO_ALL, "--group", "1"),
     "step": ("step", "gpt-oss-20b", _HGX),
     "step, a dump": ("step", "tiny-model.toml", _FLAT),
     "jobs": ("step", "llama-3.1-8b", _HGX, "--gpus", "32", "--job", "b=tiny-model.toml:32@packed"),
@@ -241,6 +245,10 @@ def test_the_cases_cover_what_a_document_may_hold(printed):
     assert printed("compare")["figure"] == "compare.png"
     assert printed("compare, trace")["ladder"][0]["busbw_GBps"] is None
     assert printed("compare-routing, pairs left out")["routings"][0]["bound"] is None
+    assert {row["class"] for row in printed("advise")["rows"]} == {"setting", "restart", "recabling", "purchase"}
+    assert printed("advise")["combined"]
+    assert printed("advise")["as_it_is"]["seeds"]["worst"] > 0
+    assert printed("advise, nothing helps")["combined"] == []
     assert printed("designs")["designs"][0]["settings"]["queue_pairs"] is None
     assert printed("designs")["designs"][0]["cost"]["total"] > 0
     assert printed("designs, a dump and no prices")["designs"][0]["parts"]["switches_by_tier"][0]["model"] is None

@@ -1,0 +1,110 @@
+"""The command `advise`: what helps, ranked, each lever tried by running it."""
+
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fabric.commands.again import all_said, line_of
+from fabric.commands.choices import TRANSPORTS, choice
+from fabric.commands.grouping import OptionGroup
+from fabric.commands.options import (
+    FabricOptions,
+    Force,
+    GateOptions,
+    HashOptions,
+    Html,
+    Json,
+    PlacementOptions,
+    RoutingOptions,
+    SkipUnrouted,
+    Threads,
+    TrafficOptions,
+    Verbose,
+)
+from fabric.commands.resolve import (
+    asked_scenario,
+    check_traffic,
+    draws,
+    gates_of,
+    lfts_of,
+    opened,
+    policy_name,
+    request_of,
+    routing_of,
+    rule_of,
+)
+from fabric.commands.terminal import finish, working
+from fabric.formats.registry import writable_endings
+
+
+@dataclass(frozen=True)
+class AdviseOutput(OptionGroup):
+    """Where the answer goes."""
+
+    panel = "Output"
+
+    json: Json = False
+    verbose: Verbose = False
+    write_order: Annotated[
+        Path | None,
+        typer.Option(metavar="PATH", help="Write the best order of ranks, an endpoint a line, for --placement."),
+    ] = None
+    write_fabric: Annotated[
+        Path | None,
+        typer.Option(metavar="PATH", help=f"Write the fabric with the cables mended ({writable_endings()})."),
+    ] = None
+    html: Html = None
+    force: Force = False
+
+
+def advise(
+    fabric: FabricOptions,
+    traffic: TrafficOptions,
+    job: PlacementOptions,
+    routed: RoutingOptions,
+    hashing: HashOptions,
+    output: AdviseOutput,
+    gates: GateOptions,
+    transport: Annotated[
+        str | None, choice("Cross rails over NVLink first (PXN), or not [default: direct]", TRANSPORTS)
+    ] = None,
+    skip_unrouted: SkipUnrouted = False,
+    threads: Threads = None,
+) -> None:
+    """What helps: settings, another start of the job, recabling, purchases; each run through the model, and ranked.
+
+    \b
+    Examples:
+      railscope advise gb300-2048 --collective all-to-all --group 64 --placement unaligned --routing ecmp
+      railscope advise subnet.txt --lfts lfts.dump --collective all-to-all --hosts 'h00[00-15]'
+      railscope advise hgx-b200-64 --collective all-reduce --placement scattered --write-order order.txt
+    """
+    check_traffic(traffic)
+    policy = policy_name(routed, hashing, seed_used=draws(job))
+    rule = rule_of(job, hashing.seed, demand=traffic.demand is not None)
+    asked, limits = request_of(traffic), gates_of(gates)
+
+    from fabric.formats.exporting import writer_of
+    from fabric.reports.advise import advise_report
+    from fabric.reports.files import check_outputs
+    from fabric.studies.advice.study import advise as study
+
+    check_outputs(None, (output.html, output.write_order, output.write_fabric), output.force)
+    if output.write_fabric is not None:
+        writer_of(output.write_fabric)
+    given = opened(fabric)
+    matched = lfts_of(given, [routed.lfts] if routed.lfts else [], skip_unrouted)
+    routing = routing_of(policy, hashing, matched[0] if matched else None)
+    with working("algorithms"):
+        scenario = asked_scenario(given, asked, rule, routing, traffic, hashing, transport, threads)
+    with working("levers"):
+        advice = study(scenario)
+    typed = all_said(fabric, traffic, job, routed, hashing, transport, skip_unrouted)
+    finish(
+        advise_report(advice, partial(line_of, typed, scenario), output.write_order, output.write_fabric),
+        output,
+        limits,
+    )
