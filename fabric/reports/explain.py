@@ -49,6 +49,8 @@ def _link(found: Contributions, seconds: float, of_busiest: float, routing: str)
         "n_pairs": found.n_pairs,
         "cables": odds.cables,
         "usual_cables": odds.usual_cables,
+        "uplinks": odds.uplinks,
+        "usual_uplinks": odds.usual_uplinks,
         "gbps": odds.gbps,
         "usual_gbps": odds.usual_gbps,
         "over_siblings": odds.over_siblings,

@@ -6,7 +6,7 @@ from functools import lru_cache
 import numpy as np
 
 from collectives.demand import FloatVector, Int64Vector
-from fabric.topology import ENDPOINT, NIC, NVLINK, SWITCH, Topology
+from fabric.topology import DOWN, ENDPOINT, NIC, NVLINK, SWITCH, Topology
 
 UNEVEN = 1.2
 """Over its even share by less than this is no cause.  Assumed."""
@@ -21,6 +21,8 @@ class LinkOdds:
     cables, usual_cables : int
         Between its two ends; and the median of what joins the ends of links like it, or its tail and others like its
         head, where that is more.
+    uplinks, usual_uplinks : int
+        Links like it of its lower end, and the median of others' lower ends, where that is more.
     gbps, usual_gbps : float
         Its capacity, and the most of those like it.
     over_siblings : float or None
@@ -32,6 +34,8 @@ class LinkOdds:
 
     cables: int
     usual_cables: int
+    uplinks: int
+    usual_uplinks: int
     gbps: float
     usual_gbps: float
     over_siblings: float | None
@@ -45,6 +49,8 @@ class _Usual:
     like: Int64Vector
     cables: Int64Vector
     usual_cables: Int64Vector
+    uplinks: Int64Vector
+    usual_uplinks: Int64Vector
     usual_gbps: FloatVector
 
 
@@ -58,9 +64,15 @@ def _usual_of(topology: Topology) -> _Usual:
     cables = count[pair.ravel()]
     tail = topology.link_tail.astype(np.int64) * (int(like.max(initial=0)) + 1) + like
     usual = np.maximum(cables, np.maximum(_medians(like, first, cables), _medians(tail, first, cables)))
+    lower = np.where(topology.link_direction == DOWN, topology.link_head, topology.link_tail).astype(np.int64)
+    _, one, owner, number = np.unique(
+        lower * (int(like.max(initial=0)) + 1) + like, return_index=True, return_inverse=True, return_counts=True
+    )
+    uplinks = number[owner.ravel()]
     most = np.zeros(int(like.max(initial=-1)) + 1)
     np.maximum.at(most, like, topology.link_capacity_gbps)
-    return _Usual(like, cables, usual, most[like])
+    usual_uplinks = np.maximum(uplinks, _medians(like, one, uplinks))
+    return _Usual(like, cables, usual, uplinks, usual_uplinks, most[like])
 
 
 def _medians(group: Int64Vector, chosen: Int64Vector, values: Int64Vector) -> Int64Vector:
@@ -100,6 +112,8 @@ def link_odds(
     return LinkOdds(
         int(usual.cables[link]),
         int(usual.usual_cables[link]),
+        int(usual.uplinks[link]),
+        int(usual.usual_uplinks[link]),
         float(topology.link_capacity_gbps[link]),
         float(usual.usual_gbps[link]),
         over_siblings,
@@ -123,6 +137,10 @@ def wiring_text(topology: Topology, link: int, odds: LinkOdds) -> tuple[str, ...
         said.append(f"runs at {odds.gbps:g} of {odds.usual_gbps:g} Gb/s")
     if odds.cables < odds.usual_cables and topology.link_kind[link] not in (NIC, NVLINK):
         said.append(f"{odds.cables} of {odds.usual_cables} cables are there")
+    elif odds.uplinks < odds.usual_uplinks and topology.link_kind[link] not in (NIC, NVLINK):
+        down = topology.link_direction[link] == DOWN
+        lower = topology.nodes.name[int((topology.link_head if down else topology.link_tail)[link])]
+        said.append(f"{lower} has {odds.uplinks} of {odds.usual_uplinks} cables up")
     return tuple(said)
 
 

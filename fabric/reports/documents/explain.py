@@ -48,6 +48,8 @@ class ExplainedLinkPart(TypedDict):
         How many there are.
     cables, usual_cables : int
         Between its ends, and between the ends of links like it.
+    uplinks, usual_uplinks : int
+        Links like it of its lower end, and of others'.
     gbps, usual_gbps : float
         Its capacity, and the most of links like it.
     over_siblings : float or None
@@ -73,6 +75,8 @@ class ExplainedLinkPart(TypedDict):
     n_pairs: int
     cables: int
     usual_cables: int
+    uplinks: int
+    usual_uplinks: int
     gbps: float
     usual_gbps: float
     over_siblings: float | None

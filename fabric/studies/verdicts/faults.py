@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from fabric.routing.policies import Lft
 from fabric.studies.faults import Faults
 from fabric.studies.verdicts.verdict import Verdict, sentences_of
 from fabric.studies.verdicts.words import count, link_name, seconds, times
@@ -30,7 +31,9 @@ def _parts(faults: Faults) -> Iterator[str]:
                 )
             ]
         )
-        yield f"{said} cut pairs of the job off and stop it: nothing else leads to their endpoints"
+        tables = isinstance(faults.scenario.routing, Lft)
+        why = "the tables name no other way until they are made again" if tables else "nothing else leads there"
+        yield f"{said} cut pairs of the job off and stop it: {why}"
     slow = [row for row in rows if row.slowdown is not None and row.slowdown >= _SAME]
     if slow:
         worst = slow[0]

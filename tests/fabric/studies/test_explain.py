@@ -91,6 +91,17 @@ def test_tables_that_are_not_even_are_the_cause(hurt):
     assert rs.analyse(hurt).hotspots[0].cause == said
 
 
+def test_a_switch_that_lacks_a_cable_up_is_said():
+    """No two switches have more than one cable here: what is missing shows at the switch."""
+    scenario = rs.Scenario.of(
+        "tests/data/ethernet/pod.dot", rs.Collective("all-to-all"), faults=["p2-leaf2 -> p2-spine2"]
+    )
+    found = explain(scenario, find_link(scenario.topology, "p2-leaf2 -> p2-spine1"))
+    assert odds_text(scenario.topology, found.link, found.odds, "adaptive") == "p2-leaf2 has 1 of 2 cables up"
+    other = explain(scenario, find_link(scenario.topology, "p1-leaf2 -> p1-spine1"))
+    assert odds_text(scenario.topology, other.link, other.odds, "adaptive") == ""
+
+
 def test_links_by_their_names(hurt):
     topology = hurt.topology
     for link in range(0, topology.n_links, 97):
