@@ -54,6 +54,10 @@ def faults(
         str | None, typer.Option(metavar="N,N,...", help="Also so many failures at once, drawn by chance.")
     ] = None,
     trials: Annotated[int, typer.Option(min=1, max=100_000, metavar="N", help="Draws of each number.")] = 200,
+    most: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", help="Single failures that are run where none are alike; of more a sample."),
+    ] = None,
     transport: Annotated[
         str | None, choice("Cross rails over NVLink first (PXN), or not [default: direct]", TRANSPORTS)
     ] = None,
@@ -88,6 +92,6 @@ def faults(
     routing = routing_of(policy, hashing, matched[0] if matched else None)
     with progressing("failures") as progress:
         scenario = asked_scenario(given, asked, rule, routing, traffic, hashing, transport, threads)
-        studied = study_faults(scenario, kinds, counts, trials, hashing.seed or 0, progress)
+        studied = study_faults(scenario, kinds, counts, trials, hashing.seed or 0, most, progress)
         report = faults_report(studied, output.top, output.figure, output.csv)
     finish(report, output, limits)

@@ -10,7 +10,7 @@ from collectives.errors import InputError
 from collectives.suggestion import hint
 from fabric.builders.faults import Fault, fault_links, host_names, nic_cables, with_capacity_left
 from fabric.routing.link_loads import ScheduleLoads, schedule_loads
-from fabric.routing.policies import Adaptive, Lft
+from fabric.routing.policies import Adaptive, Ecmp, Lft
 from fabric.routing.unroutable import Unroutable
 from fabric.scenario import Scenario
 from fabric.studies.hotspots import tier_name
@@ -23,8 +23,10 @@ KINDS = ("cable", "nic", "leaf", "spine", "core", "host", "plane")
 STRAGGLER = 0.5
 """Part of its NICs' speed that a slow host has: assumed; a host that is down stops its job."""
 
-MOST_RUNS = 2000
+MOST_RUNS, LEAST_RUNS = 2000, 20
 """Single failures that are run where no symmetry spares them; of more a sample is drawn."""
+
+_MOST_FLOWS = 4e9  # Hashed, of all runs together: about a minute on two cores.
 
 _TIERS = {"leaf": 1, "spine": 2, "core": 3}
 
@@ -227,6 +229,7 @@ def study_faults(
     counts: Sequence[int] = (),
     trials: int = 200,
     seed: int = 0,
+    most: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Faults:
     """Run every single failure of some kinds, and `trials` draws of several at once.
@@ -243,6 +246,8 @@ def study_faults(
         Draws of each count.
     seed : int
         Of the draws.
+    most : int, optional
+        Single failures that are run; default `most_runs`.
     progress : callable, optional
         Called with runs done and runs in all.
 
@@ -261,9 +266,12 @@ def study_faults(
     classes = _classes(scenario, things)
     notes = []
     draw = np.random.default_rng([seed, 1])
-    if len(classes) > MOST_RUNS:
-        chosen = np.sort(draw.choice(len(classes), MOST_RUNS, replace=False))
-        notes.append(f"{len(classes):,} failures are not alike: {MOST_RUNS:,} of them, drawn by chance, were run")
+    allowed = most_runs(scenario) if most is None else most
+    if len(classes) > allowed:
+        chosen = np.sort(draw.choice(len(classes), allowed, replace=False))
+        notes.append(
+            f"{len(classes):,} failures are not alike: {allowed:,} of them, drawn by chance, were run (--most)"
+        )
         classes = [classes[int(place)] for place in chosen]
     total = len(classes) + trials * len(counts)
     done = 0
@@ -307,6 +315,15 @@ def study_faults(
         len(classes) + trials * len(counts),
         tuple(notes),
     )
+
+
+def most_runs(scenario: Scenario) -> int:
+    """Single failures that are run by default: fewer where each flow is hashed and there are many."""
+    routing = scenario.routing
+    if not isinstance(routing, Ecmp):
+        return MOST_RUNS
+    flows = float(scenario.placement.n_ranks) ** 2 * routing.flows_a_pair
+    return int(max(LEAST_RUNS, min(MOST_RUNS, _MOST_FLOWS // max(flows, 1.0))))
 
 
 def _badness(row: FaultRow) -> tuple[float, float]:

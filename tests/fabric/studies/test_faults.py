@@ -11,7 +11,7 @@ from hypothesis import given, settings
 import railscope as rs
 from collectives.errors import InputError
 from fabric.builders.faults import Fault, with_capacity_left
-from fabric.studies.faults import FaultRow, Sampled, breakable, disconnected_pairs, study_faults
+from fabric.studies.faults import FaultRow, Sampled, breakable, disconnected_pairs, most_runs, study_faults
 from fabric.studies.link_names import find_link
 from fabric.topology import ENDPOINT, NVLINK, UNKNOWN
 from tests.fabric.commands.test_cli import railscope
@@ -160,6 +160,17 @@ def test_tables_stay_as_they_are():
     through = np.flatnonzero((opened.topology.link_tail == node) & (opened.topology.link_kind == 1))
     # Bytes of a pair are 1e9 / 512: what goes through the spine are that many pairs.
     assert first.disconnected_pairs == round(loads.bytes[through].sum() / (1e9 / 512))
+
+
+def test_of_many_failures_a_sample_is_run_and_said():
+    scenario = rs.Scenario.of("hgx-b200-64", ALL_TO_ALL, routing=rs.Ecmp(queue_pairs=1))
+    one, other = (study_faults(scenario, ("cable",), most=5) for _ in range(2))
+    assert one.rows == other.rows
+    assert (one.n_runs, len(one.rows)) == (5, 5)
+    assert "256 failures are not alike: 5 of them" in one.notes[0]
+    assert most_runs(scenario) == 2000
+    large = rs.Scenario.of("gb300-8192", ALL_TO_ALL, routing=rs.Ecmp(queue_pairs=2))
+    assert most_runs(large) == 29
 
 
 def test_what_cannot_be_is_refused(hgx):
