@@ -47,7 +47,7 @@ def words(options: Mapping[str, object], fabric: str) -> list[str]:
 
 
 def line_of(given: Mapping[str, object], scenario: "Scenario", row: "Advised") -> str:
-    """The command that runs a design that options can say.
+    """The command that runs a design; empty where no options say it.
 
     Parameters
     ----------
@@ -75,6 +75,9 @@ def line_of(given: Mapping[str, object], scenario: "Scenario", row: "Advised") -
         "railscope " + one.format(fabric=shlex.quote(given_fabric), all=shlex.join(words(own, given_fabric)))
         for one in applied.before
     ]
+    if applied.vary and n_seeds > 1 and scenario.job.rule.drawn:
+        # `compare` would draw the hosts anew with each hash seed.
+        return ""
     if applied.vary:
         run = ["compare", *_varied(options, applied.vary, fabric, routing, scenario, n_seeds)]
     else:
@@ -113,7 +116,7 @@ def _varied(
         keys["routing"] = routing
     if options.get("transport") not in (None, "direct"):
         keys["transport"] = options["transport"]
-    if n_seeds > 1 and not scenario.job.rule.drawn:
+    if n_seeds > 1:
         first = int(str(options.pop("seed", None) or 0))
         keys["seed"] = ",".join(map(str, range(first, first + n_seeds)))
     left = {name: value for name, value in options.items() if name not in ("routing", "transport")}

@@ -34,7 +34,7 @@ def advise_verdict(advice: Advice, command: str = "") -> Verdict:
     ----------
     advice : Advice
     command : str
-        That reproduces `best_advice`; empty: none is named.
+        That runs `best_advice`; empty: what to do is said in words.
     """
     analysis, bound = advice.base.analysis, advice.base.bound
     unrouted = unrouted_cause(analysis.loads.total.unrouted)
@@ -49,8 +49,8 @@ def advise_verdict(advice: Advice, command: str = "") -> Verdict:
     else:
         causes = tuple(_cause(advice, row) for row in advice.helping)
         sentences = sentences_of((*_remedy(advice, best), "" if unrouted is None else unrouted.text))[:2]
-        # Copied as it is: no full stop.
-        sentences = (*sentences, f"Apply: {command}") if command else sentences
+        # A command is copied as it is: no full stop.
+        sentences = (*sentences, f"Apply: {command}" if command else f"To do: {best.how}.")
     facts: dict[str, Fact] = {
         "best": None if best is None else best.lever,
         "class": None if best is None else str(best.cost),

@@ -16,7 +16,7 @@ from fabric.commands.app import app, run
 from fabric.formats.opening import OpenedFabric
 from fabric.jobs.traffic import with_algorithm
 from fabric.studies.advice import study
-from fabric.studies.advice.cables import recabled, repairs_of
+from fabric.studies.advice.cables import mend_hottest, recabled, repairs_of
 from fabric.studies.advice.lever import Cost
 from fabric.studies.advice.levers import LEVERS
 from fabric.studies.advice.routes import tables_anew
@@ -147,6 +147,14 @@ def test_tables_and_missing_cables(hurt):
     assert hottest.trial.time_s == pytest.approx(second.seconds)
     assert row_of(advice, "wired by rail").why_not.startswith("the fabric has no description")
     assert row_of(advice, "PXN").why_not.startswith("the fabric knows no NVLink")
+
+
+def test_what_no_command_says_is_told_in_words(hurt):
+    advice = advise(hurt, (mend_hottest,))
+    best = best_advice(advice)
+    assert best.cost == Cost.RECABLING
+    assert not advice.repeatable(best)
+    assert advise_verdict(advice).sentences[-1] == "To do: put 1 cable back: leaf2 - spine3."
 
 
 def test_tables_follow_the_cables(hurt):
@@ -284,7 +292,7 @@ def test_every_command_runs_the_design_that_it_names(answer):
     document = answer(*words)
     assert document == answer(*words, "--threads", "1")
     rows = [row for row in (*document["rows"], *document["combined"]) if row["time_s"] is not None]
-    commands = {row["command"]: row["time_s"] for row in rows if row["command"].startswith("railscope loads")}
+    commands = {row["command"]: row["time_s"] for row in rows if (row["command"] or "").startswith("railscope loads")}
     assert len(commands) >= 5
     for command, time_s in commands.items():
         found = answer(command)
