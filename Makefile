@@ -50,6 +50,7 @@ bench: .venv/bench
 	$(BIN)/python -m benchmarks.effects
 	$(BIN)/python -m benchmarks.steps
 	$(BIN)/python -m benchmarks.replay
+	$(BIN)/python -m benchmarks.diagnosis
 
 clean:
 	rm -rf .venv demo build
