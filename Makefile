@@ -4,7 +4,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test test-bounds coverage bench fuzz lint docs clean
+.PHONY: demo test tests test-bounds coverage bench fuzz lint docs clean
 
 demo: .venv/installed
 	mkdir -p demo
@@ -12,9 +12,15 @@ demo: .venv/installed
 	$(BIN)/railscope compare hgx-b200-64 --collective all-to-all --group 64 --figure demo/hgx-b200-64.png --force
 	@echo "pictures: demo/gb300-8192.png demo/hgx-b200-64.png"
 
-test: lint docs coverage test-bounds
+test: lint docs tests test-bounds
 
-# All tests; then the kernels' once more uncompiled, where coverage sees their lines (and NumPy says that hashes wrap).
+# All tests; then the kernels' once more uncompiled, where NumPy says that hashes wrap.
+tests: .venv/tests
+	sh tests/install_tools.sh
+	$(BIN)/python -m pytest -n 2 --dist worksteal
+	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest -n 2 -m kernels -W "ignore:overflow encountered:RuntimeWarning"
+
+# The same two with the lines that they reach, the kernels' too; half as slow again.
 coverage: .venv/tests
 	sh tests/install_tools.sh
 	COVERAGE_FILE=.coverage.compiled $(BIN)/python -m pytest -n 2 --dist worksteal --cov --cov-report=
