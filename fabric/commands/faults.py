@@ -48,8 +48,11 @@ def faults(
     output: FaultsOutput,
     gates: GateOptions,
     kind: Annotated[
-        str, typer.Option(metavar="KIND,...", help="What breaks: cable, nic, leaf, spine, core, host, plane.")
-    ] = "cable,spine",
+        str | None,
+        typer.Option(
+            metavar="KIND,...", help="What breaks: cable, nic, leaf, spine, core, host, plane [default: cable,spine]."
+        ),
+    ] = None,
     count: Annotated[
         str | None, typer.Option(metavar="N,N,...", help="Also so many failures at once, drawn by chance.")
     ] = None,
@@ -85,7 +88,7 @@ def faults(
     from fabric.studies.faults import study_faults
 
     counts = sorted({whole(part.strip(), "--count", 1, 1 << 24) for part in count.split(",")}) if count else []
-    kinds = [part.strip().lower() for part in kind.split(",")]
+    kinds = None if kind is None else [part.strip().lower() for part in kind.split(",")]
     check_outputs(output.figure, (output.html, output.csv), output.force)
     given = opened(fabric)
     matched = lfts_of(given, [routed.lfts] if routed.lfts else [], skip_unrouted=False)

@@ -26,9 +26,9 @@ def report(
     output: Annotated[Path, typer.Option("--output", "-o", metavar="PATH", help="The page, HTML.")],
     force: Force = False,
 ) -> None:
-    """One page to hand on: naive to rail-aware, loads and hotspots, and the step of a workload.
+    """One page to hand on: naive to rail-aware, loads, whose they are, what breaks hurt, and the step of a workload.
 
-    Keys of the file are options of compare, loads and step: `group = 64` of [traffic] is --group 64. Paths in it are
+    Keys of the file are options of the commands: `group = 64` of [traffic] is --group 64. Paths in it are
     as on the command line. The page opens in any browser, without a network.
 
     \b

@@ -2,7 +2,7 @@
 
     [report]
     title = "Experts on the new pod"      # of the page
-    sections = ["compare", "loads"]       # where nothing is said: these two, and step if there is a workload
+    sections = ["compare", "loads"]       # usual: these, explain and faults; step if there is a workload
 
     [fabric]
     name = "gb300-2048"                   # a preset or a file
@@ -16,6 +16,9 @@
 
     [placement]
     gpus = 2048
+
+    [faults]
+    kind = "cable,spine"                  # of the section `faults`
 
     [workload]
     name = "deepseek-v3"                  # a section `step`
@@ -37,7 +40,8 @@ from fabric.commands.step import WorkloadOptions
 from traces.files import read_text
 from traces.toml_text import parse_toml
 
-SECTIONS = ("compare", "loads", "step")
+SECTIONS = ("compare", "loads", "explain", "faults", "advise", "step")
+_OF_TRAFFIC = ("compare", "loads", "explain", "faults")
 # Tables, and the parameters of commands that may stand in each.
 _TABLES: dict[str, tuple[str, ...]] = {
     "fabric": tuple(field.name for field in fields(FabricOptions)),
@@ -48,6 +52,7 @@ _TABLES: dict[str, tuple[str, ...]] = {
         "transport",
     ),
     "placement": tuple(field.name for field in fields(PlacementOptions)),
+    "faults": ("kind", "count", "trials", "most"),
     "workload": (*(field.name for field in fields(WorkloadOptions)), "workload", "job_too", "jobs", "no_levers"),
 }
 _OF_REPORT = ("title", "sections")
@@ -110,7 +115,7 @@ def read_report_file(path: Path) -> ReportFile:
 
 
 def _sections(path: Path, head: Mapping[str, Any], tables: Mapping[str, Any]) -> tuple[str, ...]:
-    usual = [*(("compare", "loads") if "traffic" in tables else ()), *(("step",) if "workload" in tables else ())]
+    usual = [*(_OF_TRAFFIC if "traffic" in tables else ()), *(("step",) if "workload" in tables else ())]
     asked = head.get("sections", usual)
     if not isinstance(asked, list) or not asked or not all(isinstance(one, str) for one in asked):
         raise InputError(f"{path}: report.sections: expected a list of {', '.join(SECTIONS)}")
@@ -156,6 +161,8 @@ def section_words(
             if key not in known:
                 raise InputError(f"{where}: {hint(key, sorted(known))}")
             name = options[section].get(key)
+            if table == "workload" and section != "step":
+                continue
             if name in own and not (sized_only and table == "placement" and name not in _SIZES):
                 words += _option(key, value, where)
     return [*words, "--no-figure"] if section == "compare" else words

@@ -225,7 +225,7 @@ def _of_kind(scenario: Scenario, kind: str) -> list[Broken]:
 
 def study_faults(
     scenario: Scenario,
-    kinds: Sequence[str] = ("cable", "spine"),
+    kinds: Sequence[str] | None = None,
     counts: Sequence[int] = (),
     trials: int = 200,
     seed: int = 0,
@@ -238,8 +238,8 @@ def study_faults(
     ----------
     scenario : Scenario
         Of the fabric as it is.
-    kinds : sequence of str
-        Of `KINDS`.
+    kinds : sequence of str, optional
+        Of `KINDS`; default cables and spines, or NICs where there are neither.
     counts : sequence of int
         Failures at once that are drawn.
     trials : int
@@ -256,6 +256,8 @@ def study_faults(
     InputError
         A kind or count that cannot be.
     """
+    if kinds is None:
+        kinds = [kind for kind in ("cable", "spine") if _of_kind(scenario, kind)] or ["nic"]
     things = breakable(scenario, kinds)
     for count in counts:
         if not 1 <= count <= len(things):

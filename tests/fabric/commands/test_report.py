@@ -56,16 +56,18 @@ def test_a_page_has_a_section_for_each_command(run, tmp_path):
     page = Page((tmp_path / "r.html").read_text())
     check_alone(page)
     assert page.texts("h1") == ["Two hosts <b>"]
-    assert [own["id"] for tag, own in page.elements if own.get("class") == "part"] == ["s1", "s2", "s3"]
+    assert [own["id"] for tag, own in page.elements if own.get("class") == "part"] == ["s1", "s2", "s3", "s4", "s5"]
     whole, *alone = page.texts("code")
     assert whole == "railscope report s.toml -o r.html"
     assert alone == [
         "railscope compare tiny.toml --collective all-to-all --size 1MiB --group 4 --queue-pairs 2 --no-figure",
         "railscope loads tiny.toml --collective all-to-all --size 1MiB --group 4 --routing ecmp --queue-pairs 2",
+        "railscope explain tiny.toml --collective all-to-all --size 1MiB --group 4 --routing ecmp --queue-pairs 2",
+        "railscope faults tiny.toml --collective all-to-all --size 1MiB --group 4 --routing ecmp --queue-pairs 2",
         "railscope step llama-3.1-8b tiny.toml --routing ecmp --queue-pairs 2 --no-levers",
     ]
     said = "".join(text for _, text in page.text)
-    for name, command in zip(("compare", "loads", "step"), alone, strict=True):
+    for name, command in zip(("compare", "loads", "explain", "faults", "step"), alone, strict=True):
         own = CliRunner().invoke(app, shlex.split(command)[1:])
         verdict = own.output.splitlines()[0].removeprefix("# ")
         assert verdict in said
@@ -80,7 +82,7 @@ def test_compare_places_the_job_itself_and_says_so(run, tmp_path):
     done = run(WHOLE.split("[workload]")[0] + '[placement]\nplacement = "scattered"\ngpus = 4\n')
     assert done.exit_code == 0, done.output
     assert "note: compare places the job itself" in done.output
-    compare, loads = Page((tmp_path / "r.html").read_text()).texts("code")[1:]
+    compare, loads, *_ = Page((tmp_path / "r.html").read_text()).texts("code")[1:]
     assert compare.endswith("--gpus 4 --no-figure")
     assert "--placement" not in compare
     assert loads.endswith("--placement scattered --gpus 4")
@@ -137,10 +139,12 @@ def test_the_file_of_the_guide_names_options(tmp_path):
     (tmp_path / "s.toml").write_text(text)
     given = read_report_file(tmp_path / "s.toml")
     program: Any = typer.main.get_command(app)
-    own = {section: options_of(program.commands[section]) for section in ("compare", "loads", "step")}
+    own = {section: options_of(program.commands[section]) for section in given.sections}
     words = [shlex.join(section_words(given, section, own, True)) for section in own]
     assert words == [
         "compare gb300-2048 --collective all-to-all --group 256 --gpus 2048 --no-figure",
         "loads gb300-2048 --collective all-to-all --group 256 --routing ecmp --gpus 2048",
+        "explain gb300-2048 --collective all-to-all --group 256 --routing ecmp --gpus 2048",
+        "faults gb300-2048 --collective all-to-all --group 256 --routing ecmp --gpus 2048 --kind cable,spine",
         "step deepseek-v3 gb300-2048 --routing ecmp --gpus 2048",
     ]
