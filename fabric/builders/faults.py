@@ -103,8 +103,15 @@ class Damage:
     slow: int
 
 
-def damaged(topology: Topology, faults: Sequence[Fault]) -> Damage:
+def damaged(topology: Topology, faults: Sequence[Fault], hosts: Sequence[str] | None = None) -> Damage:
     """A fabric with faults; of several on one cable the worst counts.
+
+    Parameters
+    ----------
+    topology : Topology
+    faults : sequence of Fault
+    hosts : sequence of str, optional
+        Name of each endpoint's host; default the endpoints' own.
 
     Raises
     ------
@@ -113,7 +120,7 @@ def damaged(topology: Topology, faults: Sequence[Fault]) -> Damage:
     """
     left = np.ones(topology.n_links)
     for fault in faults:
-        links = fault_links(topology, fault)
+        links = fault_links(topology, fault, hosts)
         both = np.concatenate([links, topology.link_reverse[links]])
         left[both] = np.minimum(left[both], fault.capacity)
     return with_capacity_left(topology, left)
@@ -144,26 +151,29 @@ def with_capacity_left(topology: Topology, left: FloatVector) -> Damage:
     )
 
 
-def fault_links(topology: Topology, fault: Fault) -> Int64Vector:
-    """Links that a fault touches, of each cable at least one direction.
+def fault_links(topology: Topology, fault: Fault, hosts: Sequence[str] | None = None) -> Int64Vector:
+    """Links that a fault touches, of each cable at least one direction; parameters as of `damaged`.
 
     Raises
     ------
     InputError
         If there are none.
     """
+    hosts = topology.endpoint_names if hosts is None else hosts
     if fault.kind == "link":
         found = _links_between(topology, fault)
     else:
-        nodes = _nodes_of(topology, fault)
+        nodes = _nodes_of(topology, fault, hosts)
         scale_out = topology.link_kind != NVLINK
         found = np.flatnonzero((nodes[topology.link_tail] | nodes[topology.link_head]) & scale_out)
     if not found.size:
-        raise InputError(f"fault {quoted(str(fault))}: matches no cable of {topology.name}{_near(topology, fault)}")
+        raise InputError(
+            f"fault {quoted(str(fault))}: matches no cable of {topology.name}{_near(topology, fault, hosts)}"
+        )
     return found
 
 
-def _nodes_of(topology: Topology, fault: Fault) -> BoolVector:
+def _nodes_of(topology: Topology, fault: Fault, hosts: Sequence[str]) -> BoolVector:
     nodes = topology.nodes
     if fault.kind == "plane":
         of_plane = _matching([str(one) for one in nodes.plane.tolist()], fault.pattern)
@@ -171,8 +181,7 @@ def _nodes_of(topology: Topology, fault: Fault) -> BoolVector:
         return of_plane
     if fault.kind == "host":
         chosen = np.zeros(topology.n_nodes, bool)
-        names = host_names(topology)
-        chosen[topology.endpoints] = _matching(names, fault.pattern)
+        chosen[topology.endpoints] = _matching(hosts, fault.pattern)
         return chosen
     named = _named(topology, fault.pattern)
     if fault.kind == "nic":
@@ -180,25 +189,6 @@ def _nodes_of(topology: Topology, fault: Fault) -> BoolVector:
     elif fault.kind != "switch":
         named &= (nodes.kind == SWITCH) & (nodes.tier == _TIERS[fault.kind])
     return named
-
-
-def host_names(topology: Topology) -> list[str]:
-    """Of each endpoint the name of its host: what the names of its endpoints have in common, or its own."""
-    names, host = topology.endpoint_names, topology.endpoint_host
-    found: dict[int, list[str]] = {}
-    for number, one in zip(host.tolist(), names, strict=True):
-        found.setdefault(number, []).append(one)
-    common = {number: _common(ends) for number, ends in found.items() if number != UNKNOWN}
-    return [common.get(number, one) for number, one in zip(host.tolist(), names, strict=True)]
-
-
-def _common(names: list[str]) -> str:
-    """The beginning that the endpoints of a host share."""
-    if len(names) == 1:
-        return names[0]
-    first, last = min(names), max(names)
-    size = next((at for at, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), len(first))
-    return first[:size].rstrip("gr-_. /:") or first
 
 
 @lru_cache(maxsize=4)
@@ -250,10 +240,10 @@ def _end(topology: Topology, text: str) -> tuple[BoolVector, str | None]:
     return named, port
 
 
-def _near(topology: Topology, fault: Fault) -> str:
+def _near(topology: Topology, fault: Fault, hosts: Sequence[str]) -> str:
     """The end of a message: names that are alike."""
     if fault.kind == "host":
-        names = sorted(set(host_names(topology)))
+        names = sorted(set(hosts))
     elif fault.kind == "plane":
         names = [str(one) for one in np.unique(topology.nodes.plane[topology.nodes.plane != UNKNOWN]).tolist()]
     elif fault.kind == "link":

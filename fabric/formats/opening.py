@@ -9,7 +9,7 @@ from collectives.errors import InputError
 from collectives.sizes import counted
 from fabric.builders.clos import build
 from fabric.builders.description import FabricDescription, Wiring, read_description
-from fabric.builders.faults import Fault, damaged
+from fabric.builders.faults import Damage, Fault, damaged
 from fabric.builders.idle import idle_parts
 from fabric.builders.nvlink import with_mesh, with_nvlink
 from fabric.builders.presets import preset_names, read_preset
@@ -96,6 +96,17 @@ class OpenedFabric:
             return self
         return described(self.source, self.description.with_wiring(wiring)).with_faults(self.faults)
 
+    def damaged(self, faults: Sequence[Fault]) -> Damage:
+        """What faults leave of the fabric; hosts have the names that a placement takes.
+
+        Raises
+        ------
+        InputError
+            A fault that matches nothing.
+        """
+        hosts = self.host_names() if any(one.kind == "host" for one in faults) else None
+        return damaged(self.topology, faults, hosts)
+
     def with_faults(self, faults: Sequence[Fault]) -> "OpenedFabric":
         """The fabric with more that is down or slow.
 
@@ -106,7 +117,7 @@ class OpenedFabric:
         """
         if not faults:
             return self
-        made = damaged(self.topology, faults)
+        made = self.damaged(faults)
         said = ", ".join(f"{one}{f' at {one.capacity:.3g}' if one.capacity else ''}" for one in faults[:4])
         more = f" and {len(faults) - 4} more" if len(faults) > 4 else ""
         cables = counted(made.down, "cable")

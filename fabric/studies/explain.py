@@ -12,7 +12,6 @@ import numpy as np
 from collectives.demand import AllToAll, Demand, FloatVector, Flows, Int32Vector, Int64Vector, Reduction
 from collectives.errors import InputError
 from collectives.schedule import Schedule
-from fabric.builders.faults import host_names
 from fabric.formats.opening import OpenedFabric
 from fabric.jobs.placement import Placement
 from fabric.routing.crossing import Crossing, crossing
@@ -122,7 +121,8 @@ def explain(scenario: Scenario, link: int) -> Contributions:
     InputError
         If the routing has no paths.
     """
-    return explain_sent(scenario.topology, sent_by(scenario), link, n_threads=scenario.n_threads)
+    hosts = scenario.fabric.host_names()
+    return explain_sent(scenario.topology, sent_by(scenario), link, hosts=hosts, n_threads=scenario.n_threads)
 
 
 def sent_by(scenario: Scenario) -> tuple[Sent, ...]:
@@ -175,7 +175,12 @@ class _Tally:
 
 
 def explain_sent(
-    topology: Topology, sent: Sequence[Sent], link: int, totals: FloatVector | None = None, n_threads: int | None = None
+    topology: Topology,
+    sent: Sequence[Sent],
+    link: int,
+    totals: FloatVector | None = None,
+    hosts: Sequence[str] | None = None,
+    n_threads: int | None = None,
 ) -> Contributions:
     """Who puts bytes on a link, of several jobs and operations.
 
@@ -186,11 +191,19 @@ def explain_sent(
     link : int
     totals : (n_links,) float64, optional
         Bytes of all of it on every link, where they are known: for what is odd about the link.
+    hosts : sequence of str, optional
+        Name of each endpoint's host; default the endpoints' own.
     n_threads : int, optional
     """
     tally = _Tally(topology.n_endpoints, np.zeros(topology.n_endpoints), np.zeros(topology.n_endpoints))
     asked: dict[Routing, tuple[Crossing, Crossing]] = {}
-    rank_of: dict[int, str] = {}
+    # Phases of a job have its one placement.
+    placements = {id(one.placement): one.placement for one in sent}.values()
+    rank_of = {
+        endpoint: f"rank {rank}"
+        for placement in reversed(placements)
+        for rank, endpoint in reversed(list(enumerate(placement.endpoint.tolist())))
+    }
     for one in sent:
         if one.routing not in asked:
             own = crossing(topology, link, one.routing, n_threads)
@@ -199,8 +212,6 @@ def explain_sent(
         for phase in one.schedule.phases:
             for demand in phase.demands:
                 _add_demand(topology, tally, one, demand, one.times * phase.repeat, asked[one.routing])
-        for rank, endpoint in enumerate(one.placement.endpoint.tolist()):
-            rank_of.setdefault(endpoint, f"rank {rank}")
     pairs, amounts = tally.added_up()
     total = float(tally.source.sum())
     order = np.argsort(-amounts, kind="stable")
@@ -209,7 +220,7 @@ def explain_sent(
     for place in order[:TOP_PAIRS].tolist():
         ends = [f"{rank_of.get(end, '')} ({named[end]})" for end in divmod(int(pairs[place]), tally.n)]
         top.append(Share(" -> ".join(ends), float(amounts[place]), float(amounts[place] / total)))
-    leaves, hosts = leaf_names(topology, link), host_names(topology)
+    leaves, hosts = leaf_names(topology, link), topology.endpoint_names if hosts is None else hosts
     hashed = any(not own.exact for own, _ in asked.values())
     return Contributions(
         topology=topology,
@@ -392,7 +403,7 @@ def study_links(
         If a link that is asked for carries nothing.
     """
     topology = fabric.topology
-    totals = loads_of(topology, sent, n_threads)
+    totals, hosts = loads_of(topology, sent, n_threads), fabric.host_names()
     seconds = totals * 8e-9 / topology.link_capacity_gbps
     chosen = list(links) or [int(link) for link in np.argsort(-seconds, kind="stable")[:top] if seconds[link] > 0]
     for link in chosen:
@@ -404,7 +415,7 @@ def study_links(
     return Explained(
         fabric,
         sent[0].routing,
-        tuple(explain_sent(topology, sent, link, totals, n_threads) for link in chosen),
+        tuple(explain_sent(topology, sent, link, totals, hosts, n_threads) for link in chosen),
         tuple(float(seconds[link]) for link in chosen),
         tuple(float(seconds[link]) / most for link in chosen),
         tuple(assumptions),

@@ -8,7 +8,7 @@ import numpy as np
 from collectives.demand import FloatVector, Int64Vector
 from collectives.errors import InputError
 from collectives.suggestion import hint
-from fabric.builders.faults import Fault, fault_links, host_names, nic_cables, with_capacity_left
+from fabric.builders.faults import Fault, nic_cables
 from fabric.routing.link_loads import ScheduleLoads, schedule_loads
 from fabric.routing.policies import Adaptive, Ecmp, Lft
 from fabric.routing.unroutable import Unroutable
@@ -211,7 +211,7 @@ def _of_kind(scenario: Scenario, kind: str) -> list[Broken]:
         links = links[used[number[topology.link_tail[links]]]]
         return [Broken(kind, Fault("link", topology.link_name(link)), link) for link in links.tolist()]
     if kind == "host":
-        names = host_names(topology)
+        names = scenario.fabric.host_names()
         own: dict[str, int] = {}
         for one in np.flatnonzero(used).tolist():
             own.setdefault(names[one], int(topology.endpoints[one]))
@@ -404,12 +404,7 @@ def _run(scenario: Scenario, faults: Sequence[Fault]) -> _Run:
     if not faults:
         loads = _loads(scenario)
         return _Run(loads.bottleneck_time_s, 0, loads.total.seconds)
-    left = np.ones(topology.n_links)
-    for fault in faults:
-        links = fault_links(topology, fault)
-        both = np.concatenate([links, topology.link_reverse[links]])
-        left[both] = np.minimum(left[both], fault.capacity)
-    damage = with_capacity_left(topology, left)
+    damage = scenario.fabric.damaged(faults)
     seconds = np.zeros(topology.n_links)
     cut = disconnected_pairs(damage.topology, scenario.placement.endpoint)
     if cut:

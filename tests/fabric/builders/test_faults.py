@@ -11,8 +11,9 @@ from fabric.formats.faults_toml import read_faults
 from fabric.topology import UNKNOWN
 from tests.random_fabrics import fabrics
 
-HGX = rs.open_fabric("hgx-b200-64").topology
-GB300 = rs.open_fabric("gb300-2048").topology
+OPENED = {"hgx": rs.open_fabric("hgx-b200-64"), "gb300": rs.open_fabric("gb300-2048")}
+HGX, GB300 = (one.topology for one in OPENED.values())
+HOSTS = {one.topology.name: one.host_names() for one in OPENED.values()}
 
 
 @settings(deadline=None)
@@ -53,7 +54,7 @@ def test_what_is_left_is_the_rest_in_order(topology, data):
 )
 def test_names(text, topology, cables):
     fault = Fault.parsed(text)
-    links = fault_links(topology, fault)
+    links = fault_links(topology, fault, HOSTS[topology.name])
     found = np.unique(np.minimum(links, topology.link_reverse[links])).size
     assert found == (1 if text == "h0003g1" else cables)
     if "->" not in text and ":" in text:
@@ -73,7 +74,7 @@ def test_names(text, topology, cables):
 )
 def test_what_matches_nothing_is_one_line(text, said):
     with pytest.raises(InputError) as refused:
-        fault_links(HGX, Fault.parsed(text))
+        fault_links(HGX, Fault.parsed(text), HOSTS[HGX.name])
     assert said in str(refused.value)
     assert "\n" not in str(refused.value)
 
@@ -118,3 +119,22 @@ def test_odd_files_are_refused_in_one_line(tmp_path, text, said):
         read_faults(path)
     assert str(refused.value).startswith(str(path))
     assert said in str(refused.value)
+
+
+def test_a_host_has_the_name_that_a_placement_takes():
+    """Of a dump or plan as it was read, not what its endpoints' names begin with: gpu01 rail0, gpu01 rail1."""
+    pod = rs.open_fabric("tests/data/ethernet/pod.dot")
+    whole = pod.topology
+    slow = pod.with_faults([Fault.degraded("host:gpu03=0.5")]).topology
+    changed = np.flatnonzero(slow.link_capacity_gbps < whole.link_capacity_gbps)
+    ends = {whole.nodes.name[node] for link in changed for node in (whole.link_tail[link], whole.link_head[link])}
+    hosts = {
+        whole.nodes.name[node]: name for node, name in zip(whole.endpoints.tolist(), pod.host_names(), strict=True)
+    }
+    assert {hosts[end] for end in ends if end in hosts} == {"gpu03"}
+    assert changed.size == np.count_nonzero([name == "gpu03" for name in pod.host_names()]) * 2 * 2
+    scenario = rs.Scenario.of(pod, rs.Collective("all-to-all"))
+    found = rs.explain(scenario, 0)
+    assert {one.name for one in (*found.by_source_host, *found.by_destination_host)} <= set(pod.host_names())
+    rows = rs.study_faults(scenario, ("host",)).rows
+    assert {row.broken.fault.pattern for row in rows} == set(pod.host_names())
