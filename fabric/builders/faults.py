@@ -18,8 +18,20 @@ FAULT_KINDS = ("link", "switch", "leaf", "spine", "core", "nic", "host", "plane"
 """What a fault may name: cables, switches (of a tier), an endpoint's cables, those of a host, a plane's switches."""
 
 _TIERS = {"leaf": 1, "spine": 2, "core": 3}
-_ARROW = re.compile(r"\s*(?:<->|->|--)\s*")
+# Two dashes may stand in a name, and join two with blanks around them only.
+_ARROW = re.compile(r"\s*(?:<->|->|=>|→)\s*|\s+--\s+")
 _PORT = re.compile(r"\A(?P<name>.+?)\s+port\s+(?P<port>\S+)\Z")
+
+
+def link_ends(text: str) -> list[str]:
+    """The ends that a link's name has, two where it is one: ``leaf1 port 3 -> spine2``."""
+    return _ARROW.split(text.strip())
+
+
+def end_and_port(text: str) -> tuple[str, str | None]:
+    """Name and port of an end that is no node's name as it stands; ``leaf1 port 3`` is port 3 of leaf1."""
+    found = _PORT.match(text)
+    return (found["name"], found["port"]) if found else (text, None)
 
 
 @dataclass(frozen=True)
@@ -65,7 +77,7 @@ class Fault:
         kind, colon, name = text.partition(":")
         if colon and kind.strip() in FAULT_KINDS:
             return cls(kind.strip(), name.strip(), capacity)
-        return cls("link" if _ARROW.search(text) else "switch", text.strip(), capacity)
+        return cls("link" if len(link_ends(text)) > 1 else "switch", text.strip(), capacity)
 
     @classmethod
     def degraded(cls, text: str) -> "Fault":
@@ -213,7 +225,7 @@ def _matching(names: Sequence[str], pattern: str) -> BoolVector:
 
 
 def _links_between(topology: Topology, fault: Fault) -> Int64Vector:
-    ends = _ARROW.split(fault.pattern.strip())
+    ends = link_ends(fault.pattern)
     if len(ends) != 2 or not all(ends):
         raise InputError(f"fault {quoted(fault.pattern)}: expected two ends, such as 'leaf1 port 3 -> spine2'")
     (one, one_port), (other, other_port) = (_end(topology, end) for end in ends)
@@ -231,8 +243,7 @@ def _end(topology: Topology, text: str) -> tuple[BoolVector, str | None]:
     named = _named(topology, text)
     port = None
     if not named.any():
-        found = _PORT.match(text)
-        text, port = (found["name"], found["port"]) if found else (text, None)
+        text, port = end_and_port(text)
         named = _named(topology, text)
     word, _, rest = text.partition(" ")
     if not named.any() and word in _TIERS and rest:

@@ -1,6 +1,5 @@
 """A link by the name that a person types."""
 
-import re
 from difflib import get_close_matches
 
 import numpy as np
@@ -8,10 +7,8 @@ import numpy as np
 from collectives.errors import InputError
 from collectives.gate import quoted
 from collectives.suggestion import hint
+from fabric.builders.faults import end_and_port, link_ends
 from fabric.topology import Topology
-
-_ARROW = re.compile(r"\s*(?:->|=>|→)\s*")
-_PORT = re.compile(r"\A(?P<node>.*?)\s+port\s+(?P<port>\S+)\Z")
 
 
 def find_link(topology: Topology, text: str) -> int:
@@ -35,7 +32,7 @@ def find_link(topology: Topology, text: str) -> int:
         if number >= topology.n_links:
             raise InputError(f"link {number}: expected 0 to {topology.n_links - 1}")
         return number
-    ends = _ARROW.split(whole)
+    ends = link_ends(whole)
     if len(ends) != 2 or not all(ends):
         raise InputError(f"link {quoted(text)}: expected two ends, such as 'leaf1 port 33 -> spine2 port 1'")
     (tail, tail_port), (head, head_port) = (_end(topology, end) for end in ends)
@@ -65,10 +62,9 @@ def _end(topology: Topology, text: str) -> tuple[int, str | None]:
     number = {name: node for node, name in enumerate(names)}
     if text in number:
         return number[text], None
-    found = _PORT.match(text)
-    if found and found["node"] in number:
-        return number[found["node"]], found["port"]
-    name = found["node"] if found else text
+    name, port = end_and_port(text)
+    if name in number:
+        return number[name], port
     near = get_close_matches(name, names, 3)
     said = f"did you mean {' or '.join(near)}?" if near else "fabric show lists what there is"
     raise InputError(f"link end {quoted(name)}: no such node; {said}")

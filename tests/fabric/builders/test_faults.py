@@ -6,7 +6,7 @@ from hypothesis import given, settings, strategies as st
 
 import railscope as rs
 from collectives.errors import InputError
-from fabric.builders.faults import Fault, damaged, fault_links, with_capacity_left
+from fabric.builders.faults import Fault, damaged, fault_links, link_ends, with_capacity_left
 from fabric.formats.faults_toml import read_faults
 from fabric.topology import UNKNOWN
 from tests.random_fabrics import fabrics
@@ -119,6 +119,17 @@ def test_odd_files_are_refused_in_one_line(tmp_path, text, said):
         read_faults(path)
     assert str(refused.value).startswith(str(path))
     assert said in str(refused.value)
+
+
+@pytest.mark.parametrize(("text", "ends"), [
+    ("rack--1 port 3 -> rack--2", ["rack--1 port 3", "rack--2"]),
+    ("a -- b", ["a", "b"]),
+    ("a<->b", ["a", "b"]),
+    ("rack--1", ["rack--1"]),
+])  # fmt: skip
+def test_dashes_in_names_join_nothing(text, ends):
+    assert link_ends(text) == ends
+    assert Fault.parsed(text).kind == ("link" if len(ends) == 2 else "switch")
 
 
 def test_a_host_has_the_name_that_a_placement_takes():
