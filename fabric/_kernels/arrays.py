@@ -108,25 +108,40 @@ class FlowArrays(NamedTuple):
     """(F,)"""
 
 
+class BundleArrays(NamedTuple):
+    """The ISLs of a layer with the parallel cables of a direction put together; B bundles, by head."""
+
+    start: Int64Vector
+    """(S + 1,) where the bundles into each switch begin."""
+    tail: Int32Vector
+    """(B,) switch that the bundle comes from."""
+    gbps: FloatVector
+    """(B,) capacity of its cables together."""
+    out_start: Int64Vector
+    """(S + 1,) where the bundles out of each switch begin."""
+    out_head: Int32Vector
+    """(B,) switch that they go to."""
+    out_gbps: FloatVector
+    """(B,) their capacities."""
+    twin: Int32Vector
+    """(S,) first switch with the same bundles out, itself if there is none before it."""
+
+
 class Dag(NamedTuple):
-    """The shortest next hops towards one destination class, with the capacity that leads on (adaptive routing)."""
+    """The shortest next hops towards a destination, with the capacity that leads on (adaptive routing).
+
+    A bundle is one of them if its tail is one hop farther than its head; its part of the capacity of its tail is the
+    smaller of its own capacity and that of its head.
+    """
 
     capacity: FloatVector
-    """(S,) C of each switch, towards all endpoints of the class together."""
+    """(S,) C of each switch, towards all endpoints of the destination class together."""
     alone: FloatVector
     """(S,) C of each switch towards one endpoint of it."""
     distance: Int32Vector
     """(S,) hops to the destination; -1 where there is no way."""
     queue: Int32Vector
     """(S,) switches by rising distance."""
-    link: Int32Vector
-    """(T,) ISL of each next hop, by rising distance of its head."""
-    tail: Int32Vector
-    """(T,) switch that it leaves."""
-    head: Int32Vector
-    """(T,) switch that it reaches."""
-    gbps: FloatVector
-    """(T,) min(capacity of the link, C(head))."""
 
 
 class NextHops(NamedTuple):

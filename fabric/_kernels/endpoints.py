@@ -9,7 +9,7 @@ from fabric._kernels.arrays import (
     LayerArrays,
     MemberClassArrays,
 )
-from fabric._kernels.compile import inlined, kernel
+from fabric._kernels.compile import borrowing_kernel, inlined, kernel
 
 
 @kernel
@@ -21,7 +21,7 @@ def most_slots(layer: LayerArrays) -> int:
     return most
 
 
-@kernel
+@borrowing_kernel
 def split_over_nearest(layer: LayerArrays, distance: Int32Vector, fraction: FloatVector) -> None:
     """Split the bytes of each attachment class over those of its slots that are nearest to a destination.  O(A).
 
@@ -67,6 +67,20 @@ def exchange(classes: MemberClassArrays, a: int, b: int, between_domains: bool) 
     same_domain = classes.label[0, a] > 0 and classes.label[0, a] == classes.label[0, b]
     same_block = classes.label[1, a] > 0 and classes.label[1, a] == classes.label[1, b]
     return same_domain != between_domains and not same_block
+
+
+@borrowing_kernel
+def note_pair(classes: MemberClassArrays, run: int, source: int, between_domains: bool, pair: Int32Vector) -> None:
+    """Note endpoints of member class `source` and of a run (``pair``, (2,) int32) that have bytes to exchange."""
+    for member_class in range(classes.run_class_start[run], classes.run_class_stop[run]):
+        if not exchange(classes, source, member_class, between_domains):
+            continue
+        for i in range(classes.class_member_start[source], classes.class_member_start[source + 1]):
+            for j in range(classes.class_member_start[member_class], classes.class_member_start[member_class + 1]):
+                if i != j and classes.member_send[i] * classes.member_receive[j] > 0.0:
+                    pair[0] = classes.member_endpoint[i]
+                    pair[1] = classes.member_endpoint[j]
+                    return
 
 
 @inlined

@@ -276,13 +276,13 @@ def weighted_all_to_all(
     weights: WeightArrays,
     classes: MemberClassArrays,
     rounding: float,
+    own_up: FloatVector,
+    own_down: FloatVector,
     chunk_number: int,
     n_chunks: int,
     isl_bytes: FloatVector,
     class_up: FloatMatrix,
     class_down: FloatMatrix,
-    own_up: FloatVector,
-    own_down: FloatVector,
     unreachable: Int32Matrix,
 ) -> None:
     """Load the links with an all-to-all's pairs in different domains, for every ``n_chunks``-th destination class.

@@ -1,18 +1,22 @@
 """Adaptive routing carried out: splits in proportion to the capacity that leads on."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from collectives.demand import AllToAll, FloatVector, Flows, Int32Vector
-from fabric._kernels.arrays import FlowArrays, MemberClassArrays
+from fabric._kernels.arrays import FloatMatrix, FlowArrays, MemberClassArrays
 from fabric.jobs.placement import Placement
+from fabric.routing.bundles import bundles_of
 from fabric.routing.flow_paths import RoutedFlows
 from fabric.routing.layer import Layer, layer_of
 from fabric.routing.layer_paths import split_paths
 from fabric.routing.loads import LinkLoads
+from fabric.routing.member_classes import ROUNDING
 from fabric.routing.mesh import mesh_bytes, mesh_paths, outside_meshes
 from fabric.routing.policies import Adaptive
+from fabric.routing.shared_ends import shared_ends_of
 from fabric.routing.sweep import swept_by_class, swept_flows
 from fabric.topology import NVSWITCH, SWITCH, Topology
 
@@ -83,11 +87,19 @@ def _flow_bytes(
     n_threads: int | None,
 ) -> FloatVector:
     from fabric._kernels.adaptive import sweep_flows
+    from fabric._kernels.adaptive_shared import sweep_flows_shared
+
+    bundles, ends = bundles_of(layer), shared_ends_of(layer)
+    arrays = layer.arrays, bundles.arrays
 
     def sweep(flows: FlowArrays, *rest: Any) -> None:
-        sweep_flows(layer.arrays, flows, layer.endpoint_class, layer.endpoint_slot, *rest)
+        places = layer.endpoint_class, layer.endpoint_slot
+        if ends.apart.size:
+            sweep_flows(*arrays, flows, *places, ends.apart, *rest)
+        if ends.n_items:
+            sweep_flows_shared(*arrays, ends.hops, ends.shared, flows, *places, layer.width, *rest)
 
-    return swept_flows(topology, layer, demand, placement, between_domains, sweep, n_threads)
+    return swept_flows(topology, layer, demand, placement, between_domains, sweep, n_threads, bundles)
 
 
 def _all_to_all_bytes(
@@ -99,25 +111,37 @@ def _all_to_all_bytes(
     n_threads: int | None,
 ) -> FloatVector:
     from fabric._kernels.adaptive import sweep_all_to_all
+    from fabric._kernels.adaptive_shared import sweep_all_to_all_shared
 
+    bundles, ends = bundles_of(layer), shared_ends_of(layer)
+    arrays = layer.arrays, bundles.arrays
     # An endpoint's bytes to itself turn at its own switches: they leave and arrive alike.
     own = np.zeros(len(layer.arrays.slot_switch))
 
-    def sweep(
-        classes: MemberClassArrays,
-        number: int,
-        n_chunks: int,
-        isl: FloatVector,
-        up: FloatVector,
-        down: FloatVector,
-        unreachable: Int32Vector,
-    ) -> None:
-        sweep_all_to_all(layer.arrays, classes, between_domains, number, n_chunks, isl, up, down, own, unreachable)
+    def sweep_of(classes: MemberClassArrays) -> Callable[..., None]:
+        partners = ends.partners_of(classes)
 
-    return swept_by_class(topology, layer, demand, placement, between_domains, sweep, (own, own), n_threads)
+        def sweep(*rest: Any) -> None:
+            if ends.apart.size:
+                sweep_all_to_all(*arrays, classes, ends.apart, between_domains, own, *rest)
+            if ends.n_items:
+                sweep_all_to_all_shared(*arrays, ends.hops, classes, partners, ROUNDING, between_domains, own, *rest)
+
+        return sweep
+
+    return swept_by_class(topology, layer, demand, placement, between_domains, sweep_of, (own, own), n_threads, bundles)
 
 
 def _paths(topology: Topology, layer: Layer, src: Int32Vector, dst: Int32Vector) -> RoutedFlows:
     from fabric._kernels.adaptive import split_paths as kernel
 
-    return split_paths(topology, layer, src, dst, lambda *pairs: kernel(layer.arrays, *pairs))
+    bundles = bundles_of(layer)
+
+    def split(
+        source: Int32Vector, destination: Int32Vector, isl: FloatMatrix, up: FloatMatrix, down: FloatMatrix
+    ) -> None:
+        part = np.zeros((source.size, bundles.n_bundles))
+        kernel(layer.arrays, bundles.arrays, source, destination, part, up, down)
+        np.multiply(part[:, bundles.of_isl], bundles.isl_part, out=isl)
+
+    return split_paths(topology, layer, src, dst, split)

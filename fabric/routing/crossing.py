@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from collectives.demand import FloatVector, Int32Vector
 from fabric._kernels.arrays import FloatMatrix
+from fabric.routing.bundles import bundles_of
 from fabric.routing.chunks import for_each_chunk
 from fabric.routing.layer import Layer, layer_of, sums_of
 from fabric.routing.paths import route_flows
@@ -144,13 +145,18 @@ def crossing(topology: Topology, link: int, routing: Routing, n_threads: int | N
 
 
 def _isl_parts(layer: Layer, link: int, n_threads: int | None) -> FloatMatrix:
-    from fabric._kernels.adaptive import parts_over_isl
+    from fabric._kernels.adaptive import parts_over_bundle
 
+    bundles = bundles_of(layer)
     part = np.zeros((layer.n_classes, layer.n_classes))
     isl = int(np.flatnonzero(layer.isl_link == link)[0])
+    bundle = int(bundles.of_isl[isl])
     for_each_chunk(
-        lambda number, n_chunks: parts_over_isl(layer.arrays, isl, number, n_chunks, part), layer.n_classes, n_threads
+        lambda number, n_chunks: parts_over_bundle(layer.arrays, bundles.arrays, bundle, number, n_chunks, part),
+        layer.n_classes,
+        n_threads,
     )
+    part *= bundles.isl_part[isl]
     return part
 
 
@@ -163,14 +169,16 @@ def _end_parts(layer: Layer, link: int, endpoint: int, leaving: bool) -> FloatMa
     slot = int(layer.attachment_slot[place] - layer.endpoint_slot[endpoint])
     own, n = int(layer.endpoint_class[endpoint]), layer.n_classes
     part = np.zeros((n, n))
-    # A block of classes at a time: most of a pair's row of ISLs is zero.
-    block = max(1, int(_BLOCK_BYTES / (8 * max(layer.n_isls, 1))))
+    # A block of classes at a time: most of a pair's row of bundles is zero.
+    bundles = bundles_of(layer)
+    block = max(1, int(_BLOCK_BYTES / (8 * max(bundles.n_bundles, 1))))
     for first in range(0, n, block):
         others = np.arange(first, min(first + block, n), dtype=np.int32)
         mine = np.full(others.size, own, np.int32)
         source, destination = (mine, others) if leaving else (others, mine)
         up, down = np.zeros((others.size, layer.width)), np.zeros((others.size, layer.width))
-        split_paths(layer.arrays, source, destination, np.zeros((others.size, layer.n_isls)), up, down)
+        row = np.zeros((others.size, bundles.n_bundles))
+        split_paths(layer.arrays, bundles.arrays, source, destination, row, up, down)
         part[destination, source] = (up if leaving else down)[:, slot] * cable_part[place]
     return part
 

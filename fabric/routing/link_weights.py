@@ -1,13 +1,14 @@
 """Routing by the user's own link weights carried out."""
 
+from collections.abc import Callable
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from collectives.demand import AllToAll, FloatVector, Flows, Int32Vector
+from collectives.demand import AllToAll, Flows, Int32Vector
 from collectives.errors import InputError
-from fabric._kernels.arrays import FlowArrays, Int32Matrix, MemberClassArrays
+from fabric._kernels.arrays import FlowArrays, MemberClassArrays
 from fabric.jobs.placement import Placement
 from fabric.routing.flow_paths import RoutedFlows
 from fabric.routing.layer import Layer, weighted_layer
@@ -52,20 +53,13 @@ def weighted_all_to_all(
     weights = _weight_arrays(topology, layer, routing)
     own_up, own_down = np.zeros(len(layer.arrays.slot_switch)), np.zeros(len(layer.arrays.slot_switch))
 
-    def sweep(
-        classes: MemberClassArrays,
-        number: int,
-        n_chunks: int,
-        isl: FloatVector,
-        up: FloatVector,
-        down: FloatVector,
-        unreachable: Int32Matrix,
-    ) -> None:
-        kernels.weighted_all_to_all(
-            layer.arrays, weights, classes, ROUNDING, number, n_chunks, isl, up, down, own_up, own_down, unreachable
-        )
+    def sweep_of(classes: MemberClassArrays) -> Callable[..., None]:
+        def sweep(*rest: Any) -> None:
+            kernels.weighted_all_to_all(layer.arrays, weights, classes, ROUNDING, own_up, own_down, *rest)
 
-    load = swept_by_class(topology, layer, demand, placement, True, sweep, (own_up, own_down), n_threads)
+        return sweep
+
+    load = swept_by_class(topology, layer, demand, placement, True, sweep_of, (own_up, own_down), n_threads)
     return LinkLoads(topology, load)
 
 

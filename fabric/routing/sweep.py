@@ -8,8 +8,9 @@ from collections.abc import Callable
 import numpy as np
 
 from collectives.demand import AllToAll, FloatVector, Flows
-from fabric._kernels.arrays import FlowArrays
+from fabric._kernels.arrays import FlowArrays, MemberClassArrays
 from fabric.jobs.placement import Placement
+from fabric.routing.bundles import Bundles
 from fabric.routing.chunks import sum_of_chunks
 from fabric.routing.layer import Layer
 from fabric.routing.member_classes import member_classes_of, starts_of, without_part
@@ -25,6 +26,7 @@ def swept_flows(
     between_domains: bool,
     sweep: Callable[..., None],
     n_threads: int | None,
+    bundles: Bundles | None = None,
 ) -> FloatVector:
     """Bytes per link of the flows of one layer, (n_links,) float64.
 
@@ -36,6 +38,8 @@ def swept_flows(
     sweep : callable
         ``sweep(flows, number, n_chunks, isl_bytes, slot_up, slot_down, unreachable)``: a policy's kernel.
     n_threads : int, optional
+    bundles : Bundles, optional
+        What the kernel writes bytes of, where it is not single ISLs.
 
     Raises
     ------
@@ -58,14 +62,16 @@ def swept_flows(
     )
     unreachable = np.full((layer.n_classes, 2), -1, np.int32)
 
+    n_carriers = layer.n_isls if bundles is None else bundles.n_bundles
+
     def chunk(number: int, n_chunks: int) -> tuple[FloatVector, ...]:
-        sums = (np.zeros(layer.n_isls), np.zeros(layer.n_slots), np.zeros(layer.n_slots))
+        sums = (np.zeros(n_carriers), np.zeros(layer.n_slots), np.zeros(layer.n_slots))
         sweep(arrays, number, n_chunks, *sums, unreachable)
         return sums
 
-    isl, up, down = sum_of_chunks(chunk, layer.n_classes, layer.n_isls + 2 * layer.n_slots, n_threads)
+    isl, up, down = sum_of_chunks(chunk, layer.n_classes, n_carriers + 2 * layer.n_slots, n_threads)
     refuse_unreachable(topology, unreachable)
-    add_to_links(layer, isl, up, down, load)
+    add_to_links(layer, isl if bundles is None else bundles.isl_bytes(isl), up, down, load)
     return load
 
 
@@ -75,18 +81,20 @@ def swept_by_class(
     demand: AllToAll,
     placement: Placement,
     between_domains: bool,
-    sweep: Callable[..., None],
+    sweep_of: Callable[[MemberClassArrays], Callable[..., None]],
     own: tuple[FloatVector, FloatVector],
     n_threads: int | None,
+    bundles: Bundles | None = None,
 ) -> FloatVector:
     """Bytes per link of an all-to-all's pairs in one layer, (n_links,) float64, where member classes split alike.
 
     Parameters
     ----------
-    topology, layer, demand, placement, between_domains, n_threads
+    topology, layer, demand, placement, between_domains, n_threads, bundles
         As for `swept_flows`.
-    sweep : callable
-        ``sweep(classes, number, n_chunks, isl_bytes, class_up, class_down, unreachable)``: a policy's kernel.
+    sweep_of : callable
+        For the member classes, ``sweep(number, n_chunks, isl_bytes, class_up, class_down, unreachable)``: a policy's
+        kernel.
     own : pair of (A,) float64
         How a class splits bytes to its own class over its slots, leaving and arriving: written by the kernel.
 
@@ -99,19 +107,21 @@ def swept_by_class(
     n_member_classes = len(classes.attachment)
     unreachable = np.full((layer.n_classes, 2), -1, np.int32)
     class_down = np.zeros((n_member_classes, width))
+    n_carriers = layer.n_isls if bundles is None else bundles.n_bundles
+    sweep = sweep_of(classes)
 
     def chunk(number: int, n_chunks: int) -> tuple[FloatVector, ...]:
-        isl, class_up = np.zeros(layer.n_isls), np.zeros((n_member_classes, width))
-        sweep(classes, number, n_chunks, isl, class_up, class_down, unreachable)
+        isl, class_up = np.zeros(n_carriers), np.zeros((n_member_classes, width))
+        sweep(number, n_chunks, isl, class_up, class_down, unreachable)
         return isl, class_up
 
-    isl, class_up = sum_of_chunks(chunk, layer.n_classes, layer.n_isls + n_member_classes * width, n_threads)
+    isl, class_up = sum_of_chunks(chunk, layer.n_classes, n_carriers + n_member_classes * width, n_threads)
     refuse_unreachable(topology, unreachable)
     own_up, own_down = (members.own_bytes(layer, fraction, between_domains) for fraction in own)
     up = without_part(members.to_slots(layer, members.send, class_up), own_up)
     down = without_part(members.to_slots(layer, members.receive, class_down), own_down)
     load = np.zeros(topology.n_links)
-    add_to_links(layer, isl, up, down, load)
+    add_to_links(layer, isl if bundles is None else bundles.isl_bytes(isl), up, down, load)
     return load
 
 

@@ -21,6 +21,10 @@ _TABLES = Twin("lft_walk.naive_lft_bytes", "fabric/routing/test_lft_walk.py::tes
 _EVENTS = Twin("max_min.naive_rates", "fabric/timing/test_max_min.py::test_the_certificate_holds_after_every_event")
 _LISTS = Twin("max_min.naive_flows_on_links", "fabric/kernels/test_lists.py::test_flows_are_counted_and_listed")
 _WEIGHTS = Twin("link_weights.naive_weighted_bytes", "fabric/routing/test_link_weights.py::test_equals_the_slow_walk")
+_ADAPTIVE = "fabric/kernels/test_adaptive_dag.py::"
+_SEARCH = Twin("adaptive_dag.naive_bundle_bytes", _ADAPTIVE + "test_search_and_bytes_equal_the_definition")
+_CLASSES = Twin("adaptive_dag.naive_next_hops", _ADAPTIVE + "test_classes_and_their_neighbours_equal_the_definition")
+_ROWS = Twin("adaptive_dag.naive_ends", _ADAPTIVE + "test_ends_and_rows_equal_the_definition")
 _ENDPOINTS = "fabric/kernels/test_endpoints.py::"
 _LFT = "fabric/kernels/test_lfts.py::"
 
@@ -28,13 +32,23 @@ TWINS = {
     "adaptive.sweep_all_to_all": _SWEEP,
     "adaptive.sweep_flows": _SWEEP,
     "adaptive.split_paths": _PATHS,
-    "adaptive.parts_over_isl": Twin(
+    "adaptive.parts_over_bundle": Twin(
         "crossing.naive_parts", "fabric/routing/test_crossing.py::test_parts_are_those_of_every_pair"
     ),
+    **{f"adaptive_dag.{name}": _SEARCH for name in ("empty_dag", "clear_dag", "grow_dag", "carry_over")},
+    "adaptive_dag.find_dag": _CLASSES,
+    "adaptive_dag.find_slot_fractions": _CLASSES,
+    "adaptive_dag.part_ends": _ROWS,
+    "adaptive_shared.find_last_hops": Twin("adaptive_dag.naive_last_hops", _CLASSES.test),
+    "adaptive_shared.sweep_all_to_all_shared": _SWEEP,
+    "adaptive_shared.sweep_flows_shared": _SWEEP,
+    "arrival_rows.add_row": _ROWS,
+    "arrival_rows.grow_with_rows": _ROWS,
     "dag.carry": Twin("dag.naive_carried", "fabric/kernels/test_dag.py::test_bytes_down_a_dag"),
     "endpoints.depart": Twin("endpoints.naive_departing", _ENDPOINTS + "test_bytes_that_leave_an_endpoint"),
     "endpoints.most_slots": Twin("endpoints.naive_most_slots", _ENDPOINTS + "test_the_most_slots_of_a_class"),
     "endpoints.split_over_nearest": Twin("endpoints.naive_split", _ENDPOINTS + "test_split_over_the_nearest_slots"),
+    "endpoints.note_pair": Twin("endpoints.naive_pairs", _ENDPOINTS + "test_a_noted_pair_has_bytes_to_exchange"),
     "endpoints.send_flows": _SWEEP,
     "endpoints.exchange": Twin("endpoints.naive_exchange", _ENDPOINTS + "test_who_exchanges_bytes"),
     "link_weights.weighted_all_to_all": _WEIGHTS,

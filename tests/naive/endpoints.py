@@ -36,3 +36,22 @@ def naive_departing(layer, source, amount, fraction):
     """Bytes of an endpoint of class `source` by its slots: the switch behind each, and how much goes there."""
     first, stop = slots_of(layer)[source]
     return [(int(layer.slot_switch[slot]), amount * fraction[slot]) for slot in range(first, stop)]
+
+
+def naive_pairs(members, source, takers, domain, block, between_domains):
+    """Pairs of endpoints with bytes to exchange: from members of a class to those of other classes."""
+    own = members.member_class.tolist()
+    return {
+        (int(members.endpoint[i]), int(members.endpoint[j]))
+        for i in range(len(own))
+        for j in range(len(own))
+        if own[i] == source
+        and own[j] in takers
+        and i != j
+        and members.send[i] * members.receive[j] > 0
+        and naive_exchange(
+            (domain[members.endpoint[i]], domain[members.endpoint[j]]),
+            (block[members.endpoint[i]], block[members.endpoint[j]]),
+            between_domains,
+        )
+    }

@@ -5,12 +5,12 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from collectives import AllToAll, Groups
-from fabric._kernels.endpoints import depart, exchange, most_slots, split_over_nearest
+from fabric._kernels.endpoints import depart, exchange, most_slots, note_pair, split_over_nearest
 from fabric.jobs.placement import Placement
 from fabric.routing.layer import layer_of
 from fabric.routing.member_classes import member_classes_of
 from fabric.topology import SWITCH
-from tests.naive.endpoints import naive_departing, naive_exchange, naive_most_slots, naive_split
+from tests.naive.endpoints import naive_departing, naive_exchange, naive_most_slots, naive_pairs, naive_split
 from tests.random_fabrics import fabrics
 
 
@@ -73,3 +73,24 @@ def test_bytes_that_leave_an_endpoint(topology, data):
         by_slot[first_slot + slot] += part
     np.testing.assert_array_equal(waiting, by_switch)
     np.testing.assert_array_equal(slot_up, by_slot)
+
+
+@pytest.mark.kernels
+@settings(deadline=None, max_examples=60)
+@given(fabrics(), st.data(), st.booleans())
+def test_a_noted_pair_has_bytes_to_exchange(topology, data, between_domains):
+    n = topology.n_endpoints
+    block = data.draw(st.lists(st.integers(0, 2), min_size=n, max_size=n).map(np.array))
+    weight = st.lists(st.sampled_from([0.0, 1.0]), min_size=n, max_size=n).map(np.array)
+    demand = AllToAll(Groups.consecutive(n, n), data.draw(weight), data.draw(weight), block)
+    layer = layer_of(topology, SWITCH)
+    members = member_classes_of(topology, layer, demand, Placement(np.arange(n, dtype=np.int32)))
+    classes = members.arrays
+    domain = [number if number >= 0 else None for number in topology.endpoint_domain.tolist()]
+    for run in range(len(classes.run_group)):
+        takers = set(range(classes.run_class_start[run], classes.run_class_stop[run]))
+        for source in range(len(classes.attachment)):
+            pair = np.full(2, -1, np.int32)
+            note_pair(classes, run, source, between_domains, pair)
+            expected = naive_pairs(members, source, takers, domain, block.tolist(), between_domains)
+            assert tuple(pair.tolist()) in (expected or {(-1, -1)})
