@@ -11,6 +11,7 @@ one mesh send each other, their direct link must carry, whatever the routing.
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -187,12 +188,18 @@ class Cut:
 
 def cuts_of(topology: Topology, placement: Placement, links: BoolVector) -> tuple[Cut, ...]:
     """The partitions of the job's endpoints that differ, over some of the links."""
-    n = topology.n_endpoints
-    used = np.zeros(n, bool)
+    return _cuts(topology, placement.endpoint.tobytes(), links.tobytes())
+
+
+# A step asks for the same job's once for each of its operations, over all links, those of the network and NVLink's.
+@lru_cache(maxsize=6)
+def _cuts(topology: Topology, endpoints: bytes, chosen: bytes) -> tuple[Cut, ...]:
+    placement, links = Placement(np.frombuffer(endpoints, np.int32)), np.frombuffer(chosen, bool)
+    used = np.zeros(topology.n_endpoints, bool)
     used[placement.endpoint] = True
     cuts: dict[bytes, Cut] = {}
     for name, label in partition_labels(topology, placement, links).items():
-        part = np.full(n, _NOBODY, np.int64)
+        part = np.full(topology.n_endpoints, _NOBODY, np.int64)
         part[used] = numbered(label[used])
         if part.tobytes() not in cuts:
             cuts[part.tobytes()] = Cut(name, part, *_cut_gbps(topology, links, part, int(part.max(initial=-1)) + 1))

@@ -105,7 +105,11 @@ PRESETS = {
     "meta-24576": (24576, 1536, 128, 64, 24576, 24576, 3584),
     "mi300x-64": (64, 8, 4, 0, 64, 64, 0),
     "mi355x-64": (64, 8, 4, 0, 64, 64, 0),
+    # 8 planes of 512 leaves and 256 spines, R^2 / 2 endpoints of 512 ports (row 1.23).
+    "mrc-131072": (131072, 8 * 512, 8 * 256, 0, 8 * 131072, 8 * 131072, 0),
     "rail-only-1024": (1024, 8, 0, 0, 1024, 0, 0),
+    # The same in 4 planes (row 1.24).
+    "spectrum-x-131072": (131072, 4 * 512, 4 * 256, 0, 4 * 131072, 4 * 131072, 0),
     # Row 1.2.
     "superpod-b200-2048": (2048, 64, 32, 0, 2048, 2048, 0),
     "superpod-b200-8192": (8192, 256, 256, 128, 8192, 8192, 8192),
@@ -118,6 +122,8 @@ PRESETS = {
     # Row 1.1; 4 of the table's 1,020 node cables are the fabric manager's.
     "superpod-h100-1016": (1016, 32, 16, 0, 1016, 1024, 0),
 }
+# Those with a million cables are built and counted once.
+SMALL = sorted(name for name, (endpoints, *_) in PRESETS.items() if endpoints < 100_000)
 # Whole hosts on a leaf of one rail's network would reach no other leaf.
 RAILS_APART = {"deepseek-h800-2048", "rail-only-1024"}
 
@@ -162,7 +168,7 @@ def test_hosts_without_spines_fit_on_one_leaf_of_each_rail():
         build(more)
 
 
-@pytest.mark.parametrize("name", sorted(set(preset_names()) - RAILS_APART))
+@pytest.mark.parametrize("name", sorted(set(SMALL) - RAILS_APART))
 def test_naive_and_rail_aware_have_the_same_parts(name):
     description = read_preset(name)
     rail, host = (build(description.with_wiring(wiring)) for wiring in ("rail", "host"))

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from fabric.builders import build, fat_tree, preset_names, read_preset
+from fabric.builders import build, fat_tree, read_preset
 from fabric.builders.clos import shape_of
 from fabric.builders.description import Core, Spine
 from fabric.builders.idle import idle_parts, idle_switches
 from fabric.formats.opening import open_fabric
-from tests.fabric.builders.test_clos import descriptions
+from tests.fabric.builders.test_clos import SMALL, descriptions
 from tests.naive.idle import idle_switches as naive
 from tests.random_fabrics import fabrics
 
@@ -32,7 +32,7 @@ def test_as_defined_on_described_fabrics(description):
         assert len(idle) == (shape.total_cores if shape.sets == 1 else 0)
 
 
-@pytest.mark.parametrize("name", preset_names())
+@pytest.mark.parametrize("name", SMALL)
 @pytest.mark.parametrize("wiring", ["rail", "host"])
 def test_presets_have_none(name, wiring):
     assert idle_parts(build(read_preset(name).with_wiring(wiring))) == ()

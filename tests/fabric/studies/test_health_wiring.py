@@ -12,13 +12,14 @@ from jsonschema import Draft202012Validator
 
 import railscope as rs
 from collectives import InputError
-from fabric.builders import build, preset_names, read_preset
+from fabric.builders import build, read_preset
 from fabric.formats.infiniband.ibsim import ibsim_netlist
 from fabric.formats.opening import open_fabric
 from fabric.studies.health import check_fabric
 from fabric.studies.health_findings import End
 from fabric.studies.verdicts.health import health_verdict
 from fabric.topology import Cables, Nodes, Topology
+from tests.fabric.builders.test_clos import SMALL
 from tests.fabric.commands.test_cli import railscope
 from tests.fabric.studies.test_health import DATA, cables_of
 
@@ -114,7 +115,7 @@ def test_whole_dumps_have_no_findings(name):
         assert health.findings == ()
 
 
-@pytest.mark.parametrize("name", preset_names())
+@pytest.mark.parametrize("name", SMALL)
 def test_presets_have_no_findings(name):
     kinds = {finding.kind for finding in check_fabric(open_fabric(name).topology).findings}
     # Rails that no spine joins are what these two are.
