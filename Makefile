@@ -1,10 +1,10 @@
 # make demo: install and run the main job.  make test: install and run every check.  make bench: time it.
-# make fuzz: read a million damaged inputs.
+# make bench-peers: time it beside other tools.  make fuzz: read a million damaged inputs.
 # make docs: build the documentation into build/docs; a link that leads nowhere fails.
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test tests test-bounds coverage bench fuzz lint docs clean
+.PHONY: demo test tests test-bounds coverage bench bench-peers fuzz lint docs clean
 
 demo: .venv/installed
 	mkdir -p demo
@@ -58,8 +58,19 @@ bench: .venv/bench
 	$(BIN)/python -m benchmarks.replay
 	$(BIN)/python -m benchmarks.diagnosis
 
+# Beside other tools, in an environment of their own: what can be had from PyPI and Debian.
+bench-peers: .venv-peers/installed
+	sh benchmarks/install_peers.sh
+	.venv-peers/bin/python -m benchmarks.peers --figure build/peers.png
+	.venv-peers/bin/python -m benchmarks.completions
+
+.venv-peers/installed: pyproject.toml
+	$(PYTHON) -m venv .venv-peers
+	.venv-peers/bin/python -m pip install --quiet --editable ".[peers]"
+	touch $@
+
 clean:
-	rm -rf .venv demo build
+	rm -rf .venv .venv-peers demo build
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
