@@ -14,9 +14,13 @@ import numpy as np
 import numpy.typing as npt
 
 from collectives.errors import InputError
+from fabric import memory
 from fabric.builders.description import FabricDescription
 from fabric.builders.mesh import mesh_cables, mesh_domains
 from fabric.topology import ENDPOINT, MAX_GBPS, NVSWITCH, SWITCH, UNKNOWN, Cables, Nodes, Topology
+
+# Bytes at the peak of building, for each directed link: measured, 1 to 6 million links.
+LINK_BYTES = 150.0
 
 Ints = npt.NDArray[np.int64]
 Refuse = Callable[[str], InputError]
@@ -292,9 +296,10 @@ def build(description: FabricDescription) -> Topology:
     Raises
     ------
     InputError
-        If the shape is impossible; the arithmetic is shown.
+        If the shape is impossible; the arithmetic is shown.  If it would not fit the memory that is free.
     """
     shape = shape_of(description)
+    _refuse_too_large(description, shape)
     parts = [_endpoints(description, shape)]
     first_leaf = shape.endpoints
     first_spine = first_leaf + shape.total_leaves
@@ -326,6 +331,16 @@ def build(description: FabricDescription) -> Topology:
     a, b, a_port, b_port, gbps = (np.concatenate(column) for column in zip(*cables, strict=True))
     a, b, a_port, b_port = (column.astype(np.int32) for column in (a, b, a_port, b_port))
     return Topology.from_cables(description.fabric.name, nodes, Cables(a, b, a_port, b_port, gbps, gbps))
+
+
+def _refuse_too_large(description: FabricDescription, shape: Shape) -> None:
+    """Refuse a fabric that would not fit; its links are few enough to be numbered by int32 as `shape_of` limits them."""
+    name = description.fabric.name
+    host_cables = shape.endpoints * shape.planes
+    isls = shape.leaf_spine_cables + shape.spine_core_cables
+    n_links = 2 * (host_cables + isls + (shape.endpoints if description.scale_up is not None else 0))
+    what = f"{name}: {shape.endpoints:,} endpoints and {n_links:,} links"
+    memory.require(what, n_links * LINK_BYTES)
 
 
 _Part = tuple[list[str], Ints, Ints, Ints, Ints, Ints]

@@ -4,11 +4,15 @@ import numpy as np
 
 from collectives.demand import Int32Vector, frozen_array
 from collectives.errors import InputError
+from fabric import memory
 from fabric.routing.adaptive import nvlink_paths
 from fabric.routing.flow_paths import RoutedFlows, nowhere
 from fabric.routing.policies import Adaptive, Routing
 from fabric.routing.registry import handlers_of
 from fabric.topology import UNKNOWN, Topology
+
+# Of a flow of one path at the least: where it begins, its number, its part, and four hops.  Paths that split take more.
+FLOW_BYTES = 8.0 + 8.0 + 8.0 + 4 * 4.0
 
 
 def route_flows(topology: Topology, src: Int32Vector, dst: Int32Vector, routing: Routing | None = None) -> RoutedFlows:
@@ -37,6 +41,7 @@ def route_flows(topology: Topology, src: Int32Vector, dst: Int32Vector, routing:
     paths = handlers_of(routing).paths
     if paths is None:
         raise InputError(f"routing: {routing.name} has loads of flows, but no paths; expected a policy with paths")
+    memory.require(f"paths of {src.size:,} flows", src.size * FLOW_BYTES, "fewer flows at a time")
     if routing.routes_domains:
         return _checked(paths(topology, src, dst, routing), src.size, topology)
     domain = topology.endpoint_domain
