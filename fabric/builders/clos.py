@@ -334,7 +334,7 @@ def build(description: FabricDescription) -> Topology:
 
 
 def _refuse_too_large(description: FabricDescription, shape: Shape) -> None:
-    """Refuse a fabric that would not fit; its links are few enough to be numbered by int32 as `shape_of` limits them."""
+    """Refuse a fabric that would not fit; `shape_of` sees to it that int32 can number its links."""
     name = description.fabric.name
     host_cables = shape.endpoints * shape.planes
     isls = shape.leaf_spine_cables + shape.spine_core_cables
