@@ -1,6 +1,6 @@
 """A fabric from what the user typed: a preset's name, a description, a graph, or the dump of a real cluster."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -74,6 +74,12 @@ class OpenedFabric:
         """What the reader of a dump passed over."""
         read = self.origin or self.cabled
         return () if read is None else read.oddities
+
+    @property
+    def port_aliases(self) -> Mapping[tuple[str, int], tuple[str, ...]]:
+        """What ports are called besides their names and numbers, by the node's name and the port's number."""
+        read = self.origin or self.cabled
+        return {} if read is None else read.port_aliases
 
     @property
     def assumptions(self) -> tuple[str, ...]:

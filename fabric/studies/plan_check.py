@@ -1,7 +1,8 @@
 """A fabric's cables beside those of a plan: what is missing, wired wrongly, too slow, and what nobody planned.
 
 Devices are the same if their names are, capitals and domains (``leaf01.example.com``) aside; ports if their names are,
-or their numbers where a name is nothing else (``Port 21`` and ``21``).  Every deviation has an identifier that depends
+or their numbers where a name is nothing else (``Port 21`` and ``21``), or, where a device has none of the plan's names,
+by those that other tools give them (`same_ports`).  Every deviation has an identifier that depends
 on its kind, devices and ports only, so that it is the same on another day, and can be ignored.
 """
 
@@ -14,9 +15,10 @@ from pathlib import Path
 
 from collectives.errors import InputError
 from collectives.gate import quoted
-from collectives.sizes import counted
+from collectives.sizes import counted, numbered
 from fabric.formats.ethernet.cabling import NamedCable
 from fabric.formats.plan import Plan
+from fabric.formats.port_names import same_ports
 from fabric.studies.health_findings import ERROR, EXAMPLES, WARNING, Finding
 from traces.files import read_text
 
@@ -114,7 +116,7 @@ def check_plan(cables: Sequence[NamedCable], plan: Plan, ignore: Collection[str]
     """
     same = _same_devices(cables, plan)
     there = _keyed(cables, {})
-    planned = _keyed(plan.cables, same)
+    planned, renamed = _by_names_of(there, _keyed(plan.cables, same))
     _refuse_another_fabric(there, planned, plan)
     deviations: list[Deviation] = []
     wanted, spare, matched, speeds = _exact(planned, there, deviations)
@@ -128,7 +130,7 @@ def check_plan(cables: Sequence[NamedCable], plan: Plan, ignore: Collection[str]
     left = tuple(one for one in deviations if one.id not in ignore)
     ignored = len(deviations) - len(left)
     notes = [f"plan: {matched:,} of {counted(len(plan.cables), 'cable')} of {plan.source} are as planned"]
-    notes += [f"plan: {note}" for note in plan.notes]
+    notes += [f"plan: {note}" for note in (*renamed, *plan.notes)]
     if unplanned:
         others = counted(len({end[0] for row in unplanned for end in row.ends}), "device")
         notes.append(f"not compared: {counted(len(unplanned), 'cable')} of {others} that the plan does not name")
@@ -161,10 +163,11 @@ def read_ignored(path: str | Path) -> frozenset[str]:
 
 @dataclass(frozen=True, eq=False)
 class _Row:
-    """A cable and its ends in the words that are compared."""
+    """A cable, its ends in the words that are compared, and as its source has them."""
 
     cable: NamedCable
     ends: tuple[End, End]
+    said: tuple[End, End]
 
 
 def _device(name: str) -> str:
@@ -184,8 +187,37 @@ def _keyed(cables: Iterable[NamedCable], same: Mapping[str, str]) -> list[_Row]:
             (same.get(_device(device), _device(device)), _port(port))
             for device, port in ((cable.device, cable.port), (cable.peer, cable.peer_port))
         )
-        rows.append(_Row(cable, (ends[0], ends[1])))
+        rows.append(_Row(cable, (ends[0], ends[1]), (ends[0], ends[1])))
     return rows
+
+
+def _by_names_of(there: Sequence[_Row], planned: Sequence[_Row]) -> tuple[list[_Row], list[str]]:
+    """The plan's cables with the names that the fabric's ports have, and a note where those are others."""
+    known, asked = _ports_by_device(there), _ports_by_device(planned)
+    name_of: dict[End, str] = {}
+    renamed = []
+    for device in sorted(set(known) & set(asked)):
+        ours, theirs = sorted(known[device]), sorted(asked[device])
+        met = same_ports(ours, theirs)
+        if not met.exact and met.place:
+            name_of |= {(device, theirs[number]): ours[place] for number, place in met.place.items()}
+            number, place = next(iter(met.place.items()))
+            renamed.append(f"{device}: {theirs[number]} is {ours[place]}")
+    rows = []
+    for row in planned:
+        one, other = sorted((device, name_of.get((device, port), port)) for device, port in row.ends)
+        rows.append(_Row(row.cable, (one, other), row.said))
+    what = numbered(len(renamed), "devices' ports have other names in it")
+    return rows, [f"{what}, such as {renamed[0]}"] if renamed else []
+
+
+def _ports_by_device(rows: Iterable[_Row]) -> dict[str, set[str]]:
+    ports: dict[str, set[str]] = {}
+    for row in rows:
+        for device, port in row.ends:
+            if port:
+                ports.setdefault(device, set()).add(port)
+    return ports
 
 
 def _same_devices(cables: Sequence[NamedCable], plan: Plan) -> dict[str, str]:
@@ -246,7 +278,7 @@ def _exact(
             speeds += 1
             if abs(plan_gbps - gbps) > _SAME_SPEED * plan_gbps:
                 text = f"{row.cable.text()}: {gbps:g} Gb/s, planned {plan_gbps:g}"
-                deviations.append(_deviation("wrong speed", row.ends, text))
+                deviations.append(_deviation("wrong speed", row.said, text))
                 continue
         matched += 1
     return wanted, [row for row in there if id(row) not in used], matched, speeds
@@ -289,7 +321,7 @@ def _miswired(wanted: Sequence[_Row], spare: list[_Row]) -> list[Deviation]:
         if number in done:
             continue
         if number not in found:
-            deviations.append(_deviation("missing cable", row.ends, row.cable.text()))
+            deviations.append(_deviation("missing cable", row.said, row.cable.text()))
             continue
         partners = [other for other in owners[frozenset(map(id, found[number]))] if other not in done]
         pair = [wanted[other] for other in partners] if len(partners) == len(found[number]) == 2 else [row]
@@ -297,7 +329,7 @@ def _miswired(wanted: Sequence[_Row], spare: list[_Row]) -> list[Deviation]:
         is_there = " and ".join(one.cable.text() for one in found[number])
         planned = " and ".join(one.cable.text() for one in pair)
         word = "swapped" if len(pair) == 2 else "there is"
-        ends = [end for one in pair for end in one.ends]
+        ends = [end for one in pair for end in one.said]
         deviations.append(_deviation("miswired cable", ends, f"planned {planned}; {word}: {is_there}"))
     return deviations
 

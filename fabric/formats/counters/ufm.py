@@ -16,7 +16,7 @@ from fabric.formats.counters.names import (
     port_of,
 )
 from fabric.formats.counters.reading import CounterReading
-from fabric.formats.counters.snapshot import MISSING, CounterSample
+from fabric.formats.counters.snapshot import CounterSample
 from traces.json_text import parse_json
 
 
@@ -63,14 +63,15 @@ def read_ufm_json(name: str, text: str, words: Vocabulary = USUAL) -> CounterRea
 
 def _sample(where: str, row: dict[str, str], words: Vocabulary, found: CounterReading) -> CounterSample:
     small = {title.lower(): value for title, value in row.items()}
-    port = words.label("port", row)
+    port, port_name = port_of(words.label("port", row))
     sample = CounterSample(
         where,
         guid=guid_of(words.label("guid", row)) or guid_of(small.get("source_id", "")),
         port_guid=guid_of(words.label("port_guid", row)),
         lid=whole(lid, f"{where}: lid", 0, 0xFFFF) if (lid := words.label("lid", row)).isdigit() else 0,
         node=words.label("node", row),
-        port=port_of(port) if port else MISSING,
+        port=port,
+        port_name=port_name,
         time_s=_time_s(small.get("timestamp", ""), where),
     )
     for title, value in row.items():

@@ -84,6 +84,10 @@ class Cabling:
         What was assumed or left out.
     oddities : tuple of Oddity
         What looks like a mistake.
+    other_names : mapping of (str, str) to tuple of str
+        What ports are called besides, by device and port: SONiC's aliases, descriptions.
+    telling : frozenset of str or None
+        Devices that say what they see; None where the source is not made of what devices say.
     """
 
     source: str
@@ -91,6 +95,8 @@ class Cabling:
     kinds: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     oddities: tuple[Oddity, ...] = ()
+    other_names: Mapping[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
+    telling: frozenset[str] | None = None
 
 
 def assembled(
@@ -99,6 +105,8 @@ def assembled(
     odd: Oddities,
     kinds: Mapping[str, str] | None = None,
     notes: Iterable[str] = (),
+    other_names: Mapping[tuple[str, str], tuple[str, ...]] | None = None,
+    telling: Iterable[str] | None = None,
 ) -> Cabling:
     """Each cable once, without those of management ports and those that lead back to their device; the rest is said.
 
@@ -140,7 +148,12 @@ def assembled(
         raise InputError(f"{source}: no cable between two devices; expected some")
     oddities = odd.all()
     named = {clean_name(device): kind for device, kind in (kinds or {}).items()}
-    return Cabling(str(source), tuple(left), named, tuple(said), oddities)
+    others = {
+        (clean_name(device), clean_name(port)): tuple(map(clean_name, names))
+        for (device, port), names in (other_names or {}).items()
+    }
+    heard = None if telling is None else frozenset(map(clean_name, telling))
+    return Cabling(str(source), tuple(left), named, tuple(said), oddities, others, heard)
 
 
 def _checked(cable: NamedCable) -> NamedCable:

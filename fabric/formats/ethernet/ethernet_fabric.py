@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -45,6 +46,17 @@ class EthernetFabric:
     host_names: tuple[str, ...]
     notes: tuple[str, ...]
     oddities: tuple[Oddity, ...]
+
+    @cached_property
+    def port_aliases(self) -> dict[tuple[str, int], tuple[str, ...]]:
+        """What ports of switches are called besides, by the node's name and the port's number."""
+        topology = self.topology
+        number_of = {(node, port): number for (node, number), port in topology.port_names.items()}
+        return {
+            (device, number_of[device, port]): others
+            for (device, port), others in self.cabling.other_names.items()
+            if (device, port) in number_of
+        }
 
 
 def ethernet_fabric(
@@ -209,7 +221,7 @@ def _topology(
     tier[:n_endpoints] = 0
     nodes = Nodes(labels, kind, tier, host, rail, plane, unknown)
     ends = [_ends(cabling.cables[number], node_of_switch, node_of_port.get(number)) for number in chosen]
-    numbers, port_names = port_numbers(labels, ends)
+    numbers, port_names = port_numbers(labels, ends, range(n_endpoints, n_nodes))
     capacity = np.array(gbps, np.float64)
     cables = Cables(
         a=np.array([end[0][0] for end in ends], np.int32),

@@ -137,6 +137,7 @@ def read_net_dump(path: str | Path) -> Subnet:
                 raise unreadable(path, number, line, _EXPECTED)
             port = whole(cells["IB#"], f"{path}:{number}: IB#", 1, _MAX_PORT)
             labels[current][cells["#"]] = port
+            nodes[current].labels[port] = cells["#"]
             guid = _GUID.match(cells["Neighbor Guid"])
             if guid is None or cells["PhysSta"].upper() != "LINK UP":
                 down += 1
@@ -200,6 +201,7 @@ def read_net_dump_ext(path: str | Path) -> Subnet:
         if own:
             key_of_lid.setdefault(own, key)
         labels.setdefault(key, {})[cells["#"]] = port
+        node.labels[port] = cells["#"]
         there = _NUMBERS.match(cells["Conn LID (#)"])
         if there is None or there[2] is None or cells["PhysSta"].upper() != "LINK UP":
             down += 1

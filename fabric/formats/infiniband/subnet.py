@@ -8,6 +8,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -99,6 +100,8 @@ class SubnetNode:
         False if it is known from its neighbours only.
     node_guid : int
         Of an adapter, where the dump says it; 0 where not.
+    labels : dict of int to str
+        What stands on the case beside a port, where the dump says it: ``1/3/2``.
     """
 
     kind: str
@@ -109,6 +112,7 @@ class SubnetNode:
     line: int = 0
     described: bool = False
     node_guid: int = 0
+    labels: dict[int, str] = field(default_factory=dict)
 
 
 def port_node(nodes: dict[str, SubnetNode], kind: str, guid: int, port: int, lid: int, name: str, line: int) -> str:
@@ -332,6 +336,17 @@ class SubnetFabric:
     oddities: tuple[Oddity, ...] = ()
     node_of_own_guid: dict[int, int] = field(default_factory=dict)
     rates: dict[tuple[int, int], str] = field(default_factory=dict)
+
+    @cached_property
+    def port_aliases(self) -> dict[tuple[str, int], tuple[str, ...]]:
+        """Labels of ports, by the node's name and the port's number."""
+        names = self.topology.nodes.name
+        return {
+            (names[number], port): (label,)
+            for node in self.subnet.nodes.values()
+            if (number := self.node_of_guid.get(node.guid, OUTSIDE)) != OUTSIDE
+            for port, label in node.labels.items()
+        }
 
 
 def subnet_fabric(subnet: Subnet, name: str, host_pattern: str | None = None) -> SubnetFabric:
