@@ -122,6 +122,7 @@ def format_decimal(value: float) -> str:
 _SINGULAR = {
     "adapters": "adapter",
     "cables": "cable",
+    "devices": "device",
     "endpoints": "endpoint",
     "leaves": "leaf",
     "files": "file",

@@ -39,9 +39,8 @@ class Health:
     pairs: int
 
     def with_findings(self, more: Iterable[Finding]) -> "Health":
-        """It with findings of other studies, errors first."""
-        findings = sorted([*self.findings, *more], key=lambda finding: finding.severity != ERROR)
-        return replace(self, findings=tuple(findings))
+        """It with findings of other studies, in the same order."""
+        return replace(self, findings=tuple(in_order([*self.findings, *more])))
 
     @property
     def n_errors(self) -> int:

@@ -247,7 +247,8 @@ def _pairs(tier: _Tier, lacking: IntMatrix, wanted: IntMatrix) -> list[Example]:
             where = " - ".join(map(end_text, pairs[0]))
         text = f"{where}: {tier.cables[row, column]} of {wanted[row, column]} cables"
         if n > 1 and free[0]:
-            text += f"; free are {names[low]} ports {', '.join(map(str, free[0]))}"
+            ports = (tier.topology.port_name(low, port) for port in free[0])
+            text += f"; free are {names[low]} ports {', '.join(ports)}"
         text += _too_many(tier, row, column)
         examples.append(Example(text, tuple(end for pair in pairs for end in pair)))
     return examples

@@ -100,8 +100,10 @@ def match_ports(snapshot: Snapshot, fabric: OpenedFabric) -> MatchedPorts:
     least = _SAME_FABRIC_BY_LID if by["LID"] > matched / 2 else _SAME_FABRIC
     notes = [*ports.notes(), *nodes.notes()]
     if others:
-        what = numbered(len(others), "other interfaces of the fabric's devices have no cable in it")
-        notes.append(f"{what}, such as {_port_text(snapshot, min(others))}")
+        what = counted(len(others), "other interface")
+        notes.append(
+            f"{what} of the fabric's devices without a cable in it, such as {_port_text(snapshot, min(others))}"
+        )
     if not matched or matched < least * (matched + len(lost)):
         share = matched / max(matched + len(lost), 1)
         raise InputError(
@@ -262,7 +264,7 @@ class _Ports:
         """By which names ports were found that are not the fabric's, and what stayed open."""
         notes = []
         if self._renamed:
-            devices = numbered(len(self._renamed), "devices' ports have other names in the counters")
+            devices = numbered(len(self._renamed), "devices have ports with other names in the counters")
             notes.append(f"{devices}, such as {self._renamed[0]}: {self._example}")
         if self._open:
             notes.append(
