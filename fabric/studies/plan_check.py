@@ -5,8 +5,8 @@ a device of its own in InfiniBand, is a port of the host where a plan has it so 
 the same if their names are, or their numbers where a name is nothing else (``Port 21`` and ``21``); where a device has
 none of the plan's names, by those that other tools give them (`same_ports`).
 
-Every deviation has an identifier that depends on its kind, devices and ports only, as the plan names them, so that it is
-the same on another day, and can be ignored.
+Every deviation has an identifier that depends on its kind, devices and ports only, as the plan names them, so that it
+is the same on another day, and can be ignored.
 """
 
 import hashlib
