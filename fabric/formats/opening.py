@@ -156,6 +156,7 @@ def open_fabric(
     nvlink_gbps: float | None = None,
     mesh_gbps: float | None = None,
     speed_gbps: float | None = None,
+    assume_spine: float | None = None,
 ) -> OpenedFabric:
     """Open a preset or a file; the format of a file is told by what is in it.
 
@@ -177,13 +178,21 @@ def open_fabric(
         Join every two endpoints of each host by a direct link, so much per endpoint each way, all its links together.
     speed_gbps : float, optional
         Of the cables of an Ethernet fabric whose speed the file does not say.
+    assume_spine : float, optional
+        Join the leaves of an Ethernet fabric, of which only hosts tell, by spines that nobody shows: capacity of a
+        leaf down over up, such as 1.  See `fabric.formats.ethernet.assumed_spine`.
 
     Raises
     ------
     InputError
         If there is no such preset or file, or its contents are refused.
     """
-    asked = (("wiring", wiring), ("host_pattern", host_pattern), ("speed_gbps", speed_gbps))
+    asked = (
+        ("wiring", wiring),
+        ("host_pattern", host_pattern),
+        ("speed_gbps", speed_gbps),
+        ("assume_spine", assume_spine),
+    )
     options = {name: value for name, value in asked if value is not None}
     given = _opened(str(source), options)
     joins = (
@@ -228,11 +237,15 @@ def open_subnet(path: str, subnet: Subnet, host_pattern: str | None = None) -> O
 
 
 def open_cabling(
-    path: str, cabling: Cabling, host_pattern: str | None = None, speed_gbps: float | None = None
+    path: str,
+    cabling: Cabling,
+    host_pattern: str | None = None,
+    speed_gbps: float | None = None,
+    assume_spine: float | None = None,
 ) -> OpenedFabric:
     """The fabric of an Ethernet fabric's cables; options as for `ethernet_fabric`."""
     name = Path(plain_name(path)).name.split(".")[0] or path
-    cabled = ethernet_fabric(cabling, name, host_pattern, speed_gbps)
+    cabled = ethernet_fabric(cabling, name, host_pattern, speed_gbps, assume_spine)
     return _warned(OpenedFabric(path, cabled.topology, cabled=cabled, notes=cabled.notes))
 
 

@@ -228,6 +228,82 @@ def test_the_files_of_switches_or_of_hosts_alone_will_do(tmp_path, expected):
     alone = open_fabric(write_folder(tmp_path / "hosts", of_hosts))
     # Without the switches' files nothing joins the leaves: two planes are eight networks.
     assert (alone.topology.n_endpoints, alone.topology.n_links) == (64, 2 * 64)
+    (odd,) = alone.oddities
+    assert (odd.kind, odd.count, odd.examples[0]) == ("no spine", 8, "p1-leaf1, with 8 hosts")
+    # A leaf that tells, and sees no spine, has none.
+    files["leaf.json"] = files["p1-leaf1.json"]
+    rail_only = {name: json.dumps(document) for name, document in _without_spines(files).items()}
+    assert not open_fabric(write_folder(tmp_path / "rails", rail_only)).oddities
+
+
+def _without_spines(files: dict[str, str]) -> dict[str, dict[str, object]]:
+    """Hosts' and leaves' output, without what they say of spines."""
+    kept = {}
+    for name, text in files.items():
+        if "spine" in name or name == "leaf.json":
+            continue
+        rows = json.loads(text)["lldp"]["interface"]
+        kept[name] = {"lldp": {"interface": [row for row in rows if "spine" not in json.dumps(row)]}}
+    return kept
+
+
+def hosts_alone(tmp_path: Path, cables: list[twins.Cable]) -> Path:
+    files = twins.lldpctl(cables)
+    return write_folder(tmp_path / "hosts", {name: text for name, text in files.items() if name.startswith("gpu")})
+
+
+def test_hosts_alone_show_rails_and_exchanged_cables(tmp_path):
+    """Storage's leaves have every other host: that is no mistake."""
+    swapped = {("gpu05", "eth3"): ("p1-leaf4", "swp3s0"), ("gpu05", "eth4"): ("p1-leaf3", "swp3s0")}
+    folder = hosts_alone(tmp_path, [(*one[:2], *swapped.get(one[:2], one[2:])) for one in CABLES])
+    checked = CliRunner().invoke(rs.app, ["fabric", "check", str(folder), "--json"])
+    assert checked.exit_code == 0
+    document = json.loads(checked.stdout)
+    found = {one["kind"]: one for one in document["findings"]}
+    assert set(found) == {"wrong rail", "no spine"}
+    assert found["wrong rail"]["todo"] == "exchange the cables of host gpu05, eth3 and eth4"
+    assert found["no spine"]["count"] == 10
+    assert "lldpctl -f json of the leaves" in found["no spine"]["todo"]
+    loads = CliRunner().invoke(rs.app, ["loads", str(folder), "--collective", "all-to-all"])
+    assert isinstance(loads.exception, rs.Unroutable)
+    assert "whose switches no cable joins" in str(loads.exception)
+    assert loads.exception.option == "`railscope fabric check` says what is missing"
+
+
+def test_a_spine_is_assumed_where_that_is_asked_for(tmp_path, expected):
+    folder = hosts_alone(tmp_path, twins.job_cables())
+    given = open_fabric(folder, assume_spine=2.0)
+    topology = given.topology
+    assert topology.nodes.name[-1] == "assumed spine"
+    assert given.notes[0].startswith(
+        "no cable between switches is known: 1 spine assumed above 8 leaves (--assume-spine 2)"
+    )
+    assert not given.oddities
+    up = topology.link_tier == 2
+    # 8 hosts at 400 Gb/s below each leaf, half of it up.
+    assert set(topology.link_capacity_gbps[up]) == {8 * 400.0 / 2}
+    demand = AllToAll(Groups.consecutive(64, 64), np.ones(64), np.ones(64))
+    # A leaf's 8 ports send 56 of 63 parts to those of other leaves.
+    assert link_loads(topology, demand, packed(topology)).bytes[up] == pytest.approx(8 * 56)
+    # Ports that say their plane: a spine for each, as it is with the switches' files.
+    rows = [f"{h},gpu{r}-p{p},p{p}-leaf{r},swp{n}" for n, h in enumerate(("a1", "a2")) for r in (0, 1) for p in (0, 1)]
+    (tmp_path / "x.csv").write_text("\n".join(["StartDevice,StartPort,EndDevice,EndPort", *rows]))
+    two = open_fabric(tmp_path / "x.csv", assume_spine=1.0).topology
+    assert two.nodes.name[-2:] == ("assumed spine of plane 0", "assumed spine of plane 1")
+    assert two.nodes.plane[-2:].tolist() == [0, 1]
+    for path, ratio, why in (
+        (
+            written(tmp_path, "topology.dot", CABLES),
+            1.0,
+            "cables between switches are in the file; expected no assumed",
+        ),
+        (folder, 0.0, "expected down over up, 0.01 to 1000"),
+        (shared("ethernet", "lldpctl_shape.json"), 1.0, "a single switch; expected no assumed spine"),
+    ):
+        with pytest.raises(InputError, match=why):
+            open_fabric(path, assume_spine=ratio)
+    with pytest.raises(InputError, match=r"hgx-b200-64: assume_spine goes with topology\.dot"):
+        open_fabric("hgx-b200-64", assume_spine=1.0)
 
 
 def lldp_of(tmp_path: Path, files: dict[str, dict[str, tuple[str, str]]]) -> Path:
