@@ -36,7 +36,7 @@ for _format in (
     CounterFormat(
         "ufm-csv",
         "UFM telemetry CSV",
-        r"\A(?:#[^\n]*\n|\s*\n)*(?=[^\n]*\b(?:[Nn]ode_?[Gg][Uu][Ii][Dd]|[Pp]ort_?[Gg][Uu][Ii][Dd])\b)[\w ]+,[^\n]*"
+        r"\A(?:#[^\n]*\n|\s*\n)*(?=[^\n]*\b(?:[Nn]ode_?[Gg][Uu][Ii][Dd]|[Pp]ort_?[Gg][Uu][Ii][Dd])\b)[\w ]+[,;\t][^\n]*"
         r"[Pp]ort_?[Nn]um",
         f"{_HERE}.ufm:read_ufm_csv",
     ),
@@ -50,7 +50,7 @@ for _format in (
     CounterFormat(
         "ufm-json",
         "UFM small telemetry JSON",
-        r"\A\s*\{(?s:.{0,2000}?)\"values\"\s*:\s*\[",
+        r"\A\s*\{(?s:.{0,2000}?)\"values\"\s*:\s*[\[{]",
         f"{_HERE}.ufm:read_ufm_json",
     ),
     CounterFormat(

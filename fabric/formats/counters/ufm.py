@@ -28,7 +28,8 @@ def read_ufm_csv(name: str, text: str, words: Vocabulary = USUAL) -> CounterRead
     lines = text.splitlines()
     first = next((index for index, line in enumerate(lines) if line.strip() and not line.startswith("#")), len(lines))
     try:
-        rows = list(csv.reader(lines[first:], strict=True))
+        signs = max((",", ";", "\t"), key=lines[first].count) if first < len(lines) else ","
+        rows = list(csv.reader(lines[first:], strict=True, delimiter=signs))
     except csv.Error as error:
         raise InputError(f"{name}: not CSV ({error}); expected UFM's telemetry") from None
     if not rows:
@@ -49,6 +50,9 @@ def read_ufm_json(name: str, text: str, words: Vocabulary = USUAL) -> CounterRea
     """Read the JSON of UFM's small telemetry: a list `values` with an object a port; errors as for `read_perfquery`."""
     document = parse_json(text, name)
     values = document.get("values") if isinstance(document, dict) else document
+    if isinstance(values, dict):
+        # A list of one, as some tools write it.
+        values = [values]
     if not isinstance(values, list):
         raise InputError(f"{name}: values {shown(values)}: expected a list of ports, as UFM's telemetry has it")
     found = CounterReading()

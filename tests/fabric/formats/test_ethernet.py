@@ -236,9 +236,9 @@ def test_the_files_of_switches_or_of_hosts_alone_will_do(tmp_path, expected):
     assert not open_fabric(write_folder(tmp_path / "rails", rail_only)).oddities
 
 
-def _without_spines(files: dict[str, str]) -> dict[str, dict[str, object]]:
+def _without_spines(files: dict[str, str]) -> dict[str, object]:
     """Hosts' and leaves' output, without what they say of spines."""
-    kept = {}
+    kept: dict[str, object] = {}
     for name, text in files.items():
         if "spine" in name or name == "leaf.json":
             continue
