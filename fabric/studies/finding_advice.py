@@ -31,8 +31,8 @@ ADVICE: dict[str, str] = {
     "uneven wiring": "put the missing cables back",
     "missing adapter": "look whether the host sees the adapter, and whether its cable is plugged in",
     "slow cable": "reseat or replace the slow cables, or look how their ports are set",
-    "no spine": "read the switches too (lldpctl -f json of the leaves shows what is above them); for loads, "
-    "--assume-spine 1 puts a spine there",
+    "no spine": "read the switches too (lldpctl -f json of the leaves shows what is above them); for loads "
+    "of hosts alone --assume-spine 1 puts a spine there",
     "one-sided cable": "reseat or replace these cables, and read the fabric again",
     "cable within a tier": "move these cables, if they are not meant",
     "ends disagree": "look at both ends; one device may have been read at another time",

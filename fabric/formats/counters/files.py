@@ -116,7 +116,7 @@ def _read(paths: Sequence[str | Path] | str | Path, words: Vocabulary) -> tuple[
         empty = "is empty" if len(readings) == 1 and not others else "holds nothing" if not others else "holds none"
         raise InputError(f"{source}: {empty}; expected counters of ports: {counter_titles()}")
     if others:
-        what = numbered(len(others), "files are of no format of counters and are passed over")
+        what = numbered(len(others), "files without counters are passed over")
         readings.append(CounterReading(notes=[f"{what}, such as {printable(others[0])}"]))
     return source, readings, listed(titles)
 

@@ -83,16 +83,16 @@ def match_ports(snapshot: Snapshot, fabric: OpenedFabric) -> MatchedPorts:
     taken: set[int] = set()
     others: list[int] = []
     for (how, node), own in rows.items():
-        for row, found in ports.links(node, snapshot, own, busy).items():
+        met = ports.links(node, snapshot, own, busy)
+        for row, found in met.items():
+            # Of two that count one port, as two files of ibdiagnet do, the first one is read.
             if found not in taken:
                 taken.add(found)
                 link[row] = found
                 by[how] += 1
-        bare = [row for row in own if link[row] == NO_LINK and busy[row] and snapshot.port[row] != 0]
+        bare = [row for row in own if row not in met and busy[row] and snapshot.port[row] != 0]
         # Interfaces of a device that is the fabric's, beside those that have a cable in it: bonds, VLANs, storage.
-        known = (
-            how == "name" and any(link[row] != NO_LINK for row in own) and any(snapshot.port_name[row] for row in own)
-        )
+        known = how == "name" and bool(met) and any(snapshot.port_name[row] for row in own)
         (others if known else lost).extend(bare)
     lost.sort()
     matched = int((link != NO_LINK).sum())

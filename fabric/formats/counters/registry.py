@@ -36,8 +36,7 @@ for _format in (
     CounterFormat(
         "ufm-csv",
         "UFM telemetry CSV",
-        r"\A(?:#[^\n]*\n|\s*\n)*(?=[^\n]*\b(?:[Nn]ode_?[Gg][Uu][Ii][Dd]|[Pp]ort_?[Gg][Uu][Ii][Dd])\b)[\w ]+[,;\t][^\n]*"
-        r"[Pp]ort_?[Nn]um",
+        r"(?i)\A(?:#[^\n]*\n|\s*\n)*(?=[^\n]*\b(?:node|port)_?guid\b)[\w ]+[,;\t][^\n]*port_?num",
         f"{_HERE}.ufm:read_ufm_csv",
     ),
     CounterFormat(

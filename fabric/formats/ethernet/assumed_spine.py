@@ -5,18 +5,22 @@ them, one for each plane, that never blocks and to which each leaf has one cable
 right then, if hosts split it evenly; collisions, faults and cables of real spines are not there.
 """
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from collectives.demand import Int64Vector
 from collectives.errors import InputError
 from collectives.sizes import counted
 from fabric.formats.dump import Oddities
-from fabric.formats.ethernet.cabling import Cabling
+from fabric.formats.ethernet.cabling import FABRIC_SWITCH, HOST, Cabling
+from fabric.formats.infiniband.host_names import natural
 from fabric.topology import ISL, NIC, SWITCH, UNKNOWN, Cables, Nodes, Topology
 
 NO_SPINE = "no spine"
 """Kind of the oddity."""
 
+_FEWEST = 2
 # Down over up of a leaf: more than any that is built on purpose, and less.  Assumed.
 _LEAST, _MOST = 0.01, 1000.0
 
@@ -27,19 +31,35 @@ def _leaves(topology: Topology) -> Int64Vector:
     return switches if switches.size > 1 and not (topology.link_kind == ISL).any() else switches[:0]
 
 
-def note_apart(topology: Topology, cabling: Cabling, odd: Oddities) -> None:
-    """Count leaves that no cable joins as odd, where the source might not show what does."""
-    leaves = _leaves(topology)
-    names = [topology.nodes.name[leaf] for leaf in leaves]
-    if cabling.telling is not None and not cabling.telling.isdisjoint(names):
-        # A switch tells, and sees no other one: there is none.
+def note_apart(cabling: Cabling, kinds: Mapping[str, str], odd: Oddities) -> None:
+    """Count leaves that no cable joins as odd, where the source does not show what does.
+
+    A switch that tells, and sees no other one, has none.  Of a plan nothing is known where it has no cable between
+    switches at all.
+
+    Parameters
+    ----------
+    cabling : Cabling
+    kinds : mapping of str to str
+        `HOST` or `FABRIC_SWITCH` of each device.
+    odd : Oddities
+    """
+    joined: set[str] = set()
+    hosts: dict[str, set[str]] = {}
+    for cable in cabling.cables:
+        if kinds[cable.device] == kinds[cable.peer] == FABRIC_SWITCH:
+            joined |= {cable.device, cable.peer}
+        for one, other in ((cable.device, cable.peer), (cable.peer, cable.device)):
+            if kinds[one] == FABRIC_SWITCH and kinds[other] == HOST:
+                hosts.setdefault(one, set()).add(other)
+    alone = [device for device in hosts if device not in joined | (cabling.telling or set())]
+    if len(joined | set(hosts)) < _FEWEST or (cabling.telling is None and joined):
         return
     whose = "plan has" if cabling.telling is None else "hosts see"
-    for leaf, name in zip(leaves, names, strict=True):
-        hosts = int(np.unique(topology.nodes.host[topology.link_head[topology.link_tail == leaf]]).size)
-        what = "what is above them, and which are of one plane or of storage, is not known"
+    what = "what is above them, and which are of one plane or of storage, is not known"
+    for name in sorted(alone, key=natural):
         text = f"leaves are joined by no cable that the {whose}: {what}"
-        odd.add(NO_SPINE, text, f"{name}, with {counted(hosts, 'host')}", ((name, None),))
+        odd.add(NO_SPINE, text, f"{name}, with {counted(len(hosts[name]), 'host')}", ((name, None),))
 
 
 def assumed_spines(topology: Topology, ratio: float, source: str) -> tuple[Topology, str]:

@@ -121,7 +121,7 @@ def ethernet_fabric(
         topology, note = assumed_spines(topology, assume_spine, cabling.source)
         assumed.append(note)
     else:
-        note_apart(topology, cabling, odd)
+        note_apart(cabling, kinds, odd)
     notes = [*assumed, _rails_said(topology, places, host_pattern), *left_out, *said, how, *cabling.notes]
     tiers = np.unique(topology.nodes.tier[topology.nodes.kind == SWITCH], return_counts=True)
     counts = ", ".join(f"{count} in tier {tier}" for tier, count in zip(*tiers, strict=True))

@@ -2,11 +2,11 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from collectives.sizes import counted
 from fabric.formats.dump import Oddities
-from fabric.formats.ethernet.cabling import NamedCable
+from fabric.formats.ethernet.cabling import NamedCable, one_spelling
 
 _MAC_LETTERS = frozenset("0123456789abcdefABCDEF:.-")
 
@@ -73,6 +73,9 @@ def joined(said: Iterable[Neighbour], told: Iterable[str], odd: Oddities) -> Joi
     """
     listed = list(said)
     telling = set(told)
+    spelt = one_spelling((one.peer for one in listed), telling)
+    if spelt:
+        listed = [replace(one, peer=spelt.get(one.peer, one.peer)) for one in listed]
     at: dict[tuple[str, str], list[Neighbour]] = {}
     between: dict[tuple[str, str], list[Neighbour]] = {}
     for one in listed:

@@ -247,6 +247,40 @@ def _without_spines(files: dict[str, str]) -> dict[str, object]:
     return kept
 
 
+def test_a_leaf_whose_file_is_missing_is_not_called_disconnected(tmp_path):
+    files = twins.lldpctl(twins.job_cables())
+    kept = {name: text for name, text in files.items() if name.startswith(("gpu", "p1-"))}
+    given = open_fabric(write_folder(tmp_path, kept))
+    (odd,) = given.oddities
+    assert (odd.kind, odd.count, odd.examples[0]) == ("no spine", 4, "p2-leaf1, with 8 hosts")
+    assert [one.kind for one in rs.check_fabric(given.topology, oddities=given.oddities).findings] == ["no spine"]
+
+
+def test_capitals_make_no_other_device(tmp_path, expected):
+    """A plan in capitals; hosts that call a leaf otherwise than it does itself."""
+    (tmp_path / "x.csv").write_text(twins.sonic_mgmt(CABLES).upper())
+    loud = open_fabric(tmp_path / "x.csv").topology
+    assert [name.lower() for name in loud.nodes.name] == list(expected.topology.nodes.name)
+    files = {
+        name: text.replace("p1-leaf1", "P1-Leaf1") if name.startswith("gpu0") else text
+        for name, text in twins.lldpctl(CABLES).items()
+    }
+    given = open_fabric(write_folder(tmp_path / "lldp", files))
+    assert not given.oddities
+    assert described(given) == described(expected)
+    mixed = [(a.upper() if n % 3 == 0 else a, p, b, q) for n, (a, p, b, q) in enumerate(CABLES)]
+    (tmp_path / "y.csv").write_text(twins.sonic_mgmt(mixed))
+    assert described(open_fabric(tmp_path / "y.csv")) == described(expected)
+
+
+@pytest.mark.parametrize("change", [lambda text: text.replace("\n", "\r\n"), lambda text: "\ufeff" + text])
+def test_what_windows_adds_changes_nothing(tmp_path, expected, change):
+    for form in TEXTS:
+        path = written(tmp_path, form, CABLES)
+        path.write_bytes(change(path.read_text()).encode())
+        assert described(open_fabric(path)) == described(expected)
+
+
 def hosts_alone(tmp_path: Path, cables: list[twins.Cable]) -> Path:
     files = twins.lldpctl(cables)
     return write_folder(tmp_path / "hosts", {name: text for name, text in files.items() if name.startswith("gpu")})
