@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -89,6 +90,10 @@ class OpenedFabric:
 
     def host_names(self) -> tuple[str, ...]:
         """Name of each endpoint's host, by endpoint: as the dump was read, or from the endpoints' names."""
+        return self._host_names
+
+    @cached_property
+    def _host_names(self) -> tuple[str, ...]:
         topology = self.topology
         read = self.origin or self.cabled
         if read is not None:
