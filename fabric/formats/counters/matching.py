@@ -11,6 +11,7 @@ from collectives.errors import InputError
 from collectives.sizes import counted, numbered
 from fabric.formats.counters.snapshot import MISSING, RCV, XMIT, Snapshot
 from fabric.formats.infiniband.host_names import clean_name
+from fabric.formats.infiniband.subnet import OUTSIDE
 from fabric.formats.opening import OpenedFabric
 from fabric.formats.port_names import same_ports
 from fabric.topology import ENDPOINT, NVLINK, UNKNOWN, BoolVector
@@ -75,7 +76,7 @@ def match_ports(snapshot: Snapshot, fabric: OpenedFabric) -> MatchedPorts:
         owner = nodes.owner(*who)
         if owner is not None:
             rows.setdefault(owner, []).append(row)
-        elif busy[row] and who[-1] != 0:
+        elif busy[row] and who[-1] != 0 and not nodes.left_out(*who[:3]):
             lost.append(row)
     ports = _Ports(fabric, nodes.of_host)
     link = np.full(snapshot.n_ports, NO_LINK, np.int32)
@@ -185,6 +186,11 @@ class _Nodes:
             if isinstance(node, str) or (node is not None and node >= 0):
                 return how, node
         return None
+
+    def left_out(self, port_guid: int, guid: int, lid: int) -> bool:
+        """Whether a row is of an adapter that is the fabric's and no endpoint: storage's, SHARP's."""
+        known = (self._of_guid.get(port_guid), self._of_guid.get(guid), self._of_lid.get(lid))
+        return OUTSIDE in known
 
     def notes(self) -> list[str]:
         """What could not be told."""
