@@ -74,6 +74,20 @@ def test_of_a_part_of_the_ports_none_is_taken_for_another(ports, one, other, dat
     assert all(theirs[asked] == ours[place] for asked, place in met.place.items())
 
 
+NAMES = st.lists(st.one_of(st.text(max_size=12), st.from_regex(r"(?:swp|etp|Ethernet|sw|e|Port )?\d{1,4}([/:sp]\d{1,3}){0,3}[a-h]?",
+                                                               fullmatch=True)), unique=True)  # fmt: skip
+
+
+@given(NAMES, NAMES)
+def test_of_any_names_one_port_is_one_port(known, asked):
+    met = same_ports(known, asked)
+    assert len(set(met.place.values())) == len(met.place)
+    assert set(met.place) <= set(range(len(asked)))
+    assert set(met.place.values()) <= set(range(len(known)))
+    again = same_ports(asked, known)
+    assert {place: number for number, place in again.place.items()} == met.place
+
+
 def labels(number: int, ready: bool) -> dict[str, str]:
     """What stands beside a port of QM9700, and of QM8700, by its number; the second half of a port is split off."""
     whole, half = ((number + 1) // 2, 2 - number % 2) if ready else (number, 0)
