@@ -26,6 +26,7 @@ ADVICE: dict[str, str] = {
     "wrong speed": "reseat or replace these cables, or correct the plan",
     "wrong unit": "move the host's cables to the leaves of its neighbours, or give it a name of where it is",
     "wrong rail": "move these cables to the leaf of their rail",
+    "wrong network": "exchange or move these cables, so that the ports are on the network of the other hosts'",
     "crossed plane": "exchange these cables, so that each stays in its plane",
     "stray cable": "move these cables to where those of their switches go",
     "uneven wiring": "put the missing cables back",

@@ -100,7 +100,7 @@ def ethernet_fabric(
     if host_pattern is not None:
         places = places_by_pattern(ports, host_pattern)
     else:
-        ports = ports_of_the_job(ports)
+        ports = ports_of_the_job(ports, odd)
         places = places_by_order(ports)
     kept = [one for one in ports if one in places]
     networks = {one.network for one in kept}

@@ -164,6 +164,57 @@ def test_a_missing_or_swapped_cable_shifts_no_rail(tmp_path):
     )
 
 
+def _moved(moves: dict[tuple[str, str], tuple[str, str]], cables: list[twins.Cable]) -> list[twins.Cable]:
+    return [(*one[:2], *moves.get(one[:2], one[2:])) for one in cables]
+
+
+def _found(path: Path) -> tuple[rs.Topology, dict[str, rs.Finding]]:
+    given = open_fabric(path)
+    return given.topology, {one.kind: one for one in rs.check_fabric(given.topology, oddities=given.oddities).findings}
+
+
+def test_a_port_that_is_exchanged_with_that_of_storage_is_named(tmp_path):
+    moves = {("gpu05", "eth8"): ("st-leaf1", "swp5"), ("gpu05", "eth9"): ("p2-leaf4", "swp3s0")}
+    topology, found = _found(written(tmp_path, "topology.dot", _moved(moves, CABLES)))
+    assert topology.endpoint_rail.tolist() == [0, 1, 2, 3] * 8
+    assert found["wrong network"].count == 2
+    assert found["wrong network"].examples == (
+        "gpu05 eth8 is on st-leaf1, on most hosts on p2-leaf4; exchange its cable with that of eth9",
+        "gpu05 eth9 is on p2-leaf4, on most hosts on st-leaf2; exchange its cable with that of eth8",
+    )
+    assert found["missing adapter"].count == 1
+
+
+def test_a_missing_leaf_or_spine_shifts_no_rail_and_no_plane(tmp_path, expected):
+    topology, found = _found(written(tmp_path, "topology.dot", [one for one in CABLES if "p1-leaf2" not in one]))
+    assert topology.endpoint_rail.tolist() == expected.topology.endpoint_rail.tolist()
+    assert sum(name.startswith("p2") for name in topology.nodes.name) == 6
+    assert set(found) == {"missing switch"}
+    assert found["missing switch"].examples[0].startswith("p1-leaf2: ")
+    topology, found = _found(written(tmp_path, "topology.dot", [one for one in CABLES if "p1-spine2" not in one]))
+    assert topology.n_endpoints == 32
+    assert found["uneven wiring"].count == 4
+    assert found["uneven wiring"].examples[0] == "p1-leaf1: 1 cable up, the best of its kind have 2"
+
+
+def test_two_cables_that_cross_planes_do_not_join_them(tmp_path, expected):
+    leaves = [(f"p{plane}-leaf{rail}", plane, rail) for plane in (1, 2) for rail in (1, 2, 3, 4)]
+    more = [
+        (leaf, f"swp{30 + spine}", f"p{plane}-spine{spine}", f"swp{rail}")
+        for leaf, plane, rail in leaves
+        for spine in (3, 4)
+    ]
+    moves = {("p1-leaf1", "swp31"): ("p2-spine1", "swp1"), ("p2-leaf1", "swp31"): ("p1-spine1", "swp1")}
+    topology, found = _found(written(tmp_path, "topology.dot", _moved(moves, [*CABLES, *more])))
+    assert topology.n_endpoints == 32
+    assert topology.endpoint_rail.tolist() == expected.topology.endpoint_rail.tolist()
+    assert set(found) == {"crossed plane"}
+    assert found["crossed plane"].examples == (
+        "p1-leaf1 port swp31 - p2-spine1 port swp1: joins two planes",
+        "p2-leaf1 port swp31 - p1-spine1 port swp1: joins two planes",
+    )
+
+
 def test_ports_that_say_their_rail_and_cards(tmp_path):
     def fabric(ports: list[str], leaves: list[str]) -> rs.Topology:
         path = tmp_path / "x.csv"
