@@ -120,11 +120,15 @@ def format_decimal(value: float) -> str:
 
 # First words and verbs of what is counted, for one of it.
 _SINGULAR = {
+    "LIDs": "LID",
     "adapters": "adapter",
     "cables": "cable",
+    "cycles": "cycle",
+    "devices": "device",
     "endpoints": "endpoint",
     "leaves": "leaf",
     "files": "file",
+    "hosts": "host",
     "lines": "line",
     "neighbours": "neighbour",
     "ports": "port",

@@ -1,85 +1,27 @@
 """The formats of traces: reading, and what an error says is expected, derive from one table."""
 
-import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
-from traces.naming import listed, resolved
+from traces.format_table import FormatTable, ToldFormat
 
 if TYPE_CHECKING:
     from traces.operation import Trace
 
 
 @dataclass(frozen=True)
-class TraceFormat:
-    """A format of traces.
+class TraceFormat(ToldFormat):
+    """A format of traces; its reader makes a `Trace` of a list of paths, the files of one job."""
 
-    Attributes
-    ----------
-    name : str
-        Unique, such as ``kineto``.
-    title : str
-        What people call it.
-    shape : str
-        Regular expression that matches (`re.search`, multi-line) the beginning of every such file, and of no other.
-    reader : callable or str
-        A list of paths (the files of one job) to a `Trace`; or ``"module:function"``, imported when it is needed.
-
-    Raises
-    ------
-    InputError
-        If a part is empty, or the shape is no regular expression.
-    """
-
-    name: str
-    title: str
-    shape: str
-    reader: "Callable[[Sequence[str]], Trace] | str"
-
-    def __post_init__(self) -> None:
-        reason = self._wrong()
-        if reason:
-            from collectives.errors import InputError
-
-            raise InputError(f"trace format {self.name!r}: {reason}")
-
-    def _wrong(self) -> str:
-        """Why this is no format; empty if it is one."""
-        try:
-            re.compile(self.shape)
-        except re.error as error:
-            return f"shape: not a regular expression ({error})"
-        return "" if self.name and self.title and self.shape else "expected a name, a title and a shape"
+    what: ClassVar[str] = "trace format"
 
 
-_formats: dict[str, TraceFormat] = {}
-
-
-def register_trace_format(trace_format: TraceFormat) -> None:
-    """Add a format; it is tried before those that are there.
-
-    Raises
-    ------
-    InputError
-        If there is one of that name.
-    """
-    if trace_format.name in _formats:
-        from collectives.errors import InputError
-
-        raise InputError(f"trace format {trace_format.name!r}: registered already; expected another name")
-    _formats[trace_format.name] = trace_format
-
-
-def trace_formats() -> tuple[TraceFormat, ...]:
-    """Every format, in the order in which they are tried."""
-    return tuple(reversed(_formats.values()))
-
-
-def trace_titles() -> str:
-    """What people call the formats, for help and error texts."""
-    return listed(one.title for one in trace_formats())
+_table: FormatTable[TraceFormat] = FormatTable(TraceFormat.what)
+register_trace_format = _table.register
+trace_formats = _table.formats
+trace_titles = _table.titles
 
 
 def trace_format_of(path: str | Path) -> TraceFormat:
@@ -93,11 +35,10 @@ def trace_format_of(path: str | Path) -> TraceFormat:
     from collectives.errors import InputError
     from traces.files import read_head
 
-    head = read_head(path)
-    for one in trace_formats():
-        if re.search(one.shape, head, re.MULTILINE):
-            return one
-    raise InputError(f"{path}: unknown kind of file; expected a trace: {trace_titles()}")
+    found = _table.of_text(read_head(path))
+    if found is None:
+        raise InputError(f"{path}: unknown kind of file; expected a trace: {trace_titles()}")
+    return found
 
 
 def read_trace(paths: Sequence[str | Path] | str | Path, trace_format: str | None = None) -> "Trace":
@@ -122,17 +63,13 @@ def read_trace(paths: Sequence[str | Path] | str | Path, trace_format: str | Non
     if not given:
         raise InputError("trace: expected at least one file")
     if trace_format is not None:
-        if trace_format not in _formats:
-            from collectives.suggestion import hint
-
-            raise InputError(f"trace format {trace_format!r}: unknown; {hint(trace_format, _formats)}")
-        return _read_as(_formats[trace_format], given)
+        return _read_as(_table.named(trace_format), given)
     found = {path: trace_format_of(path) for path in given}
     first = found[given[0]]
     for path, other in found.items():
         if other is not first:
             raise InputError(f"{path}: {other.title}, but {given[0]} is {first.title}; expected files of one job")
-    trace: Trace = resolved(first.reader)(given)
+    trace: Trace = first.read(given)
     return trace
 
 
@@ -141,7 +78,7 @@ def _read_as(wanted: TraceFormat, paths: Sequence[str]) -> "Trace":
     from collectives.errors import InputError
 
     try:
-        trace: Trace = resolved(wanted.reader)(paths)
+        trace: Trace = wanted.read(paths)
     except InputError as refused:
         path = next((path for path in paths if path in str(refused)), paths[0])
         try:
@@ -154,34 +91,28 @@ def _read_as(wanted: TraceFormat, paths: Sequence[str]) -> "Trace":
     return trace
 
 
-register_trace_format(
+for _format in (
     TraceFormat(
         name="kineto",
         title="PyTorch profiler (Kineto) JSON",
         # Keys that torch/csrc/profiler writes before the first event.
         shape=r"\A\s*\{(?s:.*)\"(?:traceEvents|schemaVersion|deviceProperties|distributedInfo)\"\s*:",
         reader="traces.kineto:read_kineto",
-    )
-)
-register_trace_format(
+    ),
     TraceFormat(
         name="nccl-log",
         title="NCCL debug log",
         # host:pid:tid [device] NCCL INFO, behind whatever a launcher writes.
         shape=r"\A(?!\s*[{\[]\s*[\"{])(?s:.*?):\d{1,10}:\d{1,10} \[-?\d{1,4}\] (?:\S{1,200} )?NCCL (?:INFO|WARN)\b",
         reader="traces.nccl_log:read_nccl_log",
-    )
-)
-register_trace_format(
+    ),
     TraceFormat(
         name="goal",
         title="GOAL schedule",
         # Comments may come before the first statement.
         shape=r"\A(?>\s|//[^\n]*|#[^\n]*|/\*(?s:.*?)\*/)*+num_ranks\s+\d",
         reader="traces.goal:read_goal",
-    )
-)
-register_trace_format(
+    ),
     TraceFormat(
         name="chakra",
         title="Chakra execution trace",
@@ -190,28 +121,21 @@ register_trace_format(
         shape=r"\A(?s:.){1,26}?(?:\n[\x03-\x08\x0b\x0c]\d+\.\d|\x12(?s:.){1,13}?\n[\x01-\x08\x0b\x0c\x0e-\x1f]\w"
         r"|\n(?s:.){1,8}?\n[\x01-\x08\x0b\x0c\x0e-\x1f]\w|\x08(?s:.){1,13}?\x12(?s:.){1,4}?\w)",
         reader="traces.chakra_et:read_chakra_et",
-    )
-)
-register_trace_format(
+    ),
     TraceFormat(
         name="chakra-json",
         title="Chakra JSON",
         # A list of nodes, or nodes one behind the other; node types are nowhere else called so.
         shape=r"\A\s*(?:\[\s*)?\{(?s:.*?)\"type\"\s*:\s*\"(?:MEM_LOAD|MEM_STORE|METADATA|COMP|COMM_(?:SEND|RECV|COLL))_NODE\"",
         reader="traces.chakra_json:read_chakra_json",
-    )
-)
-
-# Policies that AICB writes too: whose sizes these are cannot be told.
-register_trace_format(
+    ),
+    # Policies that AICB writes too: whose sizes these are cannot be told.
     TraceFormat(
         name="simai-or-astra-sim",
         title="SimAI workload",
         shape=r"\A\s*(?:MICRO|HYBRID_TRANSFORMER_FWD_IN_BCKWD)\b[^\n]*\n\s*\d",
         reader="traces.simai_workload:read_unnamed",
-    )
-)
-register_trace_format(
+    ),
     TraceFormat(
         name="astra-sim",
         title="ASTRA-sim text workload",
@@ -219,9 +143,7 @@ register_trace_format(
         shape=r"\A\s*(?:DATA|MODEL|HYBRID_TRANSFORMER|HYBRID_DATA_MODEL|HYBRID_MODEL_DATA|HYBRID_DLRM(?:_ENHANCED)?"
         r"|HYBRID_CUSTOMIZED|DISTRIBUTED_INFERENCE)(?:[^\S\n][^\n]*)?\n\s*\d+\s*\n\s*\S+\s+-?\d+\s",
         reader="traces.simai_workload:read_astra_sim",
-    )
-)
-register_trace_format(
+    ),
     TraceFormat(
         name="simai",
         title="SimAI workload",
@@ -229,38 +151,31 @@ register_trace_format(
         shape=r"\A\s*HYBRID_TRANSFORMER(?:_FWD_IN_BCKWD)?\b(?:[^\n]*\s(?:all_gpus|ep|pp|vpp|ga|pp_comm)\b"
         r"|(?s:.)*\b(?:ALLREDUCE|ALLGATHER|REDUCESCATTER|ALLTOALL)_(?:DP_)?EP\b)",
         reader="traces.simai_workload:read_simai",
-    )
-)
-register_trace_format(
+    ),
     TraceFormat(
         name="aicb",
         title="AICB workload (CSV)",
         shape=r"\A\s*(?:\[[^\n]*rank\d[^\n]*\]\s*\n\s*)?comm_type,comm_group,",
         reader="traces.aicb_csv:read_aicb",
-    )
-)
-register_trace_format(
+    ),
     TraceFormat(
         name="flight-recorder",
         title="NCCL flight recorder",
         # A pickled dictionary of protocol 2 or later, or JSON that begins with one of the recorder's keys.
         shape=r"\A(?:\\x80[\x02-\x05]|\s*\{\s*\"(?:version\"\s*:\s*\"2\.|(?:pg_config|nccl_version|pg_status|entries)\"\s*:))",
         reader="traces.flight_recorder:read_flight_recorder",
-    )
-)
-register_trace_format(
+    ),
     TraceFormat(
         name="nccl-inspector",
         title="NCCL Inspector JSON",
         shape=r"\A\s*\{(?s:.{0,4000}?)\"(?:coll_perf|p2p_perf|dump_stats\"\s*:\s*\{\s*\"coll_records)\"\s*:",
         reader="traces.nccl_inspector:read_nccl_inspector",
-    )
-)
-register_trace_format(
+    ),
     TraceFormat(
         name="pytorch-et",
         title="PyTorch execution trace",
         shape=r"\A\s*\{\s*\"schema\"\s*:\s*\"\d+\.\d+\.\d+",
         reader="traces.pytorch_et:read_pytorch_et",
-    )
-)
+    ),
+):
+    register_trace_format(_format)

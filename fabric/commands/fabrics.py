@@ -9,6 +9,7 @@ import typer
 from collectives.saying import one_line, printable
 from fabric.commands.choices import ENGINES, SEVERITIES, choice
 from fabric.commands.options import (
+    AssumeSpine,
     FabricArgument,
     FabricOptions,
     Force,
@@ -43,6 +44,7 @@ def show(
     wiring: Wire = None,
     host_pattern: HostPattern = None,
     speed: Speed = None,
+    assume_spine: AssumeSpine = None,
     json: Json = False,
     verbose: Verbose = False,
 ) -> None:
@@ -54,7 +56,8 @@ def show(
     """
     from fabric.reports.facts import fabric_report
 
-    print_report(fabric_report(opened(FabricOptions(fabric, wiring, host_pattern, speed=speed))), json, verbose)
+    options = FabricOptions(fabric, wiring, host_pattern, speed=speed, assume_spine=assume_spine)
+    print_report(fabric_report(opened(options)), json, verbose)
 
 
 def check(
@@ -121,6 +124,7 @@ def export(
     wiring: Wire = None,
     host_pattern: HostPattern = None,
     speed: Speed = None,
+    assume_spine: AssumeSpine = None,
     force: Force = False,
 ) -> None:
     """Write a fabric in another tool's format, which the ending of the file's name chooses.
@@ -133,7 +137,8 @@ def export(
     from fabric.formats.exporting import exported
 
     check_writable(output, force)
-    made = exported(opened(FabricOptions(fabric, wiring, host_pattern, speed=speed)), output)
+    options = FabricOptions(fabric, wiring, host_pattern, speed=speed, assume_spine=assume_spine)
+    made = exported(opened(options), output)
     write_all(made.files, force)
     for path in made.files:
         print(f"railscope: wrote {printable(str(path))}", file=sys.stderr)

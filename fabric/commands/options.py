@@ -43,6 +43,14 @@ Speed = Annotated[
     float | None,
     typer.Option("--speed", metavar="GBPS", help="Ethernet: Gb/s of cables whose speed the file lacks [default: 400]."),
 ]
+AssumeSpine = Annotated[
+    float | None,
+    typer.Option(
+        "--assume-spine",
+        metavar="RATIO",
+        help="Ethernet that only hosts tell of: a spine that nobody shows above the leaves, down over up, e.g. 1.",
+    ),
+]
 Wire = Annotated[str | None, choice("Wire a described fabric by rail or by host, top of rack", WIRINGS, "--wiring")]
 NvlinkGbps = Annotated[
     float | None,
@@ -126,6 +134,7 @@ class FabricOptions(OptionGroup):
     degrade: Degrade = None
     faults: FaultsFile = None
     speed: Speed = None
+    assume_spine: AssumeSpine = None
 
 
 @dataclass(frozen=True)
@@ -143,6 +152,7 @@ class FabricsOptions(OptionGroup):
     degrade: Degrade = None
     faults: FaultsFile = None
     speed: Speed = None
+    assume_spine: AssumeSpine = None
 
     def each(self) -> list[FabricOptions]:
         """The options of one fabric after the other."""
@@ -157,6 +167,7 @@ class FabricsOptions(OptionGroup):
                 self.degrade,
                 self.faults,
                 self.speed,
+                self.assume_spine,
             )
             for one in self.fabrics
         ]

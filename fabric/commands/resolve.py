@@ -240,7 +240,13 @@ def opened(options: FabricOptions) -> "OpenedFabric":
 
     wiring: Any = options.wiring
     given = open_fabric(
-        options.fabric, wiring, options.host_pattern, options.nvlink_gbps, options.mesh_gbps, options.speed
+        options.fabric,
+        wiring,
+        options.host_pattern,
+        options.nvlink_gbps,
+        options.mesh_gbps,
+        options.speed,
+        options.assume_spine,
     )
     return given.with_faults(faults_of(options))
 

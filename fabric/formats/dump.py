@@ -23,8 +23,8 @@ _EXAMPLES = 1000
 _TERMINAL = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b[@-Z\\^_]|[\x07\x08]")
 
 
-Ends = tuple[tuple[str, int | None], ...]
-"""Nodes by name, each with its port; None for the whole node."""
+Ends = tuple[tuple[str, int | str | None], ...]
+"""Nodes by name, each with its port's number or name; None for the whole node."""
 
 
 @dataclass(frozen=True)

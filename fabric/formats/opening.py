@@ -1,7 +1,8 @@
 """A fabric from what the user typed: a preset's name, a description, a graph, or the dump of a real cluster."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -76,6 +77,12 @@ class OpenedFabric:
         return () if read is None else read.oddities
 
     @property
+    def port_aliases(self) -> Mapping[tuple[str, int], tuple[str, ...]]:
+        """What ports are called besides their names and numbers, by the node's name and the port's number."""
+        read = self.origin or self.cabled
+        return {} if read is None else read.port_aliases
+
+    @property
     def assumptions(self) -> tuple[str, ...]:
         """What the description says that its figures rest on, and the notes."""
         described = tuple(self.description.fabric.assumptions) if self.description else ()
@@ -83,6 +90,10 @@ class OpenedFabric:
 
     def host_names(self) -> tuple[str, ...]:
         """Name of each endpoint's host, by endpoint: as the dump was read, or from the endpoints' names."""
+        return self._host_names
+
+    @cached_property
+    def _host_names(self) -> tuple[str, ...]:
         topology = self.topology
         read = self.origin or self.cabled
         if read is not None:
@@ -150,6 +161,7 @@ def open_fabric(
     nvlink_gbps: float | None = None,
     mesh_gbps: float | None = None,
     speed_gbps: float | None = None,
+    assume_spine: float | None = None,
 ) -> OpenedFabric:
     """Open a preset or a file; the format of a file is told by what is in it.
 
@@ -171,13 +183,21 @@ def open_fabric(
         Join every two endpoints of each host by a direct link, so much per endpoint each way, all its links together.
     speed_gbps : float, optional
         Of the cables of an Ethernet fabric whose speed the file does not say.
+    assume_spine : float, optional
+        Join the leaves of an Ethernet fabric, of which only hosts tell, by spines that nobody shows: capacity of a
+        leaf down over up, such as 1.  See `fabric.formats.ethernet.assumed_spine`.
 
     Raises
     ------
     InputError
         If there is no such preset or file, or its contents are refused.
     """
-    asked = (("wiring", wiring), ("host_pattern", host_pattern), ("speed_gbps", speed_gbps))
+    asked = (
+        ("wiring", wiring),
+        ("host_pattern", host_pattern),
+        ("speed_gbps", speed_gbps),
+        ("assume_spine", assume_spine),
+    )
     options = {name: value for name, value in asked if value is not None}
     given = _opened(str(source), options)
     joins = (
@@ -222,11 +242,15 @@ def open_subnet(path: str, subnet: Subnet, host_pattern: str | None = None) -> O
 
 
 def open_cabling(
-    path: str, cabling: Cabling, host_pattern: str | None = None, speed_gbps: float | None = None
+    path: str,
+    cabling: Cabling,
+    host_pattern: str | None = None,
+    speed_gbps: float | None = None,
+    assume_spine: float | None = None,
 ) -> OpenedFabric:
     """The fabric of an Ethernet fabric's cables; options as for `ethernet_fabric`."""
     name = Path(plain_name(path)).name.split(".")[0] or path
-    cabled = ethernet_fabric(cabling, name, host_pattern, speed_gbps)
+    cabled = ethernet_fabric(cabling, name, host_pattern, speed_gbps, assume_spine)
     return _warned(OpenedFabric(path, cabled.topology, cabled=cabled, notes=cabled.notes))
 
 

@@ -57,7 +57,7 @@ class Format:
         Of the names of exported files, such as ``.json``.
     holds : {"a fabric", "forwarding tables"}
     options : frozenset of str
-        Which of ``wiring``, ``host_pattern`` and ``speed_gbps`` (see `open_fabric`) the reader takes.
+        Which of ``wiring``, ``host_pattern``, ``speed_gbps`` and ``assume_spine`` (see `open_fabric`) the reader takes.
     many : bool
         Whether it also reads a folder, or a tar archive, of such files, one a device.
 
@@ -114,7 +114,7 @@ class Format:
         return written if isinstance(written, Export) else Export({str(path): written})
 
 
-_OPTIONS = frozenset({"wiring", "host_pattern", "speed_gbps"})
+_OPTIONS = frozenset({"wiring", "host_pattern", "speed_gbps", "assume_spine"})
 _formats: dict[str, Format] = {}
 
 
@@ -208,7 +208,7 @@ def by_ending(name: str) -> Format | None:
 _INFINIBAND = "fabric.formats.infiniband"
 _DUMP = frozenset({"host_pattern"})
 _ETHERNET = "fabric.formats.ethernet.opened"
-_CABLES = frozenset({"host_pattern", "speed_gbps"})
+_CABLES = frozenset({"host_pattern", "speed_gbps", "assume_spine"})
 
 _BUILT_IN = (
     Format(

@@ -22,6 +22,9 @@ from traces.operation import Trace
 MakeSchedule = Callable[[Int32Vector, Int32Vector], Schedule]
 MakeChannels = Callable[[Int32Vector, Int32Vector], tuple[Channel, ...]]
 
+# Files of a trace that are named.
+_FILES = 2
+
 
 @dataclass(frozen=True, eq=False)
 class Traffic:
@@ -242,7 +245,7 @@ def trace_traffic(
         assumptions = (said, *assumptions)
     return Traffic(
         label=f"trace of {counted(len(trace.operations), 'operation')} on {counted(size, 'rank')} "
-        f"({', '.join(map(str, paths))})",
+        f"({', '.join(map(str, paths[:_FILES]))}{f' and {len(paths) - _FILES:,} more' if len(paths) > _FILES else ''})",
         n_ranks=size,
         schedule=lambda domain, rail: trace_schedule(trace, size, algorithm, domain, rail)[0],
         facts={

@@ -7,18 +7,19 @@ import numpy as np
 from collectives.demand import FloatVector
 from collectives.sizes import counted
 from fabric.reports.csv_text import csv_text
-from fabric.reports.documents.counters import CountersBody, PortGroupPart, SuspectPart
+from fabric.reports.documents.counters import CountersBody, LateRankPart, PortGroupPart, ReasonPart, SuspectPart
 from fabric.reports.emit import Report
 from fabric.reports.figures.counters import counters_figure
-from fabric.reports.links import GUID_COLUMNS, guids_and_lids, tier_text
+from fabric.reports.links import GUID_COLUMNS, guids_and_lids, ports_of, tier_text
 from fabric.reports.loads import fabric_facts, routing_facts, routing_text, traffic_facts
 from fabric.reports.tables import Facts, Table
 from fabric.reports.words import bytes_text, number_text, seconds_text
-from fabric.studies.counters import CounterStudy
+from fabric.studies.counters import CounterStudy, LateCable
 from fabric.studies.port_groups import leaf_shares, port_groups
-from fabric.studies.suspects import Suspect
+from fabric.studies.suspects import Reason, Suspect
 from fabric.studies.verdicts.counters import counters_verdict
-from fabric.topology import DIRECTIONS, LINK_KINDS, NVLINK, UNKNOWN
+from fabric.topology import DIRECTIONS, LINK_KINDS, NVLINK
+from traces.late_ranks import LateRank
 
 _COLUMNS = (
     "tail",
@@ -62,9 +63,9 @@ def counters_csv(study: CounterStudy) -> str:
     guids = [column for end in ends for column in guids_and_lids(topology, end)]
     columns = [
         [names[node] for node in topology.link_tail[links]],
-        ["" if port == UNKNOWN else port for port in topology.link_tail_port[links].tolist()],
+        [*ports_of(topology, ends[0], topology.link_tail_port[links])],
         [names[node] for node in topology.link_head[links]],
-        ["" if port == UNKNOWN else port for port in topology.link_head_port[links].tolist()],
+        [*ports_of(topology, ends[1], topology.link_head_port[links])],
         [LINK_KINDS[kind] for kind in topology.link_kind[links]],
         topology.link_tier[links].tolist(),
         [DIRECTIONS[direction] for direction in topology.link_direction[links]],
@@ -118,10 +119,31 @@ def counters_document(study: CounterStudy, figure: Path | None, assumptions: tup
             for group in port_groups(measured)
         ],
         "leaves": list(leaf_shares(measured)),
-        "late_ranks": list(study.late),
+        "late_ranks": [_late_part(study, one) for one in study.late],
         "figure": None if figure is None else str(figure),
         "assumptions": list(assumptions),
     }
+
+
+def _late_part(study: CounterStudy, late: LateRank) -> LateRankPart:
+    found = next((one for one in study.late_cables if one.late is late), None)
+    name = study.topology.link_name
+    return {
+        "rank": late.rank,
+        "operations": late.operations,
+        "last": late.last,
+        "waited_s": late.waited_s,
+        "behind": late.behind,
+        "straggler": late.straggler,
+        "endpoint": None if found is None else study.topology.endpoint_names[found.endpoint],
+        "cables": [] if found is None else [name(link) for link in found.links],
+        "reasons": [] if found is None else [_reason_part(study, reason) for reason in found.reasons],
+    }
+
+
+def _reason_part(study: CounterStudy, reason: Reason) -> ReasonPart:
+    link = study.topology.link_name(reason.link)
+    return {"kind": reason.kind, "link": link, "text": reason.text, "weight": reason.weight}
 
 
 def _suspect_part(study: CounterStudy, suspect: Suspect) -> SuspectPart:
@@ -132,10 +154,7 @@ def _suspect_part(study: CounterStudy, suspect: Suspect) -> SuspectPart:
         "bytes": suspect.bytes,
         "expected_bytes": suspect.expected,
         "twin": None if suspect.twin is None else name(suspect.twin),
-        "reasons": [
-            {"kind": reason.kind, "link": name(reason.link), "text": reason.text, "weight": reason.weight}
-            for reason in suspect.reasons
-        ],
+        "reasons": [_reason_part(study, reason) for reason in suspect.reasons],
     }
 
 
@@ -239,22 +258,29 @@ def _leaf_table(study: CounterStudy, top: int) -> Table:
 
 
 def _late_table(study: CounterStudy, top: int) -> Table:
-    columns = ("rank", "on", "collectives", "came last", "others waited", "behind")
-    assert study.scenario is not None
-    names, endpoint = study.topology.endpoint_names, study.scenario.placement.endpoint
+    columns = ("rank", "on", "collectives", "came last", "others waited", "behind", "its cable")
+    cables = {one.late.rank: one for one in study.late_cables}
     rows = tuple(
         (
             f"{one.rank}",
-            names[endpoint[one.rank]] if one.rank < len(endpoint) else "-",
+            study.topology.endpoint_names[cables[one.rank].endpoint] if one.rank in cables else "-",
             f"{one.operations:,}",
             f"{one.last:,}",
             seconds_text(one.waited_s),
             f"{one.behind:,}" if one.behind else "",
+            _cable_text(study, cables[one.rank]) if one.rank in cables else "",
         )
         for one in study.late[:top]
     )
     title = "Ranks that others wait for" + (f", {top:,} of {len(study.late):,}" if len(study.late) > top else "")
-    return Table(title, columns, rows, frozenset({"rank", *columns[2:]}), shorten=frozenset({"on"}))
+    return Table(title, columns, rows, frozenset({"rank", *columns[2:-1]}), shorten=frozenset({"on"}),
+                 below=("its cable",))  # fmt: skip
+
+
+def _cable_text(study: CounterStudy, one: LateCable) -> str:
+    name = study.topology.link_name
+    said = "; ".join(reason.text for reason in one.reasons) or "nothing speaks against it"
+    return f"{', '.join(map(name, one.links))}: {said}"
 
 
 def counters_report(study: CounterStudy, top: int = 10, figure: Path | None = None, csv: Path | None = None) -> Report:

@@ -115,9 +115,9 @@ def links_csv(loads: LinkLoads) -> str:
         (*LINK_COLUMNS, *(GUID_COLUMNS if guids else ())),
         zip(
             map(names.__getitem__, tail.tolist()),
-            _ports(topology, tail, topology.link_tail_port),
+            ports_of(topology, tail, topology.link_tail_port),
             map(names.__getitem__, head.tolist()),
-            _ports(topology, head, topology.link_head_port),
+            ports_of(topology, head, topology.link_head_port),
             map(LINK_KINDS.__getitem__, topology.link_kind.tolist()),
             topology.link_tier.tolist(),
             map(DIRECTIONS.__getitem__, topology.link_direction.tolist()),
@@ -139,7 +139,7 @@ def guids_and_lids(topology: Topology, nodes: Int32Vector) -> tuple[list[object]
     return [f"0x{one:016x}" if one else "" for one in guid], [one or "" for one in lid]
 
 
-def _ports(topology: Topology, node: Int32Vector, port: Int32Vector) -> Iterator[int | str]:
+def ports_of(topology: Topology, node: Int32Vector, port: Int32Vector) -> Iterator[int | str]:
     """Names of ports where they have some, else their numbers."""
     if not topology.port_names:
         return _known(port)

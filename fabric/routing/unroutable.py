@@ -2,7 +2,7 @@
 
 from collectives.errors import InputError
 from fabric._kernels.arrays import Int32Matrix
-from fabric.topology import Topology
+from fabric.topology import ISL, Topology
 
 
 class Unroutable(InputError):
@@ -20,15 +20,16 @@ class Unroutable(InputError):
 
     def __init__(self, text: str, src: str, dst: str, pairs: int | None = None, lfts: str | None = None) -> None:
         hint = "`railscope fabric check` lists them, --skip-unrouted leaves them out"
-        super().__init__(text, hint if lfts else "")
+        super().__init__(text, hint if lfts else "`railscope fabric check` says what is missing")
         self.src, self.dst, self.pairs, self.lfts = src, dst, pairs, lfts
 
 
 def not_joined(topology: Topology, src: int, dst: int) -> Unroutable:
     """The error for two endpoints (numbers) that no path joins."""
     names = topology.endpoint_names[src], topology.endpoint_names[dst]
+    where = f"{topology.name}{'' if (topology.link_kind == ISL).any() else ', whose switches no cable joins'}"
     return Unroutable(
-        f"no path from {names[0]} to {names[1]} in fabric {topology.name}: expected every pair with traffic joined",
+        f"no path from {names[0]} to {names[1]} in fabric {where}: expected every pair with traffic joined",
         *names,
     )
 

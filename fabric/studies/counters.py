@@ -19,8 +19,8 @@ from fabric.routing.link_loads import LinkLoads, schedule_loads
 from fabric.scenario import FabricLike, Scenario, opened_fabric
 from fabric.studies.hotspots import tier_name
 from fabric.studies.measured import Measured, measure, too_busy
-from fabric.studies.suspects import Suspect, suspects_of
-from fabric.topology import DIRECTIONS, NVLINK, PEER, Topology
+from fabric.studies.suspects import Reason, Suspect, suspects_of
+from fabric.topology import DIRECTIONS, NIC, NVLINK, PEER, Topology
 from traces.late_ranks import LateRank, by_clocks, late_ranks
 
 Files = Sequence[str | Path] | str | Path
@@ -58,6 +58,27 @@ class MeasuredTier:
     wait_gbps: float | None
     predicted_bytes: float | None
     residual: float | None
+
+
+@dataclass(frozen=True)
+class LateCable:
+    """A rank that others wait for, and what the counters say of the cables behind it.
+
+    Attributes
+    ----------
+    late : LateRank
+    endpoint : int
+        Number of the endpoint that the rank is on.
+    links : tuple of int
+        From the endpoint to its leaves.
+    reasons : tuple of Reason
+        Why those cables are suspect; empty where they are not.
+    """
+
+    late: LateRank
+    endpoint: int
+    links: tuple[int, ...]
+    reasons: tuple[Reason, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,6 +148,24 @@ class CounterStudy:
         """Ranks that others of a trace wait for; none where the traffic is no trace of several ranks."""
         trace = None if self.scenario is None else self.scenario.traffic.trace
         return () if trace is None else late_ranks(trace)
+
+    @cached_property
+    def late_cables(self) -> tuple[LateCable, ...]:
+        """The same ranks with the cables behind them; those that have no endpoint are left out."""
+        if self.scenario is None:
+            return ()
+        topology, placed = self.topology, self.scenario.placement.endpoint
+        reverse = topology.link_reverse
+        why = {link: one.reasons for one in self.suspects for link in (one.link, int(reverse[one.link]))}
+        found = []
+        for late in self.late:
+            if late.rank < len(placed):
+                endpoint = int(placed[late.rank])
+                own = np.flatnonzero((topology.link_tail == topology.endpoints[endpoint]) & (topology.link_kind == NIC))
+                links = tuple(own.tolist())
+                reasons = tuple(reason for link in links for reason in why.get(link, ()))
+                found.append(LateCable(late, endpoint, links, reasons))
+        return tuple(found)
 
     @property
     def assumptions(self) -> tuple[str, ...]:

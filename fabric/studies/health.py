@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from fabric.formats.dump import Oddity
+from fabric.formats.ethernet.assumed_spine import NO_SPINE
 from fabric.formats.infiniband.subnet import SubnetFabric
 from fabric.routing.lft_walk import lft_arrays
 from fabric.routing.match_lfts import MatchedLfts
@@ -39,9 +40,8 @@ class Health:
     pairs: int
 
     def with_findings(self, more: Iterable[Finding]) -> "Health":
-        """It with findings of other studies, errors first."""
-        findings = sorted([*self.findings, *more], key=lambda finding: finding.severity != ERROR)
-        return replace(self, findings=tuple(findings))
+        """It with findings of other studies, in the same order."""
+        return replace(self, findings=tuple(in_order([*self.findings, *more])))
 
     @property
     def n_errors(self) -> int:
@@ -81,9 +81,11 @@ def check_fabric(
     origin : SubnetFabric, optional
         Of a fabric that was read from a dump, ``OpenedFabric.origin``: names of hosts, GUIDs, widths and speeds.
     """
+    # Where leaves are all that is known, what joins them is not missing.
+    apart = any(one.kind == NO_SPINE for one in oddities)
     findings = [
         *missing_switches(topology),
-        *cable_findings(topology),
+        *(one for one in cable_findings(topology) if not (apart and one.kind == "disconnected")),
         *wiring_findings(topology),
         *slow_cables(topology, {} if origin is None else origin.rates),
         *host_findings(topology, origin),

@@ -20,14 +20,14 @@ class End:
     ----------
     device : str
         Name of the node.
-    port : int or None
-        None for the whole node, or where nobody says it.
+    port : int, str or None
+        Its number, or its name where it has one (``swp31``); None for the whole node, or where nobody says it.
     guid : str or None
         Of the switch, or of the adapter's port: ``0x0002c90300001011``; None where the fabric has none.
     """
 
     device: str
-    port: int | None = None
+    port: int | str | None = None
     guid: str | None = None
 
 
@@ -51,6 +51,8 @@ class Finding:
         What to do about it.
     ends : tuple of tuple of End
         Nodes and ports of each example; empty where there are none to name.
+    ids : tuple of str
+        Identifier of each example, the same on another day: for ``--ignore``; empty where they have none.
     """
 
     severity: str
@@ -60,14 +62,16 @@ class Finding:
     examples: tuple[str, ...]
     todo: str = ""
     ends: tuple[tuple[End, ...], ...] = ()
+    ids: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Example:
-    """One of what a finding counts: in words, and the nodes and ports that it is about."""
+    """One of what a finding counts: in words, the nodes and ports that it is about, and its identifier."""
 
     text: str
     ends: tuple[End, ...] = ()
+    id: str = ""
 
 
 def findings_of(
@@ -84,8 +88,9 @@ def findings_of(
         return []
     kept = [one if isinstance(one, Example) else Example(one) for one in examples[:EXAMPLES]]
     ends = tuple(one.ends for one in kept) if any(one.ends for one in kept) else ()
+    ids = tuple(one.id for one in kept) if any(one.id for one in kept) else ()
     advice = ADVICE.get(kind, "") if todo is None else todo
-    return [Finding(severity, kind, number, text, tuple(one.text for one in kept), advice, ends)]
+    return [Finding(severity, kind, number, text, tuple(one.text for one in kept), advice, ends, ids)]
 
 
 def odd_lines(oddities: Sequence[Oddity]) -> list[Finding]:
@@ -121,7 +126,8 @@ def link_ends(topology: Topology, link: int) -> tuple[End, End]:
 
 def port_end(topology: Topology, node: int, port: int = UNKNOWN) -> End:
     """A node, and its port where it is known."""
-    return End(topology.nodes.name[node], None if port == UNKNOWN else port)
+    name = topology.nodes.name[node]
+    return End(name, None if port == UNKNOWN else topology.port_names.get((name, port), port))
 
 
 def end_text(end: End) -> str:

@@ -13,7 +13,7 @@ def with_guids(findings: Sequence[Finding], topology: Topology, origin: SubnetFa
     if origin is None or not any(finding.ends for finding in findings):
         return tuple(findings)
     of_node: dict[str, int] = {}
-    of_port: dict[tuple[str, int | None], int] = {}
+    of_port: dict[tuple[str, int | str | None], int] = {}
     for node in origin.subnet.nodes.values():
         number = origin.node_of_guid.get(node.guid, -1)
         if node.guid and number >= 0:

@@ -22,7 +22,7 @@ class _Near:
     """Switches next to a kind, on one side of it, and the ports that some have free amid those to the kind."""
 
     n_switches: int
-    free: tuple[tuple[int, ...], ...]
+    free: tuple[tuple[str, ...], ...]
 
     def text(self) -> str:
         """Which ports are free on how many switches."""
@@ -31,7 +31,7 @@ class _Near:
         if len(own) > 1 or len(self.free[0]) > _PORTS:
             return f"ports are free {where}"
         (ports,) = own
-        words = ", ".join(map(str, ports))
+        words = ", ".join(ports)
         return f"port {words} is free {where}" if len(ports) == 1 else f"ports {words} are free {where}"
 
 
@@ -91,6 +91,6 @@ def _next_to(topology: Topology, members: Sequence[int]) -> list[_Near]:
         for node in near:
             own = topology.link_tail_port[topology.out_start[node] : topology.out_start[node + 1]]
             if amid := _amid(np.unique(own), ports[tail == node], topology.link_head[links[tail == node]]):
-                free.append(amid)
+                free.append(tuple(topology.port_name(node, port) for port in amid))
         found.append(_Near(len(near), tuple(free)))
     return found

@@ -92,6 +92,10 @@ def _fit(alike: list[PluggedHost], units: _Units) -> list[OddHost]:
                 by_leaf.setdefault(leaf, []).append(pattern)
         elif near and n_own <= _ODD * max(len(by_pattern[one]) for one in near):
             near_of[pattern] = near
+        elif near and n_own >= _FEWEST:
+            # Dealt out over other leaves in part, as those of storage are.
+            for leaf in set(pattern):
+                by_leaf.setdefault(leaf, []).append(pattern)
     units.of_host += [(host, units.number(pattern)) for pattern in main for host in by_pattern[pattern]]
     guid_order = _usual_guid_order([host for pattern in main for host in by_pattern[pattern]])
     found: list[tuple[PluggedHost, Pattern]] = []

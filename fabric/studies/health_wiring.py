@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from collectives.demand import Int64Vector
+from collectives.sizes import counted
 from fabric.studies.health_findings import (
     WARNING,
     End,
@@ -115,7 +116,7 @@ def wiring_findings(topology: Topology) -> list[Finding]:
     crossed: list[Example] = []
     stray: list[Example] = []
     for link, (low, high) in zip(astray.tolist(), ends, strict=True):
-        across = network[low] != network[high]
+        across = network[low] != network[high] or (topology.nodes.plane[low] != topology.nodes.plane[high])
         name = topology.link_name(int(link)).replace(" -> ", " - ")
         text = f"{name}: joins {'two planes' if across else 'switches that no others of their kind join'}"
         (crossed if across else stray).append(Example(text, link_ends(topology, link)))
@@ -165,7 +166,10 @@ def _astray(tier: _Tier) -> Int64Vector:
     up, down = tier.cables.sum(axis=1), tier.cables.sum(axis=0)
     few_up = to_block[row, tier.high_block[column]] < _STRAY * up[row]
     few_down = from_block[column, tier.low_block[row]] < _STRAY * down[column]
-    astray: Int64Vector = tier.links[few_up & few_down]
+    plane = tier.topology.nodes.plane
+    low_plane, high_plane = plane[tier.low[row]], plane[tier.high[column]]
+    crossed = (low_plane != high_plane) & (low_plane != UNKNOWN) & (high_plane != UNKNOWN)
+    astray: Int64Vector = tier.links[(few_up & few_down) | crossed]
     return astray if astray.size <= max(2.0, _RARE * tier.links.size) else astray[:0]
 
 
@@ -247,7 +251,8 @@ def _pairs(tier: _Tier, lacking: IntMatrix, wanted: IntMatrix) -> list[Example]:
             where = " - ".join(map(end_text, pairs[0]))
         text = f"{where}: {tier.cables[row, column]} of {wanted[row, column]} cables"
         if n > 1 and free[0]:
-            text += f"; free are {names[low]} ports {', '.join(map(str, free[0]))}"
+            ports = (tier.topology.port_name(low, port) for port in free[0])
+            text += f"; free are {names[low]} ports {', '.join(ports)}"
         text += _too_many(tier, row, column)
         examples.append(Example(text, tuple(end for pair in pairs for end in pair)))
     return examples
@@ -281,13 +286,15 @@ def _free(tier: _Tier, row: int, column: int, lower: bool) -> list[int]:
 
 def _short_of_kind(tier: _Tier, wanted: IntMatrix) -> tuple[list[Example], int]:
     """Switches that have fewer cables than others of their block and name, after what their pairs lack."""
-    name = tier.topology.nodes.name
+    name, planes = tier.topology.nodes.name, tier.topology.nodes.plane
     examples, more = [], 0
     for nodes, block, axis, word in ((tier.low, tier.low_block, 1, "up"), (tier.high, tier.high_block, 0, "down")):
         totals = wanted.sum(axis=axis)
         kinds: dict[tuple[int, str], list[int]] = {}
         for place, node in enumerate(nodes.tolist()):
-            kinds.setdefault((int(block[place]), skeleton(name[node])), []).append(place)
+            # Planes are alike: a whole spine that one lacks is missing to all leaves of its block.
+            own_block = UNKNOWN if planes[node] != UNKNOWN else int(block[place])
+            kinds.setdefault((own_block, skeleton(name[node])), []).append(place)
         for places in kinds.values():
             own = totals[places]
             best = int(own.max())
@@ -296,7 +303,8 @@ def _short_of_kind(tier: _Tier, wanted: IntMatrix) -> tuple[list[Example], int]:
             least = 1 if axis == 1 else max(1, (wanted[:, places] > 0).any(axis=1).sum() // 2)
             if (own < best).any() and (own == best).sum() > max(1, len(places) // 10):
                 for place in (place for place in places if totals[place] <= best - least):
-                    text = f"{name[nodes[place]]}: {totals[place]} cables {word}, the best of its kind have {best}"
+                    has = counted(int(totals[place]), "cable")
+                    text = f"{name[nodes[place]]}: {has} {word}, the best of its kind have {best}"
                     examples.append(Example(text, (End(name[nodes[place]]),)))
                     more += best - int(totals[place])
         if more:

@@ -183,7 +183,7 @@ def measure(
     grown, reset, wrapped = _grown(topology, after, ports, before, earlier, interval_s)
     unknown = np.full(topology.n_links, np.nan)
     received = grown.get(RCV, unknown)[topology.link_reverse]
-    notes = [*(before.notes if before is not None else ()), *after.notes]
+    notes = [*(before.notes if before is not None else ()), *after.notes, *ports.notes]
     if ports.unmatched:
         notes.append(
             f"{numbered(ports.unmatched, 'ports have data and no cable in the fabric')}, such as {ports.examples[0]}"

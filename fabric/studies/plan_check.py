@@ -1,23 +1,28 @@
 """A fabric's cables beside those of a plan: what is missing, wired wrongly, too slow, and what nobody planned.
 
-Devices are the same if their names are, capitals and domains (``leaf01.example.com``) aside; ports if their names are,
-or their numbers where a name is nothing else (``Port 21`` and ``21``).  Every deviation has an identifier that depends
-on its kind, devices and ports only, so that it is the same on another day, and can be ignored.
+Devices are the same if their names are, capitals and domains (``leaf01.example.com``) aside; a host's adapter, which is
+a device of its own in InfiniBand, is a port of the host where a plan has it so (``gpu01`` and ``mlx5_3``).  Ports are
+the same if their names are, or their numbers where a name is nothing else (``Port 21`` and ``21``); where a device has
+none of the plan's names, by those that other tools give them (`same_ports`).
+
+Every deviation has an identifier that depends on its kind, devices and ports only, as the plan names them, so that it
+is the same on another day, and can be ignored.
 """
 
 import hashlib
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 
 from collectives.errors import InputError
 from collectives.gate import quoted
-from collectives.sizes import counted
+from collectives.sizes import counted, numbered
 from fabric.formats.ethernet.cabling import NamedCable
 from fabric.formats.plan import Plan
-from fabric.studies.health_findings import ERROR, EXAMPLES, WARNING, Finding
+from fabric.formats.port_names import same_ports
+from fabric.studies.health_findings import ERROR, WARNING, End as PlugEnd, Example, Finding, findings_of
 from traces.files import read_text
 
 # A plan of which fewer names are the fabric's is of another fabric, or by other names.  Assumed: half.
@@ -26,6 +31,8 @@ _ID_LETTERS = 10
 # Speeds are nominal numbers; what differs by less is the same.
 _SAME_SPEED = 1e-6
 _NUMBER = re.compile(r"(?:port[ _-]*)?0*([0-9]+)", re.ASCII)
+# A host's adapter, and the adapter's port where it is said: `mlx5_3`, `hca-1/p1`, `mlx5_0 port 1`.
+_ADAPTER_PORT = re.compile(r"(?P<adapter>.+?)(?:[/: _-]+(?:port|p)?[ _-]*(?P<port>[0-9]))?", re.ASCII)
 
 End = tuple[str, str]
 _KINDS = (
@@ -48,11 +55,18 @@ class Deviation:
         Ten hexadecimal digits of the kind and the sorted pairs of device and port; the same whenever it is found.
     text : str
         What is planned, and what is there.
+    ends : tuple of (str, str)
+        Devices and ports of the cables that it is about: as planned, of an extra cable as it is there.
     """
 
     kind: str
     id: str
     text: str
+    ends: tuple[End, ...] = ()
+
+    def plugs(self) -> tuple[PlugEnd, ...]:
+        """The ends as findings name them."""
+        return tuple(PlugEnd(device, port or None) for device, port in self.ends)
 
 
 @dataclass(frozen=True)
@@ -86,10 +100,14 @@ class PlanCheck:
         """The deviations by kind; examples begin with their identifiers."""
         found = []
         for severity, kind, text in _KINDS:
-            own = [one for one in self.deviations if one.kind == kind]
-            if own:
-                examples = tuple(f"[{one.id}] {one.text}" for one in own[:EXAMPLES])
-                found.append(Finding(severity, kind, len(own), text, examples))
+            examples = [
+                Example(
+                    f"[{one.id}] {one.text}", tuple(PlugEnd(device, port or None) for device, port in one.ends), one.id
+                )
+                for one in self.deviations
+                if one.kind == kind
+            ]
+            found += findings_of(severity, kind, text, examples)
         return found
 
 
@@ -112,9 +130,9 @@ def check_plan(cables: Sequence[NamedCable], plan: Plan, ignore: Collection[str]
     InputError
         If fewer than half of the plan's devices are in the fabric; says which are not.
     """
-    same = _same_devices(cables, plan)
     there = _keyed(cables, {})
-    planned = _keyed(plan.cables, same)
+    adapters = _with_adapters(there, _keyed(plan.cables, _same_devices(cables, plan)))
+    planned, renamed = _by_names_of(there, adapters)
     _refuse_another_fabric(there, planned, plan)
     deviations: list[Deviation] = []
     wanted, spare, matched, speeds = _exact(planned, there, deviations)
@@ -122,13 +140,13 @@ def check_plan(cables: Sequence[NamedCable], plan: Plan, ignore: Collection[str]
     devices = {end[0] for row in planned for end in row.ends}
     unplanned = [row for row in spare if not {end[0] for end in row.ends} & devices]
     extra = [row for row in spare if {end[0] for end in row.ends} & devices]
-    deviations += [_deviation("extra cable", row.ends, row.cable.text()) for row in extra]
+    deviations += [_deviation("extra cable", [row], row.cable.text()) for row in extra]
     order = [kind for _, kind, _ in _KINDS]
     deviations.sort(key=lambda one: (order.index(one.kind), one.text))
     left = tuple(one for one in deviations if one.id not in ignore)
     ignored = len(deviations) - len(left)
     notes = [f"plan: {matched:,} of {counted(len(plan.cables), 'cable')} of {plan.source} are as planned"]
-    notes += [f"plan: {note}" for note in plan.notes]
+    notes += [f"plan: {note}" for note in (*renamed, *plan.notes)]
     if unplanned:
         others = counted(len({end[0] for row in unplanned for end in row.ends}), "device")
         notes.append(f"not compared: {counted(len(unplanned), 'cable')} of {others} that the plan does not name")
@@ -161,10 +179,11 @@ def read_ignored(path: str | Path) -> frozenset[str]:
 
 @dataclass(frozen=True, eq=False)
 class _Row:
-    """A cable and its ends in the words that are compared."""
+    """A cable, its ends in the words that are compared, and as its source has them."""
 
     cable: NamedCable
     ends: tuple[End, End]
+    said: tuple[End, End]
 
 
 def _device(name: str) -> str:
@@ -184,8 +203,59 @@ def _keyed(cables: Iterable[NamedCable], same: Mapping[str, str]) -> list[_Row]:
             (same.get(_device(device), _device(device)), _port(port))
             for device, port in ((cable.device, cable.port), (cable.peer, cable.peer_port))
         )
-        rows.append(_Row(cable, (ends[0], ends[1])))
+        rows.append(_Row(cable, (ends[0], ends[1]), (ends[0], ends[1])))
     return rows
+
+
+def _with_adapters(there: Sequence[_Row], planned: Sequence[_Row]) -> list[_Row]:
+    """The plan's cables, with adapters as the devices that they are in the fabric: ``gpu01`` and ``mlx5_3``."""
+    known = {device for row in there for device, _ in row.ends}
+
+    def own(end: End) -> End:
+        device, port = end
+        found = _ADAPTER_PORT.fullmatch(port)
+        if device in known or found is None:
+            return end
+        for sign in " /_-":
+            for adapter, number in ((port, ""), (found["adapter"], found["port"] or "")):
+                if f"{device}{sign}{adapter}" in known:
+                    return f"{device}{sign}{adapter}", number
+        return end
+
+    rows = []
+    for row in planned:
+        one, other = sorted(map(own, row.ends))
+        rows.append(replace(row, ends=(one, other)))
+    return rows
+
+
+def _by_names_of(there: Sequence[_Row], planned: Sequence[_Row]) -> tuple[list[_Row], list[str]]:
+    """The plan's cables with the names that the fabric's ports have, and a note where those are others."""
+    known, asked = _ports_by_device(there), _ports_by_device(planned)
+    name_of: dict[End, str] = {}
+    renamed = []
+    for device in sorted(set(known) & set(asked)):
+        ours, theirs = sorted(known[device]), sorted(asked[device])
+        met = same_ports(ours, theirs)
+        if not met.exact and met.place:
+            name_of |= {(device, theirs[number]): ours[place] for number, place in met.place.items()}
+            number, place = next(iter(met.place.items()))
+            renamed.append(f"{device}: {theirs[number]} is {ours[place]}")
+    rows = []
+    for row in planned:
+        one, other = sorted((device, name_of.get((device, port), port)) for device, port in row.ends)
+        rows.append(_Row(row.cable, (one, other), row.said))
+    what = numbered(len(renamed), "devices have ports with other names in it")
+    return rows, [f"{what}, such as {renamed[0]}"] if renamed else []
+
+
+def _ports_by_device(rows: Iterable[_Row]) -> dict[str, set[str]]:
+    ports: dict[str, set[str]] = {}
+    for row in rows:
+        for device, port in row.ends:
+            if port:
+                ports.setdefault(device, set()).add(port)
+    return ports
 
 
 def _same_devices(cables: Sequence[NamedCable], plan: Plan) -> dict[str, str]:
@@ -246,7 +316,7 @@ def _exact(
             speeds += 1
             if abs(plan_gbps - gbps) > _SAME_SPEED * plan_gbps:
                 text = f"{row.cable.text()}: {gbps:g} Gb/s, planned {plan_gbps:g}"
-                deviations.append(_deviation("wrong speed", row.ends, text))
+                deviations.append(_deviation("wrong speed", [row], text))
                 continue
         matched += 1
     return wanted, [row for row in there if id(row) not in used], matched, speeds
@@ -289,7 +359,7 @@ def _miswired(wanted: Sequence[_Row], spare: list[_Row]) -> list[Deviation]:
         if number in done:
             continue
         if number not in found:
-            deviations.append(_deviation("missing cable", row.ends, row.cable.text()))
+            deviations.append(_deviation("missing cable", [row], row.cable.text()))
             continue
         partners = [other for other in owners[frozenset(map(id, found[number]))] if other not in done]
         pair = [wanted[other] for other in partners] if len(partners) == len(found[number]) == 2 else [row]
@@ -297,11 +367,12 @@ def _miswired(wanted: Sequence[_Row], spare: list[_Row]) -> list[Deviation]:
         is_there = " and ".join(one.cable.text() for one in found[number])
         planned = " and ".join(one.cable.text() for one in pair)
         word = "swapped" if len(pair) == 2 else "there is"
-        ends = [end for one in pair for end in one.ends]
-        deviations.append(_deviation("miswired cable", ends, f"planned {planned}; {word}: {is_there}"))
+        deviations.append(_deviation("miswired cable", pair, f"planned {planned}; {word}: {is_there}"))
     return deviations
 
 
-def _deviation(kind: str, ends: Iterable[End], text: str) -> Deviation:
-    whole = "\n".join([kind, *(f"{device}\t{port}" for device, port in sorted(ends))])
-    return Deviation(kind, hashlib.sha256(whole.encode()).hexdigest()[:_ID_LETTERS], text)
+def _deviation(kind: str, rows: Sequence[_Row], text: str) -> Deviation:
+    said = sorted(end for row in rows for end in row.said)
+    whole = "\n".join([kind, *(f"{device}\t{port}" for device, port in said)])
+    ends = tuple(end for row in rows for end in row.cable.ends())
+    return Deviation(kind, hashlib.sha256(whole.encode()).hexdigest()[:_ID_LETTERS], text, ends)

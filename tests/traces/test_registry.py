@@ -14,7 +14,7 @@ from traces import registry
 
 @pytest.fixture(autouse=True)
 def formats(monkeypatch):
-    monkeypatch.setattr(registry, "_formats", dict(registry._formats))
+    monkeypatch.setattr(registry._table, "_formats", dict(registry._table._formats))
 
 
 def read_lines(paths):

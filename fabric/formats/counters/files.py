@@ -9,6 +9,7 @@ from pathlib import Path
 from collectives.errors import InputError
 from collectives.gate import quoted
 from collectives.saying import printable
+from collectives.sizes import numbered
 from fabric.formats.counters.names import USUAL, Vocabulary
 from fabric.formats.counters.reading import CounterReading, notes_of
 from fabric.formats.counters.registry import CounterFormat, counter_format_of, counter_titles
@@ -39,7 +40,9 @@ def read_counters(paths: Sequence[str | Path] | str | Path, words: Vocabulary = 
     source, readings, titles = _read(paths, words)
     samples = [one for reading in readings for one in reading.samples]
     if not samples and any(reading.deltas for reading in readings):
-        raise InputError(f"{source}: says what counters grew by, not where they stood; expected it as a delta")
+        raise InputError(
+            f"{source}: says what counters grew by, not where they stood; expected it as a delta", "--delta"
+        )
     series = by_port(samples)
     notes = notes_of(readings)
     if any(len(each) > 1 for each in series.values()):
@@ -94,26 +97,37 @@ def _read(paths: Sequence[str | Path] | str | Path, words: Vocabulary) -> tuple[
     source = printable(str(given[0])) + (f" and {len(given) - 1:,} more" if len(given) > 1 else "")
     readings: list[CounterReading] = []
     titles: dict[str, None] = {}
+    others: list[str] = []
     for name, text in _texts(given):
         if not text.strip():
             readings.append(CounterReading(notes=[f"{printable(name)} is empty: nothing is known of its ports"]))
             continue
-        found, text = _told(name, text)
+        told = _told(text)
+        if told is None:
+            # Of a folder or an archive the files are meant that hold counters: ibdiagnet writes a dozen others.
+            if name in map(str, given):
+                raise InputError(f"{name}: unknown kind of file; expected counters of ports: {counter_titles()}")
+            others.append(name)
+            continue
+        found, text = told
         titles[found.title] = None
         readings.append(found.read(name, text, words))
     if not titles:
-        raise InputError(f"{source}: {'is empty' if len(readings) == 1 else 'holds nothing'}; expected counters of "
-                         f"ports: {counter_titles()}")  # fmt: skip
+        empty = "is empty" if len(readings) == 1 and not others else "holds nothing" if not others else "holds none"
+        raise InputError(f"{source}: {empty}; expected counters of ports: {counter_titles()}")
+    if others:
+        what = numbered(len(others), "files without counters are passed over")
+        readings.append(CounterReading(notes=[f"{what}, such as {printable(others[0])}"]))
     return source, readings, listed(titles)
 
 
-def _told(name: str, text: str) -> tuple[CounterFormat, str]:
+def _told(text: str) -> tuple[CounterFormat, str] | None:
     """The format of a text, and the text as its reader takes it: as it is, or without what a terminal adds."""
     for one in (text, without_terminal(text)):
         found = counter_format_of(one)
         if found is not None:
             return found, one
-    raise InputError(f"{name}: unknown kind of file; expected counters of ports: {counter_titles()}")
+    return None
 
 
 def _texts(given: Iterable[str | Path]) -> Iterator[tuple[str, str]]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from collectives.errors import InputError
 from collectives.gate import quoted, whole
+from collectives.sizes import counted
 from fabric.formats.counters.names import USUAL, Vocabulary, add, count_of, guid_of, is_wide
 from fabric.formats.counters.reading import CounterReading
 from fabric.formats.counters.snapshot import CounterSample
@@ -78,7 +79,9 @@ def _sections(name: str, text: str) -> Iterator[tuple[str, int, dict[str, str]]]
     titles: list[str] = []
     for number, line in enumerate(text.splitlines(), 1):
         line = line.strip()
-        if line.startswith("START_") and not section:
+        if line.startswith("START_"):
+            if section:
+                break
             section, titles, begun = line[6:].strip(), [], number
         elif section and line == f"END_{section}":
             section = ""
@@ -92,7 +95,10 @@ def _sections(name: str, text: str) -> Iterator[tuple[str, int, dict[str, str]]]
                 titles = [cell.lower() for cell in cells]
                 continue
             if len(cells) < len(titles):
-                raise InputError(f"{name}:{number}: {len(cells)} cells in section {section}; expected {len(titles)}")
+                found = counted(len(cells), "cell")
+                raise InputError(
+                    f"{name}:{number}: {found} in section {section}; expected {len(titles)}; is the file whole?"
+                )
             yield section, number, dict(zip(titles, cells, strict=False))
     if section:
         raise InputError(f"{name}: section {section} of line {begun} has no end (END_{section}); is the file whole?")

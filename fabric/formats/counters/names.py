@@ -84,7 +84,7 @@ _LABELS = {
     "node": "local_name switch hca node_description node_desc device_name node_name nodename host_name hostname host "
     "node net.host.name exported_instance instance",
     "device": "device ib_device",
-    "port": "port local_port port_number port_num portnum interface interface_name ifname",
+    "port": "port local_port port_number port_num portnum interface interface_name ifname port_name port_label dname",
 }
 LABELS = {role: tuple(_squeezed(name) for name in names.split()) for role, names in _LABELS.items()}
 """Names of the labels that say which port it is, the first that there is counts."""
@@ -163,7 +163,9 @@ _MISSING = {"", "-1", "n/a", "na", "nan", "nil", "none", "null", "-"}
 _HEX = re.compile(r"0x[0-9a-fA-F]{1,16}", re.ASCII)
 _DIGITS = re.compile(r"[0-9]{1,20}", re.ASCII)
 _FLOAT = re.compile(r"[0-9]{1,20}(?:\.[0-9]{0,40})?(?:[eE][+-]?[0-9]{1,3})?", re.ASCII)
-_PORT_NAME = re.compile(r"(?:[A-Za-z_-]*)([0-9]{1,4})", re.ASCII)
+_NUMBER = re.compile(r"[0-9]{1,4}", re.ASCII)
+# A description in LLDP has at most 255 letters.
+_LONGEST_NAME = 256
 
 
 def count_of(text: str, what: str) -> int:
@@ -192,10 +194,14 @@ def guid_of(text: str) -> int:
     return int(plain, 16) if re.fullmatch(r"[0-9a-f]{1,16}", plain) else 0
 
 
-def port_of(text: str) -> int:
-    """A port's number: ``7``, ``swp7``, ``Ethernet7``; `MISSING` for what has several, such as ``swp1s0``."""
-    found = _PORT_NAME.fullmatch(text.strip())
-    return int(found[1]) if found else MISSING
+def port_of(text: str) -> tuple[int, str]:
+    """A port's number, and its name where it is called by one: ``7`` has no name; ``swp1s0`` no number.
+
+    >>> port_of("7"), port_of("swp1s0"), port_of(" ")
+    ((7, ''), (-1, 'swp1s0'), (-1, ''))
+    """
+    plain = text.strip()
+    return (int(plain), "") if _NUMBER.fullmatch(plain) else (MISSING, plain[:_LONGEST_NAME])
 
 
 def add(sample: CounterSample, counter: Counter, raw: int, wide: bool = False, most: int = SATURATED) -> None:

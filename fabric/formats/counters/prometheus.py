@@ -8,7 +8,7 @@ from collectives.errors import InputError
 from collectives.gate import quoted, shown
 from fabric.formats.counters.names import USUAL, Counter, Vocabulary, add, count_of, guid_of, port_of
 from fabric.formats.counters.reading import CounterReading
-from fabric.formats.counters.snapshot import MISSING, CounterSample
+from fabric.formats.counters.snapshot import CounterSample
 from traces.compression import plain_name
 from traces.json_text import parse_json
 
@@ -157,13 +157,15 @@ def sample_of(where: str, labels: dict[str, str], words: Vocabulary, host: str) 
         # Ethernet: the device is the port.
         device, port = "", device
     lid = words.label("lid", labels)
+    number, port_name = port_of(port)
     return CounterSample(
         where,
         guid=guid_of(words.label("guid", labels)),
         port_guid=guid_of(words.label("port_guid", labels)),
         lid=int(lid) if lid.isascii() and lid.isdigit() and len(lid) < 6 and int(lid) < 0xC000 else 0,
         node=f"{node} {device}".strip() if device else node,
-        port=port_of(port) if port else MISSING,
+        port=number,
+        port_name=port_name,
     )
 
 

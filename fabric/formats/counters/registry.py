@@ -1,75 +1,28 @@
 """The formats of counters: telling a file's format and what an error says is expected derive from one table."""
 
-import re
-from collections.abc import Callable
 from dataclasses import dataclass
+from typing import ClassVar
 
-from fabric.formats.counters.names import Vocabulary
-from fabric.formats.counters.reading import CounterReading
 from traces.files import HEAD_BYTES
-from traces.naming import listed, resolved
+from traces.format_table import FormatTable, ToldFormat
 
 
 @dataclass(frozen=True)
-class CounterFormat:
-    """A format of counters.
+class CounterFormat(ToldFormat):
+    """A format of counters; its reader makes a `CounterReading` of a file's name, its text and a `Vocabulary`."""
 
-    Attributes
-    ----------
-    name : str
-        Unique, such as ``perfquery``.
-    title : str
-        What people call it.
-    shape : str
-        Regular expression that matches (`re.search`, multi-line) the beginning of every such file, and of no other.
-    reader : callable or str
-        (name of the file, its text, `Vocabulary`) to a `CounterReading`; or ``"module:function"``, imported when it is
-        needed.
-    """
-
-    name: str
-    title: str
-    shape: str
-    reader: "Callable[[str, str, Vocabulary], CounterReading] | str"
-
-    def read(self, name: str, text: str, words: Vocabulary) -> CounterReading:
-        """What the file holds."""
-        reading: CounterReading = resolved(self.reader)(name, text, words)
-        return reading
+    what: ClassVar[str] = "counter format"
 
 
-_formats: dict[str, CounterFormat] = {}
-
-
-def register_counter_format(counter_format: CounterFormat) -> None:
-    """Add a format; it is tried before those that are there.
-
-    Raises
-    ------
-    InputError
-        If there is one of that name.
-    """
-    if counter_format.name in _formats:
-        from collectives.errors import InputError
-
-        raise InputError(f"counter format {counter_format.name!r}: registered already; expected another name")
-    _formats[counter_format.name] = counter_format
-
-
-def counter_formats() -> tuple[CounterFormat, ...]:
-    """Every format, in the order in which they are tried."""
-    return tuple(reversed(_formats.values()))
-
-
-def counter_titles() -> str:
-    """What people call the formats, for help and error texts."""
-    return listed(one.title for one in counter_formats())
+_table: FormatTable[CounterFormat] = FormatTable(CounterFormat.what)
+register_counter_format = _table.register
+counter_formats = _table.formats
+counter_titles = _table.titles
 
 
 def counter_format_of(text: str) -> CounterFormat | None:
     """The format of a text; None if it is of none that is registered."""
-    head = text[:HEAD_BYTES]
-    return next((one for one in counter_formats() if re.search(one.shape, head, re.MULTILINE)), None)
+    return _table.of_text(text[:HEAD_BYTES])
 
 
 _HERE = "fabric.formats.counters"
@@ -83,8 +36,7 @@ for _format in (
     CounterFormat(
         "ufm-csv",
         "UFM telemetry CSV",
-        r"\A(?:#[^\n]*\n|\s*\n)*(?=[^\n]*\b(?:[Nn]ode_?[Gg][Uu][Ii][Dd]|[Pp]ort_?[Gg][Uu][Ii][Dd])\b)[\w ]+,[^\n]*"
-        r"[Pp]ort_?[Nn]um",
+        r"(?i)\A(?:#[^\n]*\n|\s*\n)*(?=[^\n]*\b(?:node|port)_?guid\b)[\w ]+[,;\t][^\n]*port_?num",
         f"{_HERE}.ufm:read_ufm_csv",
     ),
     CounterFormat(
@@ -97,7 +49,7 @@ for _format in (
     CounterFormat(
         "ufm-json",
         "UFM small telemetry JSON",
-        r"\A\s*\{(?s:.{0,2000}?)\"values\"\s*:\s*\[",
+        r"\A\s*\{(?s:.{0,2000}?)\"values\"\s*:\s*[\[{]",
         f"{_HERE}.ufm:read_ufm_json",
     ),
     CounterFormat(

@@ -34,7 +34,7 @@ ERRORS = (
 
 COUNTERS = (XMIT, RCV, WAIT, *ERRORS)
 
-Key = tuple[int, int, int, str, int]
+Key = tuple[int, int, int, str, int, str]
 
 
 @dataclass
@@ -63,6 +63,8 @@ class CounterSample:
         Bytes of a count of data: 4 or 1.
     saturated : frozenset of str
         Counters at the end of their range, which are not known.
+    port_name : str
+        What the port is called where that is no number: ``swp1s0``, ``1/3/2``.
     """
 
     where: str
@@ -76,11 +78,12 @@ class CounterSample:
     wide: frozenset[str] = frozenset()
     word_bytes: int = 1
     saturated: frozenset[str] = frozenset()
+    port_name: str = ""
 
     @property
     def key(self) -> Key:
         """What tells ports apart."""
-        return (self.port_guid, self.guid, self.lid, self.node, self.port)
+        return (self.port_guid, self.guid, self.lid, self.node, self.port, self.port_name)
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,6 +114,8 @@ class Snapshot:
         Bytes of a count of data, 4 or 1: one of 32 bits wraps after 2^32 of them.
     notes : tuple of str
         What was passed over or assumed.
+    port_name : tuple of str
+        What ports are called that are not called by a number; empty otherwise.
     """
 
     source: str
@@ -125,6 +130,11 @@ class Snapshot:
     wide: frozenset[str] = frozenset()
     word_bytes: int = 1
     notes: tuple[str, ...] = ()
+    port_name: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.port_name:
+            object.__setattr__(self, "port_name", ("",) * self.n_ports)
 
     @property
     def n_ports(self) -> int:
@@ -165,6 +175,7 @@ class Snapshot:
             frozenset(name for name in names if all(name in one.wide for one in rows if name in one.counts)),
             max(one.word_bytes for one in rows),
             tuple(notes),
+            tuple(one.port_name for one in rows),
         )
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from collectives.errors import InputError
 from collectives.gate import shown
-from fabric.formats.counters.names import USUAL, Vocabulary, add, count_of, port_of
+from fabric.formats.counters.names import USUAL, Vocabulary, add, count_of
 from fabric.formats.counters.prometheus import host_of_file
 from fabric.formats.counters.reading import CounterReading
 from fabric.formats.counters.snapshot import CounterSample
@@ -24,7 +24,7 @@ def read_sonic(name: str, text: str, words: Vocabulary = USUAL) -> CounterReadin
     for interface, oid in ports.items():
         counters = _value(document, f"COUNTERS:{oid}", name)
         where = f"{name}: {interface}"
-        sample = CounterSample(where, node=host_of_file(name), port=port_of(str(interface)))
+        sample = CounterSample(where, node=host_of_file(name), port_name=str(interface))
         for title, count in counters.items():
             counter = words.counter(str(title))
             if counter is not None:

@@ -16,7 +16,7 @@ from fabric.formats.counters.names import (
     port_of,
 )
 from fabric.formats.counters.reading import CounterReading
-from fabric.formats.counters.snapshot import MISSING, CounterSample
+from fabric.formats.counters.snapshot import CounterSample
 from traces.json_text import parse_json
 
 
@@ -28,7 +28,8 @@ def read_ufm_csv(name: str, text: str, words: Vocabulary = USUAL) -> CounterRead
     lines = text.splitlines()
     first = next((index for index, line in enumerate(lines) if line.strip() and not line.startswith("#")), len(lines))
     try:
-        rows = list(csv.reader(lines[first:], strict=True))
+        signs = max((",", ";", "\t"), key=lines[first].count) if first < len(lines) else ","
+        rows = list(csv.reader(lines[first:], strict=True, delimiter=signs))
     except csv.Error as error:
         raise InputError(f"{name}: not CSV ({error}); expected UFM's telemetry") from None
     if not rows:
@@ -49,6 +50,9 @@ def read_ufm_json(name: str, text: str, words: Vocabulary = USUAL) -> CounterRea
     """Read the JSON of UFM's small telemetry: a list `values` with an object a port; errors as for `read_perfquery`."""
     document = parse_json(text, name)
     values = document.get("values") if isinstance(document, dict) else document
+    if isinstance(values, dict):
+        # A list of one, as some tools write it.
+        values = [values]
     if not isinstance(values, list):
         raise InputError(f"{name}: values {shown(values)}: expected a list of ports, as UFM's telemetry has it")
     found = CounterReading()
@@ -63,14 +67,15 @@ def read_ufm_json(name: str, text: str, words: Vocabulary = USUAL) -> CounterRea
 
 def _sample(where: str, row: dict[str, str], words: Vocabulary, found: CounterReading) -> CounterSample:
     small = {title.lower(): value for title, value in row.items()}
-    port = words.label("port", row)
+    port, port_name = port_of(words.label("port", row))
     sample = CounterSample(
         where,
         guid=guid_of(words.label("guid", row)) or guid_of(small.get("source_id", "")),
         port_guid=guid_of(words.label("port_guid", row)),
         lid=whole(lid, f"{where}: lid", 0, 0xFFFF) if (lid := words.label("lid", row)).isdigit() else 0,
         node=words.label("node", row),
-        port=port_of(port) if port else MISSING,
+        port=port,
+        port_name=port_name,
         time_s=_time_s(small.get("timestamp", ""), where),
     )
     for title, value in row.items():

@@ -6,7 +6,7 @@ A cable has no direction; which devices are switches, and which ports are rails,
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from collectives.errors import InputError
@@ -33,7 +33,7 @@ _MANAGEMENT = re.compile(
 # Gb/s of a bare number that is believed; assumed: no cable of such a cluster is slower or faster.
 _LEAST_BARE, _MOST_BARE = 1.0, 10_000.0
 # The management port of Cumulus Linux and SONiC; of a host it may be any port.
-_SWITCH_MANAGEMENT = re.compile(r"eth[0-9]", re.ASCII)
+_SWITCH_MANAGEMENT = re.compile(r"eth[0-9]", re.ASCII | re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -84,6 +84,10 @@ class Cabling:
         What was assumed or left out.
     oddities : tuple of Oddity
         What looks like a mistake.
+    other_names : mapping of (str, str) to tuple of str
+        What ports are called besides, by device and port: SONiC's aliases, descriptions.
+    telling : frozenset of str or None
+        Devices that say what they see; None where the source is not made of what devices say.
     """
 
     source: str
@@ -91,6 +95,8 @@ class Cabling:
     kinds: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     oddities: tuple[Oddity, ...] = ()
+    other_names: Mapping[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
+    telling: frozenset[str] | None = None
 
 
 def assembled(
@@ -99,6 +105,8 @@ def assembled(
     odd: Oddities,
     kinds: Mapping[str, str] | None = None,
     notes: Iterable[str] = (),
+    other_names: Mapping[tuple[str, str], tuple[str, ...]] | None = None,
+    telling: Iterable[str] | None = None,
 ) -> Cabling:
     """Each cable once, without those of management ports and those that lead back to their device; the rest is said.
 
@@ -110,7 +118,15 @@ def assembled(
     InputError
         If a device has no name, or a name is longer than any that is real; if no cable is left.
     """
-    given = [_checked(cable) for cable in cables]
+    checked = [_checked(cable) for cable in cables]
+    heard = None if telling is None else frozenset(map(clean_name, telling))
+    spelt = one_spelling((name for cable in checked for name in (cable.device, cable.peer)), heard or ())
+    given = [
+        replace(cable, device=spelt.get(cable.device, cable.device), peer=spelt.get(cable.peer, cable.peer))
+        if cable.device in spelt or cable.peer in spelt
+        else cable
+        for cable in checked
+    ]
     switches = {
         device
         for cable in given
@@ -139,8 +155,31 @@ def assembled(
     if not left:
         raise InputError(f"{source}: no cable between two devices; expected some")
     oddities = odd.all()
-    named = {clean_name(device): kind for device, kind in (kinds or {}).items()}
-    return Cabling(str(source), tuple(left), named, tuple(said), oddities)
+
+    def device_of(name: str) -> str:
+        clean = clean_name(name)
+        return spelt.get(clean, clean)
+
+    named = {device_of(device): kind for device, kind in (kinds or {}).items()}
+    others = {
+        (device_of(device), clean_name(port)): tuple(map(clean_name, names))
+        for (device, port), names in (other_names or {}).items()
+    }
+    return Cabling(str(source), tuple(left), named, tuple(said), oddities, others, heard)
+
+
+def one_spelling(names: Iterable[str], first: Iterable[str] = ()) -> dict[str, str]:
+    """How devices are called whose names differ by capitals only: as most do, or as `first` has it.
+
+    >>> one_spelling(["Leaf1", "leaf1", "leaf1", "gpu1"])
+    {'Leaf1': 'leaf1'}
+    """
+    times = Counter(names)
+    order = [*first, *sorted(times, key=lambda name: -times[name])]
+    usual: dict[str, str] = {}
+    for name in order:
+        usual.setdefault(name.casefold(), name)
+    return {name: usual[name.casefold()] for name in times if usual[name.casefold()] != name}
 
 
 def _checked(cable: NamedCable) -> NamedCable:

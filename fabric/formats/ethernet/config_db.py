@@ -2,11 +2,12 @@
 
 Tables are objects by key, or flat as Redis has them: ``"DEVICE_NEIGHBOR|Ethernet0": {"name": ..., "port": ...}``
 (sonic-net/SONiC, Configuration wiki).  ``PORT`` has speeds in Mb/s, ``DEVICE_METADATA`` the switch's own name,
-``DEVICE_NEIGHBOR_METADATA`` the neighbours' kinds.
+``DEVICE_NEIGHBOR_METADATA`` the neighbours' kinds; ``PORT`` also the aliases of ports, by which others may call them.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,7 @@ def read_config_db(path: str | Path) -> Cabling:
     told: dict[str, str] = {}
     kinds: dict[str, str] = {}
     said: list[Neighbour] = []
+    aliases: dict[tuple[str, str], tuple[str, ...]] = {}
     for member in member_files(path):
         text = member.text()
         if not _SHAPE.search(text):
@@ -54,12 +56,22 @@ def read_config_db(path: str | Path) -> Cabling:
             if kind:
                 kinds.setdefault(name, FABRIC_SWITCH if "router" in kind else HOST)
         said += _neighbours(document, device, member.source)
+        for port, about in _table(document, "PORT", member.source):
+            if alias := _text(about.get("alias")):
+                aliases[device, port] = (alias,)
     if not told:
         raise InputError(f"{path}: no config_db.json with DEVICE_NEIGHBOR; expected some")
-    cables, notes = joined(said, told, odd)
-    return assembled(
-        path, cables, odd, kinds, [f"{counted(len(told), 'config_db.json', 'files config_db.json')}", *notes]
-    )
+    ends = joined(_by_their_names(said, aliases), told, odd)
+    notes = [f"{counted(len(told), 'config_db.json', 'files config_db.json')}", *ends.notes]
+    return assembled(path, ends.cables, odd, kinds, notes, {**ends.other_names, **aliases}, told)
+
+
+def _by_their_names(said: Iterable[Neighbour], aliases: Mapping[tuple[str, str], tuple[str, ...]]) -> list[Neighbour]:
+    """Neighbours with the name of a port that is called by its alias (``etp1``), as its switch's own file has it."""
+    name_of = {(device, alias): port for (device, port), names in aliases.items() for alias in names}
+    return [
+        replace(one, peer_ports=tuple(name_of.get((one.peer, port), port) for port in one.peer_ports)) for one in said
+    ]
 
 
 def _neighbours(document: dict[str, Any], device: str, source: str) -> Iterator[Neighbour]:

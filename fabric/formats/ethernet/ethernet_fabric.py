@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -10,6 +11,7 @@ from collectives.errors import InputError
 from collectives.gate import quoted
 from collectives.sizes import counted
 from fabric.formats.dump import Oddities, Oddity
+from fabric.formats.ethernet.assumed_spine import assumed_spines, note_apart
 from fabric.formats.ethernet.cabling import FABRIC_SWITCH, HOST, Cabling, NamedCable
 from fabric.formats.ethernet.devices import kinds_of
 from fabric.formats.ethernet.networks import host_ports, networks_of, ports_of_the_job
@@ -46,9 +48,24 @@ class EthernetFabric:
     notes: tuple[str, ...]
     oddities: tuple[Oddity, ...]
 
+    @cached_property
+    def port_aliases(self) -> dict[tuple[str, int], tuple[str, ...]]:
+        """What ports of switches are called besides, by the node's name and the port's number."""
+        topology = self.topology
+        number_of = {(node, port): number for (node, number), port in topology.port_names.items()}
+        return {
+            (device, number_of[device, port]): others
+            for (device, port), others in self.cabling.other_names.items()
+            if (device, port) in number_of
+        }
+
 
 def ethernet_fabric(
-    cabling: Cabling, name: str, host_pattern: str | None = None, speed_gbps: float | None = None
+    cabling: Cabling,
+    name: str,
+    host_pattern: str | None = None,
+    speed_gbps: float | None = None,
+    assume_spine: float | None = None,
 ) -> EthernetFabric:
     """Find hosts, rails, planes and tiers, and number the nodes.
 
@@ -66,11 +83,13 @@ def ethernet_fabric(
         port; ports that it does not fit are left out.
     speed_gbps : float, optional
         Of cables without one.
+    assume_spine : float, optional
+        Join leaves that no cable joins by spines that nobody shows (`assumed_spines`): capacity down over up.
 
     Raises
     ------
     InputError
-        If there is no host, the pattern fits no port, or `speed_gbps` is not needed.
+        If there is no host, the pattern fits no port, or `speed_gbps` or `assume_spine` is not needed.
     """
     odd = Oddities(cabling.source)
     kinds, how = kinds_of(_with_pattern(cabling, host_pattern))
@@ -81,7 +100,7 @@ def ethernet_fabric(
     if host_pattern is not None:
         places = places_by_pattern(ports, host_pattern)
     else:
-        ports = ports_of_the_job(ports)
+        ports = ports_of_the_job(ports, odd)
         places = places_by_order(ports)
     kept = [one for one in ports if one in places]
     networks = {one.network for one in kept}
@@ -97,7 +116,13 @@ def ethernet_fabric(
     left_out = _left_out(cabling, kinds, network, networks, chosen, direct, host_pattern)
     gbps, said = _speeds([cabling.cables[number] for number in chosen], cabling.source, speed_gbps)
     topology, host_names = _topology(name, cabling, kept, places, switches, network, chosen, gbps)
-    notes = [_rails_said(topology, places, host_pattern), *left_out, *said, how, *cabling.notes]
+    assumed: list[str] = []
+    if assume_spine is not None:
+        topology, note = assumed_spines(topology, assume_spine, cabling.source)
+        assumed.append(note)
+    else:
+        note_apart(cabling, kinds, odd)
+    notes = [*assumed, _rails_said(topology, places, host_pattern), *left_out, *said, how, *cabling.notes]
     tiers = np.unique(topology.nodes.tier[topology.nodes.kind == SWITCH], return_counts=True)
     counts = ", ".join(f"{count} in tier {tier}" for tier, count in zip(*tiers, strict=True))
     notes.append(f"tiers of switches are their distance from the leaves, which most of their kind show: {counts}")
@@ -209,7 +234,7 @@ def _topology(
     tier[:n_endpoints] = 0
     nodes = Nodes(labels, kind, tier, host, rail, plane, unknown)
     ends = [_ends(cabling.cables[number], node_of_switch, node_of_port.get(number)) for number in chosen]
-    numbers, port_names = port_numbers(labels, ends)
+    numbers, port_names = port_numbers(labels, ends, range(n_endpoints, n_nodes))
     capacity = np.array(gbps, np.float64)
     cables = Cables(
         a=np.array([end[0][0] for end in ends], np.int32),

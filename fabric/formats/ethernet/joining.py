@@ -1,11 +1,12 @@
 """Both ends of a cable, as neighbours tell them, to one cable."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from collectives.sizes import counted
 from fabric.formats.dump import Oddities
-from fabric.formats.ethernet.cabling import NamedCable
+from fabric.formats.ethernet.cabling import NamedCable, one_spelling
 
 _MAC_LETTERS = frozenset("0123456789abcdefABCDEF:.-")
 
@@ -39,8 +40,26 @@ class Neighbour:
         return f"{self.device} {self.port} sees {self.peer} {self.peer_ports[0] if self.peer_ports else ''}".strip()
 
 
-def joined(said: Iterable[Neighbour], told: Iterable[str], odd: Oddities) -> tuple[list[NamedCable], list[str]]:
-    """Cables that both ends tell, then those that only one does; and notes.
+@dataclass(frozen=True, eq=False)
+class JoinedEnds:
+    """What `joined` makes.
+
+    Attributes
+    ----------
+    cables : tuple of NamedCable
+        Those that both ends tell, then those that only one does.
+    notes : tuple of str
+    other_names : dict of (str, str) to tuple of str
+        What neighbours call ports besides, by device and port: aliases, descriptions.
+    """
+
+    cables: tuple[NamedCable, ...]
+    notes: tuple[str, ...]
+    other_names: dict[tuple[str, str], tuple[str, ...]]
+
+
+def joined(said: Iterable[Neighbour], told: Iterable[str], odd: Oddities) -> JoinedEnds:
+    """Cables that both ends tell, then those that only one does.
 
     What is at odds with a cable that both ends tell is left out, as are two claims on a port that exclude each other;
     both are counted as odd.
@@ -54,6 +73,9 @@ def joined(said: Iterable[Neighbour], told: Iterable[str], odd: Oddities) -> tup
     """
     listed = list(said)
     telling = set(told)
+    spelt = one_spelling((one.peer for one in listed), telling)
+    if spelt:
+        listed = [replace(one, peer=spelt.get(one.peer, one.peer)) for one in listed]
     at: dict[tuple[str, str], list[Neighbour]] = {}
     between: dict[tuple[str, str], list[Neighbour]] = {}
     for one in listed:
@@ -61,6 +83,7 @@ def joined(said: Iterable[Neighbour], told: Iterable[str], odd: Oddities) -> tup
         between.setdefault((one.device, one.peer), []).append(one)
     cables: list[NamedCable] = []
     used: set[tuple[str, str]] = set()
+    called: dict[tuple[str, str], tuple[str, ...]] = {}
     rest = []
     for one in listed:
         back = _back(one, between)
@@ -68,6 +91,7 @@ def joined(said: Iterable[Neighbour], told: Iterable[str], odd: Oddities) -> tup
             rest.append(one)
             continue
         ends = {(one.device, one.port), (back.device, back.port)}
+        called[back.device, back.port] = one.peer_ports
         if not ends & used:
             speeds = [gbps for gbps in (one.gbps, back.gbps) if gbps is not None]
             if len(set(speeds)) > 1:
@@ -91,9 +115,20 @@ def joined(said: Iterable[Neighbour], told: Iterable[str], odd: Oddities) -> tup
             if one.peer in telling:
                 odd.add("one end", "cables are seen at one end only, though the other device tells too", example)
             alone += one.peer not in telling
+            called[one.peer, shown] = one.peer_ports
             cables.append(NamedCable(one.device, one.port, one.peer, shown, one.gbps, one.source))
     notes = [f"{counted(alone, 'cable')} seen at one end, as the other device's file is not there"] if alone else []
-    return cables, notes
+    return JoinedEnds(tuple(cables), tuple(notes), _other_names(called))
+
+
+def _other_names(called: Mapping[tuple[str, str], tuple[str, ...]]) -> dict[tuple[str, str], tuple[str, ...]]:
+    """What ports are called besides, without addresses and what several ports of a device are called."""
+    often = Counter((device, name) for (device, _), names in called.items() for name in set(names))
+    return {
+        (device, port): others
+        for (device, port), names in called.items()
+        if (others := tuple(name for name in names if name != port and not _is_mac(name) and often[device, name] == 1))
+    }
 
 
 def _back(one: Neighbour, between: Mapping[tuple[str, str], list[Neighbour]]) -> Neighbour | None:
@@ -110,4 +145,8 @@ def _back(one: Neighbour, between: Mapping[tuple[str, str], list[Neighbour]]) ->
 
 def _nameless(one: Neighbour) -> bool:
     """Whether the other end's port is a MAC address, or nothing."""
-    return all(len(port) in (0, 14, 17) and set(port) <= _MAC_LETTERS for port in one.peer_ports)
+    return all(_is_mac(port) for port in one.peer_ports)
+
+
+def _is_mac(name: str) -> bool:
+    return len(name) in (0, 14, 17) and set(name) <= _MAC_LETTERS

@@ -52,8 +52,9 @@ def read_lldpctl(path: str | Path) -> Cabling:
         for device, rows in zip(told, said, strict=True)
         for one in rows
     ]
-    cables, notes = joined(listed, told, odd)
-    return assembled(path, cables, odd, notes=[f"{counted(len(names), 'output')} of lldpctl", *notes])
+    ends = joined(listed, told, odd)
+    notes = [f"{counted(len(names), 'output')} of lldpctl", *ends.notes]
+    return assembled(path, ends.cables, odd, notes=notes, other_names=ends.other_names, telling=told)
 
 
 def _neighbours(document: Any, source: str) -> Iterator[Neighbour]:

@@ -1,6 +1,7 @@
 """Ethernet cabling as fabrics: what the registry of formats names."""
 
 from collections.abc import Callable
+from typing import Any
 
 from fabric.formats.ethernet.cable_csv import read_cable_csv
 from fabric.formats.ethernet.cabling import Cabling
@@ -12,8 +13,8 @@ from fabric.formats.opening import OpenedFabric, open_cabling
 
 
 def _opening(read: Callable[[str], Cabling]) -> Callable[..., OpenedFabric]:
-    def opened(path: str, host_pattern: str | None = None, speed_gbps: float | None = None) -> OpenedFabric:
-        return open_cabling(path, read(path), host_pattern, speed_gbps)
+    def opened(path: str, **options: Any) -> OpenedFabric:
+        return open_cabling(path, read(path), **options)
 
     return opened
 

@@ -22,9 +22,12 @@ RAIL_PATTERN = (
 
 _RAIL = re.compile(RAIL_PATTERN, re.IGNORECASE | re.ASCII)
 _CARD = re.compile(r"(?P<card>\w*?\d)[fp_](?P<port>\d{1,2})(?:np\d+)?", re.ASCII)
+_DIGITS = re.compile(r"[0-9]{1,9}")
 _LARGEST = 10**6
 # Hosts that name their ports alike have fewer names than this times the ports of one; assumed: some lack a few cables.
 _SCATTERED = 2
+# A network with a smaller share of the largest one's ports is no plane that lacks leaves, but of another kind; assumed.
+_LEAST_OF_A_PLANE = 0.5
 
 
 @dataclass(frozen=True)
@@ -123,11 +126,29 @@ def _in_planes(ports: Sequence[HostPort]) -> dict[HostPort, Place]:
     networks = sorted({network for _, network in names})
     families = {family for family, _ in names}
     sizes = {len(names.get((family, network), ())) for family in families for network in networks}
-    if len(networks) < 2 or len(sizes) != 1 or sizes.pop() < 2:
+    if len(networks) < 2 or max(sizes) < 2:
         return {}
     rail = {port: number for same in names.values() for number, port in enumerate(sorted(same, key=natural))}
+    if len(sizes) > 1:
+        # A leaf that is missing takes a rail out of its plane: numbers tell which, where they go plane by plane.
+        rail = _rails_by_number(names) if len(families) == 1 else {}
     plane = {network: number for number, network in enumerate(networks)}
-    return {one: Place(one.host, rail[one.port], plane[home[one.port]]) for one in ports}
+    return {one: Place(one.host, rail[one.port], plane[home[one.port]]) for one in ports} if rail else {}
+
+
+def _rails_by_number(names: Mapping[tuple[str, int], set[str]]) -> dict[str, int]:
+    """Rail of each port by its number, where each plane has a run of them, as long as that of the largest."""
+    number_of = {port: int(digits[-1]) for same in names.values() for port in same if (digits := _DIGITS.findall(port))}
+    if len(number_of) < sum(map(len, names.values())):
+        return {}
+    n_rails = max(map(len, names.values()))
+    if min(map(len, names.values())) < n_rails * _LEAST_OF_A_PLANE:
+        return {}
+    whole = next(same for same in names.values() if len(same) == n_rails)
+    first = min(number_of[port] for port in whole)
+    blocks = [{(number_of[port] - first) // n_rails for port in same} for same in names.values()]
+    alone = all(len(block) == 1 for block in blocks) and len(set.union(*blocks)) == len(blocks)
+    return {port: (number - first) % n_rails for port, number in number_of.items()} if alone else {}
 
 
 def _on_cards(ports: Sequence[HostPort]) -> dict[HostPort, Place]:

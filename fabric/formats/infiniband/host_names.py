@@ -41,11 +41,14 @@ class HostsAndRails:
     note : str
         What was inferred, in words.
     oddities : tuple of Oddity
+    missed : tuple of str
+        Adapters that no pattern fits.
     """
 
     where: dict[str, tuple[str, int]]
     note: str
     oddities: tuple[Oddity, ...]
+    missed: tuple[str, ...] = ()
 
 
 def clean_name(name: str) -> str:
@@ -151,7 +154,7 @@ def hosts_and_rails(
         )
     for each in oddities:
         note += f"; {each.note()}"
-    return HostsAndRails(where, note, oddities)
+    return HostsAndRails(where, note, oddities, tuple(missed))
 
 
 def _is_unnamed(name: str, times: int) -> bool:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from collectives.errors import InputError
 from collectives.gate import quoted, whole
+from collectives.sizes import counted
 from fabric.formats.dump import Oddities, dump_lines, unreadable
 from fabric.formats.infiniband.subnet import (
     ADAPTER,
@@ -137,6 +138,7 @@ def read_net_dump(path: str | Path) -> Subnet:
                 raise unreadable(path, number, line, _EXPECTED)
             port = whole(cells["IB#"], f"{path}:{number}: IB#", 1, _MAX_PORT)
             labels[current][cells["#"]] = port
+            nodes[current].labels[port] = cells["#"]
             guid = _GUID.match(cells["Neighbor Guid"])
             if guid is None or cells["PhysSta"].upper() != "LINK UP":
                 down += 1
@@ -200,6 +202,7 @@ def read_net_dump_ext(path: str | Path) -> Subnet:
         if own:
             key_of_lid.setdefault(own, key)
         labels.setdefault(key, {})[cells["#"]] = port
+        node.labels[port] = cells["#"]
         there = _NUMBERS.match(cells["Conn LID (#)"])
         if there is None or there[2] is None or cells["PhysSta"].upper() != "LINK UP":
             down += 1
@@ -221,7 +224,9 @@ def _sections(path: str | Path, wanted: tuple[str, ...]) -> Iterator[tuple[str, 
     section, begun = "", 0
     titles: list[str] = []
     for number, line in dump_lines(path, _LONGEST):
-        if line.startswith("START_") and not section:
+        if line.startswith("START_"):
+            if section:
+                break
             section, titles, begun = line[6:].strip(), [], number
         elif section and line == f"END_{section}":
             section = ""
@@ -235,7 +240,10 @@ def _sections(path: str | Path, wanted: tuple[str, ...]) -> Iterator[tuple[str, 
                 titles = [cell.lower() for cell in cells]
                 continue
             if len(cells) < len(titles):
-                raise InputError(f"{path}:{number}: {len(cells)} cells in section {section}; expected {len(titles)}")
+                found = counted(len(cells), "cell")
+                raise InputError(
+                    f"{path}:{number}: {found} in section {section}; expected {len(titles)}; is the file whole?"
+                )
             yield section, number, dict(zip(titles, cells, strict=False))
     if section:
         raise InputError(f"{path}: section {section} of line {begun} has no end (END_{section}); is the file whole?")

@@ -25,7 +25,7 @@ from fabric.formats.infiniband.subnet import (
 _KINDS = {"Switch": FABRIC_SWITCH, "Ca": ADAPTER, "Rt": ROUTER}
 _HEAD = re.compile(r'(Switch|Ca|Hca|Rt)\s+(\d{1,3})\s+"([^"]*)"\s*(?:#\s*"(.*)"([^"]*))?$', re.ASCII)
 # A port's number, and behind it where a director has it ([ext 3]), its GUID (-g) or its label on the case (1/1/1).
-_PLUG = r"\[(\d{1,3})\](?:\[ext [^\]]*\])?(?:\(([0-9a-fA-F]{1,16})\)|\([^()]*\))?"
+_PLUG = r"\[(\d{1,3})\](?:\[ext [^\]]*\])?(?:\(([0-9a-fA-F]{1,16})\)|\(([^()]*)\))?"
 _PORT = re.compile(rf'{_PLUG}\s+"([^"]*)"\s*{_PLUG}\s*(?:#\s*(.*))?$', re.ASCII)
 # What begins like this is a row of the dump, however it goes on.
 _ROW_LIKE = re.compile(r'\[\d{1,3}\][\s(\[]|(?:Switch|Ca|Hca|Rt)\s+\d+\s+"', re.ASCII)
@@ -65,7 +65,7 @@ def read_ibnetdiscover(path: str | Path) -> Subnet:
                 raise InputError(f"{path}:{number}: a port before any node; expected a line such as Switch 64 ...")
             halves.append(_half(path, number, port, nodes, current, odd))
             understood += 1
-            mentioned.setdefault(port[3], number)
+            mentioned.setdefault(port[4], number)
         elif head := _HEAD.match(line):
             current = head[3]
             if current in nodes:
@@ -104,8 +104,10 @@ def read_ibnetdiscover(path: str | Path) -> Subnet:
 def _half(
     path: str | Path, number: int, port: "re.Match[str]", nodes: dict[str, SubnetNode], current: str, odd: Oddities
 ) -> Half:
-    comment = port[6] or ""
+    comment = port[8] or ""
     node = nodes[current]
+    if port[3]:
+        node.labels[int(port[1])] = port[3].strip()
     if node.kind != FABRIC_SWITCH:
         if port[2]:
             node.port_guid[int(port[1])] = int(port[2], 16)
@@ -114,7 +116,7 @@ def _half(
     speeds = _SPEED.findall(comment)
     gbps = checked_gbps(path, number, *speeds[-1]) if speeds else None
     rate = rate_text(*speeds[-1]) if speeds else ""
-    return Half(current, int(port[1]), port[3], int(port[4]), gbps, number, rate)
+    return Half(current, int(port[1]), port[4], int(port[5]), gbps, number, rate)
 
 
 def read_port_list(path: str | Path) -> Subnet:

@@ -8,6 +8,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ import numpy as np
 from collectives.errors import InputError
 from collectives.sizes import counted
 from fabric.formats.dump import Oddities, Oddity
-from fabric.formats.infiniband.host_names import clean_name, hosts_and_rails, natural
+from fabric.formats.infiniband.host_names import HostsAndRails, clean_name, hosts_and_rails, natural
 from fabric.tiers import tiers_of
 from fabric.topology import ENDPOINT, SWITCH, UNKNOWN, Cables, Nodes, Topology
 
@@ -59,6 +60,8 @@ OUTSIDE = -1
 # Cables that one end does not list are links that went down while the dump was made, if they are as few as this or this
 # part of all, but never more than so many; others, or any of the last node, are a dump that is cut.  Assumed.
 _FEW_ONE_SIDED, _PART_ONE_SIDED, _MOST_ONE_SIDED = 2, 0.01, 0.1
+# GPUs of a host that most have, each with an adapter of its own; with more, some adapters are for storage.  Assumed.
+_GPUS = 8
 # The permissive LID (InfiniBand architecture specification 1.4, 4.1.3), which tools print for ports without one.
 _UNASSIGNED = 0xFFFF
 
@@ -99,6 +102,8 @@ class SubnetNode:
         False if it is known from its neighbours only.
     node_guid : int
         Of an adapter, where the dump says it; 0 where not.
+    labels : dict of int to str
+        What stands on the case beside a port, where the dump says it: ``1/3/2``.
     """
 
     kind: str
@@ -109,6 +114,7 @@ class SubnetNode:
     line: int = 0
     described: bool = False
     node_guid: int = 0
+    labels: dict[int, str] = field(default_factory=dict)
 
 
 def port_node(nodes: dict[str, SubnetNode], kind: str, guid: int, port: int, lid: int, name: str, line: int) -> str:
@@ -333,6 +339,17 @@ class SubnetFabric:
     node_of_own_guid: dict[int, int] = field(default_factory=dict)
     rates: dict[tuple[int, int], str] = field(default_factory=dict)
 
+    @cached_property
+    def port_aliases(self) -> dict[tuple[str, int], tuple[str, ...]]:
+        """Labels of ports, by the node's name and the port's number."""
+        names = self.topology.nodes.name
+        return {
+            (names[number], port): (label,)
+            for node in self.subnet.nodes.values()
+            if (number := self.node_of_guid.get(node.guid, OUTSIDE)) != OUTSIDE
+            for port, label in node.labels.items()
+        }
+
 
 def subnet_fabric(subnet: Subnet, name: str, host_pattern: str | None = None) -> SubnetFabric:
     """Number a subnet's nodes and find hosts and rails.
@@ -347,7 +364,8 @@ def subnet_fabric(subnet: Subnet, name: str, host_pattern: str | None = None) ->
         Of the topology.
     host_pattern : str, optional
         Regular expression with a group ``host``, and perhaps ``rail``, for a whole node description; default
-        `fabric.formats.infiniband.host_names.HOST_PATTERNS`.
+        `fabric.formats.infiniband.host_names.HOST_PATTERNS`.  Adapters that it does not fit, of hosts that it finds,
+        are no endpoints: those of storage.
 
     Raises
     ------
@@ -367,6 +385,11 @@ def subnet_fabric(subnet: Subnet, name: str, host_pattern: str | None = None) ->
     if not adapters:
         raise InputError(f"{subnet.source}: no channel adapter; expected some")
     read = hosts_and_rails({key: subnet.nodes[key].name for key in adapters}, host_pattern, unique)
+    others = _beside(subnet, read) if host_pattern is not None else set()
+    if others:
+        adapters = [key for key in adapters if key not in others]
+        read = hosts_and_rails({key: subnet.nodes[key].name for key in adapters}, host_pattern, unique)
+        left_out |= others
     where = read.where
     adapters.sort(key=lambda key: (natural(where[key][0]), where[key][1], natural(unique[key])))
     switches = sorted(
@@ -409,11 +432,17 @@ def subnet_fabric(subnet: Subnet, name: str, host_pattern: str | None = None) ->
         )
     if any(half.gbps in (10.0, 20.0, 40.0, 56.0) for half in kept):
         notes.append("speeds are nominal: SDR, DDR and QDR carry 4/5 of it, FDR 64/66 (line coding)")
-    if left_out:
-        notes.append(
-            f"{len(left_out):,} adapters and routers are no endpoints (SHARP aggregation nodes, routers): "
-            f"{', '.join(sorted(unique[key] for key in left_out)[:3])}{' ...' if len(left_out) > 3 else ''}"
-        )
+    for excluded, what in (
+        (left_out - others, "adapters and routers are no endpoints (SHARP aggregation nodes, routers)"),
+        (others, "adapters that --host-pattern does not fit, of hosts that it finds, are no endpoints"),
+    ):
+        if excluded:
+            named = sorted((unique[key] for key in excluded), key=natural)
+            notes.append(f"{len(excluded):,} {what}: {', '.join(named[:3])}{' ...' if len(named) > 3 else ''}")
+    each = Counter(where[key][0] for key in adapters)
+    if host_pattern is None and each and Counter(each.values()).most_common(1)[0][0] > _GPUS:
+        most = Counter(each.values()).most_common(1)[0][0]
+        notes.append(f"most hosts have {most} adapters, all taken for GPUs' own: --host-pattern leaves storage's out")
     tiers = np.unique(topology.nodes.tier[kind == SWITCH], return_counts=True)
     counts = ", ".join(f"{count} in tier {tier}" for tier, count in zip(*tiers, strict=True))
     notes.append(f"tiers of switches are their distance from the leaves, which most of their kind show: {counts}")
@@ -443,6 +472,14 @@ def subnet_fabric(subnet: Subnet, name: str, host_pattern: str | None = None) ->
             for end in ((number[half.node], half.port), (number[half.peer], half.peer_port))
         },
     )
+
+
+def _beside(subnet: Subnet, read: HostsAndRails) -> set[str]:
+    """Adapters that the user's pattern does not fit, of hosts of which it fits others."""
+    missed = set(read.missed)
+    first_word = {key: clean_name(subnet.nodes[key].name).split(" ")[0] for key in read.where}
+    found = {first_word[key] for key in read.where if key not in missed}
+    return {key for key in missed if first_word[key] in found}
 
 
 def _tiers(subnet: Subnet, switches: list[str], kept: list[Half]) -> list[int]:

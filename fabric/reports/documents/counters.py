@@ -7,7 +7,6 @@ from typing_extensions import TypedDict
 from fabric.reports.documents.common import FabricPart, Judged, RoutingPart, TrafficPart
 from fabric.studies.counters import MeasuredTier
 from fabric.studies.port_groups import LeafShare
-from traces.late_ranks import LateRank
 
 
 class CountersSummaryPart(TypedDict):
@@ -119,6 +118,36 @@ class PortGroupPart(TypedDict):
     suggests: str
 
 
+class LateRankPart(TypedDict):
+    """A rank that others of a trace wait for, and the cables behind it.
+
+    Attributes
+    ----------
+    rank, operations, last, behind : int
+        Of the job; collectives with times, those in which it came last and late, and by how many it is behind others.
+    waited_s : float
+        What the others waited for it, seconds.
+    straggler : bool
+        Whether it is late nearly always.
+    endpoint : str or None
+        Where it is placed.
+    cables : list of str
+        From there to its leaves.
+    reasons : list of ReasonPart
+        Why those are suspect; empty where they are not.
+    """
+
+    rank: int
+    operations: int
+    last: int
+    waited_s: float
+    behind: int
+    straggler: bool
+    endpoint: str | None
+    cables: list[str]
+    reasons: list[ReasonPart]
+
+
 class CountersBody(TypedDict):
     """What ports counted, beside a prediction.
 
@@ -138,7 +167,7 @@ class CountersBody(TypedDict):
         The one with most bytes first.
     leaves : list of LeafShare
         The one that sends the largest part up first.
-    late_ranks : list of LateRank
+    late_ranks : list of LateRankPart
         Of a trace of several ranks: those that others wait for, the worst first.
     figure : str or None
         The file that was written.
@@ -156,7 +185,7 @@ class CountersBody(TypedDict):
     suspects: list[SuspectPart]
     groups: list[PortGroupPart]
     leaves: list[LeafShare]
-    late_ranks: list[LateRank]
+    late_ranks: list[LateRankPart]
     figure: str | None
     assumptions: list[str]
 

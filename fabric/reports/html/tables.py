@@ -20,12 +20,15 @@ class PageTable:
         Whether a column holds numbers.
     rows : tuple of tuple of tuple of str
         Lines of each cell.
+    wordy : bool
+        Whether several columns hold sentences, which must share the page's width.
     """
 
     title: str
     columns: tuple[str, ...]
     right: tuple[bool, ...]
     rows: tuple[tuple[tuple[str, ...], ...], ...]
+    wordy: bool = False
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,7 @@ def page_table(table: Table | Facts) -> PageTable:
         columns,
         tuple(name in table.right for name in columns),
         tuple(tuple(tuple(lines) for lines in row) for row in merged),
+        len(carried) > 1,
     )
 
 

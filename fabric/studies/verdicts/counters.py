@@ -5,6 +5,7 @@ from fabric.studies.port_groups import port_groups
 from fabric.studies.suspects import Suspect
 from fabric.studies.verdicts.verdict import Cause, CauseKind, Fact, Remedy, Verdict, sentences_of
 from fabric.studies.verdicts.words import count, data, link_name, percent, seconds, times
+from fabric.topology import NVLINK
 
 # What is said of a cable first, where it shows several things.
 _REMEDIES = {
@@ -40,9 +41,14 @@ def counters_verdict(study: CounterStudy) -> Verdict:
         first: tuple[str, ...] = (causes[0].sentence + more, causes[0].text + more, causes[0].text)
     else:
         first = (f"no cable is suspect among {count(int(measured.known.sum()) // 2, 'cable')} with counters",)
-    return Verdict(
-        sentences_of((apart(study), first, overfull(study), _late(study), _fits(study))), causes=causes, facts=facts
-    )
+    sentences = sentences_of((apart(study), first, _part(study), overfull(study), _late(study), _fits(study)))
+    return Verdict(sentences, causes=causes, facts=facts)
+
+
+def _part(study: CounterStudy) -> str:
+    """How many links are known, where that is less than half of them."""
+    links, known = int((study.topology.link_kind != NVLINK).sum()), int(study.measured.known.sum())
+    return f"counters are there for {known:,} of {count(links, 'link')} only" if 2 * known < links else ""
 
 
 def _cause(study: CounterStudy, suspect: Suspect) -> Cause:
@@ -65,13 +71,26 @@ def _late(study: CounterStudy) -> str:
     """The rank that the others wait for, where one stands out."""
     for one in study.late[:1]:
         if one.behind:
-            return f"rank {one.rank} is {count(one.behind, 'collective')} behind the others of its groups"
+            said = f"rank {one.rank} is {count(one.behind, 'collective')} behind the others of its groups"
+            return f"{said}; {_its_cable(study, one.rank)}"
     for one in study.late:
         if one.straggler:
             each = seconds(one.waited_s / one.last)
             of = f"{one.last:,} of {count(one.operations, 'collective')}"
-            return f"rank {one.rank} came last in {of}; the others waited {each} each"
+            return f"rank {one.rank} came last in {of}; the others waited {each} each; {_its_cable(study, one.rank)}"
     return ""
+
+
+def _its_cable(study: CounterStudy, rank: int) -> str:
+    """What the counters say of the cable behind a rank."""
+    for one in study.late_cables:
+        if one.late.rank == rank and one.links:
+            cable = link_name(study.topology.link_name(one.links[0]))
+            more = f" and {len(one.links) - 1:,} more" if len(one.links) > 1 else ""
+            if one.reasons:
+                return f"its cable, {cable}{more}, is suspect: {one.reasons[0].text}"
+            return f"nothing speaks against its cable, {cable}{more}"
+    return "it is on no endpoint of the fabric"
 
 
 def _fits(study: CounterStudy) -> str:

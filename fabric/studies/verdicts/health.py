@@ -55,5 +55,5 @@ def _parts(findings: list[Finding], causes: tuple[Cause, ...], health: Health) -
         count(more_warnings, "other kind of warning", "other kinds of warnings") if more_warnings else "",
     ]
     others = " and ".join(part for part in rest if part)
-    verb = "is" if more_errors + more_warnings == 1 else "are"
+    verb = "is" if (more_errors or more_warnings) == 1 else "are"
     return ((first + example, first), advice, f"there {verb} also {others}" if others else "")

@@ -242,7 +242,7 @@ TOML = (
             "x.gif: expected a figure's name",
         ),
         (["compare", "hgx-b200-64", "--figure", "nan.csv"], "nan.csv: expected a figure's name"),
-        (["compare", "two.json"], "in fabric two: expected every pair"),
+        (["compare", "two.json"], "in fabric two, whose switches no cable joins: expected every pair"),
         (["fabric", "export", "hgx-b200-64", "two.json"], "two.json: exists already; --force overwrites it"),
         (["fabric", "show", "nan.csv"], "nan.csv: unknown kind of file; expected a fabric: TOML"),
     ],

@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import re
 import tarfile
 from collections.abc import Callable
 
@@ -141,6 +142,64 @@ def test_files_in_folders_and_archives_are_one_snapshot(tmp_path, fabric, carrie
     assert read_counters([named, tmp_path / "folder"]).guid[0] == ports[0].port_guid
 
 
+def test_of_a_folder_of_ibdiagnet_the_counters_are_read(tmp_path, fabric, carried):
+    """It writes a dozen files, of which two hold the same counters; a file that is named must hold some."""
+    for name, amount in (("a", None), ("b", carried)):
+        folder = tmp_path / name
+        folder.mkdir()
+        ports = twins.ports_of(fabric, amount)
+        for ending, text in (("db_csv", twins.db_csv(ports)), ("pm", twins.pm(ports)), ("log", "-I- done\n")):
+            (folder / f"ibdiagnet2.{ending}").write_text(text)
+    before, after = (read_counters(tmp_path / name) for name in "ab")
+    measured = measure(fabric, after, before)
+    assert measured.sent.tolist() == (4.0 * carried).tolist()
+    log = tmp_path / "b" / "ibdiagnet2.log"
+    assert f"1 file without counters is passed over, such as {log}" in measured.notes
+    assert not any("no cable in the fabric" in note for note in measured.notes)
+    with pytest.raises(InputError, match=r"ibdiagnet2\.log: unknown kind of file; expected counters of ports"):
+        read_counters([log, tmp_path / "b"])
+    (tmp_path / "none").mkdir()
+    (tmp_path / "none" / "x.log").write_text("-I- done")
+    with pytest.raises(InputError, match="none: holds none; expected counters of ports"):
+        read_counters(tmp_path / "none")
+
+
+@pytest.mark.parametrize("change", [
+    lambda text: text.replace("\n", "\r\n"),
+    lambda text: "\ufeff" + text,
+    lambda text: text.replace(",", ";"),
+    lambda text: text.replace(",", "\t"),
+    lambda text: text.upper().replace("0X", "0x"),
+])  # fmt: skip
+def test_a_spreadsheet_in_between_changes_nothing(tmp_path, fabric, carried, change):
+    for name, amount, time_s in (("a", None, twins.TIME_S), ("b", carried, twins.TIME_S + 9)):
+        (tmp_path / name).write_bytes(change(twins.ufm_csv(twins.ports_of(fabric, amount), time_s)).encode())
+    measured = measure(fabric, read_counters(tmp_path / "b"), read_counters(tmp_path / "a"))
+    assert (measured.sent.tolist(), measured.interval_s) == ((4.0 * carried).tolist(), 9)
+
+
+def test_floats_with_exponents_and_what_is_no_number(tmp_path, fabric, carried):
+    """As Prometheus prints large counters; a scrape of half the ports is known in half."""
+    for name, amount in (("a", None), ("b", carried)):
+        lines = twins.treydock(twins.ports_of(fabric, amount)).splitlines()
+        lines = [re.sub(r" (\d+)$", lambda found: f" {float(found[1]):.17e}", line) for line in lines]
+        at = '{guid="0x1",port="9"}'
+        lines += [f"infiniband_switch_port_transmit_data_bytes_total{at} {text}" for text in ("NaN", "+Inf")]
+        (tmp_path / name).write_text("\n".join([*lines, "up 1", "# EOF"]))
+        (tmp_path / f"half-{name}").write_text("\n".join(lines[: len(lines) // 4]))
+    measured = measure(fabric, read_counters(tmp_path / "b"), read_counters(tmp_path / "a"))
+    assert measured.sent.tolist() == (4.0 * carried).tolist()
+    part = measure(fabric, read_counters(tmp_path / "half-b"), read_counters(tmp_path / "half-a"))
+    known = ~np.isnan(part.sent)
+    assert 0 < known.sum() < fabric.topology.n_links
+    assert part.sent[known].tolist() == (4.0 * carried)[known].tolist()
+    (tmp_path / "c").write_text(
+        'a_total{guid="0x1",port="1"} 1\ninfiniband_portxmitdata_total{local_guid="0x1",local_port="1"} -5\n'
+    )
+    with pytest.raises(InputError, match=r"c:2: infiniband_portxmitdata_total '-5': expected a count"):
+        read_counters(tmp_path / "c")
+
+
 def test_a_range_query_holds_both_ends(tmp_path, fabric, carried):
     half = twins.ports_of(fabric, carried // 2)
     ports = [twins.ports_of(fabric, None), half, twins.ports_of(fabric, carried)]
@@ -244,6 +303,9 @@ def test_saturated_counters_are_not_known(tmp_path):
         ('{"values":[{"node_guid":"0x1","port_num":1,"Infiniband_MBOut_u_Gb":"much"}]}', "values 1: Infiniband_MBOut_u_Gb 'much'"),
         ('{"COUNTERS_PORT_NAME_MAP":{"value":{"Ethernet0":"oid:0x1"}}}', "COUNTERS:oid:0x1 None; expected an object"),
         ('{"values":[7]}', "values 1: 7; expected a port"),
+        ('{"values":{"node_guid":"0x1","port_num":1}}', "no counter of data"),
+        ("START_NODES\nNodeDesc,NodeGUID\nSTART_PM_INFO\nA\n", "x: section NODES of line 1 has no end .END_NODES.; is the file whole"),
+        ("START_PM_INFO\nNodeGUID,PortNumber\n0x1\n", "x:3: 1 cell in section PM_INFO; expected 2; is the file whole"),
         ("timestamp,Node_GUID,Port_Number,PortXmitDataExtended\n1,0x1,1\n", "x:2: 3 cells; expected 4"),
         ('{"name":"nvswitch_interface_if_in_octets","gauge":{"dataPoints":[5]}}', "5; expected a data point"),
         ('{"name":"nvswitch_interface_if_in_octets","gauge":{"dataPoints":[{"attributes":[1]}]}}', "expected a key and a value"),

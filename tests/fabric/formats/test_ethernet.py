@@ -164,6 +164,57 @@ def test_a_missing_or_swapped_cable_shifts_no_rail(tmp_path):
     )
 
 
+def _moved(moves: dict[tuple[str, str], tuple[str, str]], cables: list[twins.Cable]) -> list[twins.Cable]:
+    return [(*one[:2], *moves.get(one[:2], one[2:])) for one in cables]
+
+
+def _found(path: Path) -> tuple[rs.Topology, dict[str, rs.Finding]]:
+    given = open_fabric(path)
+    return given.topology, {one.kind: one for one in rs.check_fabric(given.topology, oddities=given.oddities).findings}
+
+
+def test_a_port_that_is_exchanged_with_that_of_storage_is_named(tmp_path):
+    moves = {("gpu05", "eth8"): ("st-leaf1", "swp5"), ("gpu05", "eth9"): ("p2-leaf4", "swp3s0")}
+    topology, found = _found(written(tmp_path, "topology.dot", _moved(moves, CABLES)))
+    assert topology.endpoint_rail.tolist() == [0, 1, 2, 3] * 8
+    assert found["wrong network"].count == 2
+    assert found["wrong network"].examples == (
+        "gpu05 eth8 is on st-leaf1, on most hosts on p2-leaf4; exchange its cable with that of eth9",
+        "gpu05 eth9 is on p2-leaf4, on most hosts on st-leaf2; exchange its cable with that of eth8",
+    )
+    assert found["missing adapter"].count == 1
+
+
+def test_a_missing_leaf_or_spine_shifts_no_rail_and_no_plane(tmp_path, expected):
+    topology, found = _found(written(tmp_path, "topology.dot", [one for one in CABLES if "p1-leaf2" not in one]))
+    assert topology.endpoint_rail.tolist() == expected.topology.endpoint_rail.tolist()
+    assert sum(name.startswith("p2") for name in topology.nodes.name) == 6
+    assert set(found) == {"missing switch"}
+    assert found["missing switch"].examples[0].startswith("p1-leaf2: ")
+    topology, found = _found(written(tmp_path, "topology.dot", [one for one in CABLES if "p1-spine2" not in one]))
+    assert topology.n_endpoints == 32
+    assert found["uneven wiring"].count == 4
+    assert found["uneven wiring"].examples[0] == "p1-leaf1: 1 cable up, the best of its kind have 2"
+
+
+def test_two_cables_that_cross_planes_do_not_join_them(tmp_path, expected):
+    leaves = [(f"p{plane}-leaf{rail}", plane, rail) for plane in (1, 2) for rail in (1, 2, 3, 4)]
+    more = [
+        (leaf, f"swp{30 + spine}", f"p{plane}-spine{spine}", f"swp{rail}")
+        for leaf, plane, rail in leaves
+        for spine in (3, 4)
+    ]
+    moves = {("p1-leaf1", "swp31"): ("p2-spine1", "swp1"), ("p2-leaf1", "swp31"): ("p1-spine1", "swp1")}
+    topology, found = _found(written(tmp_path, "topology.dot", _moved(moves, [*CABLES, *more])))
+    assert topology.n_endpoints == 32
+    assert topology.endpoint_rail.tolist() == expected.topology.endpoint_rail.tolist()
+    assert set(found) == {"crossed plane"}
+    assert found["crossed plane"].examples == (
+        "p1-leaf1 port swp31 - p2-spine1 port swp1: joins two planes",
+        "p2-leaf1 port swp31 - p1-spine1 port swp1: joins two planes",
+    )
+
+
 def test_ports_that_say_their_rail_and_cards(tmp_path):
     def fabric(ports: list[str], leaves: list[str]) -> rs.Topology:
         path = tmp_path / "x.csv"
@@ -228,6 +279,116 @@ def test_the_files_of_switches_or_of_hosts_alone_will_do(tmp_path, expected):
     alone = open_fabric(write_folder(tmp_path / "hosts", of_hosts))
     # Without the switches' files nothing joins the leaves: two planes are eight networks.
     assert (alone.topology.n_endpoints, alone.topology.n_links) == (64, 2 * 64)
+    (odd,) = alone.oddities
+    assert (odd.kind, odd.count, odd.examples[0]) == ("no spine", 8, "p1-leaf1, with 8 hosts")
+    # A leaf that tells, and sees no spine, has none.
+    files["leaf.json"] = files["p1-leaf1.json"]
+    rail_only = {name: json.dumps(document) for name, document in _without_spines(files).items()}
+    assert not open_fabric(write_folder(tmp_path / "rails", rail_only)).oddities
+
+
+def _without_spines(files: dict[str, str]) -> dict[str, object]:
+    """Hosts' and leaves' output, without what they say of spines."""
+    kept: dict[str, object] = {}
+    for name, text in files.items():
+        if "spine" in name or name == "leaf.json":
+            continue
+        rows = json.loads(text)["lldp"]["interface"]
+        kept[name] = {"lldp": {"interface": [row for row in rows if "spine" not in json.dumps(row)]}}
+    return kept
+
+
+def test_a_leaf_whose_file_is_missing_is_not_called_disconnected(tmp_path):
+    files = twins.lldpctl(twins.job_cables())
+    kept = {name: text for name, text in files.items() if name.startswith(("gpu", "p1-"))}
+    given = open_fabric(write_folder(tmp_path, kept))
+    (odd,) = given.oddities
+    assert (odd.kind, odd.count, odd.examples[0]) == ("no spine", 4, "p2-leaf1, with 8 hosts")
+    assert [one.kind for one in rs.check_fabric(given.topology, oddities=given.oddities).findings] == ["no spine"]
+
+
+def test_capitals_make_no_other_device(tmp_path, expected):
+    """A plan in capitals; hosts that call a leaf otherwise than it does itself."""
+    (tmp_path / "x.csv").write_text(twins.sonic_mgmt(CABLES).upper())
+    loud = open_fabric(tmp_path / "x.csv").topology
+    assert [name.lower() for name in loud.nodes.name] == list(expected.topology.nodes.name)
+    files = {
+        name: text.replace("p1-leaf1", "P1-Leaf1") if name.startswith("gpu0") else text
+        for name, text in twins.lldpctl(CABLES).items()
+    }
+    given = open_fabric(write_folder(tmp_path / "lldp", files))
+    assert not given.oddities
+    assert described(given) == described(expected)
+    mixed = [(a.upper() if n % 3 == 0 else a, p, b, q) for n, (a, p, b, q) in enumerate(CABLES)]
+    (tmp_path / "y.csv").write_text(twins.sonic_mgmt(mixed))
+    assert described(open_fabric(tmp_path / "y.csv")) == described(expected)
+
+
+@pytest.mark.parametrize("change", [lambda text: text.replace("\n", "\r\n"), lambda text: "\ufeff" + text])
+def test_what_windows_adds_changes_nothing(tmp_path, expected, change):
+    for form in TEXTS:
+        path = written(tmp_path, form, CABLES)
+        path.write_bytes(change(path.read_text()).encode())
+        assert described(open_fabric(path)) == described(expected)
+
+
+def hosts_alone(tmp_path: Path, cables: list[twins.Cable]) -> Path:
+    files = twins.lldpctl(cables)
+    return write_folder(tmp_path / "hosts", {name: text for name, text in files.items() if name.startswith("gpu")})
+
+
+def test_hosts_alone_show_rails_and_exchanged_cables(tmp_path):
+    """Storage's leaves have every other host: that is no mistake."""
+    swapped = {("gpu05", "eth3"): ("p1-leaf4", "swp3s0"), ("gpu05", "eth4"): ("p1-leaf3", "swp3s0")}
+    folder = hosts_alone(tmp_path, [(*one[:2], *swapped.get(one[:2], one[2:])) for one in CABLES])
+    checked = CliRunner().invoke(rs.app, ["fabric", "check", str(folder), "--json"])
+    assert checked.exit_code == 0
+    document = json.loads(checked.stdout)
+    found = {one["kind"]: one for one in document["findings"]}
+    assert set(found) == {"wrong rail", "no spine"}
+    assert found["wrong rail"]["todo"] == "exchange the cables of host gpu05, eth3 and eth4"
+    assert found["no spine"]["count"] == 10
+    assert "lldpctl -f json of the leaves" in found["no spine"]["todo"]
+    loads = CliRunner().invoke(rs.app, ["loads", str(folder), "--collective", "all-to-all"])
+    assert isinstance(loads.exception, rs.Unroutable)
+    assert "whose switches no cable joins" in str(loads.exception)
+    assert loads.exception.option == "`railscope fabric check` says what is missing"
+
+
+def test_a_spine_is_assumed_where_that_is_asked_for(tmp_path, expected):
+    folder = hosts_alone(tmp_path, twins.job_cables())
+    given = open_fabric(folder, assume_spine=2.0)
+    topology = given.topology
+    assert topology.nodes.name[-1] == "assumed spine"
+    assert given.notes[0].startswith(
+        "no cable between switches is known: 1 spine assumed above 8 leaves (--assume-spine 2)"
+    )
+    assert not given.oddities
+    up = topology.link_tier == 2
+    # 8 hosts at 400 Gb/s below each leaf, half of it up.
+    assert set(topology.link_capacity_gbps[up]) == {8 * 400.0 / 2}
+    demand = AllToAll(Groups.consecutive(64, 64), np.ones(64), np.ones(64))
+    # A leaf's 8 ports send 56 of 63 parts to those of other leaves.
+    assert link_loads(topology, demand, packed(topology)).bytes[up] == pytest.approx(8 * 56)
+    # Ports that say their plane: a spine for each, as it is with the switches' files.
+    rows = [f"{h},gpu{r}-p{p},p{p}-leaf{r},swp{n}" for n, h in enumerate(("a1", "a2")) for r in (0, 1) for p in (0, 1)]
+    (tmp_path / "x.csv").write_text("\n".join(["StartDevice,StartPort,EndDevice,EndPort", *rows]))
+    two = open_fabric(tmp_path / "x.csv", assume_spine=1.0).topology
+    assert two.nodes.name[-2:] == ("assumed spine of plane 0", "assumed spine of plane 1")
+    assert two.nodes.plane[-2:].tolist() == [0, 1]
+    for path, ratio, why in (
+        (
+            written(tmp_path, "topology.dot", CABLES),
+            1.0,
+            "cables between switches are in the file; expected no assumed",
+        ),
+        (folder, 0.0, "expected down over up, 0.01 to 1000"),
+        (shared("ethernet", "lldpctl_shape.json"), 1.0, "a single switch; expected no assumed spine"),
+    ):
+        with pytest.raises(InputError, match=why):
+            open_fabric(path, assume_spine=ratio)
+    with pytest.raises(InputError, match=r"hgx-b200-64: assume_spine goes with topology\.dot"):
+        open_fabric("hgx-b200-64", assume_spine=1.0)
 
 
 def lldp_of(tmp_path: Path, files: dict[str, dict[str, tuple[str, str]]]) -> Path:

@@ -219,6 +219,28 @@ def test_host_patterns():
         assert message in str(refused.value)
 
 
+def test_adapters_of_storage_are_left_out_by_a_pattern(tmp_path):
+    """Rails are 0 to 3 and 6 to 9 of ten adapters; a host that the pattern does not know keeps its own."""
+    text = gzip.decompress((DATA / "ibnetdiscover.txt.gz").read_bytes()).decode()
+    renamed = re.sub(r"(hgx0008) mlx5_", r"login1 mlx5_", text)
+    path = write(tmp_path, renamed, "x.txt")
+    pattern = r"hgx(?P<host>\d+) mlx5_(?P<rail>[0-3])"
+    given = open_fabric(path, host_pattern=pattern)
+    assert given.topology.n_endpoints == 7 * 4 + 8
+    assert set(given.host_names()) == {f"000{number}" for number in range(1, 8)} | {"login1"}
+    said = "28 adapters that --host-pattern does not fit, of hosts that it finds, are no endpoints: hgx0001 mlx5_4, "
+    assert any(note.startswith(said) for note in given.notes)
+    tables = match_lfts(read_lfts(DATA / "opensm-lfts.dump.gz"), given.topology, given.origin)
+    assert tables.without_lid == ()
+    assert open_fabric(path).topology.n_endpoints == 64
+    # Ten adapters of most hosts are said.
+    more = re.sub(r"hgx(\d{4}) mlx5_", lambda found: f"hgx{int(found[1]) // 2:04} mlx5_{int(found[1]) % 2}", text)
+    assert any(
+        "most hosts have 16 adapters, all taken for GPUs' own" in note
+        for note in open_fabric(write(tmp_path, more, "y.txt")).notes
+    )
+
+
 def test_natural_order():
     assert sorted(["h10", "h9", "h010", "h", "g2", "h9a"], key=natural) == ["g2", "h", "h9", "h9a", "h010", "h10"]
 

@@ -68,7 +68,10 @@ def test_what_is_registered_later_is_tried_first(tmp_path):
         ({"writer": write_cables}, "ending: expected one like .json"),
         ({"writer": write_cables, "ending": "json"}, "ending: expected one like .json"),
         ({"holds": "secrets"}, "holds 'secrets': expected a fabric or forwarding tables"),
-        ({"options": frozenset({"speed"})}, r"options \['speed'\]: expected host_pattern, speed_gbps or wiring"),
+        (
+            {"options": frozenset({"speed"})},
+            r"options \['speed'\]: expected assume_spine, host_pattern, speed_gbps or wiring",
+        ),
         ({"name": "simai"}, "name 'simai' is that of SimAI topology already"),
         ({"writer": write_cables, "ending": ".json"}, "ending '.json' is that of node-link JSON already"),
     ],

@@ -259,7 +259,17 @@ def test_the_cases_cover_what_a_document_may_hold(printed):
     assert printed("counters")["suspects"][0]["reasons"]
     assert printed("counters")["groups"]
     assert printed("counters, late ranks")["late_ranks"] == [
-        {"rank": 1, "operations": 6, "last": 6, "waited_s": pytest.approx(0.06, rel=1e-3), "behind": 0}
+        {
+            "rank": 1,
+            "operations": 6,
+            "last": 6,
+            "waited_s": pytest.approx(0.06, rel=1e-3),
+            "behind": 0,
+            "straggler": True,
+            "endpoint": "h0000r1",
+            "cables": ["h0000r1 port 1 -> leaf0 port 2"],
+            "reasons": [],
+        }
     ]
     assert "rank 1 came last in 6 of 6 collectives" in printed("counters, late ranks")["verdict"]["text"].lower()
     assert printed("counters, and traffic")["summary"]["scale"] > 0

@@ -1,6 +1,8 @@
 """Measured beside predicted, where the truth is known: counters are made from the model's own loads."""
 
+from dataclasses import replace
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -24,6 +26,7 @@ from fabric.studies.verdicts.verdict import CauseKind
 from fabric.topology import ISL, NIC, UP
 from tests.fabric import counter_twins as twins
 from tests.fabric.counter_twins import IB
+from traces.operation import Operation, RankReport, Trace
 
 RAN, SECONDS = 5, 10.0
 
@@ -351,6 +354,42 @@ def test_the_report_of_a_scenario(tmp_path, naive):
     report = counters_report(study, figure=tmp_path / "x.svg", csv=tmp_path / "x.csv")
     assert set(report.files) == {str(tmp_path / "x.svg"), str(tmp_path / "x.csv")}
     assert twin in [suspect.twin for suspect in study.suspects]
+
+
+def test_a_straggler_and_the_cable_behind_it(tmp_path, naive):
+    """Rank 9 came last in each collective; its cable to the leaf has symbol errors, that of rank 20 none."""
+    topology = naive.topology
+    (cable,) = np.flatnonzero(topology.link_tail == topology.endpoints[9])
+    errors = np.zeros(topology.n_links, int)
+    errors[cable] = 61
+    files = snapshots(tmp_path, naive, noisy(naive.bytes), twins.db_csv, symbol_errors=errors)
+    ranks = tuple(range(64))
+
+    def scenario_where(last):
+        operations = []
+        for number in range(6):
+            reports = tuple(RankReport(rank, None, 1e-3 if rank == last else 5e-3) for rank in ranks)
+            operations.append(Operation("all-to-all", ranks, 64, "g", 1e6, sequence=number, reports=reports))
+        trace = Trace(("x",), tuple(operations), 64, traced=ranks)
+        job = naive.scenario.job
+        return replace(naive.scenario, jobs=(replace(job, traffic=replace(job.traffic, trace=trace)),))
+
+    study = study_counters(naive.fabric, **files, scenario=scenario_where(9))
+    (found,) = study.late_cables
+    assert (found.late.rank, found.endpoint, found.links) == (9, 9, (int(cable),))
+    assert [reason.kind for reason in found.reasons] == ["symbol-errors"]
+    text = counters_verdict(study).text
+    assert (
+        "Rank 9 came last in 6 of 6 collectives; the others waited 4 ms each; its cable, h0001r1 port 1 -> leaf1 "
+        in text
+    )
+    assert "is suspect: 61 symbol errors" in text
+    document: Any = counters_report(study).document
+    (part,) = document["late_ranks"]
+    assert (part["straggler"], part["endpoint"], part["cables"]) == (True, "h0001r1", [topology.link_name(int(cable))])
+    assert [one["kind"] for one in part["reasons"]] == ["symbol-errors"]
+    other = study_counters(naive.fabric, **files, scenario=scenario_where(20))
+    assert "nothing speaks against its cable, h0002r4 port 1 -> leaf2 port 5" in counters_verdict(other).text
 
 
 def test_links_that_nobody_counts_are_not_known(naive):

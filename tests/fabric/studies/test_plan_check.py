@@ -177,6 +177,42 @@ def test_an_infiniband_dump_beside_an_ndt(tmp_path):
     ]
 
 
+@pytest.mark.parametrize("port_of", ["{adapter}", "{adapter}/P1", "{adapter} port 1", "{adapter}-1"])
+def test_adapters_as_ports_of_their_hosts(port_of):
+    """A plan of hosts, as NetBox has it, beside a dump in which every adapter is a device."""
+    there = cables_of(rs.open_fabric(DATA / "infiniband" / "ibnetdiscover.txt.gz"))
+
+    def planned(device: str, port: str) -> tuple[str, str]:
+        host, blank, adapter = device.partition(" ")
+        return (host, port_of.format(adapter=adapter)) if blank else (device, f"Port {port}")
+
+    rows = [(*planned(one.device, one.port), *planned(one.peer, one.peer_port)) for one in there]
+    assert sum(" " in one.device or " " in one.peer for one in there) == 64
+    assert check_plan(there, plan_of(rows)).matched == len(there)
+    first = next(number for number, one in enumerate(there) if " " in one.device or " " in one.peer)
+    check = check_plan([*there[:first], *there[first + 1 :]], plan_of(rows))
+    assert [one.kind for one in check.deviations] == ["missing cable"]
+    # What is missing has the plan's names.
+    assert rows[first][0] in check.deviations[0].text
+
+
+def test_labels_of_ports_and_identifiers_that_stay(tmp_path):
+    """A plan by the labels of a QM9700; which name of a port is which depends on the cables, an identifier does not."""
+    numbers = range(1, 33)
+    there = [(f"h{number}", "1", "leaf1", str(number)) for number in numbers]
+    rows = [(f"h{number}", "1", "LEAF1", f"1/{(number + 1) // 2}/{2 - number % 2}") for number in numbers]
+    check = check_plan(named(there), plan_of(rows))
+    assert (check.matched, check.deviations) == (32, ())
+    assert "plan: 1 device has ports with other names in it, such as leaf1: 1/1/1 is 1" in check.notes
+    fewer = check_plan(named(there[1:]), plan_of(rows))
+    fewest = check_plan(named(there[1:20]), plan_of(rows))
+    (gone,) = fewer.deviations
+    assert gone.text == "h1 1 - LEAF1 1/1/1"
+    assert gone.ends == (("LEAF1", "1/1/1"), ("h1", "1"))
+    assert gone.id in {one.id for one in fewest.deviations}
+    assert fewer.findings()[0].ids == (gone.id,)
+
+
 def test_the_command(tmp_path):
     swapped = {("gpu05", "eth3"): ("p1-leaf4", "swp3s0"), ("gpu05", "eth4"): ("p1-leaf3", "swp3s0")}
     there = [(*one[:2], *swapped.get(one[:2], one[2:])) for one in twins.all_cables()]
