@@ -91,6 +91,12 @@ from .routing.flow_paths import FlowPaths as FlowPaths, RoutedFlows as RoutedFlo
 from .routing.link_loads import link_loads as link_loads, schedule_loads as schedule_loads
 from .routing.loads import LinkLoads as LinkLoads, ScheduleLoads as ScheduleLoads, Unrouted as Unrouted
 from .routing.match_lfts import MatchedLfts as MatchedLfts, match_lfts as match_lfts
+from .routing.parts import (
+    N_PARTS as N_PARTS,
+    LoadsPart as LoadsPart,
+    loads_of_parts as loads_of_parts,
+    part_of_loads as part_of_loads,
+)
 from .routing.paths import route_flows as route_flows
 from .routing.policies import (
     Adaptive as Adaptive,
