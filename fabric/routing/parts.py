@@ -1,8 +1,8 @@
 """Loads of one large fabric by several workers: each routes a part of the destinations, and one adds the parts up.
 
-The parts are the chunks that threads take (`fabric.routing.chunks`): the problem decides how the destinations are cut up
-and in which order the sums are formed, so that the loads have the same bytes as those of one machine, whoever routed which
-part.
+The parts are the chunks that threads take (`fabric.routing.chunks`): the problem decides how the destinations are cut
+up and in which order the sums are formed, so that the loads have the same bytes as those of one machine, whoever
+routed which part.
 
 parts = [part_of_loads(*problem, number) for number in range(N_PARTS)]   # anywhere, in any order
 loads = loads_of_parts(*problem, parts)                                  # as schedule_loads(*problem)
