@@ -182,7 +182,9 @@ def read_table(table: str, values: Mapping[str, object], where: str) -> Any:
     if table == "faults":
         return _faults(values, where)
     command = _command(table)
-    flags = {word[2:] for parameter in command.params if getattr(parameter, "is_flag", False) for word in parameter.opts}
+    flags = {
+        word[2:] for parameter in command.params if getattr(parameter, "is_flag", False) for word in parameter.opts
+    }
     words: list[str] = []
     for key, value in values.items():
         if key == NAME and table == "fabric":
