@@ -126,6 +126,9 @@ def _checked(tables: dict[str, Any], path: str) -> Study:
     for key in head:
         if key not in _OF_STUDY:
             raise InputError(f"{path}: study.{key}: {hint(key, _OF_STUDY)}")
+    title, metric, split = _title(head, tables.get("report", {}), path), _metric(head, path), _split(head, path)
+    sample = None if "sample" not in head else whole_value(head["sample"], f"{path}: study.sample:", 1, MOST_POINTS)
+    seed = whole_value(head.get("seed", 0), f"{path}: study.seed:")
     base = {name: _flat(name, tables.get(name, {}), f"{path}: {name}") for name in TABLES}
     axes = list(_axes(tables.get("vary", {}), path))
     cases = _cases(tables.get(CASE, []), path)
@@ -135,17 +138,7 @@ def _checked(tables: dict[str, Any], path: str) -> Study:
         for key, value in own.items():
             _check_value(name, key, value, f"{path}: {name}")
     _check_once(base, axes, cases, path)
-    study = Study(
-        path,
-        _title(head, tables.get("report", {}), path),
-        _metric(head, path),
-        None if "sample" not in head else whole_value(head["sample"], f"{path}: study.sample:", 1, MOST_POINTS),
-        whole_value(head.get("seed", 0), f"{path}: study.seed:"),
-        _split(head, path),
-        base,
-        tuple(axes),
-        cases,
-    )
+    study = Study(path, title, metric, sample, seed, split, base, tuple(axes), cases)
     if study.sample is None and study.n_combinations > MOST_POINTS:
         raise InputError(
             f"{path}: {study.n_combinations:,} combinations; expected at most {MOST_POINTS:,}, or study.sample"
@@ -200,12 +193,15 @@ def _axes(vary: Mapping[str, Any], path: str) -> Iterator[Axis]:
             raise InputError(f"{where}: expected a table [vary.{table}]")
         for key, values in _flat(table, given, where).items():
             many = _values(values, f"{where}.{key}")
+            # Of a range the ends tell whether what lies between may be.
+            places = range(len(many)) if isinstance(values, list) else (0, len(many) - 1)
+            for place in places:
+                _check_value(table, key, many[place], where, f"[{place}]")
+            seen: set[str] = set()
             for place, value in enumerate(many):
-                _check_value(table, key, value, where, f"[{place}]")
-            told = [repr(value) for value in many]
-            again = next((place for place, text in enumerate(told) if text in told[:place]), None)
-            if again is not None:
-                raise InputError(f"{where}.{key}[{again}]: {shown(many[again])} is there twice")
+                if repr(value) in seen:
+                    raise InputError(f"{where}.{key}[{place}]: {shown(value)} is there twice")
+                seen.add(repr(value))
             yield Axis(f"{table}.{key}", tuple(many))
 
 

@@ -15,14 +15,15 @@ import typer
 from collectives.errors import InputError
 from collectives.saying import one_line
 from fabric.builders.presets import preset_names
-from fabric.commands.option_tables import NAME, TABLES, FaultsTable, RoutingTable, read_table, table_keys
+from fabric.commands.option_tables import NAME, TABLES, FaultsTable, RoutingTable, option_words, read_table, table_keys
 from fabric.commands.options import FabricOptions, PlacementOptions, TrafficOptions
 from fabric.commands.resolve import check_traffic, draws, policy_name, rule_of
 from fabric.commands.study_file import CASE, Study, Values
+from fabric.commands.terminal import shell_line
 from fabric.jobs.rule import PLACEMENTS, SEGMENTED
 from fabric.studies.designs import described_keys
 from fabric.studies.sweep.grid import combination, drawn
-from fabric.studies.sweep.point import Point, Setting, Tables, own_version, point_id
+from fabric.studies.sweep.point import Setting, StudyPoint, Tables, own_version, point_id
 
 if TYPE_CHECKING:
     from fabric.formats.opening import OpenedFabric
@@ -90,9 +91,11 @@ def options_of_tables(tables: Tables, where: str) -> PointOptions:
 def _read(table: str, values: Mapping[str, object], where: str) -> Any:
     """As `read_table`; points have most of their tables in common."""
     try:
-        return _read_once(table, json.dumps(values), where)
-    except (TypeError, ValueError):
+        text = json.dumps(values)
+    except TypeError:
+        # A date, which TOML has and no option.
         return read_table(table, values, where)
+    return _read_once(table, text, where)
 
 
 @lru_cache(maxsize=4096)
@@ -111,7 +114,7 @@ def _fabric_keys() -> frozenset[str]:
 _preset_names = lru_cache(maxsize=1)(preset_names)
 
 
-def points_of(study: Study) -> tuple[Point, ...]:
+def points_of(study: Study) -> tuple[StudyPoint, ...]:
     """The points of a study, in the order of its combinations.
 
     A combination that differs from an earlier one only in keys without effect (a seed where nothing is drawn, queue
@@ -122,7 +125,7 @@ def points_of(study: Study) -> tuple[Point, ...]:
     InputError
         A key that has no effect in any point; a file that cannot be read; options that no point can have together.
     """
-    found: dict[str, Point] = {}
+    found: dict[str, StudyPoint] = {}
     numbers = range(study.n_combinations) if study.sample is None else drawn(study.n_combinations, study.seed)
     for number in numbers:
         point = _point(study, combination(study.axes, number))
@@ -136,7 +139,7 @@ def points_of(study: Study) -> tuple[Point, ...]:
     return points
 
 
-def _check_effects(study: Study, points: Sequence[Point]) -> None:
+def _check_effects(study: Study, points: Sequence[StudyPoint]) -> None:
     used = {key for point in points for key, value in point.settings.items() if value is not None}
     for point in points:
         for key, value in point.settings.items():
@@ -146,7 +149,7 @@ def _check_effects(study: Study, points: Sequence[Point]) -> None:
                 )
 
 
-def _point(study: Study, chosen: Mapping[str, object]) -> Point:
+def _point(study: Study, chosen: Mapping[str, object]) -> StudyPoint:
     tables: Made = {table: dict(study.base.get(table, {})) for table in TABLES}
     settings: dict[str, Setting] = {}
     if CASE in chosen:
@@ -176,7 +179,7 @@ def _point(study: Study, chosen: Mapping[str, object]) -> Point:
     except _usage_error() as error:
         problem = one_line(" ".join(str(getattr(error, "message", error)).split()))
     files = {path: digest for path in _paths(tables) for digest in [digest_of(path)] if digest}
-    return Point(point_id(tables, files, own_version()), settings, tables, files, problem)
+    return StudyPoint(point_id(tables, files, own_version()), settings, tables, files, problem)
 
 
 def _setting(value: object) -> Setting:
@@ -233,6 +236,20 @@ def _drawn(job: PlacementOptions) -> bool:
 
 def _word(value: object) -> str:
     return value.strip().lower() if isinstance(value, str) else ""
+
+
+def run_alone(point: StudyPoint) -> str:
+    """The command that runs a point by itself; empty where no options say what is set in it."""
+    tables = point.tables
+    fabric = tables.get("fabric", {})
+    if any(key not in _fabric_keys() for key in fabric) or "count" in tables.get("faults", {}):
+        return ""
+    words = ["loads", str(fabric[NAME])]
+    for table in ("fabric", "traffic", "routing", "placement"):
+        for key, value in tables.get(table, {}).items():
+            if (table, key) != ("fabric", NAME):
+                words += option_words(key, value, key)
+    return shell_line(words)
 
 
 # Keys whose values are files; what is not of that key's words is one.

@@ -1,6 +1,5 @@
 """The command `sweep`: many scenarios, here or on a cluster."""
 
-import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,13 +14,11 @@ from fabric.commands.choices import choice
 from fabric.commands.grouping import OptionGroup
 from fabric.commands.options import OutputOptions
 from fabric.commands.resolve import usage
-from fabric.commands.terminal import finish, progressing
+from fabric.commands.terminal import finish, progressing, shell_line
 
 if TYPE_CHECKING:
     from fabric.commands.study_file import Study
-    from fabric.studies.sweep.engine import Engine
-    from fabric.studies.sweep.journal import Kept
-    from fabric.studies.sweep.point import Point
+    from fabric.studies.sweep.point import StudyPoint
     from fabric.studies.sweep.result import SweepResult
     from fabric.studies.sweep.run import Shard, Swept
 
@@ -104,42 +101,58 @@ def sweep(
 
     from fabric.commands.study_file import read_study
     from fabric.commands.study_points import points_of
+    from fabric.commands.study_run import kept_study
     from fabric.reports.files import check_outputs
     from fabric.reports.sweep import SweepFiles, points_report, sweep_report
-    from fabric.studies.sweep.journal import read_journal
-    from fabric.studies.sweep.result import SweepResult
-    from fabric.studies.sweep.run import Swept, take_over
+    from fabric.studies.sweep.dask_cluster import check_address
+    from fabric.studies.sweep.journal import make_folder
+    from fabric.studies.sweep.run import take_over
 
     check_outputs(output.figure, (output.html, output.csv), output.force)
     given = read_study(study)
     share = None if where.shard is None else _shard(where.shard)
     folder = _folder(study, where)
     points = points_of(given)
-    name = given.title or study.stem
+    size = _size(given, points)
     if where.dry_run:
-        result = SweepResult(name, Swept.of(points, read_journal(folder)), given.metric)
-        finish(points_report(result, SweepFiles(str(folder), csv=output.csv), [_size(given, points)]), output)
+        result = kept_study(given, points, folder)
+        finish(points_report(result, SweepFiles(str(folder), csv=output.csv), [size]), output)
         return
-    _say(_size(given, points))
     if where.collect:
         take_over(where.collect, folder)
-        kept = read_journal(folder)
+        _say(size)
+        result = kept_study(given, points, folder)
     else:
+        # What is refused is refused before anything is said.
+        make_folder(folder)
+        if where.scheduler is not None:
+            check_address(where.scheduler)
+        _say(size)
         with _resumable(folder):
-            kept = _run(given, points, folder, where, share)
-    swept = Swept.of(points, kept)
-    result = SweepResult(name, swept, given.metric)
+            result = _run(given, points, folder, where, share)
     _check_any(result, share)
-    dataset = _write_dataset(swept, folder, output, whole=share is None)
-    notes = []
-    if share is not None and swept.n_missing:
-        notes.append(f"share {where.shard} is done; `railscope sweep {study} -o {folder}` or --collect gathers all")
-    report = sweep_report(result, SweepFiles(str(folder), dataset, output.figure, output.csv), output.top, notes)
-    finish(report, output)
-    if output.strict and swept.failures:
+    dataset = _write_dataset(result.swept, folder, output, whole=share is None)
+    files = SweepFiles(str(folder), dataset, output.figure, output.csv)
+    finish(sweep_report(result, files, output.top, _notes(result, study, folder, share)), output)
+    if output.strict and result.swept.failures:
         from collectives.errors import InputError
 
-        raise InputError(f"{len(swept.failures):,} of {len(points):,} points failed, the first: {_why(result)}")
+        failed = len(result.swept.failures)
+        raise InputError(f"{failed:,} of {len(points):,} points failed, the first: {_why(result)}")
+
+
+def _notes(result: "SweepResult", study: Path, folder: Path, share: "Shard | None") -> list[str]:
+    """What to do next."""
+    from fabric.commands.study_points import run_alone
+
+    notes = []
+    if share is not None and result.swept.n_missing:
+        line = shell_line(["sweep", str(study), "--collect", str(folder)])
+        notes.append(f"share {share.number + 1} of {share.n} is done; once the others are: {line}")
+    alone = run_alone(result.ranked[0].point) if result.ranked else ""
+    if alone:
+        notes.append(f"the best point by itself: {alone}")
+    return notes
 
 
 def _check_together(where: WhereOptions, output: SweepOutput) -> None:
@@ -186,7 +199,7 @@ def _shard(text: str) -> "Shard":
     return Shard(whole(number, f"--shard: share of {shares}", 1, shares) - 1, shares)
 
 
-def _size(study: "Study", points: "tuple[Point, ...]") -> str:
+def _size(study: "Study", points: "tuple[StudyPoint, ...]") -> str:
     """How large the study is: ``48 points: 3 fabric x 2 routing x 10 seed, 12 alike``."""
     from collectives.sizes import counted
     from fabric.studies.sweep.point import labels_of
@@ -213,21 +226,10 @@ def _say(text: str) -> None:
 
 
 def _run(
-    study: "Study", points: "tuple[Point, ...]", folder: Path, where: WhereOptions, share: "Shard | None"
-) -> "Kept":
-    from fabric.commands.sweep_work import combine_parts, payload_of, run_point, warm_payloads
-    from fabric.studies.sweep.run import How, run_points
+    study: "Study", points: "tuple[StudyPoint, ...]", folder: Path, where: WhereOptions, share: "Shard | None"
+) -> "SweepResult":
+    from fabric.commands.study_run import run_study
 
-    workers = _workers(where, len(points) * (16 if study.split else 1))
-    threads = where.threads or (None if workers == 1 and where.scheduler is None else 1)
-    how = How(
-        _engine(where, workers, threads),
-        run_point,
-        combine_parts,
-        lambda point, part: payload_of(point, part, threads),
-        warm_payloads(points, threads),
-        study.split,
-    )
     with progressing("sweep") as show:
 
         def tell(done: int, total: int, failed: int, left_s: float | None) -> None:
@@ -235,30 +237,17 @@ def _run(
             said += [f"{_duration(left_s)} left"] if left_s is not None and done < total else []
             show(done, total, ", ".join(said))
 
-        return run_points(points, folder, how, share, where.retry_failed, tell)
-
-
-def _workers(where: WhereOptions, n_tasks: int) -> int:
-    """Processes: as asked, or one for each processor that this process may use; never more than there are tasks."""
-    try:
-        usual = len(os.sched_getaffinity(0))
-    except AttributeError:
-        usual = os.cpu_count() or 1
-    return max(1, min(where.workers or usual, n_tasks))
-
-
-def _engine(where: WhereOptions, workers: int, threads: int | None) -> "Engine":
-    if where.scheduler is not None:
-        from fabric.studies.sweep.dask_cluster import DaskCluster
-
-        return DaskCluster(where.scheduler)
-    if workers == 1:
-        from fabric.studies.sweep.engine import Here
-
-        return Here()
-    from fabric.studies.sweep.processes import Processes
-
-    return Processes(workers, threads or 1)
+        return run_study(
+            study,
+            folder,
+            workers=where.workers,
+            threads=where.threads,
+            scheduler=where.scheduler,
+            shard=share,
+            retry_failed=where.retry_failed,
+            points=points,
+            progress=tell,
+        )
 
 
 def _duration(seconds: float) -> str:

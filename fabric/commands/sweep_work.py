@@ -20,8 +20,8 @@ from fabric.commands.study_points import (
     with_description,
 )
 from fabric.studies.sweep.engine import Payload, Reply
-from fabric.studies.sweep.outcome import Bounds, Outcome, outcome_of, sized
-from fabric.studies.sweep.point import Point, own_version
+from fabric.studies.sweep.outcome import Bounds, PointOutcome, outcome_of, sized
+from fabric.studies.sweep.point import StudyPoint, own_version
 
 if TYPE_CHECKING:
     from fabric.formats.opening import OpenedFabric
@@ -61,14 +61,14 @@ _fabrics = _Fabrics()
 _bounds = Bounds()
 
 
-def payload_of(point: Point, part: int | None, n_threads: int | None) -> Payload:
+def payload_of(point: StudyPoint, part: int | None, n_threads: int | None) -> Payload:
     """What a worker needs for a point: options, no arrays."""
     files = {os.path.abspath(path): digest for path, digest in point.files.items()}
     return {"version": own_version(), "tables": located(point.tables), "files": files, "part": part,
             "threads": n_threads}  # fmt: skip
 
 
-def warm_payloads(points: Sequence[Point], n_threads: int | None) -> tuple[Payload, ...]:
+def warm_payloads(points: Sequence[StudyPoint], n_threads: int | None) -> tuple[Payload, ...]:
     """Small problems that need the kernels which the points need: one for each policy and kind of traffic."""
     found: dict[str, Payload] = {}
     for point in points:
@@ -95,17 +95,17 @@ def run_point(payload: Payload) -> Reply:
     """
     if payload["version"] != own_version():
         raise InputError(
-            f"a worker has railscope {version('railscope')}, this is {payload['version']}; expected the same everywhere"
+            f"a worker has railscope {own_version()}, this is {payload['version']}; expected the same everywhere"
         )
     began = time.perf_counter()
 
-    def reply(outcome: Outcome | None, part: bytes = b"") -> Reply:
+    def reply(outcome: PointOutcome | None, part: bytes = b"") -> Reply:
         return Reply(outcome, part, time.perf_counter() - began, f"{socket.gethostname()}:{os.getpid()}")
 
     scenario = None
     try:
         _check_files(payload["files"])
-        scenario = scenario_of_point(options_of_tables(payload["tables"], ""), payload["threads"])
+        scenario = scenario_of_options(options_of_tables(payload["tables"], ""), payload["threads"])
         if payload["part"] is not None:
             from fabric.routing.parts import part_of_loads
 
@@ -129,7 +129,7 @@ def combine_parts(payload: Payload, parts: "Sequence[LoadsPart]") -> Reply:
     scenario = None
     try:
         _check_files(payload["files"])
-        scenario = scenario_of_point(options_of_tables(payload["tables"], ""), None)
+        scenario = scenario_of_options(options_of_tables(payload["tables"], ""), None)
         problem = (scenario.topology, scenario.schedule, scenario.placement, scenario.routing)
         outcome = outcome_of(scenario, loads_of_parts(*problem, parts), _bounds)
     except Exception as error:
@@ -143,24 +143,24 @@ def _check_files(files: Mapping[str, str]) -> None:
             raise InputError(f"{path}: is not what it was when the sweep began, or is another file on this worker")
 
 
-def _failed(error: Exception, scenario: "Scenario | None") -> Outcome:
+def _failed(error: Exception, scenario: "Scenario | None") -> PointOutcome:
     """Why a point has no result: what is refused, what does not fit, and what nobody foresaw."""
     from fabric.routing.unroutable import Unroutable
     from fabric.studies.faults import disconnected_pairs
 
     if isinstance(error, MemoryError):
-        return Outcome(error="not enough memory")
+        return PointOutcome(error="not enough memory")
     if isinstance(error, Unroutable) and scenario is not None:
         pairs = error.pairs or disconnected_pairs(scenario.topology, scenario.placement.endpoint)
-        return sized(Outcome(error=one_line(str(error)), disconnected_pairs=pairs), scenario)
+        return sized(PointOutcome(error=one_line(str(error)), disconnected_pairs=pairs), scenario)
     if isinstance(error, InputError):
-        return Outcome(error=one_line(str(error)))
+        return PointOutcome(error=one_line(str(error)))
     if isinstance(error, _usage_error()):
-        return Outcome(error=one_line(" ".join(str(getattr(error, "message", error)).split())))
-    return Outcome(error=one_line(f"unexpected: {type(error).__name__}: {error}"))
+        return PointOutcome(error=one_line(" ".join(str(getattr(error, "message", error)).split())))
+    return PointOutcome(error=one_line(f"unexpected: {type(error).__name__}: {error}"))
 
 
-def scenario_of_point(options: PointOptions, n_threads: int | None) -> "Scenario":
+def scenario_of_options(options: PointOptions, n_threads: int | None) -> "Scenario":
     """The scenario that a point's options mean.
 
     Raises

@@ -17,11 +17,11 @@ from fabric.reports.sweep_dataset import dataset_columns, dataset_csv
 from fabric.reports.tables import Facts, Table
 from fabric.reports.words import number_text, ratio_text, seconds_text
 from fabric.studies.sweep.journal import Entry
-from fabric.studies.sweep.outcome import Outcome
-from fabric.studies.sweep.point import Point, labels_of, setting_text
+from fabric.studies.sweep.outcome import PointOutcome
+from fabric.studies.sweep.point import StudyPoint, labels_of, setting_text
 from fabric.studies.sweep.result import METRIC_WORDS, Ranked, SweepResult
 from fabric.studies.sweep.spread import Influence
-from fabric.studies.verdicts.sweep import sweep_verdict
+from fabric.studies.verdicts.sweep import points_verdict, sweep_verdict
 
 USUAL_TOP = 5
 _SPREAD = "explains: the part of the variance of the logarithm that is between the means of a parameter's values"
@@ -84,7 +84,7 @@ def sweep_report(result: SweepResult, files: SweepFiles, top: int = USUAL_TOP, n
         sweep_verdict(result),
         notes=[*_kept_notes(result), *notes],
         assumptions=assumptions,
-        headlines=[_headline(result, one) for one in ranked[:1]],
+        headlines=_headlines(result),
         files=written,
         page=lambda: _page(result, tables),
     )
@@ -106,18 +106,19 @@ def points_report(result: SweepResult, files: SweepFiles, notes: Sequence[str] =
     return Report(
         sweep_document(result, files, ()),
         [Table(title, columns, rows, frozenset({"point"}), shorten=frozenset(columns[2:-1]), drop=("id",))],
-        sweep_verdict(result) if result.ranked else None,
+        points_verdict(result),
         notes=notes,
-        headlines=[],
+        headlines=_headlines(result),
         files=written,
     )
 
 
-def _headline(result: SweepResult, one: Ranked) -> Headline:
-    outcome = one.entry.outcome
-    return Headline(
-        result.name_of(one.point), outcome.time_s, outcome.busbw_GBps, outcome.over_bound, outcome.imbalance
-    )
+def _headlines(result: SweepResult) -> list[Headline]:
+    """The figures of the best point; none of nothing."""
+    if not result.ranked:
+        return [Headline(result.name)]
+    name, best = result.name_of(result.ranked[0].point), result.ranked[0].entry.outcome
+    return [Headline(name, best.time_s, best.busbw_GBps, best.over_bound, best.imbalance)]
 
 
 def _facts(result: SweepResult, files: SweepFiles) -> Facts:
@@ -196,7 +197,7 @@ def points_table(result: SweepResult, ranked: Sequence[Ranked], title: str) -> T
     )
 
 
-def _worst_text(outcome: Outcome) -> str:
+def _worst_text(outcome: PointOutcome) -> str:
     if not outcome.worst_link:
         return "-"
     return f"{outcome.worst_link} ({tier_text(outcome.worst_tier, outcome.worst_direction)})"
@@ -204,7 +205,7 @@ def _worst_text(outcome: Outcome) -> str:
 
 def _failures(result: SweepResult, top: int) -> Table:
     """Why points failed: those of one reason together."""
-    reasons: dict[str, list[Point]] = {}
+    reasons: dict[str, list[StudyPoint]] = {}
     first: dict[str, str] = {}
     for point, entry in result.swept.failures:
         # Which pair is cut off differs from point to point; that one is does not.
@@ -245,7 +246,7 @@ def _page(result: SweepResult, tables: Sequence[Table | Facts]) -> PageParts:
     return PageParts(title, pictures=pictures, tables=[*kept, *rest])
 
 
-def _state(entry: Entry | None, point: Point) -> str:
+def _state(entry: Entry | None, point: StudyPoint) -> str:
     if entry is None:
         return "cannot run" if point.problem else "to run"
     return "failed" if entry.outcome.failed else "done"
@@ -283,8 +284,8 @@ def sweep_document(result: SweepResult, files: SweepFiles, assumptions: Sequence
     }
 
 
-def _row(number: int, point: Point, entry: Entry | None) -> SweepRowPart:
-    outcome = Outcome() if entry is None else entry.outcome
+def _row(number: int, point: StudyPoint, entry: Entry | None) -> SweepRowPart:
+    outcome = PointOutcome() if entry is None else entry.outcome
     return {
         "number": number,
         "id": point.id,
@@ -306,5 +307,5 @@ def _row(number: int, point: Point, entry: Entry | None) -> SweepRowPart:
         "cables": outcome.cables,
         "tiers": list(outcome.tiers),
         "seconds": None if entry is None else entry.seconds,
-        "error": outcome.error,
+        "error": point.problem if entry is None else outcome.error,
     }

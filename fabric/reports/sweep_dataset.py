@@ -9,14 +9,14 @@ from dataclasses import fields
 
 from collectives.errors import InputError
 from fabric.reports.csv_text import csv_text
-from fabric.studies.sweep.outcome import Outcome
+from fabric.studies.sweep.outcome import PointOutcome
 from fabric.studies.sweep.point import Setting, setting_text
 from fabric.studies.sweep.run import Swept
 
 Columns = dict[str, list[Setting]]
 
 FORMATS = ("parquet", "csv")
-_PLAIN = tuple(one.name for one in fields(Outcome) if one.name not in ("tiers", "error"))
+_PLAIN = tuple(one.name for one in fields(PointOutcome) if one.name not in ("tiers", "error"))
 _RUNS = ("point", "id", "seconds", "worker")
 
 
@@ -30,7 +30,7 @@ def usual_format() -> str:
 def dataset_columns(swept: Swept) -> Columns:
     """A row for each point that is done, in the order of the study.
 
-    The columns are the point's number and id, every key of the study, the plain values of `Outcome`, maximum
+    The columns are the point's number and id, every key of the study, the plain values of `PointOutcome`, maximum
     utilization and imbalance of every tier and direction that any point has, and the error.
     """
     done = [
@@ -122,4 +122,4 @@ def _parquet(columns: Columns) -> bytes:
     return buffer.getvalue()
 
 
-_TEXTS = frozenset(one.name for one in fields(Outcome) if one.type in (str, "str"))
+_TEXTS = frozenset(one.name for one in fields(PointOutcome) if one.type in (str, "str"))

@@ -42,7 +42,7 @@ class SweepRowPart(TypedDict):
     seconds : float or None
         That the point took to run.
     error : str
-        Why there is no result; empty where there is one.
+        Why there is no result, or will be none; empty otherwise.
     """
 
     number: int

@@ -7,6 +7,7 @@ address, is back.  What has a reply is on disk, and no task with a reply is subm
 
 import logging
 import queue
+import re
 import time
 import warnings
 from collections import deque
@@ -16,12 +17,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from collectives.errors import InputError
+from collectives.gate import quoted
 from fabric.studies.sweep.engine import Payload, Replies, Reply, Task, Work, lost_outcome
 
 # Tasks that the scheduler has at once: assumed to keep some thousand workers busy, and to be soon handed over again.
 _WINDOW = 4000
 _CONNECT_S = 10.0
 _LOOK_S = 1.0
+_ADDRESS = re.compile(r"(?:(?:tcp|tls|ws|wss)://)?[^\s/]{1,300}:[0-9]{1,5}")
+_TALKATIVE = ("distributed", "tornado", "asyncio")
 
 
 @dataclass(frozen=True)
@@ -44,13 +48,15 @@ class DaskCluster:
 
     def run(self, work: Work, tasks: Sequence[Task], warm: Sequence[Payload]) -> Replies:
         """See `Engine`."""
+        check_address(self.address)
+        client = _client_type()
         with _quiet():
-            yield from self._run(work, {task.name: task for task in tasks}, warm)
+            yield from self._run(client, work, {task.name: task for task in tasks}, warm)
 
-    def _run(self, work: Work, left: dict[str, Task], warm: Sequence[Payload]) -> Replies:
+    def _run(self, kind: Any, work: Work, left: dict[str, Task], warm: Sequence[Payload]) -> Replies:
         patience, is_warm = self.first_s, False
         while left:
-            client = self._client(patience)
+            client = self._client(kind, patience)
             patience = self.patience_s
             try:
                 if not is_warm:
@@ -64,34 +70,50 @@ class DaskCluster:
                     warnings.simplefilter("ignore")
                     client.close(timeout=2)
 
-    def _client(self, patience_s: float) -> Any:
+    def _client(self, kind: Any, patience_s: float) -> Any:
         """A connection to the scheduler, waited for."""
-        try:
-            import distributed
-        except ImportError:
-            raise InputError(
-                "--scheduler needs dask.distributed, which is not installed",
-                "pip install 'railscope[distributed]' installs it",
-            ) from None
-        client: Any = distributed.Client
         until = time.monotonic() + patience_s
         while True:
             wait_s = min(_CONNECT_S, max(0.1, until - time.monotonic()))
             try:
-                return client(self.address, timeout=wait_s, set_as_default=False)
+                return kind(self.address, timeout=wait_s, set_as_default=False)
             except (OSError, TimeoutError) as error:
                 if time.monotonic() >= until:
                     said = f"does not answer ({_one_line(error)}); expected a running dask scheduler"
                     raise InputError(f"scheduler {self.address}: {said}") from None
                 time.sleep(_LOOK_S / 4)
-            except ValueError as error:
+            except (ValueError, OverflowError) as error:
                 raise InputError(f"scheduler {self.address}: {_one_line(error)}; expected tcp://HOST:PORT") from None
+
+
+def check_address(address: str) -> None:
+    """Refuse what is no address of a scheduler, before anything is done.
+
+    Raises
+    ------
+    InputError
+        Says what was expected.
+    """
+    if not _ADDRESS.fullmatch(address):
+        raise InputError(f"scheduler {quoted(address)}: expected an address such as tcp://HOST:8786")
+
+
+def _client_type() -> Any:
+    try:
+        import distributed
+    except ImportError:
+        raise InputError(
+            "--scheduler needs dask.distributed, which is not installed",
+            "pip install 'railscope[distributed]' installs it",
+        ) from None
+    return distributed.Client
 
 
 @contextmanager
 def _quiet() -> Iterator[None]:
     """What is logged of connections that end is said here in one line, or is no trouble."""
-    logs = [logging.getLogger(name) for name in ("distributed", "tornado", "asyncio")]
+    known = [name for name in logging.root.manager.loggerDict if name.partition(".")[0] in _TALKATIVE]
+    logs = [logging.getLogger(name) for name in known]
     before = [log.level for log in logs]
     try:
         for log in logs:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from fabric.studies.sweep.outcome import Outcome
+from fabric.studies.sweep.outcome import PointOutcome
 
 Payload = Mapping[str, Any]
 
@@ -39,7 +39,7 @@ class Reply:
 
     Attributes
     ----------
-    outcome : Outcome or None
+    outcome : PointOutcome or None
         Of a whole point, or why there is none; None for a part.
     part : bytes
         `LoadsPart.to_bytes` of a part; empty for a whole point.
@@ -49,7 +49,7 @@ class Reply:
         Machine and process.
     """
 
-    outcome: Outcome | None
+    outcome: PointOutcome | None
     part: bytes = b""
     seconds: float = 0.0
     worker: str = ""
@@ -73,7 +73,7 @@ class Engine(Protocol):
         tasks : sequence of Task
             In the order in which they are begun.
         warm : sequence of payload
-            What the first worker does before the others start, so that kernels are compiled once.
+            What one worker does before any begins a task, so that kernels are compiled once.
 
         Raises
         ------
@@ -92,6 +92,6 @@ class Here:
             yield task, work(task.payload)
 
 
-def lost_outcome(how: str) -> Outcome:
+def lost_outcome(how: str) -> PointOutcome:
     """The outcome of a point whose workers ended."""
-    return Outcome(error=f"the process that ran it ended twice ({how})")
+    return PointOutcome(error=f"the process that ran it ended twice ({how})")

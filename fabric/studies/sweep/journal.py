@@ -24,9 +24,10 @@ from collectives.errors import InputError
 from collectives.saying import printable
 from fabric.files import write_whole
 from fabric.routing.parts import N_PARTS, LoadsPart
-from fabric.studies.sweep.outcome import Outcome
+from fabric.studies.sweep.outcome import PointOutcome
 
 _ENDING = ".log"
+_OURS = ("points-", "part-")
 _DIGITS = 64
 # What a machine that stops at once may lose: assumed to be nothing that hurts.  A process that is killed loses nothing.
 _SYNC_S = 1.0
@@ -39,7 +40,7 @@ class Entry:
     Attributes
     ----------
     id : str
-    outcome : Outcome
+    outcome : PointOutcome
     seconds : float
         That it took.
     worker : str
@@ -47,7 +48,7 @@ class Entry:
     """
 
     id: str
-    outcome: Outcome
+    outcome: PointOutcome
     seconds: float
     worker: str
 
@@ -142,14 +143,19 @@ def make_folder(folder: Path) -> None:
     Raises
     ------
     InputError
-        If it is no folder, or cannot be made or written to.
+        If it is no folder, holds other things, or cannot be made or written to.
     """
     try:
         if folder.exists() and not stat.S_ISDIR(folder.stat().st_mode):
             raise InputError(f"{folder}: is a file; expected a folder for the points of a sweep")
         folder.mkdir(exist_ok=True)
+        names = [name for name in os.listdir(folder) if not name.startswith(".")]
+        if names and not any(name.startswith(_OURS) for name in names):
+            raise InputError(f"{folder}: holds other files; expected a new folder, or a sweep's")
         if not os.access(folder, os.W_OK | os.X_OK):
             raise InputError(f"{folder}: folder is not writable")
+    except InputError:
+        raise
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise InputError(f"{printable(str(folder))}: cannot be made ({reason})") from None
@@ -207,7 +213,9 @@ def _entry(line: bytes) -> Entry | None:
         return None
     try:
         found: dict[str, Any] = json.loads(text)
-        return Entry(found["id"], Outcome.from_json(found["outcome"]), float(found["seconds"]), str(found["worker"]))
+        return Entry(
+            found["id"], PointOutcome.from_json(found["outcome"]), float(found["seconds"]), str(found["worker"])
+        )
     except (ValueError, TypeError, KeyError):
         return None
 

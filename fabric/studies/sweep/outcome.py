@@ -3,13 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from fabric.bounds.cuts import Bound
 from fabric.routing.loads import ScheduleLoads
 from fabric.scenario import Scenario
 from fabric.studies.analysis import Analysis, scenario_bound
 from fabric.studies.hotspots import DEFAULT_THRESHOLD, schedule_bottleneck
-from fabric.topology import NVLINK, SWITCH
+from fabric.topology import NVLINK, SWITCH, Topology
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class TierUse:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class PointOutcome:
     """What a point gives; None for what it has not.
 
     Attributes
@@ -86,21 +87,18 @@ class Outcome:
         return asdict(self)
 
     @classmethod
-    def from_json(cls, document: Mapping[str, Any]) -> "Outcome":
+    def from_json(cls, document: Mapping[str, Any]) -> "PointOutcome":
         """What `to_json` gave; TypeError or KeyError if it did not."""
         tiers = tuple(TierUse(**one) for one in document["tiers"])
         return cls(**{**document, "tiers": tiers})
-
-
-# Assumed: as many as a worker meets one after the other, and few enough not to keep fabrics that are done.
-_KEPT_BOUNDS = 16
 
 
 class Bounds:
     """Bounds of scenarios, each found once: a collective's depends on fabric and placement, not on routing."""
 
     def __init__(self) -> None:
-        self._known: dict[tuple[object, ...], tuple[object, Bound | None]] = {}
+        # As long as the fabric is there, and no longer.
+        self._known: WeakKeyDictionary[Topology, dict[tuple[object, ...], Bound | None]] = WeakKeyDictionary()
 
     def of(self, scenario: Scenario) -> Bound | None:
         """As `scenario_bound`."""
@@ -108,18 +106,14 @@ class Bounds:
         if job.collective is None or job.groups is None:
             return scenario_bound(scenario)
         groups = (job.groups.rank.tobytes(), job.groups.start.tobytes())
-        key = (id(scenario.topology), scenario.placement.endpoint.tobytes(), job.collective, *groups, job.bytes,
-               job.switches_reduce)  # fmt: skip
-        known = self._known.get(key)
-        if known is None:
-            if len(self._known) >= _KEPT_BOUNDS:
-                self._known.clear()
-            # The fabric is kept too, or another one could get its identity.
-            known = self._known[key] = (scenario.topology, scenario_bound(scenario))
-        return known[1]
+        key = (scenario.placement.endpoint.tobytes(), job.collective, *groups, job.bytes, job.switches_reduce)
+        known = self._known.setdefault(scenario.topology, {})
+        if key not in known:
+            known[key] = scenario_bound(scenario)
+        return known[key]
 
 
-def outcome_of(scenario: Scenario, loads: ScheduleLoads, bounds: Bounds) -> Outcome:
+def outcome_of(scenario: Scenario, loads: ScheduleLoads, bounds: Bounds) -> PointOutcome:
     """What a routed scenario gives.
 
     Parameters
@@ -135,7 +129,7 @@ def outcome_of(scenario: Scenario, loads: ScheduleLoads, bounds: Bounds) -> Outc
     unrouted = loads.total.unrouted.pairs
     bound = None if unrouted else bounds.of(scenario)
     spot = schedule_bottleneck(loads)
-    found = Outcome(
+    found = PointOutcome(
         time_s=time_s,
         bound_s=None if bound is None else bound.time_s,
         over_bound=None if bound is None or bound.time_s <= 0 else time_s / bound.time_s,
@@ -153,7 +147,7 @@ def outcome_of(scenario: Scenario, loads: ScheduleLoads, bounds: Bounds) -> Outc
     return sized(found, scenario)
 
 
-def sized(outcome: Outcome, scenario: Scenario) -> Outcome:
+def sized(outcome: PointOutcome, scenario: Scenario) -> PointOutcome:
     """The outcome with what is known of its job and fabric."""
     topology = scenario.topology
     return replace(

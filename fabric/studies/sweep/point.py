@@ -14,7 +14,7 @@ Setting = bool | int | float | str | None
 
 
 @dataclass(frozen=True, eq=False)
-class Point:
+class StudyPoint:
     """One scenario of a sweep, as it is written down.
 
     Attributes
@@ -58,7 +58,7 @@ def own_version() -> str:
     return version("railscope")
 
 
-def point_name(point: Point, keys: tuple[str, ...]) -> str:
+def point_name(point: StudyPoint, keys: tuple[str, ...]) -> str:
     """What tells a point from the others: ``routing=ecmp seed=3``.
 
     Parameters

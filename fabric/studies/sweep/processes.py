@@ -1,6 +1,6 @@
 """Tasks on processes of this machine, each with its own threads; one that is killed is replaced.
 
-The first process runs what makes the others' start cheap (kernels compiled and kept on disk) before they start.
+The first process runs what makes all of them cheap (kernels compiled and kept on disk) before any has a task.
 Fabrics are built where they are needed, from their descriptions: what goes through the pipes is options and results.
 """
 
@@ -64,12 +64,15 @@ class Processes:
         workers: list[_Worker] = []
         tries: dict[str, int] = {}
         failed_starts = 0
+        # All start at once; until the first has compiled what they need, the others have nothing to do.
+        is_warm = not warm
         try:
-            if waiting:
-                workers.append(self._start(work, warm))
+            for number in range(min(self.n_workers, len(waiting))):
+                workers.append(self._start(work, warm if number == 0 else ()))
+            first = workers[0] if workers else None
             while waiting or any(one.task for one in workers):
                 for one in workers:
-                    if one.ready and one.task is None and waiting:
+                    if is_warm and one.ready and one.task is None and waiting:
                         one.task = waiting.popleft()
                         _hand(one)
                 for ready in wait([one.connection for one in workers]):
@@ -78,6 +81,7 @@ class Processes:
                         reply = worker.connection.recv()
                     except (EOFError, OSError):
                         workers.remove(worker)
+                        is_warm = is_warm or worker is first
                         how = _how_it_ended(worker)
                         worker.end()
                         failed_starts = 0 if worker.ready else failed_starts + 1
@@ -96,8 +100,7 @@ class Processes:
                         continue
                     if reply == READY:
                         worker.ready, failed_starts = True, 0
-                        while len(workers) < min(self.n_workers, len(waiting) + 1):
-                            workers.append(self._start(work, ()))
+                        is_warm = is_warm or worker is first
                         continue
                     done, worker.task = worker.task, None
                     if isinstance(reply, InputError):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from fabric.studies.sweep.journal import Entry
-from fabric.studies.sweep.point import Point, point_name
+from fabric.studies.sweep.point import StudyPoint, point_name
 from fabric.studies.sweep.run import Swept
 from fabric.studies.sweep.spread import LARGER_IS_BETTER, METRICS, Influence, influences, varied_keys
 
@@ -25,14 +25,14 @@ class Ranked:
     ----------
     number : int
         Of the point in the study, from 1.
-    point : Point
+    point : StudyPoint
     entry : Entry
     value : float
         What points are compared by.
     """
 
     number: int
-    point: Point
+    point: StudyPoint
     entry: Entry
     value: float
 
@@ -90,7 +90,7 @@ class SweepResult:
         """What each parameter explains, what explains most first."""
         return influences(list(self.swept.rows), self.keys, self.metric)
 
-    def name_of(self, point: Point) -> str:
+    def name_of(self, point: StudyPoint) -> str:
         """What tells a point from the others."""
         return point_name(point, self.keys)
 

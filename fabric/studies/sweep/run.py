@@ -20,8 +20,8 @@ from fabric.studies.sweep.journal import (
     read_part,
     write_part,
 )
-from fabric.studies.sweep.outcome import Outcome
-from fabric.studies.sweep.point import Point
+from fabric.studies.sweep.outcome import PointOutcome
+from fabric.studies.sweep.point import StudyPoint
 
 Progress = Callable[[int, int, int, float | None], None]
 Combine = Callable[[Payload, Sequence[LoadsPart]], Reply]
@@ -68,13 +68,13 @@ class How:
     engine: Engine
     work: Work
     combine: Combine
-    payload: Callable[[Point, int | None], Payload]
+    payload: Callable[[StudyPoint, int | None], Payload]
     warm: Sequence[Payload] = ()
     split: bool = False
 
 
 def run_points(
-    points: Sequence[Point],
+    points: Sequence[StudyPoint],
     folder: Path,
     how: How,
     shard: Shard | None = None,
@@ -85,7 +85,7 @@ def run_points(
 
     Parameters
     ----------
-    points : sequence of Point
+    points : sequence of StudyPoint
     folder : path
         Where points are kept: what is there already is not run again.
     how : How
@@ -117,10 +117,11 @@ def run_points(
     count = _Count(len(own), len(own_done), failed, len(tasks), progress)
     by_id = {point.id: point for point in points}
     journal = Journal(folder)
+    spent: dict[str, float] = {}
     try:
         for point in points:
             if point.problem and point.id in own and point.id not in done:
-                journal.write(Entry(point.id, Outcome(error=point.problem), 0.0, ""))
+                journal.write(Entry(point.id, PointOutcome(error=point.problem), 0.0, ""))
                 done.add(point.id)
                 count.point(failed=True)
         if how.split:
@@ -129,13 +130,18 @@ def run_points(
         with closing(how.engine.run(how.work, sorted(tasks, key=_by_fabric(points)), how.warm)) as replies:
             for task, reply in replies:
                 count.task()
+                spent[task.point] = spent.get(task.point, 0.0) + reply.seconds
                 if task.point in done:
                     continue
                 if reply.outcome is None:
                     write_part(folder, task.point, LoadsPart.from_bytes(reply.part))
-                    reply = _combined(by_id[task.point], folder, how) or reply
+                    whole = _combined(by_id[task.point], folder, how)
+                    if whole is None:
+                        continue
+                    spent[task.point] += whole.seconds
+                    reply = whole
                 if reply.outcome is not None:
-                    journal.write(Entry(task.point, reply.outcome, reply.seconds, reply.worker))
+                    journal.write(Entry(task.point, reply.outcome, spent[task.point], reply.worker))
                     done.add(task.point)
                     drop_parts(folder, task.point)
                     count.point(reply.outcome.failed)
@@ -146,7 +152,7 @@ def run_points(
     return read_journal(folder)
 
 
-def _tasks(points: Sequence[Point], folder: Path, how: How, share: Shard, done: set[str]) -> Iterator[Task]:
+def _tasks(points: Sequence[StudyPoint], folder: Path, how: How, share: Shard, done: set[str]) -> Iterator[Task]:
     """What is left to run of a share, in the order of the points."""
     for place, point in enumerate(points):
         if point.id in done or point.problem:
@@ -161,7 +167,7 @@ def _tasks(points: Sequence[Point], folder: Path, how: How, share: Shard, done: 
                 yield Task(point.id, part, how.payload(point, part))
 
 
-def _by_fabric(points: Sequence[Point]) -> Callable[[Task], int]:
+def _by_fabric(points: Sequence[StudyPoint]) -> Callable[[Task], int]:
     first: dict[str, int] = {}
     fabric = {point.id: repr(point.tables.get("fabric")) for point in points}
     for point in points:
@@ -169,7 +175,7 @@ def _by_fabric(points: Sequence[Point]) -> Callable[[Task], int]:
     return lambda task: first[fabric[task.point]]
 
 
-def _combined(point: Point, folder: Path, how: How) -> Reply | None:
+def _combined(point: StudyPoint, folder: Path, how: How) -> Reply | None:
     """The point out of its parts; None if some are not there."""
     if len(kept_parts(folder, point.id)) < N_PARTS:
         return None
@@ -179,7 +185,7 @@ def _combined(point: Point, folder: Path, how: How) -> Reply | None:
 
 
 def _combine_ready(
-    points: Sequence[Point], folder: Path, how: How, journal: Journal, done: set[str], count: "_Count"
+    points: Sequence[StudyPoint], folder: Path, how: How, journal: Journal, done: set[str], count: "_Count"
 ) -> None:
     """Points of which other shares, or an earlier run, left all parts."""
     for point in points:
@@ -227,7 +233,7 @@ class Swept:
 
     Attributes
     ----------
-    points : tuple of Point
+    points : tuple of StudyPoint
         In the order of the study.
     entries : tuple of Entry or None
         Of each point; None where it is not done.
@@ -235,24 +241,24 @@ class Swept:
         All that the folder holds.
     """
 
-    points: tuple[Point, ...]
+    points: tuple[StudyPoint, ...]
     entries: tuple[Entry | None, ...]
     kept: Kept
 
     @classmethod
-    def of(cls, points: Sequence[Point], kept: Kept) -> "Swept":
+    def of(cls, points: Sequence[StudyPoint], kept: Kept) -> "Swept":
         """The study's points, with what is kept of each."""
         return cls(tuple(points), tuple(kept.entries.get(point.id) for point in points), kept)
 
     @property
-    def rows(self) -> Iterator[tuple[Point, Entry]]:
+    def rows(self) -> Iterator[tuple[StudyPoint, Entry]]:
         """Points that have a result."""
         for point, entry in zip(self.points, self.entries, strict=True):
             if entry is not None and not entry.outcome.failed:
                 yield point, entry
 
     @property
-    def failures(self) -> tuple[tuple[Point, Entry], ...]:
+    def failures(self) -> tuple[tuple[StudyPoint, Entry], ...]:
         """Points that failed."""
         both = zip(self.points, self.entries, strict=True)
         return tuple((point, entry) for point, entry in both if entry is not None and entry.outcome.failed)
@@ -271,16 +277,17 @@ def take_over(folders: Sequence[Path], into: Path) -> None:
     InputError
         If a folder cannot be read, or holds no point.
     """
+    held = {folder: read_journal(folder).entries for folder in folders}
+    for folder, found in held.items():
+        if not found:
+            raise InputError(f"{folder}: holds no point of a sweep; expected the folder of one")
     make_folder(into)
     known = dict(read_journal(into).entries)
     journal = Journal(into)
     try:
-        for folder in folders:
+        for folder, found in held.items():
             if folder.resolve() == into.resolve():
                 continue
-            found = read_journal(folder).entries
-            if not found:
-                raise InputError(f"{folder}: holds no point of a sweep; expected the folder of one")
             for point, entry in sorted(found.items()):
                 old = known.get(point)
                 if old is None or (old.outcome.failed and not entry.outcome.failed):

@@ -8,10 +8,10 @@ import numpy as np
 
 from collectives.demand import FloatVector
 from fabric.studies.sweep.journal import Entry
-from fabric.studies.sweep.outcome import Outcome
-from fabric.studies.sweep.point import Point, Setting, setting_text
+from fabric.studies.sweep.outcome import PointOutcome
+from fabric.studies.sweep.point import Setting, StudyPoint, setting_text
 
-METRICS: Mapping[str, Callable[[Outcome], float | None]] = {
+METRICS: Mapping[str, Callable[[PointOutcome], float | None]] = {
     "time_s": lambda one: one.time_s,
     "over_bound": lambda one: one.over_bound,
     "busbw_GBps": lambda one: one.busbw_GBps,
@@ -72,7 +72,7 @@ class Influence:
         return self.best(not larger)
 
 
-def varied_keys(points: Sequence[Point]) -> tuple[str, ...]:
+def varied_keys(points: Sequence[StudyPoint]) -> tuple[str, ...]:
     """Keys that differ between points, in their order."""
     found: dict[str, set[Setting]] = {}
     for point in points:
@@ -81,14 +81,14 @@ def varied_keys(points: Sequence[Point]) -> tuple[str, ...]:
     return tuple(key for key, values in found.items() if len(values) > 1)
 
 
-def influences(rows: Sequence[tuple[Point, Entry]], keys: Sequence[str], metric: str) -> tuple[Influence, ...]:
+def influences(rows: Sequence[tuple[StudyPoint, Entry]], keys: Sequence[str], metric: str) -> tuple[Influence, ...]:
     """What each parameter explains, what explains most first.
 
     Points in which a parameter has no effect do not count for it.
 
     Parameters
     ----------
-    rows : sequence of (Point, Entry)
+    rows : sequence of (StudyPoint, Entry)
         Points with a result.
     keys : sequence of str
         Parameters that differ.

@@ -34,6 +34,17 @@ def sweep_verdict(result: SweepResult) -> Verdict:
     )
 
 
+def points_verdict(result: SweepResult) -> Verdict:
+    """How many points there are, and how many are done."""
+    n, missing = len(result.swept.points), result.swept.n_missing
+    bad = sum(bool(point.problem) for point in result.swept.points)
+    said = f"{count(n, 'point')}: {n - missing:,} done, {missing:,} to run"
+    problem = next((point.problem for point in result.swept.points if point.problem), "")
+    cannot = f"{count(bad, 'point')} cannot run, the first: {problem}" if bad else ""
+    facts: dict[str, Fact] = {"points": n, "missing": missing, "failed": len(result.swept.failures)}
+    return Verdict(sentences=sentences_of((said, cannot)), facts=facts)
+
+
 def value_text(metric: str, value: float) -> str:
     """What points are compared by, with its unit."""
     if metric == "time_s":
