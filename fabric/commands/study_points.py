@@ -1,34 +1,28 @@
 """Points of a study: combinations that differ in what has an effect, each with its id, and as a scenario."""
 
-import hashlib
 import json
-import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from glob import glob, has_magic
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 
 from collectives.errors import InputError
 from collectives.saying import one_line
-from fabric.builders.presets import preset_names
 from fabric.commands.option_tables import NAME, TABLES, FaultsTable, RoutingTable, option_words, read_table, table_keys
 from fabric.commands.options import FabricOptions, PlacementOptions, TrafficOptions
+from fabric.commands.point_files import digest_of, paths_of
 from fabric.commands.resolve import check_traffic, draws, policy_name, rule_of
 from fabric.commands.study_file import CASE, Study, Values
 from fabric.commands.terminal import shell_line
-from fabric.jobs.rule import PLACEMENTS, SEGMENTED
+from fabric.jobs.rule import SEGMENTED
 from fabric.studies.designs import described_keys
 from fabric.studies.sweep.grid import combination, drawn
 from fabric.studies.sweep.point import Setting, StudyPoint, Tables, own_version, point_id
 
 if TYPE_CHECKING:
     from fabric.formats.opening import OpenedFabric
-
-Made = dict[str, Values]
 
 
 @dataclass(frozen=True)
@@ -111,9 +105,6 @@ def _fabric_keys() -> frozenset[str]:
     return frozenset(table_keys("fabric"))
 
 
-_preset_names = lru_cache(maxsize=1)(preset_names)
-
-
 def points_of(study: Study) -> tuple[StudyPoint, ...]:
     """The points of a study, in the order of its combinations.
 
@@ -150,7 +141,7 @@ def _check_effects(study: Study, points: Sequence[StudyPoint]) -> None:
 
 
 def _point(study: Study, chosen: Mapping[str, object]) -> StudyPoint:
-    tables: Made = {table: dict(study.base.get(table, {})) for table in TABLES}
+    tables: dict[str, Values] = {table: dict(study.base.get(table, {})) for table in TABLES}
     settings: dict[str, Setting] = {}
     if CASE in chosen:
         settings[CASE] = str(chosen[CASE])
@@ -178,7 +169,7 @@ def _point(study: Study, chosen: Mapping[str, object]) -> StudyPoint:
         problem = str(error)
     except _usage_error() as error:
         problem = one_line(" ".join(str(getattr(error, "message", error)).split()))
-    files = {path: digest for path in _paths(tables) for digest in [digest_of(path)] if digest}
+    files = {path: digest for path in paths_of(tables) for digest in [digest_of(path)] if digest}
     return StudyPoint(point_id(tables, files, own_version()), settings, tables, files, problem)
 
 
@@ -207,7 +198,7 @@ _NEEDS = {
 }
 
 
-def _without_effect(tables: Made) -> Iterator[str]:
+def _without_effect(tables: dict[str, Values]) -> Iterator[str]:
     """Keys of a point that nothing looks at, though another point of the study may need them."""
     routing, placement, faults = tables["routing"], tables["placement"], tables["faults"]
     policy = _word(routing.get("routing")) or ("lft" if "lfts" in routing else "adaptive")
@@ -250,82 +241,6 @@ def run_alone(point: StudyPoint) -> str:
             if (table, key) != ("fabric", NAME):
                 words += option_words(key, value, key)
     return shell_line(words)
-
-
-# Keys whose values are files; what is not of that key's words is one.
-_FILES: dict[str, Callable[[str], bool]] = {
-    f"fabric.{NAME}": lambda text: text not in _preset_names(),
-    "fabric.faults": lambda _: True,
-    "traffic.trace": lambda _: True,
-    "traffic.demand": lambda _: True,
-    "traffic.algorithm": lambda text: text.endswith((".xml", ".xml.gz", ".xml.xz")),
-    "routing.lfts": lambda _: True,
-    "placement.placement": lambda text: text.lower() not in PLACEMENTS,
-    "placement.topology-conf": lambda _: True,
-    "placement.node-labels": lambda _: True,
-    "placement.taken": lambda text: not text.strip().removesuffix("%").replace(".", "", 1).isdecimal(),
-}
-
-
-def _paths(tables: Made) -> Iterator[str]:
-    """Files that a point names, as they are written, patterns too."""
-    for table, own in tables.items():
-        for key, value in own.items():
-            is_file = _FILES.get(f"{table}.{key}")
-            for one in value if isinstance(value, list) else [value]:
-                if is_file is not None and isinstance(one, str) and is_file(one):
-                    yield one
-
-
-def located(tables: Tables) -> Made:
-    """The same tables with files by their whole path, for processes that start elsewhere."""
-    placed: Made = {}
-    for table, own in tables.items():
-        placed[table] = {}
-        for key, value in own.items():
-            is_file = _FILES.get(f"{table}.{key}")
-
-            def whole(one: object, is_file: Callable[[str], bool] | None = is_file) -> object:
-                return os.path.abspath(one) if is_file is not None and isinstance(one, str) and is_file(one) else one
-
-            placed[table][key] = [whole(one) for one in value] if isinstance(value, list) else whole(value)
-    return placed
-
-
-def digest_of(path: str) -> str:
-    """SHA-256 of a file; of a folder or a pattern, of the names and contents of all files; empty if there is none.
-
-    Raises
-    ------
-    InputError
-        If a file cannot be read.
-    """
-    if os.path.isdir(path):
-        files = sorted(str(one) for one in Path(path).rglob("*") if one.is_file())
-    elif has_magic(path) and not os.path.exists(path):
-        files = sorted(glob(path))
-    elif os.path.isfile(path):
-        return _content(path)
-    else:
-        return ""
-    digest = hashlib.sha256()
-    for one in files:
-        digest.update(f"{os.path.relpath(one, os.path.dirname(path) or '.')}\0{_content(one)}\0".encode())
-    return digest.hexdigest() if files else ""
-
-
-def _content(path: str) -> str:
-    try:
-        found = os.stat(path)
-        return _hashed(path, found.st_size, found.st_mtime_ns)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror or error})") from None
-
-
-@lru_cache(maxsize=4096)
-def _hashed(path: str, size: int, changed_ns: int) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def with_description(fabric: "OpenedFabric", keys: Mapping[str, object]) -> "OpenedFabric":

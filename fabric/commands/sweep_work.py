@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING
 
 from collectives.errors import InputError
 from collectives.saying import one_line
+from fabric.commands.point_files import digest_of, located
 from fabric.commands.study_points import (
     PointOptions,
     _usage_error,
-    digest_of,
-    located,
     options_of_tables,
     with_description,
 )

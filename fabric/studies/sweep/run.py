@@ -205,12 +205,14 @@ class _Count:
     def __init__(self, total: int, done: int, failed: int, tasks: int, progress: Progress | None) -> None:
         self._total, self._done, self._failed, self._tasks = total, done, failed, tasks
         self._progress, self._ran = progress, 0
-        self._began = time.monotonic()
+        # Since the first reply: starting and compiling take long, once.
+        self._first = 0.0
         self._tell()
 
     def task(self) -> None:
         """One more reply."""
         self._ran += 1
+        self._first = self._first or time.monotonic()
         self._tell()
 
     def point(self, failed: bool) -> None:
@@ -222,8 +224,8 @@ class _Count:
     def _tell(self) -> None:
         if self._progress is None:
             return
-        passed = time.monotonic() - self._began
-        left = passed / self._ran * (self._tasks - self._ran) if self._ran else None
+        passed = time.monotonic() - self._first
+        left = passed / (self._ran - 1) * (self._tasks - self._ran) if self._ran > 1 else None
         self._progress(self._done, self._total, self._failed, left)
 
 

@@ -14,14 +14,18 @@ from collectives import InputError
 from fabric.commands.app import app
 from fabric.commands.option_tables import TABLES, table_keys
 from fabric.commands.options import FabricOptions, PlacementOptions, RoutingOptions, TrafficOptions
+from fabric.commands.point_files import FILE_KEYS, digest_of, located
 from fabric.commands.study_file import read_study
-from fabric.commands.study_points import _FILES, points_of
+from fabric.commands.study_points import points_of
 from fabric.commands.study_run import point_scenario, run_study
+from fabric.reports.figures.sweep import sweep_figure
 from fabric.reports.sweep_dataset import dataset_bytes, dataset_columns
 from fabric.studies.faults import drawn_failures
 from fabric.studies.sweep.journal import read_journal
 from fabric.studies.sweep.outcome import outcome_of
+from fabric.studies.verdicts.sweep import sweep_verdict
 
+ROOT = Path(__file__).parents[3]
 TINY = """
 [fabric]
 name = "tiny"
@@ -212,11 +216,42 @@ def test_every_option_that_takes_a_file_is_known_to_be_one():
         hints = get_type_hints(group)
         for field in fields(group):
             if "Path" in str(hints[field.name]):
-                assert f"{table}.{field.name.replace('_', '-')}" in _FILES, field.name
-    for key in _FILES:
+                assert f"{table}.{field.name.replace('_', '-')}" in FILE_KEYS, field.name
+    for key in FILE_KEYS:
         table, _, own = key.partition(".")
         assert table in TABLES
         assert own in table_keys(table)
+
+
+def test_files_are_known_by_what_they_hold(here, monkeypatch):
+    Path("a/b").mkdir(parents=True)
+    Path("a/b/one").write_text("1")
+    Path("a/two").write_text("2")
+    Path("a/.hidden").write_text("3")
+    before = digest_of("a")
+    Path("a/.hidden").write_text("4")
+    assert digest_of("a") == before
+    Path("a/b/one").rename("a/one")
+    assert digest_of("a") != before != digest_of("a/*o*")
+    assert digest_of("nowhere") == digest_of("no*where") == ""
+    monkeypatch.setenv("RAILSCOPE_MAX_INPUT", "1B")
+    with pytest.raises(InputError, match="larger than the limit of 1 bytes"):
+        digest_of("a")
+    tables: dict[str, dict[str, object]] = {"fabric": {"name": "gb300-2048", "faults": "f.toml"}, "placement": {"taken": "0.5", "placement": "tree"},
+              "traffic": {"trace": ["a/*o*"]}}  # fmt: skip
+    placed = located(tables)
+    assert placed["fabric"] == {"name": "gb300-2048", "faults": str(here / "f.toml")}
+    assert placed["placement"] == tables["placement"]
+    assert placed["traffic"] == {"trace": [str(here / "a/*o*")]}
+
+
+def test_a_file_that_changes_while_the_sweep_runs_makes_no_result(here):
+    study = study_of(STUDY)
+    points = points_of(study)
+    Path("tiny.toml").write_text(TINY.replace("400.0", "200.0"))
+    result = run_study(study, "p", points=points)
+    assert len(result.swept.failures) == len(points)
+    assert "is not what it was when the sweep began" in result.swept.failures[0][1].outcome.error
 
 
 def loads_of(point):
@@ -451,3 +486,55 @@ def test_interrupted_it_says_how_to_go_on(here, monkeypatch, capsys):
         "railscope: stopped; what is done is kept in s.sweep, and the same command goes on"
     ]
     assert len(read_journal(Path("s.sweep")).entries) == 2
+
+
+def test_the_example_is_what_the_page_shows(tmp_path, monkeypatch):
+    """`examples/broken-cables.toml`, and the output of it in docs/sweep.md."""
+    monkeypatch.chdir(ROOT)
+    study = read_study("examples/broken-cables.toml")
+    result = run_study(study, tmp_path / "p")
+    page = Path("docs/sweep.md").read_text()
+    said = " ".join(page.replace("\n    ", " ").split())
+    for sentence in sweep_verdict(result).sentences:
+        assert sentence in said
+    shown = page.split("```toml\n")[1].split("```")[0]
+    (tmp_path / "shown.toml").write_text(shown)
+    assert [point.id for point in points_of(read_study(tmp_path / "shown.toml"))] == [
+        point.id for point in result.swept.points
+    ]
+
+
+def test_a_picture_for_any_number_of_parameters(here):
+    """Seeds alone, one parameter, two of which some fail, many; the same bytes each time."""
+    ecmp = "[routing]\nrouting = 'ecmp'\n"
+    seeds = "[vary.routing]\nseed = { first = 0, count = 4 }\n"
+    texts = {
+        "seeds": BASE + ecmp + seeds,
+        "one": f"{BASE}{ecmp}{seeds}queue-pairs = [1, 2, 4]\n",
+        "words": f"{BASE}[vary.placement]\nplacement = ['packed', 'scattered']\n",
+        "two": f"{BASE}{ecmp}{seeds}[vary.fabric]\noversubscription = [1, 1.5, 2]\n[vary.traffic]\ngroup = [2, 8]\n",
+        "many": STUDY + "[vary.traffic]\ngroup = [2, 8]\n",
+    }
+    for name, text in texts.items():
+        result = run_study(study_of(text), here / name)
+        picture = sweep_figure(result, ".svg").decode()
+        assert picture == sweep_figure(result, ".svg").decode()
+        assert ("<!-- failed -->" in picture) == (name == "two")
+        for key in result.keys:
+            if not key.endswith("seed"):
+                assert key.rpartition(".")[2] in picture, (name, key)
+    assert sweep_figure(run_study(study_of(texts["one"]), here / "one"), ".png")[:4] == b"\x89PNG"
+
+
+def test_points_are_compared_by_what_suits_them(here):
+    """Time where the job is the same; bandwidth where it is not; what is asked for."""
+    sizes = BASE.replace("size = '1MiB'", "") + "[vary.traffic]\nsize = ['1MiB', '4MiB']\n"
+    by_size = run_study(study_of(sizes), here / "p")
+    assert by_size.metric == "busbw_GBps"
+    assert by_size.factor == pytest.approx(1.0)
+    assert "nothing that is varied matters" in sweep_verdict(by_size).text
+    assert run_study(study_of(f"[study]\nmetric = 'time_s'\n{sizes}"), here / "p").factor == pytest.approx(4.0)
+    assert run_study(study_of(f"{BASE}[vary.routing]\nrouting = ['adaptive', 'ecmp']\n"), here / "p").metric == "time_s"
+    worse = run_study(study_of(f"{BASE}[vary.placement]\ngpus = [4, 8]\n"), here / "p")
+    assert worse.metric == "busbw_GBps"
+    assert worse.ranked[0].value >= worse.ranked[-1].value

@@ -116,9 +116,9 @@ def test_of_several_results_the_first_counts_and_any_is_better_than_a_failure(tm
 
 def test_a_folder_that_is_none(tmp_path):
     (tmp_path / "file").write_text("x")
-    with pytest.raises(InputError, match="^[^ ]*file: is a file; expected a folder"):
+    with pytest.raises(InputError, match=r"^[^ ]*file: is a file; expected a folder"):
         make_folder(tmp_path / "file")
-    with pytest.raises(InputError, match="^[^ ]*: holds other files; expected a new folder"):
+    with pytest.raises(InputError, match=r"^[^ ]*: holds other files; expected a new folder"):
         make_folder(tmp_path)
     with pytest.raises(InputError, match="cannot be made"):
         make_folder(tmp_path / "a" / "b")
