@@ -116,14 +116,14 @@ def points_of(study: Study) -> tuple[StudyPoint, ...]:
     InputError
         A key that has no effect in any point; a file that cannot be read; options that no point can have together.
     """
-    found: dict[str, StudyPoint] = {}
+    found: dict[str, tuple[int, StudyPoint]] = {}
     numbers = range(study.n_combinations) if study.sample is None else drawn(study.n_combinations, study.seed)
     for number in numbers:
         point = _point(study, combination(study.axes, number))
-        found.setdefault(point.id, point)
+        found.setdefault(point.id, (number, point))
         if study.sample is not None and len(found) == study.sample:
             break
-    points = tuple(found.values())
+    points = tuple(point for _, point in sorted(found.values(), key=lambda one: one[0]))
     _check_effects(study, points)
     if all(point.problem for point in points):
         raise InputError(f"{study.path}: {points[0].problem}")

@@ -293,6 +293,8 @@ def _write_dataset(swept: "Swept", folder: Path, output: SweepOutput, whole: boo
     if swept.n_missing and not whole:
         return None
     kind = output.dataset or usual_format()
-    path = folder / f"results.{kind}"
-    write_all({str(path): dataset_bytes(swept, kind), str(folder / "runs.csv"): runs_csv(swept)}, force=True)
-    return str(path)
+    # A dataset in the other form, of an earlier run, must not stay behind.
+    kinds = {kind} | {one for one in DATASETS if (folder / f"results.{one}").exists()}
+    files: dict[str, str | bytes] = {str(folder / f"results.{one}"): dataset_bytes(swept, one) for one in sorted(kinds)}
+    write_all({**files, str(folder / "runs.csv"): runs_csv(swept)}, force=True)
+    return str(folder / f"results.{kind}")

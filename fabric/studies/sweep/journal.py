@@ -14,7 +14,7 @@ import os
 import socket
 import stat
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -248,6 +248,14 @@ def drop_parts(folder: Path, point: str) -> None:
     for number in range(N_PARTS):
         with suppress(OSError):
             _part_path(folder, point, number).unlink()
+
+
+def drop_parts_of(folder: Path, done: Collection[str]) -> None:
+    """Forget the parts of points that are done: what a process that was killed just then has left."""
+    for path in folder.glob("part-*.npz"):
+        if path.name.split("-")[1] in done:
+            with suppress(OSError):
+                path.unlink()
 
 
 def _part_path(folder: Path, point: str, number: int) -> Path:

@@ -14,6 +14,7 @@ from fabric.studies.sweep.journal import (
     Journal,
     Kept,
     drop_parts,
+    drop_parts_of,
     kept_parts,
     make_folder,
     read_journal,
@@ -125,6 +126,7 @@ def run_points(
                 done.add(point.id)
                 count.point(failed=True)
         if how.split:
+            drop_parts_of(folder, done)
             _combine_ready(points, folder, how, journal, done, count)
         # What needs the same fabric is run one after the other.
         with closing(how.engine.run(how.work, sorted(tasks, key=_by_fabric(points)), how.warm)) as replies:

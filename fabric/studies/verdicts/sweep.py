@@ -10,6 +10,9 @@ from fabric.studies.verdicts.words import count, percent, seconds, times
 
 # A parameter that explains less is no answer to what matters: assumed.
 _WORTH_A_WORD = 0.05
+# Of several points, of one.
+_VERBS = {"time_s": ("take", "takes"), "busbw_GBps": ("reach", "reaches"), "over_bound": ("take", "takes"),
+          "imbalance": ("have", "has")}  # fmt: skip
 
 
 def sweep_verdict(result: SweepResult) -> Verdict:
@@ -74,18 +77,19 @@ def _ends(result: SweepResult) -> tuple[str, ...]:
 
 
 def _reaches(result: SweepResult, one: Ranked, several: bool = False) -> str:
-    verb = {"time_s": "take", "busbw_GBps": "reach", "over_bound": "take", "imbalance": "have"}[result.metric]
-    verb += "" if several else "s"
-    if verb.startswith("have"):
-        verb = "have" if several else "has"
+    verb = _VERBS[result.metric][0 if several else 1]
     value = value_text(result.metric, one.value)
     if result.metric == "over_bound":
         return f"{verb} {times(one.value)} times its bound"
     if result.metric == "imbalance":
         return f"{verb} a max/mean of {one.value:.3g} between switches"
     over = one.entry.outcome.over_bound
-    beside = "" if over is None or several else ", at its bound" if over < SAME else f", {times(over)} times its bound"
-    return f"{verb} {value}{beside}"
+    if over is None or several:
+        return f"{verb} {value}"
+    if over < SAME:
+        return f"{verb} {value}, at its bound"
+    what = "" if result.metric == "time_s" else "in "
+    return f"{verb} {value}, {what}{times(over)} times its bound"
 
 
 def _worse(result: SweepResult) -> str:

@@ -131,7 +131,6 @@ def worker(port):
 
 def test_a_cluster_that_loses_a_worker_and_its_scheduler(here, serial):
     """Three workers of a dask scheduler: one is killed, then the scheduler, which comes back with another one."""
-    pytest.importorskip("distributed")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
