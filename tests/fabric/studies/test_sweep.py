@@ -4,6 +4,7 @@ import itertools
 import math
 import random
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -274,9 +275,16 @@ def test_points_that_cannot_be_run_are_rows_and_are_tried_again_if_asked(tmp_pat
 
 
 def test_processes_that_are_killed_are_replaced(tmp_path, marks):
-    """One task kills its process once and is run again, another kills every process and is given up; no other suffers."""
+    """One task kills its process once and is run again, another kills every process and is given up; no other suffers.
+
+    Before any, one process does what makes them cheap.
+    """
     own = points(12)
-    kept = run_points(own, tmp_path / "p", how(Processes(2), marks, {3: "die once", 7: "die"}))
+    warm = ({"do": "ok", "mark": str(marks), "name": "warm", "value": 0},)
+    given = replace(how(Processes(2), marks, {3: "die once", 7: "die"}), warm=warm)
+    kept = run_points(own, tmp_path / "p", given)
+    (first,) = marks.glob("warm-*")
+    assert all(first.stat().st_mtime_ns <= path.stat().st_mtime_ns for path in marks.iterdir())
     outcomes = [kept.entries[point.id].outcome for point in own]
     assert [one.time_s for one in outcomes] == [1, 2, 3, 4, 5, 6, 7, None, 9, 10, 11, 12]
     assert outcomes[7].error == "the process that ran it ended twice (SIGKILL; out of memory?)"
