@@ -31,6 +31,9 @@ from .commands.options import (
     TrafficOptions as TrafficOptions,
 )
 from .commands.resolve import scenario_of as scenario_of
+from .commands.study_file import Study as Study, read_study as read_study
+from .commands.study_points import points_of as points_of
+from .commands.study_run import point_scenario as point_scenario, run_study as run_study
 from .commands.terminal import finish as finish
 from .formats.counters.files import read_counter_deltas as read_counter_deltas, read_counters as read_counters
 from .formats.counters.reading import CounterReading as CounterReading
@@ -86,11 +89,18 @@ from .reports.figures.trace import trace_figure as trace_figure
 from .reports.html.page import html_page as html_page
 from .reports.links import links_csv as links_csv
 from .reports.page_parts import PageParts as PageParts, Picture as Picture, TimeBar as TimeBar
+from .reports.sweep_dataset import dataset_columns as dataset_columns
 from .reports.tables import Table as Table
 from .routing.flow_paths import FlowPaths as FlowPaths, RoutedFlows as RoutedFlows
 from .routing.link_loads import link_loads as link_loads, schedule_loads as schedule_loads
 from .routing.loads import LinkLoads as LinkLoads, ScheduleLoads as ScheduleLoads, Unrouted as Unrouted
 from .routing.match_lfts import MatchedLfts as MatchedLfts, match_lfts as match_lfts
+from .routing.parts import (
+    N_PARTS as N_PARTS,
+    LoadsPart as LoadsPart,
+    loads_of_parts as loads_of_parts,
+    part_of_loads as part_of_loads,
+)
 from .routing.paths import route_flows as route_flows
 from .routing.policies import (
     Adaptive as Adaptive,
@@ -170,6 +180,10 @@ from .studies.scale import Scale as Scale, study_scale as study_scale
 from .studies.sharing import JobRequest as JobRequest, Sharing as Sharing, study_sharing as study_sharing
 from .studies.step import StepResult as StepResult, study_step as study_step
 from .studies.suspects import Suspect as Suspect, suspects_of as suspects_of
+from .studies.sweep.outcome import PointOutcome as PointOutcome, TierUse as TierUse
+from .studies.sweep.point import StudyPoint as StudyPoint
+from .studies.sweep.result import SweepResult as SweepResult
+from .studies.sweep.run import Shard as Shard
 from .studies.verdicts.advise import advise_verdict as advise_verdict
 from .studies.verdicts.busbw import (
     busbw_limit as busbw_limit,

@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from collectives.errors import InputError
+from collectives.gate import shown
 from collectives.suggestion import hint
 from fabric.builders.description import FabricDescription, checked_description
-from traces.schema import annotations_of, model_of
+from traces.schema import annotations_of, choices_of, expected_of, model_of
 
 
 def description_keys() -> tuple[str, ...]:
@@ -37,6 +38,33 @@ def changed_description(description: FabricDescription, keys: Mapping[str, objec
         table, _, key = path.partition(".")
         tables[table] = {**(tables.get(table) or {}), key: value}
     return checked_description(tables, description.fabric.name)
+
+
+def check_description_value(path: str, value: object, where: str) -> None:
+    """See that a key may have a value at all, whatever else a description says.
+
+    Parameters
+    ----------
+    path : str
+        One of `description_keys`.
+    value : value
+        As TOML would hold it.
+    where : str
+        What the message begins with.
+
+    Raises
+    ------
+    InputError
+        Says what was expected.
+    """
+    table, _, key = path.partition(".")
+    annotation = annotations_of(_tables()[table])[key]
+    try:
+        TypeAdapter(annotation, config=ConfigDict(strict=True)).validate_python(value)
+    except ValidationError:
+        known = tuple(filter(None, choices_of(annotation)))
+        said = hint(value, known) if known and isinstance(value, str) else f"expected {expected_of(annotation)}"
+        raise InputError(f"{where}: {shown(value)}: {said}") from None
 
 
 def _tables() -> dict[str, type[BaseModel]]:

@@ -31,6 +31,7 @@ from fabric.commands.replay import replay
 from fabric.commands.report import report
 from fabric.commands.schema import schema
 from fabric.commands.step import scale, step
+from fabric.commands.sweep import sweep
 from fabric.commands.terminal import fail, showing_reads
 from fabric.commands.trace import trace
 from traces.files import LIMIT_VARIABLE
@@ -74,6 +75,7 @@ _COMMANDS: tuple[Callable[..., None], ...] = (
     explain,
     faults,
     advise,
+    sweep,
     step,
     scale,
     place,

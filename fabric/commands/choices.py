@@ -43,6 +43,7 @@ DOCUMENTS = (
     "faults",
     "counters",
     "advise",
+    "sweep",
     "step",
     "scale",
     "jobs",

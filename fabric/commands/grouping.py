@@ -16,13 +16,15 @@ import functools
 import inspect
 from collections.abc import Callable
 from dataclasses import MISSING, fields, is_dataclass
-from typing import Annotated, Any, ClassVar, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, ClassVar, TypeVar, get_args, get_origin, get_type_hints
 
 import typer
 from typer.core import TyperCommand
 
 from collectives.errors import InputError
 from collectives.gate import MAX_REAL, MAX_WHOLE, real, whole
+
+Result = TypeVar("Result")
 
 
 class OptionGroup:
@@ -31,7 +33,7 @@ class OptionGroup:
     panel: ClassVar[str] = "Options"
 
 
-def grouped(function: Callable[..., None]) -> Callable[..., None]:
+def grouped(function: Callable[..., Result]) -> Callable[..., Result]:
     """The same command with the fields of its option groups as parameters of its own."""
     hints = get_type_hints(function, include_extras=True)
     groups: dict[str, type[Any]] = {}
@@ -47,11 +49,11 @@ def grouped(function: Callable[..., None]) -> Callable[..., None]:
     parameters.sort(key=lambda parameter: parameter.default is not inspect.Parameter.empty)
 
     @functools.wraps(function)
-    def command(**given: Any) -> None:
+    def command(**given: Any) -> Result:
         made = {
             name: kind(**{field.name: given.pop(field.name) for field in fields(kind)}) for name, kind in groups.items()
         }
-        function(**made, **given)
+        return function(**made, **given)
 
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}

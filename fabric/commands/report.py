@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from collectives.saying import one_line, printable
+from fabric.commands.option_tables import options_of
 from fabric.commands.options import FabricOptions, Force
 from fabric.commands.report_file import ReportFile, read_report_file, section_words
 from fabric.commands.resolve import opened
@@ -82,13 +83,3 @@ def _described(given: ReportFile) -> bool:
     name, pattern = given.values["fabric"]["name"], given.values["fabric"].get("host-pattern")
     known = FabricOptions(name, host_pattern=pattern if isinstance(pattern, str) else None)
     return opened(known).description is not None
-
-
-def options_of(command: Any) -> dict[str, str]:
-    """Parameters of a command by the long names of their options."""
-    return {
-        word.removeprefix("--"): parameter.name
-        for parameter in command.params
-        for word in parameter.opts
-        if word.startswith("--")
-    }

@@ -27,7 +27,7 @@
 A key is an option's long name: `--queue-pairs 4` of a command is `queue-pairs = 4`.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -35,7 +35,13 @@ from typing import Any
 from collectives.errors import InputError
 from collectives.gate import shown
 from collectives.suggestion import hint
-from fabric.commands.options import FabricOptions, HashOptions, PlacementOptions, RoutingOptions, TrafficOptions
+from fabric.commands.option_tables import (
+    fabric_names,
+    option_words,
+    placement_names,
+    routing_names,
+    traffic_names,
+)
 from fabric.commands.step import WorkloadOptions
 from traces.files import read_text
 from traces.toml_text import parse_toml
@@ -44,14 +50,10 @@ SECTIONS = ("compare", "loads", "explain", "faults", "advise", "step")
 _OF_TRAFFIC = ("compare", "loads", "explain", "faults")
 # Tables, and the parameters of commands that may stand in each.
 _TABLES: dict[str, tuple[str, ...]] = {
-    "fabric": tuple(field.name for field in fields(FabricOptions)),
-    "traffic": tuple(field.name for field in fields(TrafficOptions)),
-    "routing": (
-        *(field.name for kind in (RoutingOptions, HashOptions) for field in fields(kind)),
-        "skip_unrouted",
-        "transport",
-    ),
-    "placement": tuple(field.name for field in fields(PlacementOptions)),
+    "fabric": fabric_names(),
+    "traffic": traffic_names(),
+    "routing": routing_names(),
+    "placement": placement_names(),
     "faults": ("kind", "count", "trials", "most"),
     "workload": (*(field.name for field in fields(WorkloadOptions)), "workload", "job_too", "jobs", "no_levers"),
 }
@@ -164,17 +166,5 @@ def section_words(
             if table == "workload" and section != "step":
                 continue
             if name in own and not (sized_only and table == "placement" and name not in _SIZES):
-                words += _option(key, value, where)
+                words += option_words(key, value, where)
     return [*words, "--no-figure"] if section == "compare" else words
-
-
-def _option(key: str, value: object, where: str) -> Iterator[str]:
-    if isinstance(value, bool):
-        if value:
-            yield f"--{key}"
-        return
-    for one in value if isinstance(value, list) else [value]:
-        if isinstance(one, bool) or not isinstance(one, (str, int, float)):
-            raise InputError(f"{where}: expected a text, a number, true or false, or a list of texts, not {shown(one)}")
-        yield f"--{key}"
-        yield str(one)

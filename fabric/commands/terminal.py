@@ -8,7 +8,7 @@ import os
 import shlex
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, NoReturn, Protocol
 
@@ -75,17 +75,24 @@ def working(what: str) -> Iterator[None]:
             _shown.pop()
 
 
+class Show(Protocol):
+    """Shows what is done."""
+
+    def __call__(self, done: int, total: int, more: str = "") -> None:
+        """So much of so much; `more` stands behind it."""
+
+
 @contextlib.contextmanager
-def progressing(what: str) -> Iterator[Callable[[int, int], None]]:
+def progressing(what: str) -> Iterator[Show]:
     """As `working`; gives a function that is told what is done, and of how much."""
     from rich.text import Text
 
     with working(what):
         status = _shown[-1][0] if _shown else None
 
-        def show(done: int, total: int) -> None:
+        def show(done: int, total: int, more: str = "") -> None:
             if status is not None:
-                status.update(Text(f"{what} {done:,} of {total:,}"))
+                status.update(Text(f"{what} {done:,} of {total:,}" + (f", {more}" if more else "")))
 
         yield show
 

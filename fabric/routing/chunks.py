@@ -1,10 +1,22 @@
 """Work over destinations cut into chunks for a thread pool, with a result that does not depend on the threads."""
 
+import contextlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import ContextVar
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from collectives.demand import FloatVector
+
+Chunk = Callable[[int, int], tuple[FloatVector, ...]]
+Placed = tuple[npt.NDArray[Any], ...]
+# In place of all chunks here: see `fabric.routing.parts`.
+Elsewhere = Callable[[Chunk, int, int, Placed], tuple[FloatVector, ...]]
+_elsewhere: ContextVar[Elsewhere | None] = ContextVar("elsewhere", default=None)
 
 # The destinations are cut into this many chunks whatever the number of threads, and the chunks' loads are summed in
 # order: the result is the same to the last bit.  Assumed: as many threads as are worth starting.
@@ -22,27 +34,47 @@ def for_each_chunk(work: Callable[[int, int], None], n_items: int, n_threads: in
             pass
 
 
+@contextlib.contextmanager
+def summed_elsewhere(by: Elsewhere) -> Iterator[None]:
+    """Within this, `sum_of_chunks` asks ``by(chunk, n_items, n_chunks, placed)`` for its sums."""
+    token = _elsewhere.set(by)
+    try:
+        yield
+    finally:
+        _elsewhere.reset(token)
+
+
 def sum_of_chunks(
-    chunk: Callable[[int, int], tuple[FloatVector, ...]], n_items: int, chunk_floats: int, n_threads: int | None
+    chunk: Chunk, n_items: int, chunk_floats: int, n_threads: int | None, placed: Placed
 ) -> tuple[FloatVector, ...]:
     """Run ``chunk(number, n_chunks)`` for every chunk on threads and sum the arrays that they return, in order.
 
     Parameters
     ----------
     chunk : callable
+        Takes items ``number, number + n_chunks, ...``, so that ``chunk(n_items, n_chunks)`` takes none.
     n_items : int
         What there is to cut up.
     chunk_floats : int
         Numbers in the arrays of one chunk.
     n_threads : int, optional
         Default all processors.
+    placed : tuple of arrays
+        What chunks write besides, each to places of its own.
     """
     n_chunks = max(1, min(MAX_CHUNKS, n_items, int(_CHUNK_BYTES / (8 * max(chunk_floats, 1)))))
+    by = _elsewhere.get()
+    if by is not None:
+        return by(chunk, n_items, n_chunks, placed)
     workers = min(n_chunks, n_threads or os.cpu_count() or 1)
     with ThreadPoolExecutor(max_workers=workers) as pool:
-        results = pool.map(lambda number: chunk(number, n_chunks), range(n_chunks))
-        total = next(results)
-        for part in results:
-            for into, values in zip(total, part, strict=True):
-                into += values
+        return in_order(pool.map(lambda number: chunk(number, n_chunks), range(n_chunks)))
+
+
+def in_order(parts: Iterator[tuple[FloatVector, ...]]) -> tuple[FloatVector, ...]:
+    """The sums of what chunks return, the first chunk's arrays added to in place; never in another order."""
+    total = next(parts)
+    for part in parts:
+        for into, values in zip(total, part, strict=True):
+            np.add(into, values, out=into)
     return total

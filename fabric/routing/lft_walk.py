@@ -66,12 +66,12 @@ def lft_flow_loads(
         sums = (np.zeros(topology.n_links), np.zeros(layer.n_slots))
         lft_flows(
             layer.arrays, run_start, src, dst, amount, layer.endpoint_class, layer.endpoint_slot, arrays,
-            number, n_chunks, *sums, unrouted[number],
+            number, n_chunks, *sums, unrouted[min(number, MAX_CHUNKS - 1)],
         )  # fmt: skip
         return sums
 
     n_floats = topology.n_links + layer.n_slots
-    load, up = sum_of_chunks(chunk, run_start.size - 1, n_floats, n_threads)
+    load, up = sum_of_chunks(chunk, run_start.size - 1, n_floats, n_threads, (unrouted,))
     load[layer.up_link] += up[layer.attachment_slot] * layer.up_part
     return LinkLoads(topology, load, _checked(topology, routing, unrouted))
 
@@ -96,12 +96,12 @@ def lft_all_to_all_loads(
         sums = (np.zeros(topology.n_links), np.zeros((n_member_classes, width)))
         lft_all_to_all(
             layer.arrays, classes, members.member_class, member_group, True, arrays, number, n_chunks, *sums, own,
-            unrouted[number],
+            unrouted[min(number, MAX_CHUNKS - 1)],
         )  # fmt: skip
         return sums
 
     n_floats = topology.n_links + n_member_classes * width
-    load, class_up = sum_of_chunks(chunk, n_members, n_floats, n_threads)
+    load, class_up = sum_of_chunks(chunk, n_members, n_floats, n_threads, (unrouted, own))
     up = without_part(members.to_slots(layer, members.send, class_up), members.own_slots(layer, own))
     load[layer.up_link] += up[layer.attachment_slot] * layer.up_part
     return LinkLoads(topology, load, _checked(topology, routing, unrouted))

@@ -68,7 +68,7 @@ def ecmp_all_to_all_loads(
         )
         return sums
 
-    isl, up, down = sum_of_chunks(chunk, layer.n_classes, layer.n_isls + 2 * layer.n_slots, n_threads)
+    isl, up, down = sum_of_chunks(chunk, layer.n_classes, layer.n_isls + 2 * layer.n_slots, n_threads, (unreachable,))
     refuse_unreachable(topology, unreachable)
     load = np.zeros(topology.n_links)
     add_to_links(layer, isl, up, down, load)
@@ -98,7 +98,8 @@ def dmodk_all_to_all_loads(
         return isl, class_up, down
 
     n_floats = layer.n_isls + n_member_classes * width + layer.n_slots
-    isl, class_up, down = sum_of_chunks(chunk, layer.n_classes, n_floats, n_threads)
+    placed = (unreachable, own_fraction)
+    isl, class_up, down = sum_of_chunks(chunk, layer.n_classes, n_floats, n_threads, placed)
     refuse_unreachable(topology, unreachable)
     own = members.own_bytes(layer, own_fraction, True)
     up = without_part(members.to_slots(layer, members.send, class_up), own)

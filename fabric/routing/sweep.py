@@ -69,7 +69,7 @@ def swept_flows(
         sweep(arrays, number, n_chunks, *sums, unreachable)
         return sums
 
-    isl, up, down = sum_of_chunks(chunk, layer.n_classes, n_carriers + 2 * layer.n_slots, n_threads)
+    isl, up, down = sum_of_chunks(chunk, layer.n_classes, n_carriers + 2 * layer.n_slots, n_threads, (unreachable,))
     refuse_unreachable(topology, unreachable)
     add_to_links(layer, isl if bundles is None else bundles.isl_bytes(isl), up, down, load)
     return load
@@ -115,7 +115,8 @@ def swept_by_class(
         sweep(number, n_chunks, isl, class_up, class_down, unreachable)
         return isl, class_up
 
-    isl, class_up = sum_of_chunks(chunk, layer.n_classes, n_carriers + n_member_classes * width, n_threads)
+    placed = (unreachable, class_down, *own)
+    isl, class_up = sum_of_chunks(chunk, layer.n_classes, n_carriers + n_member_classes * width, n_threads, placed)
     refuse_unreachable(topology, unreachable)
     own_up, own_down = (members.own_bytes(layer, fraction, between_domains) for fraction in own)
     up = without_part(members.to_slots(layer, members.send, class_up), own_up)

@@ -100,6 +100,11 @@ def vary_keys() -> tuple[str, ...]:
     return (*_OF_JOB, *_SHORT, *paths)
 
 
+def described_keys() -> dict[str, str]:
+    """Path in the description of every key that `vary` changes there, by short name and by path."""
+    return {key: _SHORT.get(key, key) for key in vary_keys() if key not in _OF_JOB}
+
+
 def vary(
     scenarios: Scenario | Sequence[Scenario],
     axes: Mapping[str, Sequence[object]] | None = None,

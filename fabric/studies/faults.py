@@ -8,7 +8,7 @@ import numpy as np
 from collectives.demand import FloatVector, Int64Vector
 from collectives.errors import InputError
 from collectives.suggestion import hint
-from fabric.builders.faults import Fault, nic_cables
+from fabric.builders.faults import Damage, Fault, nic_cables
 from fabric.routing.link_loads import ScheduleLoads, schedule_loads
 from fabric.routing.policies import Adaptive, Ecmp, Lft
 from fabric.routing.unroutable import Unroutable
@@ -409,10 +409,7 @@ def _run(scenario: Scenario, faults: Sequence[Fault]) -> _Run:
     cut = disconnected_pairs(damage.topology, scenario.placement.endpoint)
     if cut:
         return _Run(None, cut, seconds)
-    routing = scenario.routing
-    if isinstance(routing, Lft):
-        routing = _tables_left(routing, damage.new_link)
-    broken = replace(scenario, fabric=replace(scenario.fabric, topology=damage.topology), routing=routing)
+    broken = _struck(scenario, damage)
     try:
         loads = _loads(broken)
     except Unroutable:
@@ -421,6 +418,40 @@ def _run(scenario: Scenario, faults: Sequence[Fault]) -> _Run:
     kept = damage.new_link != UNKNOWN
     seconds[kept] = loads.total.seconds[damage.new_link[kept]]
     return _Run(loads.bottleneck_time_s, 0, seconds)
+
+
+def struck(scenario: Scenario, faults: Sequence[Fault]) -> Scenario:
+    """The same job, in the same place and routed alike, on its fabric with more faults.
+
+    Raises
+    ------
+    InputError
+        A fault that matches nothing.
+    """
+    return _struck(scenario, scenario.fabric.damaged(faults)) if faults else scenario
+
+
+def _struck(scenario: Scenario, damage: Damage) -> Scenario:
+    routing = scenario.routing
+    if isinstance(routing, Lft):
+        routing = _tables_left(routing, damage.new_link)
+    return replace(scenario, fabric=replace(scenario.fabric, topology=damage.topology), routing=routing)
+
+
+def drawn_failures(scenario: Scenario, kinds: Sequence[str], count: int, seed: int) -> tuple[Broken, ...]:
+    """`count` failures of some kinds, drawn by chance: those of a larger count with the same seed hold these.
+
+    Raises
+    ------
+    InputError
+        A kind that cannot be, or more failures than there are things that may break.
+    """
+    things = breakable(scenario, kinds)
+    if not 0 <= count <= len(things):
+        raise InputError(f"count {count}: expected 0 to {len(things):,} of {', '.join(kinds)}")
+    # A seed's first failures stay its first ones, so that more of them are never other ones.
+    order = np.random.Generator(np.random.PCG64([seed, 2])).permutation(len(things))
+    return tuple(things[int(place)] for place in np.sort(order[:count]))
 
 
 def _loads(scenario: Scenario) -> ScheduleLoads:

@@ -12,6 +12,8 @@ import numpy as np
 
 import railscope as rs
 from collectives.layout import ParallelLayout
+from fabric.commands.study_file import read_study
+from fabric.commands.study_points import points_of
 from fabric.commands.values import axes, fraction, seconds
 from fabric.formats.counters.registry import counter_formats
 from fabric.formats.node_labels import read_node_labels
@@ -37,6 +39,42 @@ from traces.registry import read_trace, trace_formats
 
 DATA = Path(__file__).parents[1] / "data"
 EXAMPLES = Path(__file__).parents[2] / "examples"
+# Points of a damaged study that are listed: a million take minutes.
+_MOST_POINTS = 500
+_STUDY = b"""
+[study]
+sample = 5
+metric = "over_bound"
+[report]
+title = "x"
+[fabric]
+name = "hgx-b200-64"
+leaf.radix = 64
+[traffic]
+collective = "all-to-all"
+size = "1MiB"
+[vary.fabric]
+fail = [[], ["spine:s00", "leaf:*"], "nic:*"]
+oversubscription = { from = 1, to = 2, steps = 3 }
+[vary.routing]
+routing = ["ecmp", "dmodk"]
+seed = { first = 3, count = 4, step = 2 }
+[vary.traffic]
+group = { from = 2, to = 32, steps = 3, scale = "log" }
+[vary.placement]
+placement = ["packed", "segmented"]
+[placement]
+segment = 2
+[faults]
+kind = "cable, spine"
+count = 2
+[[case]]
+name = "a"
+routing.queue-pairs = 2
+[[case]]
+name = "b"
+placement.gpus = 32
+"""
 
 
 @dataclass(frozen=True)
@@ -82,6 +120,12 @@ def _fabric(path: str) -> None:
     if topology.n_endpoints > 1:
         flows = rs.Flows(np.array([0]), np.array([topology.n_endpoints - 1]), np.array([1e9]))
         rs.link_loads(topology, flows, rs.packed(topology))
+
+
+def _study(path: str) -> None:
+    study = read_study(path)
+    if (study.sample or study.n_combinations) <= _MOST_POINTS:
+        points_of(study)
 
 
 def _trace(path: str) -> None:
@@ -169,6 +213,7 @@ def forms() -> tuple[Form, ...]:
     return (
         *_dumps(),
         Form("toml", tuple(path.read_bytes() for path in sorted(EXAMPLES.glob("*64*.toml"))), _fabric),
+        Form("study.toml", ((EXAMPLES / "broken-cables.toml").read_bytes(), _STUDY), _study),
         Form("node-link", (_GRAPH, node_link_text(given.topology).encode()), _fabric),
         Form("simai", (_plain("topologies/Rail_Opti_SingleToR_64g_8gps_400Gbps_H100"),), _fabric),
         *_ethernet(),

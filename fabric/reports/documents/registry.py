@@ -24,6 +24,7 @@ from fabric.reports.documents.rates import RatesDocument
 from fabric.reports.documents.replay import ReplayDocument
 from fabric.reports.documents.sharing import SharingDocument
 from fabric.reports.documents.step import ScaleDocument, StepDocument
+from fabric.reports.documents.sweep import SweepDocument
 from fabric.reports.documents.trace import TraceDocument
 from fabric.reports.documents.trace_busbw import TraceBusbwDocument
 
@@ -126,6 +127,7 @@ for _document in (
     FaultsDocument,
     CountersDocument,
     AdviseDocument,
+    SweepDocument,
     StepDocument,
     ScaleDocument,
     SharingDocument,

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -57,6 +58,7 @@ ARGUMENTS = {
     "counters": ["tiny.toml", "--delta", "flows.csv"],
     "trace": ["flows.csv"],
     "report": ["scenario.toml", "-o", "r.html"],
+    "sweep": ["scenario.toml"],
     "schema": ["loads"],
     "list": [],
     "show": ["tiny.toml"],
@@ -133,7 +135,7 @@ def test_odd_values_are_refused_in_one_line_or_mean_something(here, monkeypatch,
         assert "\x1b" not in out
         for name in os.listdir(here):
             if name not in ("tiny.toml", "flows.csv", "scenario.toml"):
-                (here / name).unlink()
+                shutil.rmtree(here / name) if (here / name).is_dir() else (here / name).unlink()
 
 
 NUMBERS = ["nan", "inf", "-inf", "1_000", "１２", "9" * 5000, "1e999", "0x10", "39.620.02"]

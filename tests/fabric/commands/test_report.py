@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from collectives import InputError
 from fabric.commands.app import app
-from fabric.commands.report import options_of
+from fabric.commands.option_tables import options_of
 from fabric.commands.report_file import read_report_file, section_words
 from tests.fabric.commands.test_cli import ROOT
 from tests.fabric.reports.test_html import TINY, Page, check_alone

@@ -90,6 +90,9 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "advise": ("advise", _TIGHT, *_ALL_TO_ALL, "--routing", "ecmp"),
     "advise, nothing helps": ("advise", _FLAT, "--collective", "all-to-all"),
     "advise, nothing carried": ("advise", _HGX, *_ALL_TO_ALL, "--group", "1"),
+    "sweep": ("sweep", "study.toml", "--figure", "sweep.png"),
+    "sweep, of one point": ("sweep", "point.toml"),
+    "sweep, points alone": ("sweep", "study.toml", "--dry-run"),
     "step": ("step", "gpt-oss-20b", _HGX),
     "step, a dump": ("step", "tiny-model.toml", _FLAT),
     "jobs": ("step", "llama-3.1-8b", _HGX, "--gpus", "32", "--job", "b=tiny-model.toml:32@packed"),
@@ -152,6 +155,10 @@ def _write_inputs() -> None:
     Path("flows.csv").write_text("src,dst,bytes\n0,9,1MB\n1,9,3MB\n")
     Path("neighbours.csv").write_text("src,dst,bytes\n0,8,1MB\n8,0,1MB\n")
     Path("paths.csv").write_text("flow,tail,head,cable\n")
+    point = f"[fabric]\nname = '{_HGX}'\n[traffic]\ncollective = 'all-to-all'\n"
+    Path("point.toml").write_text(point)
+    Path("study.toml").write_text(f"{point}[vary.routing]\nrouting = ['adaptive', 'ecmp']\n[vary.fabric]\n"
+                                  "fail = [[], ['spine:nobody']]\n")  # fmt: skip
     Path("prices.toml").write_text(PRICES.replace("32x400", "64x400"))
     Path("placement.txt").write_text("".join(f"{n}\n" for n in reversed(range(64))))
     text = (TWINS / "all_reduce_8gpu.txt").read_text()
@@ -275,6 +282,8 @@ def test_the_cases_cover_what_a_document_may_hold(printed):
     assert printed("counters, and traffic")["summary"]["scale"] > 0
     assert any(one["missing"] for one in printed("trace, facts missing")["operations"])
     assert printed("trace, no operations")["operations"] == []
+    assert {row["state"] for row in printed("sweep")["rows"]} == {"done", "failed"}
+    assert printed("sweep, of one point")["influences"] == []
     assert printed("check, errors")["errors"] > 0
     assert printed("check, tables")["routes"]
 
