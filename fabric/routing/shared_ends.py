@@ -136,6 +136,8 @@ def shared_ends_of(layer: Layer, shared_by: int = SHARED_BY) -> SharedEnds:
         alike.setdefault(key, []).append(int(attachment))
     together = [members for members in alike.values() if len(members) >= shared_by]
     apart = [one for members in alike.values() if len(members) < shared_by for one in members]
+    # Endpoints without a cable: nothing reaches them, which a sweep of their class finds.
+    apart += [n_classes - 1] if arrays.class_endpoints[-1] > 0 else []
     items = _cut(together)
     near_start, near = _near(layer)
     return SharedEnds(

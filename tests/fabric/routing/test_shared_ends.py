@@ -136,3 +136,16 @@ def test_one_dag_for_leaves_that_look_alike():
     # Without one of its cables a leaf looks different; one to a core no leaf sees.
     assert dags(fabric.with_faults([rs.Fault("link", "pod5-r0-l01 -> pod5-s00")]).topology) == 9
     assert dags(fabric.with_faults([rs.Fault("link", "pod3-s02 -> c08")]).topology) == 8
+
+
+@pytest.mark.parametrize("attached", [0, 2])
+@pytest.mark.parametrize("kind", ["flows", "all-to-all"])
+def test_endpoints_without_a_cable_are_refused(attached, kind):
+    """The last of three has none, or none has one; only it receives, so that no source tells."""
+    cables = [(endpoint, 3, 400.0, 400.0) for endpoint in range(attached)]
+    topology = topology_of([ENDPOINT] * 3 + [SWITCH, SWITCH], [*cables, (3, 4, 400.0, 400.0)])
+    last = np.array([0.0, 0.0, 1.0])
+    all_to_all = AllToAll(Groups.consecutive(3, 3), np.array([1.0, 0.0, 0.0]), last)
+    demand = Flows(np.array([0]), np.array([2]), np.ones(1)) if kind == "flows" else all_to_all
+    with pytest.raises(InputError, match="no path from h0 to h2"):
+        link_loads(topology, demand, packed(topology))
