@@ -22,6 +22,7 @@ from collectives import (
 from fabric.bounds.cuts import cut_bound
 from fabric.bounds.linear_program import linear_program_bound
 from fabric.builders import build, fat_tree
+from fabric.builders.faults import with_capacity_left
 from fabric.formats.opening import open_fabric
 from fabric.jobs.placement import Placement, packed
 from fabric.routing.link_loads import link_loads, schedule_loads
@@ -351,3 +352,26 @@ def test_planes_that_differ_in_speed_at_the_nic(routing):
     )
     loads = link_loads(topology, Flows([0], [1], [1e9]), packed(topology), routing)
     assert 8 / loads.bottleneck_time_s == pytest.approx(400.0)
+
+
+@pytest.mark.parametrize("routing", POLICIES, ids=policy_name)
+def test_an_endpoint_that_lost_its_cables_is_not_forgotten(routing):
+    """Bytes to it, and from it, have no way; nobody may drop them, as a destination or as a source."""
+    whole = build(fat_tree(4))
+    cables = np.flatnonzero(whole.link_tail == whole.endpoints[3])
+    left = np.ones(whole.n_links)
+    left[cables] = 0.0
+    topology = with_capacity_left(whole, left).topology
+    for src, dst in ((5, 3), (3, 5)):
+        flow = Flows(np.array([src], np.int32), np.array([dst], np.int32), np.array([1e6]))
+        with pytest.raises(InputError, match=f"no path from .*{topology.endpoint_names[src]}"):
+            link_loads(topology, flow, packed(topology), routing)
+    # Who sends nothing to it has his bytes carried.
+    send, receive = np.ones(16), np.ones(16)
+    send[3] = receive[3] = 0.0
+    demand = AllToAll(Groups.consecutive(16, 16), send, receive)
+    assert link_loads(topology, demand, packed(topology), routing).bytes.any()
+    receive[3] = 1.0
+    demand = AllToAll(Groups.consecutive(16, 16), send, receive)
+    with pytest.raises(InputError, match="no path from"):
+        link_loads(topology, demand, packed(topology), routing)
