@@ -25,6 +25,7 @@ from fabric.commands.fabrics import check, export, list_presets, reroute, show
 from fabric.commands.faults import faults
 from fabric.commands.grouping import GroupedCommand, grouped
 from fabric.commands.loads import loads
+from fabric.commands.option_tables import UsageError
 from fabric.commands.place import place
 from fabric.commands.rates import rates
 from fabric.commands.replay import replay
@@ -44,8 +45,6 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-# What typer raises for a wrong command line; click's, or its own copy of it.
-UsageError: type[Exception] = typer.BadParameter.__mro__[1]
 fabric_app = typer.Typer(help="Fabrics: list presets, show facts, export.", no_args_is_help=True)
 app.add_typer(fabric_app, name="fabric")
 

@@ -25,6 +25,8 @@ from fabric.commands.options import (
     TrafficOptions,
 )
 
+# What typer raises for wrong options; click's, or its own copy of it.
+UsageError: type[Exception] = typer.BadParameter.__mro__[1]
 # What names the fabric or the workload is an argument on the command line.
 NAME = "name"
 _FAULT_KEYS = ("kind", "count", "seed")
@@ -201,8 +203,8 @@ def read_table(table: str, values: Mapping[str, object], where: str) -> Any:
         return command.main(words, standalone_mode=False)
     except InputError:
         raise
-    except _usage_error() as error:
-        raise InputError(f"{where}{_named(error)}: {_said(error)}") from None
+    except UsageError as error:
+        raise InputError(f"{where}{_named(error)}: {usage_text(error)}") from None
 
 
 def _faults(values: Mapping[str, object], where: str) -> FaultsTable:
@@ -227,17 +229,13 @@ def _text(value: object, where: str, what: str) -> str:
     return value
 
 
-@functools.cache
-def _usage_error() -> type[Exception]:
-    return typer.BadParameter.__mro__[1]
-
-
 def _named(error: Exception) -> str:
     """The key that is wrong, where the parser says which."""
     options = getattr(getattr(error, "param", None), "opts", ())
     return next((f".{word.removeprefix('--')}" for word in options if word.startswith("--")), "")
 
 
-def _said(error: Exception) -> str:
+def usage_text(error: Exception) -> str:
+    """What is wrong with options, in one line."""
     text = getattr(error, "message", "") or str(error)
     return one_line(" ".join(str(text).split()))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from collectives.saying import one_line, printable
-from fabric.commands.option_tables import options_of
+from fabric.commands.option_tables import UsageError, options_of
 from fabric.commands.options import FabricOptions, Force
 from fabric.commands.report_file import ReportFile, read_report_file, section_words
 from fabric.commands.resolve import opened
@@ -53,7 +53,7 @@ def report(
 def _sections(given: ReportFile) -> "tuple[list[Report], list[str]]":
     """The report of each section, and the command that makes it alone."""
     from collectives.errors import InputError
-    from fabric.commands.app import UsageError, app
+    from fabric.commands.app import app
 
     program: Any = typer.main.get_command(app)
     own = {section: options_of(program.commands[section]) for section in given.sections}

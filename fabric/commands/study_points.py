@@ -9,8 +9,17 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from collectives.errors import InputError
-from collectives.saying import one_line
-from fabric.commands.option_tables import NAME, TABLES, FaultsTable, RoutingTable, option_words, read_table, table_keys
+from fabric.commands.option_tables import (
+    NAME,
+    TABLES,
+    FaultsTable,
+    RoutingTable,
+    UsageError,
+    option_words,
+    read_table,
+    table_keys,
+    usage_text,
+)
 from fabric.commands.options import FabricOptions, PlacementOptions, TrafficOptions
 from fabric.commands.point_files import digest_of, paths_of
 from fabric.commands.resolve import check_traffic, draws, policy_name, rule_of
@@ -167,8 +176,8 @@ def _point(study: Study, chosen: Mapping[str, object]) -> StudyPoint:
         options_of_tables(tables, "").check()
     except InputError as error:
         problem = str(error)
-    except _usage_error() as error:
-        problem = one_line(" ".join(str(getattr(error, "message", error)).split()))
+    except UsageError as error:
+        problem = usage_text(error)
     files = {path: digest for path in paths_of(tables) for digest in [digest_of(path)] if digest}
     return StudyPoint(point_id(tables, files, own_version()), settings, tables, files, problem)
 
@@ -177,10 +186,6 @@ def _setting(value: object) -> Setting:
     if isinstance(value, list):
         return "; ".join(map(str, value)) or "none"
     return value if isinstance(value, (bool, int, float, str)) else str(value)
-
-
-def _usage_error() -> type[Exception]:
-    return typer.BadParameter.__mro__[1]
 
 
 # Keys that have no effect in some points, and why.
@@ -221,7 +226,7 @@ def _without_effect(tables: dict[str, Values]) -> Iterator[str]:
 def _drawn(job: PlacementOptions) -> bool:
     try:
         return draws(job)
-    except _usage_error():
+    except UsageError:
         return False
 
 

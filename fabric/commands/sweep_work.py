@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 from collectives.errors import InputError
 from collectives.saying import one_line
+from fabric.commands.option_tables import UsageError, usage_text
 from fabric.commands.point_files import digest_of, located
 from fabric.commands.study_points import (
     PointOptions,
-    _usage_error,
     options_of_tables,
     with_description,
 )
@@ -154,8 +154,8 @@ def _failed(error: Exception, scenario: "Scenario | None") -> PointOutcome:
         return sized(PointOutcome(error=one_line(str(error)), disconnected_pairs=pairs), scenario)
     if isinstance(error, InputError):
         return PointOutcome(error=one_line(str(error)))
-    if isinstance(error, _usage_error()):
-        return PointOutcome(error=one_line(" ".join(str(getattr(error, "message", error)).split())))
+    if isinstance(error, UsageError):
+        return PointOutcome(error=usage_text(error))
     return PointOutcome(error=one_line(f"unexpected: {type(error).__name__}: {error}"))
 
 

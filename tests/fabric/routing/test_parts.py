@@ -52,7 +52,7 @@ def test_parts_add_up_to_the_same_bytes(routing, chunk_bytes, monkeypatch):
     # Few bytes for the sums: fewer chunks than parts.
     monkeypatch.setattr(chunks, "_CHUNK_BYTES", chunk_bytes)
 
-    @settings(deadline=None, max_examples=12)
+    @settings(deadline=None, max_examples=8)
     @given(cases())
     def check(case):
         topology, schedule, placement = case
