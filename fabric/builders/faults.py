@@ -34,6 +34,10 @@ def end_and_port(text: str) -> tuple[str, str | None]:
     return (found["name"], found["port"]) if found else (text, None)
 
 
+class UnmatchedFault(InputError):
+    """A fault that matches nothing of a fabric."""
+
+
 @dataclass(frozen=True)
 class Fault:
     """Something that is down or slow.
@@ -127,8 +131,8 @@ def damaged(topology: Topology, faults: Sequence[Fault], hosts: Sequence[str] | 
 
     Raises
     ------
-    InputError
-        A fault that matches nothing: with the nearest names.
+    UnmatchedFault
+        One that matches nothing: with the nearest names.
     """
     left = np.ones(topology.n_links)
     for fault in faults:
@@ -169,6 +173,8 @@ def fault_links(topology: Topology, fault: Fault, hosts: Sequence[str] | None = 
     Raises
     ------
     InputError
+        If it is a link without two ends.
+    UnmatchedFault
         If there are none.
     """
     hosts = topology.endpoint_names if hosts is None else hosts
@@ -179,7 +185,7 @@ def fault_links(topology: Topology, fault: Fault, hosts: Sequence[str] | None = 
         scale_out = topology.link_kind != NVLINK
         found = np.flatnonzero((nodes[topology.link_tail] | nodes[topology.link_head]) & scale_out)
     if not found.size:
-        raise InputError(
+        raise UnmatchedFault(
             f"fault {quoted(str(fault))}: matches no cable of {topology.name}{_near(topology, fault, hosts)}"
         )
     return found

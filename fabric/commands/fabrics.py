@@ -10,8 +10,11 @@ from collectives.saying import one_line, printable
 from fabric.commands.choices import ENGINES, SEVERITIES, choice
 from fabric.commands.options import (
     AssumeSpine,
+    Degrade,
     FabricArgument,
     FabricOptions,
+    Fail,
+    FaultsFile,
     Force,
     HostPattern,
     Html,
@@ -23,7 +26,7 @@ from fabric.commands.options import (
     Wire,
 )
 from fabric.commands.resolve import lfts_of, opened, usage
-from fabric.commands.terminal import command_line, fail, print_report, working
+from fabric.commands.terminal import command_line, fail as end_failed, print_report, working
 from fabric.formats.registry import writable_endings
 
 
@@ -43,6 +46,9 @@ def show(
     fabric: FabricArgument,
     wiring: Wire = None,
     host_pattern: HostPattern = None,
+    fail: Fail = None,
+    degrade: Degrade = None,
+    faults: FaultsFile = None,
     speed: Speed = None,
     assume_spine: AssumeSpine = None,
     json: Json = False,
@@ -51,12 +57,22 @@ def show(
     """Facts of a fabric: endpoints, switches, cables and oversubscription per tier.
 
     \b
-    Example:
+    Examples:
       railscope fabric show gb300-8192
+      railscope fabric show gb300-8192 --fail plane:1
     """
     from fabric.reports.facts import fabric_report
 
-    options = FabricOptions(fabric, wiring, host_pattern, speed=speed, assume_spine=assume_spine)
+    options = FabricOptions(
+        fabric,
+        wiring,
+        host_pattern,
+        fail=fail,
+        degrade=degrade,
+        faults=faults,
+        speed=speed,
+        assume_spine=assume_spine,
+    )
     print_report(fabric_report(opened(options)), json, verbose)
 
 
@@ -64,6 +80,9 @@ def check(
     fabric: FabricArgument,
     lfts: Lfts = None,
     host_pattern: HostPattern = None,
+    fail: Fail = None,
+    degrade: Degrade = None,
+    faults: FaultsFile = None,
     speed: Speed = None,
     expect: Annotated[
         Path | None,
@@ -91,6 +110,7 @@ def check(
     Examples:
       railscope fabric check cluster.ibnetdiscover --lfts opensm-lfts.dump
       railscope fabric check subnet.txt --lfts lfts.dump --html health.html
+      railscope fabric check subnet.txt --lfts lfts.dump --fail spine:s03
     """
     from fabric.formats.plan import cables_of, read_plan
     from fabric.reports.emit import emit
@@ -102,7 +122,8 @@ def check(
     if ignore is not None and expect is None:
         usage("--ignore goes with --expect")
     check_outputs(None, (html,), force)
-    given = opened(FabricOptions(fabric, host_pattern=host_pattern, speed=speed))
+    options = FabricOptions(fabric, None, host_pattern, fail=fail, degrade=degrade, faults=faults, speed=speed)
+    given = opened(options)
     matched = lfts_of(given, [lfts] if lfts else [], skip_unrouted=bool(lfts))
     with working("checking"):
         health = check_fabric(given.topology, matched[0] if matched else None, threads, given.oddities, given.origin)
@@ -113,7 +134,7 @@ def check(
     report = health_report(given, matched[0] if matched else None, health, top, planned)
     emit(report, json=json, verbose=verbose, force=force, html=html, command=command_line())
     if health.fails(fail_on):
-        fail(f"{fabric}: {health.counted(fail_on)}")
+        end_failed(f"{fabric}: {health.counted(fail_on)}")
 
 
 def export(
@@ -123,21 +144,36 @@ def export(
     ],
     wiring: Wire = None,
     host_pattern: HostPattern = None,
+    fail: Fail = None,
+    degrade: Degrade = None,
+    faults: FaultsFile = None,
     speed: Speed = None,
     assume_spine: AssumeSpine = None,
     force: Force = False,
 ) -> None:
     """Write a fabric in another tool's format, which the ending of the file's name chooses.
 
+    What is down is not in the file, and what is slow has the capacity that is left.
+
     \b
-    Example:
+    Examples:
       railscope fabric export hgx-b200-64 hgx.json
+      railscope fabric export hgx-b200-64 hgx.net --fail spine:s03
     """
     from fabric.files import check_writable, write_all
     from fabric.formats.exporting import exported
 
     check_writable(output, force)
-    options = FabricOptions(fabric, wiring, host_pattern, speed=speed, assume_spine=assume_spine)
+    options = FabricOptions(
+        fabric,
+        wiring,
+        host_pattern,
+        fail=fail,
+        degrade=degrade,
+        faults=faults,
+        speed=speed,
+        assume_spine=assume_spine,
+    )
     made = exported(opened(options), output)
     write_all(made.files, force)
     for path in made.files:
@@ -152,20 +188,27 @@ def reroute(
     engine: Annotated[str, choice("OpenSM's engine", ENGINES, "--engine")] = "ftree",
     wiring: Wire = None,
     host_pattern: HostPattern = None,
+    fail: Fail = None,
+    degrade: Degrade = None,
+    faults: FaultsFile = None,
     speed: Speed = None,
     force: Force = False,
 ) -> None:
     """Route a fabric with a real OpenSM over the simulator ibsim; both must be installed.
 
+    Tables lead around what is down; what is slow has its nearest InfiniBand speed.
+
     \b
-    Example:
+    Examples:
       railscope fabric reroute cluster.ibnetdiscover ftree.lfts --engine ftree
+      railscope fabric reroute cluster.ibnetdiscover around.lfts --engine updn --fail spine:s03
     """
     from fabric.files import check_writable, write_whole
     from fabric.studies.opensm import reroute as run_opensm
 
     check_writable(output, force)
-    given = opened(FabricOptions(fabric, wiring, host_pattern, speed=speed))
+    options = FabricOptions(fabric, wiring, host_pattern, fail=fail, degrade=degrade, faults=faults, speed=speed)
+    given = opened(options)
     with working(f"opensm -R {engine}"):
         dumped = run_opensm(given, engine)
     write_whole(output, dumped, force)

@@ -9,7 +9,10 @@ import typer
 from fabric.commands.grouping import OptionGroup
 from fabric.commands.jobs import JobsFile, OtherJobs, job_of, jobs_of_file
 from fabric.commands.options import (
+    Degrade,
     FabricOptions,
+    Fail,
+    FaultsFile,
     Force,
     GateOptions,
     HashOptions,
@@ -20,7 +23,17 @@ from fabric.commands.options import (
     Threads,
     Verbose,
 )
-from fabric.commands.resolve import draws, gates_of, lfts_of, opened, policy_name, routing_of, rule_of, usage
+from fabric.commands.resolve import (
+    draws,
+    faults_of,
+    gates_of,
+    lfts_of,
+    opened,
+    policy_name,
+    routing_of,
+    rule_of,
+    usage,
+)
 from fabric.commands.terminal import finish, working
 
 if TYPE_CHECKING:
@@ -199,13 +212,19 @@ def scale(
     no_levers: Annotated[
         bool, typer.Option("--no-levers", help="Only rail-aware, not naive and each lever alone.")
     ] = False,
+    fail: Fail = None,
+    degrade: Degrade = None,
+    faults: FaultsFile = None,
     threads: Threads = None,
 ) -> None:
     """A workload over numbers of GPUs, beside what was published; what layout and batch change; measured runs judged.
 
+    Faults are in the fabric of every size; one that has no such part runs without it, and it is said.
+
     \b
     Examples:
       railscope scale deepseek-v3 --fabric gb300 --gpus 2048,4096,8192
+      railscope scale deepseek-v3 --fabric gb300 --gpus 2048,4096 --fail plane:1
       railscope scale llama-3.1-405b --fabric gb200 --gpus 512,1024,2048,5120 --figure scale.png
     """
     from collectives.gate import whole
@@ -218,7 +237,16 @@ def scale(
     if options.run is not None:
         named_run(described, options.run)
     check_outputs(output.figure, (output.html,), output.force)
+    broken = faults_of(FabricOptions(fabric, fail=fail, degrade=degrade, faults=faults))
     with working("steps"):
-        studied = study_scale(described, fabric, sizes, levers=not no_levers, compute=options.run, n_threads=threads)
+        studied = study_scale(
+            described,
+            fabric,
+            sizes,
+            levers=not no_levers,
+            compute=options.run,
+            faults=broken,
+            n_threads=threads,
+        )
         report = scale_report(studied, output.figure)
     finish(report, output)

@@ -48,6 +48,8 @@ class OpenedFabric:
         What had to be assumed, was inferred, or looks like a mistake.
     faults : tuple of Fault
         What is down or slow in it.
+    sound : OpenedFabric or None
+        It without its faults; None where it has none.
     """
 
     source: str
@@ -57,6 +59,12 @@ class OpenedFabric:
     cabled: EthernetFabric | None = None
     notes: tuple[str, ...] = ()
     faults: tuple[Fault, ...] = ()
+    sound: "OpenedFabric | None" = None
+
+    @property
+    def whole(self) -> "OpenedFabric":
+        """The fabric without its faults: what was bought, and what measured runs ran on."""
+        return self.sound or self
 
     @property
     def name(self) -> str:
@@ -102,10 +110,29 @@ class OpenedFabric:
         return tuple(host for host, _ in map(hosts_and_rails(names).where.__getitem__, topology.endpoint_names))
 
     def wired(self, wiring: Wiring) -> "OpenedFabric":
-        """A described fabric wired so; any other as it is."""
+        """A described fabric wired so, with its faults; any other as it is.
+
+        Raises
+        ------
+        InputError
+            A fault that has no counterpart there: leaves have other names where hosts are on them.
+        """
         if self.description is None or self.description.fabric.wiring == wiring:
             return self
-        return described(self.source, self.description.with_wiring(wiring)).with_faults(self.faults)
+        try:
+            return self.rebuilt(self.description.with_wiring(wiring))
+        except InputError as error:
+            raise InputError(f"{error} (wired by {wiring}, beside the other wiring)") from None
+
+    def rebuilt(self, description: FabricDescription) -> "OpenedFabric":
+        """Another description's fabric, with the faults of this one.
+
+        Raises
+        ------
+        InputError
+            If it cannot be built, or a fault matches nothing there.
+        """
+        return described(self.source, description).with_faults(self.faults)
 
     def damaged(self, faults: Sequence[Fault]) -> Damage:
         """What faults leave of the fabric; hosts have the names that a placement takes.
@@ -133,7 +160,14 @@ class OpenedFabric:
         more = f" and {len(faults) - 4} more" if len(faults) > 4 else ""
         cables = counted(made.down, "cable")
         note = f"faults: {said}{more}: {cables} down, {made.slow:,} slower"
-        return replace(self, topology=made.topology, notes=(*self.notes, note), faults=(*self.faults, *faults))
+        return replace(
+            self,
+            topology=made.topology,
+            origin=None if self.origin is None else self.origin.with_rates_of(made.topology),
+            notes=(*self.notes, note),
+            faults=(*self.faults, *faults),
+            sound=self.whole,
+        )
 
 
 def described(source: str, description: FabricDescription) -> OpenedFabric:

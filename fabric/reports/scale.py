@@ -187,6 +187,7 @@ def scale_report(scale: Scale, figure: Path | None = None) -> Report:
     assumptions = tuple(
         dict.fromkeys(
             (
+                *scale.notes,
                 *(said for row in scale.rows for said in row.result.assumptions),
                 *([f"steps to the target: {given.steps} to {given.steps_high} ({given.source})"] if given else []),
             )
@@ -204,7 +205,8 @@ def scale_report(scale: Scale, figure: Path | None = None) -> Report:
         *_sensitivity_table(scale),
         *_judged_table(scale),
     ]
-    notes = ["naive: times the rail-aware step; `railscope step` shows each lever", *_judged_notes(scale)]
+    naive = "naive: times the rail-aware step; `railscope step` shows each lever"
+    notes = [*scale.notes, naive, *_judged_notes(scale)]
     if any(row.published is not None for row in scale.rows) and given is None:
         held = [
             f"{row.published.minutes:g} min hold {row.published.minutes * 60 / row.step_s:,.0f} of these steps"

@@ -89,7 +89,7 @@ def match_lfts(
     lid = np.array([lid for _, lid in lids], np.int32)
     row_start = np.searchsorted(endpoint, np.arange(topology.n_endpoints + 1)).astype(np.int64)
     used = np.flatnonzero((dump.port != NO_ENTRY).any(axis=0))
-    names = topology.nodes.name
+    names, cables = topology.nodes.name, np.diff(topology.out_start)
     next_link = _next_links(dump, topology, switch_nodes, row_of_node, lid)
     _refuse_another_fabric(dump, topology, row_of_node, row_start, next_link)
     return MatchedLfts(
@@ -100,7 +100,7 @@ def match_lfts(
             next_link,
             skip_unrouted,
         ),
-        without_lft=tuple(names[node] for node in switch_nodes if node not in row_of_node),
+        without_lft=tuple(names[node] for node in switch_nodes if cables[node] and node not in row_of_node),
         unknown_switches=tuple(unknown),
         unowned_lids=tuple(int(number) for number in used if int(number) not in owner and number > 0),
         without_lid=tuple(topology.endpoint_names[number] for number in np.flatnonzero(np.diff(row_start) == 0)),

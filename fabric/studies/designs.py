@@ -16,7 +16,7 @@ from collectives.errors import InputError
 from collectives.suggestion import hint
 from fabric.bounds.cuts import Bound
 from fabric.builders.changes import changed_description, description_keys
-from fabric.formats.opening import OpenedFabric, described
+from fabric.formats.opening import OpenedFabric
 from fabric.jobs.rule import PLACEMENTS, PlacementRule
 from fabric.routing.policies import Ecmp, Routing
 from fabric.routing.registry import make_policy, ready_policy_names
@@ -386,7 +386,7 @@ def _changed_fabric(fabric: OpenedFabric, changes: tuple[tuple[str, object], ...
         return fabric
     assert fabric.description is not None
     try:
-        return described(fabric.source, changed_description(fabric.description, dict(changes)))
+        return fabric.rebuilt(changed_description(fabric.description, dict(changes)))
     except InputError as error:
         said = ", ".join(f"{path}={text_of(value)}" for path, value in changes)
         raise InputError(f"{error} (with {said})") from None

@@ -199,6 +199,8 @@ def breakable(scenario: Scenario, kinds: Iterable[str]) -> list[Broken]:
 def _of_kind(scenario: Scenario, kind: str) -> list[Broken]:
     topology = scenario.topology
     nodes = topology.nodes
+    # What has no cable left is broken already.
+    cabled = np.bincount(topology.link_tail[topology.link_kind != NVLINK], minlength=topology.n_nodes) > 0
     used = np.zeros(topology.n_endpoints, bool)
     used[scenario.placement.endpoint] = True
     if kind == "cable":
@@ -213,13 +215,13 @@ def _of_kind(scenario: Scenario, kind: str) -> list[Broken]:
     if kind == "host":
         names = scenario.fabric.host_names()
         own: dict[str, int] = {}
-        for one in np.flatnonzero(used).tolist():
+        for one in np.flatnonzero(used & cabled[topology.endpoints]).tolist():
             own.setdefault(names[one], int(topology.endpoints[one]))
         return [Broken(kind, Fault("host", name, STRAGGLER), node) for name, node in own.items()]
     if kind == "plane":
-        planes = np.unique(nodes.plane[(nodes.kind == SWITCH) & (nodes.plane != UNKNOWN)])
+        planes = np.unique(nodes.plane[(nodes.kind == SWITCH) & (nodes.plane != UNKNOWN) & cabled])
         return [Broken(kind, Fault("plane", str(one)), one) for one in planes.tolist()] if planes.size > 1 else []
-    chosen = np.flatnonzero((nodes.kind == SWITCH) & (nodes.tier == _TIERS[kind]))
+    chosen = np.flatnonzero((nodes.kind == SWITCH) & (nodes.tier == _TIERS[kind]) & cabled)
     return [Broken(kind, Fault(kind, nodes.name[node]), node) for node in chosen.tolist()]
 
 

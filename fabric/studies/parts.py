@@ -102,8 +102,8 @@ class Parts:
 
 
 def parts_of(fabric: OpenedFabric) -> Parts:
-    """Count the parts of a fabric.  NVLink switches and cables are left aside."""
-    topology = fabric.topology
+    """Count the parts of a fabric, broken ones too.  NVLink switches and cables are left aside."""
+    topology = fabric.whole.topology
     tiers = topology.nodes.tier[topology.nodes.kind == SWITCH]
     models = _models(fabric)
     switches = tuple(

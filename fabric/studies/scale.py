@@ -4,6 +4,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from collectives.errors import InputError
+from collectives.gate import quoted
+from fabric.builders.faults import Fault, UnmatchedFault
 from fabric.builders.presets import preset_names
 from fabric.formats.opening import OpenedFabric, open_fabric
 from fabric.jobs.rule import PlacementRule
@@ -101,12 +103,16 @@ class Scale:
     sensitivity : tuple of Sensitivity
         At the most GPUs.
     judged : tuple of Judged
+        On fabrics without faults, as what was measured.
+    notes : tuple of str
+        Faults that some of the fabrics have nothing for.
     """
 
     description: WorkloadDescription
     rows: tuple[ScaleRow, ...]
     sensitivity: tuple[Sensitivity, ...]
     judged: tuple[Judged, ...]
+    notes: tuple[str, ...] = ()
 
 
 def fabric_for(family: str, gpus: int) -> OpenedFabric:
@@ -140,6 +146,7 @@ def study_scale(
     levers: bool = True,
     sensitive: bool = True,
     compute: str | None = None,
+    faults: Sequence[Fault] = (),
     n_threads: int | None = None,
 ) -> Scale:
     """A workload on each number of GPUs.
@@ -154,27 +161,46 @@ def study_scale(
         Whether levers are studied on each, and the sensitivity on the largest.
     compute : str, optional
         Name of the run that compute is taken from.
+    faults : sequence of Fault
+        What is down or slow in every fabric that has it; of the others it is said in the notes.
 
     Raises
     ------
     InputError
-        As `study_step`, and if there is no such run.
+        As `study_step`, and if there is no such run, or a fault matches nothing at any size.
     """
     if not sizes:
         raise InputError("gpus: expected one number or more")
+    fabrics, notes = _damaged([fabric_for(family, gpus) for gpus in sizes], faults)
     rows: list[ScaleRow] = []
     source: ComputeSource | None = None
-    for gpus in sizes:
-        fabric = fabric_for(family, gpus)
+    for gpus, fabric in zip(sizes, fabrics, strict=True):
         if source is None or compute is None:
             source = _source(fabric, description, compute, n_threads)
         result = study_step(fabric, description, gpus, compute=source, levers=levers, n_threads=n_threads)
         published = next((one for one in description.measured if one.gpus == gpus and one.minutes is not None), None)
         rows.append(_row(rows[-1] if rows else None, gpus, result, published))
-    largest = fabric_for(family, max(sizes))
+    largest = fabrics[sizes.index(max(sizes))]
     assert source is not None
     tried = tuple(_sensitivity(largest, description, max(sizes), source, n_threads)) if sensitive else ()
-    return Scale(description, tuple(rows), tried, tuple(judged(description, family, n_threads)))
+    return Scale(description, tuple(rows), tried, tuple(judged(description, family, n_threads)), notes)
+
+
+def _damaged(fabrics: Sequence[OpenedFabric], faults: Sequence[Fault]) -> tuple[list[OpenedFabric], tuple[str, ...]]:
+    """Each fabric with those faults that it has something for, and what is said of the others."""
+    left, notes = list(fabrics), []
+    for fault in faults:
+        without: dict[str, UnmatchedFault] = {}
+        for place, fabric in enumerate(left):
+            try:
+                left[place] = fabric.with_faults([fault])
+            except UnmatchedFault as error:
+                without[fabric.name] = error
+        if len(without) == len({fabric.name for fabric in fabrics}):
+            raise next(iter(without.values()))
+        if without:
+            notes.append(f"fault {quoted(str(fault))}: {', '.join(without)} has no such part and runs without it")
+    return left, tuple(notes)
 
 
 def _source(

@@ -239,7 +239,7 @@ def calibrated(
     rule: PlacementRule,
     n_threads: int | None = None,
 ) -> ComputeSource:
-    """Compute that makes the model's step of a measured run, packed on this fabric, as long as it was.
+    """Compute that makes the model's step of a measured run, packed on this fabric without its faults, as long as it was.
 
     Raises
     ------
@@ -254,7 +254,8 @@ def calibrated(
     note = ""
     seconds: tuple[float, ...]
     try:
-        scenario = scenario_for(fabric, operations, run.gpus, replace(rule.as_kind(PACKED), gpus=None), n_threads)
+        packed = replace(rule.as_kind(PACKED), gpus=None)
+        scenario = scenario_for(fabric.whole, operations, run.gpus, packed, n_threads)
         seconds = tuple(
             one.seconds
             for one in operation_costs(scenario, operations, chosen_algorithms(scenario, operations), bounds=False)

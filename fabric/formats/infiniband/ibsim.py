@@ -8,6 +8,7 @@ import numpy as np
 from collectives.demand import Int32Vector
 from collectives.errors import InputError
 from collectives.gate import printable, quoted
+from collectives.sizes import counted
 from fabric.formats.infiniband.subnet import LANE_GBPS, SubnetFabric
 from fabric.formats.opening import OpenedFabric
 from fabric.formats.registry import Export
@@ -61,7 +62,8 @@ def ibsim_netlist(topology: Topology, origin: SubnetFabric | None = None) -> Net
     """The scale-out part of a fabric as a netlist.
 
     Ports keep their numbers if all are known and at least 1; otherwise they are numbered anew, node by node.  GUIDs
-    are those of the dump that the fabric was read from, or made up.  NVLink is left out.
+    are those of the dump that the fabric was read from, or made up.  NVLink is left out, and so are nodes without a
+    cable, which ibsim does not take.
 
     Parameters
     ----------
@@ -78,7 +80,9 @@ def ibsim_netlist(topology: Topology, origin: SubnetFabric | None = None) -> Net
     if tail_port[links].max(initial=0) > 254:
         raise InputError(f"{topology.name}: port {tail_port[links].max()}; an InfiniBand node has at most 254 ports")
     nodes = topology.nodes
-    chosen = np.flatnonzero((nodes.kind == ENDPOINT) | (nodes.kind == SWITCH)).tolist()
+    cabled = np.bincount(topology.link_tail[links], minlength=topology.n_nodes) > 0
+    shown = (nodes.kind == ENDPOINT) | (nodes.kind == SWITCH)
+    chosen, alone = (np.flatnonzero(shown & some).tolist() for some in (cabled, ~cabled))
     guid, port_guid = _guids(topology, origin, chosen)
     for node in chosen:
         _check_name(topology.name, nodes.name[node])
@@ -115,7 +119,9 @@ def ibsim_netlist(topology: Topology, origin: SubnetFabric | None = None) -> Net
         for gbps, (text, written) in speed.items()
         if written != gbps
     ]
-    switches = int(np.count_nonzero(nodes.kind == SWITCH))
+    if alone:
+        notes.append(f"left out: {counted(len(alone), 'node')} without a cable, such as {nodes.name[alone[0]]}")
+    switches = int(np.count_nonzero(nodes.kind[chosen] == SWITCH))
     # A switch has a port 0 too.
     return Netlist("\n".join(lines) + "\n", len(chosen), switches, int(n_ports.sum()) + len(chosen), tuple(notes))
 

@@ -350,6 +350,20 @@ class SubnetFabric:
             for port, label in node.labels.items()
         }
 
+    def with_rates_of(self, topology: Topology) -> "SubnetFabric":
+        """With the rates of those ports that are as fast in a damaged topology as in this one."""
+        if not self.rates:
+            return self
+        before, now = _gbps_of_ports(self.topology), _gbps_of_ports(topology)
+        kept = {port: text for port, text in self.rates.items() if now.get(port) == before.get(port)}
+        return replace(self, rates=kept)
+
+
+def _gbps_of_ports(topology: Topology) -> dict[tuple[int, int], float]:
+    """Gb/s out of each port, by node and port number."""
+    ports = zip(topology.link_tail.tolist(), topology.link_tail_port.tolist(), strict=True)
+    return dict(zip(ports, topology.link_capacity_gbps.tolist(), strict=True))
+
 
 def subnet_fabric(subnet: Subnet, name: str, host_pattern: str | None = None) -> SubnetFabric:
     """Number a subnet's nodes and find hosts and rails.

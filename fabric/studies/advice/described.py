@@ -7,7 +7,7 @@ from collectives.errors import InputError
 from fabric.builders.changes import changed_description
 from fabric.builders.clos import shape_of
 from fabric.builders.description import Wiring
-from fabric.formats.opening import OpenedFabric, described
+from fabric.formats.opening import OpenedFabric
 from fabric.scenario import PXN
 from fabric.studies.advice.lever import Case, Change, Cost, NotTried, Option, Proposal, elsewhere
 from fabric.studies.parts import parts_of
@@ -91,7 +91,7 @@ def _built(case: Case, lever: str, how: str, keys: list[Mapping[str, object]]) -
     refused = ""
     for vary in keys:
         try:
-            changed = described(fabric.source, changed_description(description, vary))
+            changed = fabric.rebuilt(changed_description(description, vary))
             scenario = elsewhere(case.scenario, changed)
         except InputError as error:
             refused = refused or str(error)
