@@ -14,13 +14,14 @@ from collectives.catalog import algorithm_of
 from collectives.demand import Int32Vector
 from collectives.errors import InputError
 from collectives.nccl_peers import USUAL_VERSION
+from collectives.nic_pool import NicPools, nics_pooled
 from collectives.schedule import Schedule
 from collectives.transport import rail_aligned
 from fabric.builders.description import FabricDescription
 from fabric.builders.faults import Fault
 from fabric.formats.opening import OpenedFabric, described, open_fabric
 from fabric.jobs.opened_flows import OpenedFlows, opened_flows
-from fabric.jobs.placement import Placement, domain_of_rank, rail_of_rank
+from fabric.jobs.placement import Placement, domain_of_rank, nic_pools, rail_of_rank
 from fabric.jobs.requests import Collective, Request
 from fabric.jobs.rule import PlacementRule
 from fabric.jobs.traffic import Traffic, schedule_traffic
@@ -32,6 +33,9 @@ from fabric.topology import Topology
 
 DIRECT, PXN = "direct", "pxn"
 TRANSPORTS = (DIRECT, PXN)
+OWN, POOLED = "own", "pooled"
+NICS = (OWN, POOLED)
+NICS_POOLED = "NICs: hosts whose NICs differ share their bytes out over them by speed, as R2CCL does and NCCL does not"
 
 FabricLike = OpenedFabric | FabricDescription | Topology | str | Path
 TrafficLike = Request | Traffic | Schedule
@@ -49,16 +53,22 @@ class Job:
     placement : Placement
     transport : {"direct", "pxn"}
         Whether bytes for another rail go first over NVLink to the GPU on that rail (PXN).
+    nics : {"own", "pooled"}
+        Whether each GPU's bytes keep its own NIC, as NCCL's and RCCL's do, or hosts whose NICs differ share their bytes
+        out over those that are left: see `collectives.nic_pool`.
     """
 
     traffic: Traffic
     rule: PlacementRule
     placement: Placement
     transport: str = DIRECT
+    nics: str = OWN
 
     def __post_init__(self) -> None:
         if self.transport not in TRANSPORTS:
             raise InputError(f"transport {self.transport!r}: expected {' or '.join(TRANSPORTS)}")
+        if self.nics not in NICS:
+            raise InputError(f"nics {self.nics!r}: expected {' or '.join(NICS)}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,6 +113,7 @@ class Scenario:
         rule: PlacementRule | None = None,
         placement: Placement | None = None,
         transport: str = DIRECT,
+        nics: str = OWN,
         routing: Routing | None = None,
         lfts: MatchedLfts | None = None,
         times: GivenTimes | None = None,
@@ -125,6 +136,8 @@ class Scenario:
         placement : Placement, optional
             The endpoints themselves, instead of a rule.
         transport : {"direct", "pxn"}
+        nics : {"own", "pooled"}
+            As for `Job`.
         routing : Routing, optional
             Default the tables of `lfts`, or `Adaptive` without any.
         lfts : MatchedLfts, optional
@@ -152,17 +165,17 @@ class Scenario:
         usual = Adaptive() if lfts is None else lfts.routing
         chosen = usual if routing is None else routing
         rule = rule or PlacementRule()
-        check_transport(opened, transport)
+        check_transport(opened, transport, nics)
         if placement is not None and rule.gpus is None:
             rule = replace(rule, gpus=placement.n_ranks)
         model, sources = time_model(opened, times, latency_factor, bandwidth_factor)
         reasons: tuple[str, ...] = ()
         if isinstance(traffic, Collective):
             traffic, reasons = decided(
-                opened, traffic, rule, placement, chosen, model, n_threads, known_library(library)
+                opened, traffic, rule, placement, chosen, model, n_threads, known_library(library), nics
             )
         load = _traffic(opened, traffic, rule)
-        job = Job(load, rule, _placed(opened, load, rule, placement), transport)
+        job = Job(load, rule, _placed(opened, load, rule, placement), transport, nics)
         known = known_library(library)
         made = cls(opened, (job,), chosen, model, tuple(sources), reasons, known, nccl_version, n_threads)
         return made.routed(chosen)
@@ -206,17 +219,25 @@ class Scenario:
         return rail_of_rank(self.topology, self.placement)
 
     @cached_property
+    def pools(self) -> NicPools | None:
+        """The NICs of each host, where their bytes are shared out over them."""
+        return nic_pools(self.topology, self.placement) if self.job.nics == POOLED else None
+
+    @cached_property
     def schedule(self) -> Schedule:
         """Who sends what to whom, transport included."""
         schedule = self.traffic.schedule(self.domain, self.rail)
-        return rail_aligned(schedule, self.domain, self.rail) if self.job.transport == PXN else schedule
+        if self.job.transport == PXN:
+            schedule = rail_aligned(schedule, self.domain, self.rail)
+        return schedule if self.pools is None else nics_pooled(schedule, self.pools, self.domain)
 
     @property
     def setting(self) -> tuple[str, ...]:
         """What was assumed of fabric, traffic and placement, in words."""
         job = self.job
         ruled = () if job.traffic.placement is not None else job.rule.assumptions(self.fabric)
-        return (*self.fabric.assumptions, *job.traffic.assumptions, *ruled, *self.flows)
+        pooled = (NICS_POOLED,) if job.nics == POOLED else ()
+        return (*self.fabric.assumptions, *job.traffic.assumptions, *ruled, *pooled, *self.flows)
 
     @property
     def assumptions(self) -> tuple[str, ...]:
@@ -245,16 +266,24 @@ class Scenario:
         """The same place and transport with other traffic, under a routing as `routed` takes it."""
         return replace(self, jobs=(replace(self.job, traffic=traffic),)).routed(routing)
 
-    def variant(self, fabric: OpenedFabric, rule: PlacementRule, transport: str, routing: Routing) -> "Scenario":
+    def variant(
+        self,
+        fabric: OpenedFabric,
+        rule: PlacementRule,
+        transport: str,
+        routing: Routing,
+        nics: str | None = None,
+    ) -> "Scenario":
         """The same traffic on another wiring of the fabric, placed, sent and routed in another way."""
-        job = Job(self.traffic, rule, _placed(fabric, self.traffic, rule, None), transport)
+        job = Job(self.traffic, rule, _placed(fabric, self.traffic, rule, None), transport, nics or self.job.nics)
         return replace(self, fabric=fabric, jobs=(job,)).routed(routing)
 
 
-def check_transport(fabric: OpenedFabric, transport: str) -> None:
-    """Refuse PXN on a fabric that knows no NVLink."""
-    if transport == PXN and fabric.topology.nvlink_gbps is None:
-        raise InputError(f"transport {PXN}: {fabric.name} knows no NVLink; expected a fabric with scale-up domains")
+def check_transport(fabric: OpenedFabric, transport: str, nics: str = OWN) -> None:
+    """Refuse PXN, and pooled NICs, on a fabric that knows no NVLink."""
+    for asked, name in ((transport == PXN, f"transport {PXN}"), (nics == POOLED, f"nics {POOLED}")):
+        if asked and fabric.topology.nvlink_gbps is None:
+            raise InputError(f"{name}: {fabric.name} knows no NVLink; expected a fabric with scale-up domains")
 
 
 def opened_fabric(fabric: FabricLike) -> OpenedFabric:
@@ -283,6 +312,7 @@ def decided(
     model: TimeModel,
     n_threads: int | None = None,
     library: Library = NCCL,
+    nics: str = OWN,
 ) -> tuple[Collective, tuple[str, ...]]:
     """A collective with its algorithm decided, and what to say of the choice.
 
@@ -301,7 +331,9 @@ def decided(
     asked = asked.decided(AUTO)
     load = asked.traffic(fabric, rule)
     where = _placed(fabric, load, rule, placement)
-    chosen, reason = fastest(fabric.topology, where, load, routing, model, switches_reduce(fabric), n_threads, library)
+    pools = nic_pools(fabric.topology, where) if nics == POOLED else None
+    in_network = switches_reduce(fabric)
+    chosen, reason = fastest(fabric.topology, where, load, routing, model, in_network, n_threads, library, pools)
     return asked.decided(chosen), (reason,)
 
 

@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from fabric.commands.again import all_said, line_of
-from fabric.commands.choices import TRANSPORTS, choice
 from fabric.commands.grouping import OptionGroup
 from fabric.commands.options import (
     FabricOptions,
@@ -19,6 +18,7 @@ from fabric.commands.options import (
     Json,
     PlacementOptions,
     RoutingOptions,
+    SendingOptions,
     SkipUnrouted,
     Threads,
     TrafficOptions,
@@ -66,11 +66,9 @@ def advise(
     job: PlacementOptions,
     routed: RoutingOptions,
     hashing: HashOptions,
+    sending: SendingOptions,
     output: AdviseOutput,
     gates: GateOptions,
-    transport: Annotated[
-        str | None, choice("Cross rails over NVLink first (PXN), or not [default: direct]", TRANSPORTS)
-    ] = None,
     skip_unrouted: SkipUnrouted = False,
     threads: Threads = None,
 ) -> None:
@@ -99,10 +97,10 @@ def advise(
     matched = lfts_of(given, [routed.lfts] if routed.lfts else [], skip_unrouted)
     routing = routing_of(policy, hashing, matched[0] if matched else None)
     with working("algorithms"):
-        scenario = asked_scenario(given, asked, rule, routing, traffic, hashing, transport, threads)
+        scenario = asked_scenario(given, asked, rule, routing, traffic, hashing, sending, threads)
     with working("levers"):
         advice = study(scenario)
-    typed = all_said(fabric, traffic, job, routed, hashing, transport, skip_unrouted)
+    typed = all_said(fabric, traffic, job, routed, hashing, sending, skip_unrouted)
     finish(
         advise_report(advice, partial(line_of, typed, scenario), output.write_order, output.write_fabric),
         output,

@@ -10,6 +10,7 @@ from fabric.commands.options import (
     HashOptions,
     PlacementOptions,
     RoutingOptions,
+    SendingOptions,
     TrafficOptions,
 )
 from fabric.commands.resolve import draws, spelt
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 _HASHING = tuple(field.name for field in fields(HashOptions))
 _OF_FABRIC = tuple(field.name for field in fields(FabricOptions))
+# Keys of `compare --vary`, and what is meant without them.
+_SENDING = {"transport": "direct", "nics": "own"}
 _OF_PLACEMENT = tuple(field.name for field in fields(PlacementOptions))
 
 
@@ -108,18 +111,19 @@ def _varied(
     scenario: "Scenario",
     n_seeds: int,
 ) -> list[str]:
-    """Options of `compare`, which takes routing and transport as keys, and groups where nothing is said."""
+    """Options of `compare`, which takes routing, transport and NICs as keys, and groups where nothing is said."""
     if scenario.traffic.collective is not None and not (options.get("group") or options.get("parallel")):
         options["group"] = scenario.placement.n_ranks
     keys = dict(vary)
     if routing != "adaptive":
         keys["routing"] = routing
-    if options.get("transport") not in (None, "direct"):
-        keys["transport"] = options["transport"]
+    for name, usual in _SENDING.items():
+        if options.get(name) not in (None, usual):
+            keys[name] = options[name]
     if n_seeds > 1:
         first = int(str(options.pop("seed", None) or 0))
         keys["seed"] = ",".join(map(str, range(first, first + n_seeds)))
-    left = {name: value for name, value in options.items() if name not in ("routing", "transport")}
+    left = {name: value for name, value in options.items() if name not in ("routing", *_SENDING)}
     settings = [part for key, value in keys.items() for part in ("--vary", f"{key}={value}")]
     return [*words(left, fabric), *settings, "--no-figure"]
 
@@ -130,8 +134,8 @@ def all_said(
     job: PlacementOptions,
     routed: RoutingOptions,
     hashing: HashOptions,
-    transport: str | None,
+    sending: SendingOptions,
     skip_unrouted: bool,
 ) -> dict[str, object]:
     """What the user said of a job, as `loads` takes it."""
-    return said(fabric, traffic, job, routed, hashing, transport=transport, skip_unrouted=skip_unrouted)
+    return said(fabric, traffic, job, routed, hashing, sending, skip_unrouted=skip_unrouted)

@@ -23,6 +23,7 @@ from fabric.commands.options import (
     Html,
     Json,
     LibraryName,
+    Nics,
     Order,
     Parallel,
     PlacementOptions,
@@ -160,6 +161,7 @@ def busbw(
     time: TimeOptions,
     output: BusbwOutput,
     gates: GateOptions,
+    nics: Nics = None,
     threads: Threads = None,
 ) -> None:
     """Predicted nccl-tests table of a collective, with latency; measurements beside it.
@@ -169,6 +171,7 @@ def busbw(
       railscope busbw hgx-b200-64 --collective all-reduce --sizes 8B:16GiB
       railscope busbw my.toml --gpus 8 --measured all_reduce_perf.txt
       railscope busbw gb300-2048 --collective all-to-all --algorithm direct,pxn
+      railscope busbw hgx-b200-64 --fail nic:h0003g1 --nics pooled
     """
     policy = policy_name(routed, hashing, seed_used=draws(job))
     time.check()
@@ -197,7 +200,7 @@ def busbw(
     from fabric.reports.busbw import busbw_report
     from fabric.reports.files import check_outputs
     from fabric.reports.trace_busbw import trace_busbw_report
-    from fabric.scenario import Scenario
+    from fabric.scenario import OWN, Scenario
     from fabric.studies.busbw import USUAL_SIZES, predict_busbw
     from fabric.studies.trace_busbw import predict_trace
     from traces.nccl_tests import read_nccl_tests
@@ -222,6 +225,7 @@ def busbw(
         given,
         asked.decided(usual) if isinstance(asked, Collective) else asked,
         rule=rule,
+        nics=nics or OWN,
         routing=routing_of(policy, hashing, lfts[0] if lfts else None),
         times=time.given(),
         latency_factor=time.latency_factor,

@@ -11,6 +11,7 @@ from collectives.suggestion import hint
 POLICIES = ("adaptive", "ecmp", "dmodk", "lft")
 WIRINGS = ("rail", "host")
 TRANSPORTS = ("direct", "pxn")
+NICS = ("own", "pooled")
 NAIVE_PLACEMENTS = ("unaligned", "fragmented", "scattered")
 DRAWN_PLACEMENTS = ("fragmented", "scattered")
 LIBRARIES = ("nccl", "rccl", "any")

@@ -6,7 +6,6 @@ from typing import Annotated
 
 import typer
 
-from fabric.commands.choices import TRANSPORTS, choice
 from fabric.commands.grouping import OptionGroup
 from fabric.commands.options import (
     FabricOptions,
@@ -14,15 +13,16 @@ from fabric.commands.options import (
     OutputOptions,
     PlacementOptions,
     RoutingOptions,
+    SendingOptions,
     SkipUnrouted,
     Threads,
     TrafficOptions,
 )
 from fabric.commands.resolve import (
+    asked_scenario,
     check_traffic,
     draws,
     lfts_of,
-    library_of,
     opened,
     policy_name,
     refuse_given,
@@ -30,7 +30,6 @@ from fabric.commands.resolve import (
     routing_of,
     rule_of,
     usage,
-    version_of,
 )
 from fabric.commands.terminal import finish, working
 from fabric.commands.values import expanded, seconds
@@ -85,10 +84,8 @@ def counters(
     job: PlacementOptions,
     routed: RoutingOptions,
     hashing: HashOptions,
+    sending: SendingOptions,
     output: CountersOutput,
-    transport: Annotated[
-        str | None, choice("Cross rails over NVLink first (PXN), or not [default: direct]", TRANSPORTS)
-    ] = None,
     skip_unrouted: SkipUnrouted = False,
     threads: Threads = None,
 ) -> None:
@@ -104,10 +101,10 @@ def counters(
     check_traffic(traffic, usual=True)
     asked_for = any((traffic.collective is not None, bool(traffic.trace), traffic.demand is not None))
     if not asked_for:
-        for options in (traffic, job, routed, hashing):
+        for options in (traffic, job, routed, hashing, sending):
             refuse_given(options, "goes with traffic: --collective, --trace or --demand")
-        if transport is not None or skip_unrouted:
-            usage("--transport, --skip-unrouted: expected traffic: --collective, --trace or --demand")
+        if skip_unrouted:
+            usage("--skip-unrouted: expected traffic: --collective, --trace or --demand")
     if given.delta and (given.before or given.after):
         usage("expected --before and --after, or --delta, not both")
     policy = policy_name(routed, hashing, seed_used=draws(job))
@@ -116,7 +113,6 @@ def counters(
     from fabric.formats.counters.names import vocabulary
     from fabric.reports.counters import counters_report
     from fabric.reports.files import check_outputs
-    from fabric.scenario import DIRECT, Scenario
     from fabric.studies.counters import study_counters
 
     check_outputs(output.figure, (output.csv,), output.force)
@@ -126,16 +122,9 @@ def counters(
     if asked_for:
         matched = lfts_of(fabric_given, [routed.lfts] if routed.lfts else [], skip_unrouted)
         with working("algorithms"):
-            scenario = Scenario.of(
-                fabric_given,
-                request_of(traffic),
-                rule=rule,
-                transport=transport or DIRECT,
-                routing=routing_of(policy, hashing, matched[0] if matched else None),
-                library=library_of(traffic),
-                nccl_version=version_of(hashing),
-                n_threads=threads,
-            )
+            routing = routing_of(policy, hashing, matched[0] if matched else None)
+            asked = request_of(traffic)
+            scenario = asked_scenario(fabric_given, asked, rule, routing, traffic, hashing, sending, threads)
     with working("counters"):
         study = study_counters(
             fabric_given,

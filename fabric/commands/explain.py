@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fabric.commands.choices import TRANSPORTS, choice
 from fabric.commands.grouping import OptionGroup
 from fabric.commands.jobs import JobsFile, OtherJobs, job_of, jobs_of_file
 from fabric.commands.options import (
@@ -16,6 +15,7 @@ from fabric.commands.options import (
     Json,
     PlacementOptions,
     RoutingOptions,
+    SendingOptions,
     SkipUnrouted,
     Threads,
     TrafficOptions,
@@ -59,6 +59,7 @@ def explain(
     job: PlacementOptions,
     routed: RoutingOptions,
     hashing: HashOptions,
+    sending: SendingOptions,
     output: ExplainOutput,
     link: Annotated[
         str | None, typer.Argument(metavar="[LINK]", help="As tables show it: 'leaf1 port 33 -> spine2 port 1'.")
@@ -68,9 +69,6 @@ def explain(
     ] = None,
     job_too: OtherJobs = None,
     jobs: JobsFile = None,
-    transport: Annotated[
-        str | None, choice("Cross rails over NVLink first (PXN), or not [default: direct]", TRANSPORTS)
-    ] = None,
     skip_unrouted: SkipUnrouted = False,
     threads: Threads = None,
 ) -> None:
@@ -88,8 +86,7 @@ def explain(
             usage("--job, --jobs: of training jobs; expected --workload too")
     else:
         refuse_given(traffic, "--workload says what is sent")
-        if transport is not None:
-            usage("--transport: a training job's bytes change rails over NVLink where there is any")
+        refuse_given(sending, "a training job's bytes change rails over NVLink where there is any, on their own NICs")
     policy = policy_name(routed, hashing, seed_used=draws(job))
     rule = rule_of(job, hashing.seed, demand=traffic.demand is not None)
     asked = request_of(traffic) if workload is None else None
@@ -120,7 +117,7 @@ def explain(
             said = (*described.model.assumptions, *given.assumptions, "bytes are those of one step of each job")
         else:
             assert asked is not None
-            scenario = asked_scenario(given, asked, rule, routing, traffic, hashing, transport, threads)
+            scenario = asked_scenario(given, asked, rule, routing, traffic, hashing, sending, threads)
             sent, said = sent_by(scenario), scenario.assumptions
         explained = study_links(given, sent, links, output.top, said, threads)
     finish(explain_report(explained), output)

@@ -6,7 +6,6 @@ from typing import Annotated
 
 import typer
 
-from fabric.commands.choices import TRANSPORTS, choice
 from fabric.commands.options import (
     FabricOptions,
     GateOptions,
@@ -14,6 +13,7 @@ from fabric.commands.options import (
     OutputOptions,
     PlacementOptions,
     RoutingOptions,
+    SendingOptions,
     Threads,
     TrafficOptions,
 )
@@ -45,6 +45,7 @@ def faults(
     job: PlacementOptions,
     routed: RoutingOptions,
     hashing: HashOptions,
+    sending: SendingOptions,
     output: FaultsOutput,
     gates: GateOptions,
     kind: Annotated[
@@ -60,9 +61,6 @@ def faults(
     most: Annotated[
         int | None,
         typer.Option(min=1, metavar="N", help="Single failures that are run where none are alike; of more a sample."),
-    ] = None,
-    transport: Annotated[
-        str | None, choice("Cross rails over NVLink first (PXN), or not [default: direct]", TRANSPORTS)
     ] = None,
     threads: Threads = None,
 ) -> None:
@@ -94,7 +92,7 @@ def faults(
     matched = lfts_of(given, [routed.lfts] if routed.lfts else [], skip_unrouted=False)
     routing = routing_of(policy, hashing, matched[0] if matched else None)
     with progressing("failures") as progress:
-        scenario = asked_scenario(given, asked, rule, routing, traffic, hashing, transport, threads)
+        scenario = asked_scenario(given, asked, rule, routing, traffic, hashing, sending, threads)
         studied = study_faults(scenario, kinds, counts, trials, hashing.seed or 0, most, progress)
         report = faults_report(studied, output.top, output.figure, output.csv)
     finish(report, output, limits)

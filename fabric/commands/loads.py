@@ -6,7 +6,6 @@ from typing import Annotated
 
 import typer
 
-from fabric.commands.choices import TRANSPORTS, choice
 from fabric.commands.options import (
     FabricOptions,
     GateOptions,
@@ -14,6 +13,7 @@ from fabric.commands.options import (
     OutputOptions,
     PlacementOptions,
     RoutingOptions,
+    SendingOptions,
     SkipUnrouted,
     Threads,
     TrafficOptions,
@@ -53,11 +53,9 @@ def loads(
     job: PlacementOptions,
     routed: RoutingOptions,
     hashing: HashOptions,
+    sending: SendingOptions,
     output: LoadsOutput,
     gates: GateOptions,
-    transport: Annotated[
-        str | None, choice("Cross rails over NVLink first (PXN), or not [default: direct]", TRANSPORTS)
-    ] = None,
     skip_unrouted: SkipUnrouted = False,
     seeds: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="ecmp: run N hash seeds, report p50, p99 and worst.")
@@ -95,7 +93,7 @@ def loads(
     matched = lfts_of(given, [routed.lfts] if routed.lfts else [], skip_unrouted)
     routing = routing_of(policy, hashing, matched[0] if matched else None)
     with working("algorithms"):
-        scenario = asked_scenario(given, asked, rule, routing, traffic, hashing, transport, threads)
+        scenario = asked_scenario(given, asked, rule, routing, traffic, hashing, sending, threads)
     with working("routing"):
         analysis = analyse(scenario, output.threshold)
     with working("hash seeds"):

@@ -6,7 +6,7 @@
 import functools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 
@@ -14,13 +14,13 @@ from collectives.errors import InputError
 from collectives.gate import shown, whole_value
 from collectives.saying import one_line
 from collectives.suggestion import hint
-from fabric.commands.choices import TRANSPORTS, choice
 from fabric.commands.grouping import grouped
 from fabric.commands.options import (
     FabricOptions,
     HashOptions,
     PlacementOptions,
     RoutingOptions,
+    SendingOptions,
     SkipUnrouted,
     TrafficOptions,
 )
@@ -40,13 +40,13 @@ class RoutingTable:
     ----------
     routed : RoutingOptions
     hashing : HashOptions
-    transport : str or None
+    sending : SendingOptions
     skip_unrouted : bool
     """
 
     routed: RoutingOptions
     hashing: HashOptions
-    transport: str | None = None
+    sending: SendingOptions
     skip_unrouted: bool = False
 
 
@@ -80,8 +80,8 @@ def traffic_names() -> tuple[str, ...]:
 
 def routing_names() -> tuple[str, ...]:
     """Parameters of commands that may stand in `[routing]`."""
-    own = (field.name for kind in (RoutingOptions, HashOptions) for field in fields(kind))
-    return (*own, "skip_unrouted", "transport")
+    own = (field.name for kind in (RoutingOptions, HashOptions, SendingOptions) for field in fields(kind))
+    return (*own, "skip_unrouted")
 
 
 def placement_names() -> tuple[str, ...]:
@@ -129,10 +129,10 @@ def _traffic(traffic: TrafficOptions) -> TrafficOptions:
 def _routing(
     routed: RoutingOptions,
     hashing: HashOptions,
-    transport: Annotated[str | None, choice("", TRANSPORTS)] = None,
+    sending: SendingOptions,
     skip_unrouted: SkipUnrouted = False,
 ) -> RoutingTable:
-    return RoutingTable(routed, hashing, transport, skip_unrouted)
+    return RoutingTable(routed, hashing, sending, skip_unrouted)
 
 
 def _placement(job: PlacementOptions) -> PlacementOptions:

@@ -10,8 +10,10 @@ from collectives.bandwidth import COLLECTIVES
 from fabric.commands.choices import (
     HASH_SEEDS,
     LIBRARIES,
+    NICS,
     POLICIES,
     TRACE_FORMATS,
+    TRANSPORTS,
     WIRINGS,
     choice,
     registered_policies,
@@ -108,6 +110,10 @@ CrossNic = Annotated[
     int | None,
     typer.Option(min=0, max=2, help="Rails of rings, as NCCL_CROSS_NIC: 0 one, 1 any, 2 in pairs [default: 2]."),
 ]
+Nics = Annotated[
+    str | None,
+    choice("Each GPU's own NIC, or those of a host pooled where they differ [default: own, as NCCL]", NICS, "--nics"),
+]
 Threads = Annotated[
     int | None, typer.Option(min=1, metavar="N", help="Threads [default: all]; the result does not depend on it.")
 ]
@@ -183,7 +189,7 @@ class DesignOptions(OptionGroup):
         list[str] | None,
         typer.Option(
             metavar="KEY=A,B",
-            help="Every combination of values: routing, placement, transport, queue_pairs, seed, wiring, "
+            help="Every combination of values: routing, placement, transport, nics, queue_pairs, seed, wiring, "
             "oversubscription, spines, planes, pods, or a description's key such as spine.count; again for another.",
         ),
     ] = None
@@ -271,6 +277,18 @@ class PlacementOptions(OptionGroup):
             metavar="PART|FILE", help="Hosts that other jobs have: a part, drawn (0.4), or a file, HOSTS [taken|free]."
         ),
     ] = None
+
+
+@dataclass(frozen=True)
+class SendingOptions(OptionGroup):
+    """By which NIC bytes leave their host."""
+
+    panel = "Job and placement"
+
+    transport: Annotated[
+        str | None, choice("Cross rails over NVLink first (PXN), or not [default: direct]", TRANSPORTS)
+    ] = None
+    nics: Nics = None
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from fabric.commands.options import (
     HashOptions,
     PlacementOptions,
     RoutingOptions,
+    SendingOptions,
     TrafficOptions,
 )
 from fabric.commands.values import expanded, fraction
@@ -287,7 +288,7 @@ def asked_scenario(
     routing: "Routing",
     traffic: TrafficOptions,
     hashing: HashOptions,
-    transport: str | None,
+    sending: SendingOptions,
     threads: int | None,
 ) -> "Scenario":
     """The scenario of one job with all that options say of it.
@@ -297,13 +298,14 @@ def asked_scenario(
     InputError
         If the job does not fit.
     """
-    from fabric.scenario import DIRECT, Scenario
+    from fabric.scenario import DIRECT, OWN, Scenario
 
     return Scenario.of(
         given,
         request,
         rule=rule,
-        transport=transport or DIRECT,
+        transport=sending.transport or DIRECT,
+        nics=sending.nics or OWN,
         routing=routing,
         library=library_of(traffic),
         nccl_version=version_of(hashing),

@@ -18,6 +18,7 @@ from fabric.commands.options import (
     HashOptions,
     Html,
     Json,
+    Nics,
     PlacementOptions,
     RoutingOptions,
     Threads,
@@ -140,6 +141,7 @@ def step(
     no_levers: Annotated[
         bool, typer.Option("--no-levers", help="Only the step itself, not naive and each lever alone.")
     ] = False,
+    nics: Nics = None,
     threads: Threads = None,
 ) -> None:
     """A training job's step: bytes and time by parallel axis, what compute hides, naive to rail-aware.
@@ -159,11 +161,12 @@ def step(
 
     from fabric.reports.files import check_outputs
     from fabric.reports.step import step_report
+    from fabric.scenario import OWN
     from fabric.studies.scale import named_run
     from fabric.studies.step import calibrated, measured_step_s, study_step
 
-    if (job_too or jobs) and (output.csv is not None or no_levers or options.run is not None):
-        usage("--csv, --no-levers, --run: of one job alone; expected none with --job and --jobs")
+    if (job_too or jobs) and (output.csv is not None or no_levers or options.run is not None or nics is not None):
+        usage("--csv, --no-levers, --run, --nics: of one job alone; expected none with --job and --jobs")
     others = [*map(job_of, job_too or ()), *(jobs_of_file(jobs) if jobs is not None else ())]
     check_outputs(None, (output.html, output.csv), output.force)
     given = opened(fabric)
@@ -195,6 +198,7 @@ def step(
             compute=compute,
             routing=routing,
             levers=not no_levers,
+            nics=nics or OWN,
             n_threads=threads,
         )
         report = step_report(result, output.csv)

@@ -179,7 +179,7 @@ def scenario_of_options(options: PointOptions, n_threads: int | None) -> "Scenar
     matched = lfts_of(fabric, tables, routing.skip_unrouted)
     policy = routing_of(options.policy, routing.hashing, matched[0] if matched else None)
     scenario = asked_scenario(
-        fabric, request, rule, policy, options.traffic, routing.hashing, routing.transport, n_threads
+        fabric, request, rule, policy, options.traffic, routing.hashing, routing.sending, n_threads
     )
     if not options.drawn_faults:
         return scenario

@@ -6,12 +6,13 @@ from pathlib import Path
 
 import numpy as np
 
-from collectives.demand import Int32Vector, Int64Vector, frozen_array
+from collectives.demand import FloatVector, Int32Vector, Int64Vector, frozen_array
 from collectives.errors import InputError
 from collectives.gate import quoted
+from collectives.nic_pool import NicPools
 from collectives.suggestion import hint
 from fabric.showing import Facts, Shown
-from fabric.topology import UNKNOWN, BoolVector, Topology
+from fabric.topology import SWITCH, UNKNOWN, BoolVector, Topology
 from traces.files import read_text
 
 
@@ -69,6 +70,28 @@ def domain_of_rank(topology: Topology, placement: Placement) -> Int32Vector:
 def rail_of_rank(topology: Topology, placement: Placement) -> Int32Vector:
     """Rail of each rank, (n_ranks,) int32; -1 where the fabric does not say."""
     return topology.endpoint_rail[placement.endpoint]
+
+
+def nic_gbps_of_rank(topology: Topology, placement: Placement) -> FloatVector:
+    """Speed of each rank's NIC, the slower direction of all its ports together, (n_ranks,) float64; 0: no cable."""
+    slower = np.full(topology.n_nodes, np.inf)
+    switch = topology.nodes.kind == SWITCH
+    for end, other in ((topology.link_tail, topology.link_head), (topology.link_head, topology.link_tail)):
+        links = np.flatnonzero(switch[other] & ~switch[end])
+        total = np.bincount(end[links], topology.link_capacity_gbps[links], topology.n_nodes)
+        slower = np.minimum(slower, total)
+    gbps: FloatVector = slower[topology.endpoints[placement.endpoint]]
+    return gbps
+
+
+def nic_pools(topology: Topology, placement: Placement) -> NicPools:
+    """The NICs that the ranks of each host have together."""
+    return NicPools.of(
+        topology.endpoint_host[placement.endpoint],
+        domain_of_rank(topology, placement),
+        rail_of_rank(topology, placement),
+        nic_gbps_of_rank(topology, placement),
+    )
 
 
 def packed(

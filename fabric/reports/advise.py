@@ -8,7 +8,7 @@ from fabric.formats.exporting import exported
 from fabric.reports.documents.advise import AdviseBody, AdvisedPart, SeedsPart
 from fabric.reports.emit import Report
 from fabric.reports.gates import Headline
-from fabric.reports.loads import fabric_facts, routing_facts, traffic_facts
+from fabric.reports.loads import fabric_facts, routing_facts, sent_facts
 from fabric.reports.tables import Facts, Table
 from fabric.reports.words import ratio_text, seconds_text
 from fabric.studies.advice.study import Advice, Advised
@@ -64,7 +64,7 @@ def advise_document(advice: Advice, line: Line = _no_line) -> AdviseBody:
     return {
         "schema": "railscope.advise/1",
         "fabric": fabric_facts(base.scenario.fabric),
-        "traffic": {**traffic_facts(base.scenario.traffic), "transport": base.scenario.job.transport},
+        "traffic": sent_facts(base.scenario),
         "routing": routing_facts(base.scenario.routing),
         "as_it_is": {
             "time_s": base.time_s,

@@ -11,7 +11,7 @@ from fabric.reports.documents.counters import CountersBody, LateRankPart, PortGr
 from fabric.reports.emit import Report
 from fabric.reports.figures.counters import counters_figure
 from fabric.reports.links import GUID_COLUMNS, guids_and_lids, ports_of, tier_text
-from fabric.reports.loads import fabric_facts, routing_facts, routing_text, traffic_facts
+from fabric.reports.loads import fabric_facts, routing_facts, routing_text, sent_facts
 from fabric.reports.tables import Facts, Table
 from fabric.reports.words import bytes_text, number_text, seconds_text
 from fabric.studies.counters import CounterStudy, LateCable
@@ -88,9 +88,7 @@ def counters_document(study: CounterStudy, figure: Path | None, assumptions: tup
         "schema": "railscope.counters/1",
         "fabric": fabric_facts(study.fabric),
         "source": measured.source,
-        "traffic": None
-        if scenario is None
-        else {**traffic_facts(scenario.traffic), "transport": scenario.job.transport},
+        "traffic": None if scenario is None else sent_facts(scenario),
         "routing": None if scenario is None else routing_facts(scenario.routing),
         "summary": {
             "links": int((topology.link_kind != NVLINK).sum()),

@@ -19,7 +19,7 @@ from fabric.reports.loads import (
     fabric_facts,
     placement_kind,
     routing_facts,
-    traffic_facts,
+    sent_facts,
 )
 from fabric.reports.page_parts import PageParts, TimeBar
 from fabric.reports.tables import Table
@@ -205,7 +205,7 @@ def _design_document(outcome: DesignOutcome, rank: int, prices: Prices | None) -
         "rank": rank,
         "settings": {key: _plain(value) for key, value in outcome.variant.settings},
         "fabric": fabric_facts(scenario.fabric),
-        "traffic": {**traffic_facts(analysis.traffic), "transport": scenario.job.transport},
+        "traffic": sent_facts(scenario),
         "placement": {"kind": placement_kind(scenario), "ranks": analysis.placement.n_ranks},
         "routing": routing_facts(analysis.routing),
         "summary": summarize(analysis),

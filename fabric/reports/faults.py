@@ -8,7 +8,7 @@ from fabric.reports.emit import Report
 from fabric.reports.figures.faults import faults_figure
 from fabric.reports.gates import Headline
 from fabric.reports.links import tier_text
-from fabric.reports.loads import fabric_facts, routing_facts, routing_text, traffic_facts
+from fabric.reports.loads import fabric_facts, routing_facts, routing_text, sent_facts, sent_text
 from fabric.reports.tables import Facts, Table
 from fabric.reports.words import seconds_text
 from fabric.studies.faults import STRAGGLER, FaultRow, Faults, Sampled
@@ -47,7 +47,7 @@ def faults_document(faults: Faults, assumptions: tuple[str, ...]) -> FaultsBody:
     return {
         "schema": "railscope.faults/1",
         "fabric": fabric_facts(faults.scenario.fabric),
-        "traffic": traffic_facts(faults.scenario.traffic),
+        "traffic": sent_facts(faults.scenario),
         "routing": routing_facts(faults.scenario.routing),
         "time_s": faults.time_s,
         "runs": faults.n_runs,
@@ -76,7 +76,7 @@ def _tables(faults: Faults, top: int) -> list[Table | Facts]:
     kinds = dict.fromkeys(row.broken.kind for row in faults.rows)
     facts = [
         ("fabric", faults.scenario.fabric.name),
-        ("traffic", faults.scenario.traffic.label),
+        ("traffic", sent_text(faults.scenario)),
         ("routing", routing_text(faults.scenario.routing)),
         ("whole fabric", seconds_text(faults.time_s)),
         ("failures run", f"{faults.n_runs:,}; single ones stand for {len(faults.rows):,}"),

@@ -22,7 +22,7 @@ from fabric.reports.tables import Facts, Table
 from fabric.reports.words import bytes_text, number_text, seconds_text
 from fabric.routing.loads import LinkLoads
 from fabric.routing.policies import Ecmp, Routing
-from fabric.scenario import PXN, Scenario
+from fabric.scenario import POOLED, PXN, Scenario
 from fabric.studies.analysis import Analysis, HashSeeds, Sample, summarize
 from fabric.studies.flow_sensitivity import FlowPoint, too_many
 from fabric.studies.verdicts.loads import loads_verdict
@@ -50,11 +50,11 @@ def loads_document(
     flows: Sequence[FlowPoint] = (),
 ) -> LoadsBody:
     """Everything for JSON; the first `LISTED` hotspots."""
-    scenario, job = analysis.scenario, analysis.traffic
+    scenario = analysis.scenario
     document: LoadsBody = {
         "schema": "railscope.loads/2",
         "fabric": fabric_facts(scenario.fabric),
-        "traffic": {**traffic_facts(job), "transport": scenario.job.transport},
+        "traffic": sent_facts(scenario),
         "placement": {"kind": placement_kind(scenario), "ranks": analysis.placement.n_ranks},
         "routing": routing_facts(analysis.routing),
         "summary": summarize(analysis),
@@ -82,12 +82,11 @@ def loads_tables(
     analysis: Analysis, seeds: HashSeeds | None, bounds: tuple[Bound, ...], top: int
 ) -> list[Table | Facts]:
     """The result, a row per tier, the `top` hotspots, and the distribution over hash seeds."""
-    topology, summary, job = analysis.topology, summarize(analysis), analysis.traffic
+    topology, summary = analysis.topology, summarize(analysis)
     endpoints = counted(topology.n_endpoints, "endpoint")
-    transport = ", rail-aligned (PXN)" if analysis.scenario.job.transport == PXN else ""
     rows = [
         ("fabric", f"{topology.name}: {endpoints}, {counted(topology.n_links, 'link')}"),
-        ("traffic", job.label + transport),
+        ("traffic", sent_text(analysis.scenario)),
         ("placement", f"{placement_kind(analysis.scenario)}, {counted(analysis.placement.n_ranks, 'rank')}"),
         ("routing", routing_text(analysis.routing)),
         ("bytes", bytes_text(summary.total_bytes)),
@@ -222,6 +221,19 @@ def fabric_facts(given: OpenedFabric) -> FabricPart:
 def traffic_facts(job: Traffic) -> TrafficPart:
     """What the job sends, for JSON."""
     return cast(TrafficPart, {"label": job.label, **job.facts})
+
+
+def sent_facts(scenario: Scenario) -> TrafficPart:
+    """What the one job of a scenario sends, and by which NICs, for JSON."""
+    job = scenario.job
+    return {**traffic_facts(job.traffic), "transport": job.transport, "nics": job.nics}
+
+
+def sent_text(scenario: Scenario) -> str:
+    """The same in one line."""
+    job = scenario.job
+    aligned, pooled = job.transport == PXN, job.nics == POOLED
+    return f"{job.traffic.label}{', rail-aligned (PXN)' if aligned else ''}{', NICs pooled' if pooled else ''}"
 
 
 def routing_facts(policy: Routing) -> RoutingPart:

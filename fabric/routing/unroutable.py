@@ -1,8 +1,10 @@
 """The error of pairs with traffic and no way between them."""
 
+import numpy as np
+
 from collectives.errors import InputError
 from fabric._kernels.arrays import Int32Matrix
-from fabric.topology import ISL, Topology
+from fabric.topology import ISL, SWITCH, UNKNOWN, Topology
 
 
 class Unroutable(InputError):
@@ -18,20 +20,41 @@ class Unroutable(InputError):
         Source of the forwarding tables that have no route; None where no cables join the two.
     """
 
-    def __init__(self, text: str, src: str, dst: str, pairs: int | None = None, lfts: str | None = None) -> None:
+    def __init__(
+        self, text: str, src: str, dst: str, pairs: int | None = None, lfts: str | None = None, option: str = ""
+    ) -> None:
         hint = "`railscope fabric check` lists them, --skip-unrouted leaves them out"
-        super().__init__(text, hint if lfts else "`railscope fabric check` says what is missing")
+        super().__init__(text, hint if lfts else option or "`railscope fabric check` says what is missing")
         self.src, self.dst, self.pairs, self.lfts = src, dst, pairs, lfts
 
 
 def not_joined(topology: Topology, src: int, dst: int) -> Unroutable:
     """The error for two endpoints (numbers) that no path joins."""
     names = topology.endpoint_names[src], topology.endpoint_names[dst]
+    bare = [end for end in (src, dst) if not _on_a_switch(topology, end)]
+    which = " and ".join(topology.endpoint_names[end] for end in bare)
+    why = f"{which} {'have' if len(bare) > 1 else 'has'} no cable to a switch; " if bare else ""
+    pooled = bare and all(_has_a_neighbour(topology, end) for end in bare)
     where = f"{topology.name}{'' if (topology.link_kind == ISL).any() else ', whose switches no cable joins'}"
     return Unroutable(
-        f"no path from {names[0]} to {names[1]} in fabric {where}: expected every pair with traffic joined",
+        f"no path from {names[0]} to {names[1]} in fabric {where}: {why}expected every pair with traffic joined",
         *names,
+        option="--nics pooled takes the other NICs of the host" if pooled else "",
     )
+
+
+def _has_a_neighbour(topology: Topology, endpoint: int) -> bool:
+    """Whether another endpoint of the host and scale-up domain is on a switch."""
+    host, domain = topology.endpoint_host, topology.endpoint_domain
+    same = (host == host[endpoint]) & (domain == domain[endpoint])
+    known = host[endpoint] != UNKNOWN and domain[endpoint] != UNKNOWN
+    return bool(known and any(_on_a_switch(topology, other) for other in np.flatnonzero(same).tolist()))
+
+
+def _on_a_switch(topology: Topology, endpoint: int) -> bool:
+    node = topology.endpoints[endpoint]
+    heads = topology.link_head[topology.out_start[node] : topology.out_start[node + 1]]
+    return bool((topology.nodes.kind[heads] == SWITCH).any())
 
 
 def not_routed(topology: Topology, lfts: str, src: int, dst: int, pairs: int) -> Unroutable:

@@ -103,6 +103,7 @@ def predict_busbw(
         n_channels,
         cross_nic,
         scenario.library,
+        scenario.pools,
     )
     best_only = names == (AUTO,)
     rows = predict(job.collective, job.group_size, sizes, found, scenario.model, best_only)

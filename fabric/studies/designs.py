@@ -20,7 +20,7 @@ from fabric.formats.opening import OpenedFabric
 from fabric.jobs.rule import PLACEMENTS, PlacementRule
 from fabric.routing.policies import Ecmp, Routing
 from fabric.routing.registry import make_policy, ready_policy_names
-from fabric.scenario import TRANSPORTS, Scenario, check_transport
+from fabric.scenario import NICS, TRANSPORTS, Scenario, check_transport
 from fabric.studies.analysis import Analysis, Bounded, analyse, scenario_bound
 from fabric.studies.parts import Parts, parts_of
 from fabric.studies.prices import PartsCost, Prices, price_parts
@@ -120,7 +120,8 @@ def vary(
     scenarios : Scenario or sequence of Scenario
     axes : mapping of str to sequence, optional
         Values by key: ``routing`` (a policy's name or a policy), ``placement`` (`PLACEMENTS`), ``transport``
-        (direct, pxn), ``queue_pairs``, ``seed`` (of hashing and of scattered placement); of described fabrics also
+        (direct, pxn), ``nics`` (own, pooled), ``queue_pairs``, ``seed`` (of hashing and of scattered placement); of
+        described fabrics also
         ``wiring``, ``spines``, ``planes``, ``oversubscription`` (of the leaves), ``pods``, and any key of the
         description by its path, such as ``spine.count``.
     hashing : Ecmp, optional
@@ -271,6 +272,7 @@ _OF_JOB: dict[str, Check] = {
     "routing": _policy_known,
     "placement": _one_of(PLACEMENTS),
     "transport": _one_of(TRANSPORTS),
+    "nics": _one_of(NICS),
     "queue_pairs": _whole(1),
     "seed": _whole(0),
 }
@@ -326,6 +328,7 @@ def _variants(
     for values in itertools.product(*axes.values()):
         settings = dict(zip(axes, values, strict=True))
         rule, transport, routing = _job(base, settings, usual)
+        nics = str(settings.get("nics", base.job.nics))
         effective = {key: value if _matters(key, rule, routing) else None for key, value in settings.items()}
         told = tuple((key, text_of(value)) for key, value in effective.items())
         if told in found:
@@ -333,8 +336,8 @@ def _variants(
         changes = tuple((paths[key], value) for key, value in settings.items() if key in paths)
         if changes not in built:
             built[changes] = _changed_fabric(base.fabric, changes)
-        check_transport(built[changes], transport)
-        scenario = base if not settings else base.variant(built[changes], rule, transport, routing)
+        check_transport(built[changes], transport, nics)
+        scenario = base if not settings else base.variant(built[changes], rule, transport, routing, nics)
         found[told] = Variant("", (*fabric, *effective.items()), scenario)
     return list(found.values())
 

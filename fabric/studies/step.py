@@ -9,7 +9,7 @@ from fabric.formats.opening import OpenedFabric
 from fabric.jobs.rule import PACKED, UNALIGNED, PlacementRule
 from fabric.jobs.step_traffic import operation_traffic
 from fabric.routing.policies import Adaptive, Ecmp, Routing
-from fabric.scenario import DIRECT, PXN, Scenario
+from fabric.scenario import DIRECT, NICS_POOLED, OWN, POOLED, PXN, Scenario
 from fabric.studies.step_costs import OperationCost, chosen_algorithms, operation_costs
 from fabric.timing.step_time import StepTime, compute_from_step, step_time
 from traces.workload.description import Measured, Workload, WorkloadDescription
@@ -33,6 +33,7 @@ class StepDesign:
     placement : str
         A kind of `PlacementRule`.
     routing : Routing
+    nics : {"own", "pooled"}
     """
 
     name: str
@@ -40,6 +41,7 @@ class StepDesign:
     transport: str
     placement: str
     routing: Routing
+    nics: str = OWN
 
 
 NAIVE = StepDesign("naive", "host", DIRECT, UNALIGNED, Ecmp())
@@ -239,7 +241,7 @@ def calibrated(
     rule: PlacementRule,
     n_threads: int | None = None,
 ) -> ComputeSource:
-    """Compute that makes the model's step of a measured run, packed on this fabric without its faults, as long as it was.
+    """Compute that makes the model's step of a measured run as long as it was, packed on this fabric without faults.
 
     Raises
     ------
@@ -299,6 +301,7 @@ def scenario_for(
         operation_traffic(operations[0], gpus),
         rule=placed,
         transport=chosen.transport,
+        nics=chosen.nics,
         routing=chosen.routing,
         n_threads=n_threads,
     )
@@ -314,6 +317,7 @@ def study_step(
     compute: ComputeSource | None = None,
     routing: Routing | None = None,
     levers: bool = True,
+    nics: str = OWN,
     n_seeds: int = USUAL_SEEDS,
     n_threads: int | None = None,
 ) -> StepResult:
@@ -336,6 +340,8 @@ def study_step(
     levers : bool
         Whether naive and each lever are studied too, where the fabric can be wired both ways and the rule leaves the
         placement open: packed, and no hosts named.
+    nics : {"own", "pooled"}
+        Of every design: see `fabric.scenario.Job`.
     n_seeds : int
         Seeds of hashes of the naive design and of a routing that is given; each lever is run with the first.
 
@@ -357,8 +363,8 @@ def study_step(
         fabric.description is not None and levers and not rule.names_hosts and rule.kind == PACKED and routing is None
     )
     transport = PXN if fabric.topology.nvlink_gbps is not None else DIRECT
-    as_is = StepDesign("as it is", None, transport, rule.kind, routing or AWARE.routing)
-    best = scenario_for(fabric, operations, gpus, rule, n_threads, AWARE if both else as_is)
+    as_is = StepDesign("as it is", None, transport, rule.kind, routing or AWARE.routing, nics)
+    best = scenario_for(fabric, operations, gpus, rule, n_threads, replace(AWARE, nics=nics) if both else as_is)
     algorithms = chosen_algorithms(best, operations)
 
     def under(design: StepDesign, bounds: bool = False) -> DesignStep:
@@ -366,7 +372,8 @@ def study_step(
         hashed = design.routing if isinstance(design.routing, Ecmp) else None
         first = rule.seed if hashed is None or routing is None else hashed.seed
         for seed in range(n_seeds if hashed is not None and design in (NAIVE, as_is) else 1):
-            one = design if hashed is None else replace(design, routing=replace(hashed, seed=first + seed))
+            one = replace(design, nics=nics)
+            one = one if hashed is None else replace(one, routing=replace(hashed, seed=first + seed))
             scenario = scenario_for(fabric, operations, gpus, rule, n_threads, one)
             costs = operation_costs(scenario, operations, algorithms, bounds, one.routing)
             runs.append((step_time(workload, operations, [c.seconds for c in costs], compute_s, fixed_s), costs))
@@ -384,6 +391,7 @@ def study_step(
         source.text,
         *description.model.assumptions,
         *fabric.assumptions,
+        *((NICS_POOLED,) if nics == POOLED else ()),
         *(() if routing is None else (f"routing: {routing.name}, as asked; other designs are not tried",)),
         "overlap: what compute may hide is the workload's [overlap]; compute is the same under every design",
         "step: a mean stage; operations of an axis run one after the other, those of several axes too",

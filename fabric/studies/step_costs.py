@@ -76,6 +76,7 @@ def chosen_algorithms(scenario: Scenario, operations: Sequence[StepOperation]) -
                 switches_reduce(scenario.fabric),
                 scenario.n_threads,
                 scenario.library,
+                scenario.pools,
             )
         names.append(known[key])
     return tuple(names)

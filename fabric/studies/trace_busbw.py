@@ -99,6 +99,7 @@ def predict_trace(scenario: Scenario, algorithms: Sequence[str] = (AUTO,)) -> Tr
                 scenario.n_threads,
                 Groups.of([list(one.ranks)]),
                 library=scenario.library,
+                pools=scenario.pools,
             )
         (row,) = predict(one.kind, len(one.ranks), (one.size,), known[same], scenario.model, best_only=True)
         rows.append(PredictedOperations(one, row))

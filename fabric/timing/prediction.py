@@ -10,6 +10,7 @@ from collectives.bandwidth import REDUCING, algbw_GBps, bus_factor, busbw_GBps, 
 from collectives.catalog import ALGORITHMS, algorithm_of
 from collectives.demand import FloatVector, Groups
 from collectives.errors import InputError
+from collectives.nic_pool import NicPools, nics_pooled
 from collectives.sizes import format_bytes
 from collectives.suggestion import hint
 from fabric.jobs.placement import Placement, domain_of_rank, rail_of_rank
@@ -17,6 +18,7 @@ from fabric.jobs.span import span_of
 from fabric.jobs.traffic import Traffic
 from fabric.routing.link_loads import schedule_loads
 from fabric.routing.policies import Routing
+from fabric.routing.unroutable import Unroutable
 from fabric.timing.alpha_beta import AlphaBeta, alpha_beta_of, found_s, predicted_s, tabled_s
 from fabric.timing.fitting import Fit, fit
 from fabric.timing.protocols import TimeModel
@@ -107,6 +109,7 @@ def alpha_betas(
     n_channels: int | None = None,
     cross_nic: int | None = None,
     library: Library = NCCL,
+    pools: NicPools | None = None,
 ) -> dict[str, AlphaBeta]:
     """What each algorithm costs.
 
@@ -122,6 +125,8 @@ def alpha_betas(
         Of the algorithms that have channels: see `collectives.nccl_channels`.
     library : {"nccl", "rccl", "any"}
         Whose algorithms the automatic choice considers; any: all.
+    pools : NicPools, optional
+        Share the bytes of hosts whose NICs differ out over them.
 
     Raises
     ------
@@ -138,21 +143,25 @@ def alpha_betas(
     domain, rail = domain_of_rank(topology, placement), rail_of_rank(topology, placement)
     facts = job_facts(topology, placement, groups, model, in_network)
     found: dict[str, AlphaBeta] = {}
-    refused = ""
+    refused: InputError | None = None
     for algorithm in wanted:
         if automatic and not algorithm.considered(library, facts):
             continue
         try:
             options = algorithm.taken(n_channels=n_channels, cross_nic=cross_nic)
             schedule = algorithm.schedule_for(groups, _UNIT, domain, rail, options)
+            if pools is not None:
+                schedule = nics_pooled(schedule, pools, domain)
             loads = schedule_loads(topology, schedule, placement, routing, n_threads)
         except InputError as error:
             if not automatic:
                 raise
-            refused = str(error)
+            refused = error
             continue
         found[algorithm.name] = alpha_beta_of(algorithm, schedule, loads, placement, _UNIT, model, groups)
     if not found:
+        if isinstance(refused, Unroutable):
+            raise refused
         last = f"; the last one: {refused}" if refused else ""
         raise InputError(f"{collective}: {library} has no algorithm that runs on this placement{last}")
     return found
@@ -214,6 +223,7 @@ def fastest(
     in_network: bool = False,
     n_threads: int | None = None,
     library: Library = NCCL,
+    pools: NicPools | None = None,
 ) -> tuple[str, str]:
     """The algorithm that the library chooses for a job's collective, groups and size, and why, in words.
 
@@ -238,6 +248,7 @@ def fastest(
         n_threads,
         job.groups,
         library=library,
+        pools=pools,
     )
     rows = predict(job.collective, job.group_size, (job.bytes,), found, model, best_only=False)
     best, *others = sorted(rows, key=lambda row: row.time_s if library == ANY else row.tabled_s)

@@ -87,6 +87,8 @@ class TrafficPart(TypedDict):
         Ranks that left no records, and what was added for them by symmetry.
     transport : {"direct", "pxn"}
         Whether bytes for another rail go first over NVLink (PXN).
+    nics : {"own", "pooled"}
+        Whether each GPU's bytes keep its own NIC, or hosts whose NICs differ share theirs out over them.
     """
 
     label: str
@@ -103,6 +105,7 @@ class TrafficPart(TypedDict):
     ranks_not_traced: NotRequired[int]
     operations_filled_in: NotRequired[int]
     transport: NotRequired[str]
+    nics: NotRequired[str]
 
 
 @with_config(ConfigDict(extra="allow"))

@@ -6,6 +6,7 @@ import numpy as np
 
 from collectives.catalog import algorithm_of, collective_schedule
 from collectives.demand import Groups
+from collectives.nic_pool import NicPools, nics_pooled
 from collectives.sizes import format_bytes
 from fabric.jobs.placement import Placement, domain_of_rank, rail_of_rank
 from fabric.routing.link_loads import schedule_loads
@@ -31,6 +32,7 @@ def busbw_limit(
     n_channels: int | None = None,
     cross_nic: int | None = None,
     n_threads: int | None = None,
+    pools: NicPools | None = None,
 ) -> Limit | None:
     """The link that limits a row's algorithm where latency does not count: it is routed once more.
 
@@ -40,6 +42,7 @@ def busbw_limit(
     domain, rail = domain_of_rank(topology, placement), rail_of_rank(topology, placement)
     given = algorithm_of(collective, row.algorithm).taken(n_channels=n_channels, cross_nic=cross_nic)
     schedule = collective_schedule(collective, groups, row.size, row.algorithm, domain, rail, **given)
+    schedule = schedule if pools is None else nics_pooled(schedule, pools, domain)
     loads = schedule_loads(topology, schedule, placement, routing, n_threads)
     hottest = schedule_bottleneck(loads)
     return None if hottest is None else evidence_of(loads, placement, routing, hottest, None, None).limit
@@ -64,6 +67,7 @@ def prediction_verdict(prediction: Prediction) -> Verdict:
         prediction.n_channels,
         prediction.cross_nic,
         scenario.n_threads,
+        scenario.pools,
     )
     alpha_beta = prediction.algorithms[row.algorithm]
     protocols = scenario.model.protocols_of(alpha_beta.tuning)
