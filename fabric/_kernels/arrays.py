@@ -17,6 +17,7 @@ FloatVector = npt.NDArray[np.float64]
 UInt64Vector = npt.NDArray[np.uint64]
 BoolVector = npt.NDArray[np.bool_]
 FloatMatrix = npt.NDArray[np.float64]
+FloatCube = npt.NDArray[np.float64]
 UInt64Matrix = npt.NDArray[np.uint64]
 Int32Matrix = npt.NDArray[np.int32]
 Int8Matrix = npt.NDArray[np.int8]
@@ -142,6 +143,36 @@ class Dag(NamedTuple):
     """(S,) hops to the destination; -1 where there is no way."""
     queue: Int32Vector
     """(S,) switches by rising distance."""
+
+
+class OutHops(NamedTuple):
+    """ISLs by the switch that they leave, those to one switch together."""
+
+    start: Int64Vector
+    """(S + 1,) where the ISLs out of each switch begin."""
+    head: Int32Vector
+    """(T,) switch that the link goes to."""
+    link: Int32Vector
+    """(T,) ISL."""
+    gbps: FloatVector
+    """(T,) its capacity."""
+
+
+class TowardsAll(NamedTuple):
+    """The ways to every destination class, and the bytes on them, phase by phase (adaptive routing).  P phases."""
+
+    distance: Int32Matrix
+    """(K, S) hops from each switch; -1 where there is no way."""
+    capacity: FloatMatrix
+    """(K, S) C of each switch towards all endpoints of the class together."""
+    alone: FloatMatrix
+    """(K, S) C of each switch towards one endpoint of it."""
+    waiting: FloatCube
+    """(P, K, S) bytes that pass each switch on their way to the class."""
+    first: Int32Matrix
+    """(K, S) where the next hops of each switch begin in `OutHops`; others may stand between them."""
+    stop: Int32Matrix
+    """(K, S) one past the last of them; equal to `first` where there is none."""
 
 
 class NextHops(NamedTuple):

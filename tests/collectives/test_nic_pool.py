@@ -33,7 +33,7 @@ def pooled(demand, host, domain, rail, gbps):
     return schedule.phases[0].demands
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=80)
 @given(jobs(), st.data())
 def test_flows_go_over_the_nics_that_are_left(job, data):
     n = len(job[0])
@@ -43,7 +43,7 @@ def test_flows_go_over_the_nics_that_are_left(job, data):
     np.testing.assert_allclose(matrix_of(pooled(demand, *job), n), expected, rtol=1e-9, atol=1e-12)
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=120)
 @given(jobs(), st.data())
 def test_all_to_all_goes_over_the_nics_that_are_left(job, data):
     n, domain = len(job[0]), job[1]
