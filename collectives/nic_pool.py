@@ -5,10 +5,12 @@ channels carry equal bytes, so that a slow NIC slows all.  R2CCL does (arXiv 251
 github.com/r2cc-project/R-2CCL): it shares the bytes of a NIC that fails out over the others of its host.  Of R equal
 NICs of which one has a part f of its speed left, a host then has (R - 1 + f) / R instead of f.
 
-A host is touched where its NICs differ in speed, or one is missing.  Between two hosts of which one at least is so,
-every transfer is cut over the rails in proportion to the slower of the two hosts' NICs on each: over NVLink to the GPU
-whose NIC it is, along the rail, and over NVLink to its destination.  Where no rail has a NIC left at both ends, the
-fastest NIC of each end is taken, whatever their rails.  All of it runs side by side on different chunks.
+A host is touched where its NICs differ in speed, or one is missing.  A NIC that is slower than the mean v of those of
+its host keeps the part w / v of its bytes, w being its own speed, as if all GPUs sent alike; a transfer keeps the
+smaller part of its two ends'.  The rest goes over rails that have speed to spare (by the slower of both ends' NICs):
+over NVLink to the GPU whose NIC it is, along the rail, and over NVLink to its destination.  Where no rail has a NIC
+left at both ends, it takes the fastest NIC of each, whatever their rails.  All of it runs side by side on different
+chunks.
 """
 
 from collections.abc import Iterator
@@ -24,6 +26,23 @@ from collectives.schedule import Schedule
 
 
 @dataclass(frozen=True, eq=False)
+class Detour:
+    """How bytes from pools of one kind to pools of another are shared out.
+
+    Attributes
+    ----------
+    out, into : (n_lanes,) float64
+        Part of its bytes that a NIC of either end can keep; a transfer keeps the smaller of its two ends'.
+    ways : tuple of (int, int, float)
+        Lane out, lane in and part of all the rest.
+    """
+
+    out: FloatVector
+    into: FloatVector
+    ways: tuple[tuple[int, int, float], ...]
+
+
+@dataclass(frozen=True, eq=False)
 class NicPools:
     """Which NICs each rank may use.
 
@@ -34,16 +53,19 @@ class NicPools:
     ----------
     pool : (n_ranks,) int64
         A rank of unknown host, or without NVLink, is a pool of its own.
+    lane : (n_ranks,) int64
+        Of each rank's own NIC.
     owner : (n_pools, n_lanes) int64
         The rank whose NIC it is; -1: none.
     kind : (n_pools,) int64
     gbps : (n_kinds, n_lanes) float64
-        Speed of each NIC; 0: none.
+        Speed of each NIC, 0 of one that is down; -1: no rank has that lane.
     even : (n_kinds,) bool
         Whether all NICs of a pool are equally fast, and none is missing: its bytes stay where they are.
     """
 
     pool: Int64Vector
+    lane: Int64Vector
     owner: Int64Vector
     kind: Int64Vector
     gbps: npt.NDArray[np.float64]
@@ -72,19 +94,39 @@ class NicPools:
         there = owner >= 0
         fastest = speed.max(axis=1, initial=0.0)
         even = (fastest > 0) & ~(there & (speed < fastest[:, None])).any(axis=1)
-        rows, kind = np.unique(np.column_stack([even, speed]), axis=0, return_inverse=True)
-        return cls(pool, owner, kind.ravel().astype(np.int64), rows[:, 1:], rows[:, 0] > 0)
+        # Where there is no NIC to begin with, none is missed.
+        table = np.column_stack([even, np.where(there, speed, -1.0)])
+        rows, kind = np.unique(table, axis=0, return_inverse=True)
+        return cls(pool, lane, owner, kind.ravel().astype(np.int64), rows[:, 1:], rows[:, 0] > 0)
 
-    def lanes(self, one: int, other: int) -> list[tuple[int, int, float]]:
-        """How bytes from pools of a kind to those of another are cut: lane out, lane in, part; none: as they were."""
+    def detour(self, one: int, other: int) -> Detour | None:
+        """How bytes from pools of a kind to those of another are shared out; None where they stay as they are."""
         if self.even[one] and self.even[other]:
-            return []
-        slower = np.minimum(self.gbps[one], self.gbps[other])
-        total = float(slower.sum())
+            return None
+        ways = self._ways(self.gbps[one], self.gbps[other])
+        return Detour(_kept(self.gbps[one]), _kept(self.gbps[other]), ways) if ways else None
+
+    @staticmethod
+    def _ways(one: FloatVector, other: FloatVector) -> tuple[tuple[int, int, float], ...]:
+        slower = np.minimum(one, other)
+        both = slower >= 0
+        total = float(slower[both].sum())
         if total > 0:
-            return [(lane, lane, float(slower[lane]) / total) for lane in np.flatnonzero(slower > 0).tolist()]
-        out, into = int(self.gbps[one].argmax()), int(self.gbps[other].argmax())
-        return [(out, into, 1.0)] if self.gbps[one, out] > 0 and self.gbps[other, into] > 0 else []
+            spare = np.where(both, slower - total / np.count_nonzero(both), 0.0)
+            weight = np.where(spare > 1e-9 * slower.max(), spare, 0.0)
+            weight = weight if weight.any() else np.where(both, slower, 0.0)
+            parts = weight / weight.sum()
+            return tuple((lane, lane, float(parts[lane])) for lane in np.flatnonzero(parts > 0).tolist())
+        out, into = int(one.argmax()), int(other.argmax())
+        return ((out, into, 1.0),) if one[out] > 0 and other[into] > 0 else ()
+
+
+def _kept(gbps: FloatVector) -> FloatVector:
+    """The part of its bytes that each NIC of a pool can keep, were all to send alike; 1 where there is none."""
+    there = gbps >= 0
+    mean = float(gbps[there].mean()) if there.any() else 0.0
+    kept: FloatVector = np.where(there & (gbps < mean), gbps / max(mean, 1e-300), 1.0)
+    return kept
 
 
 def _narrow(place: Int64Vector) -> Int32Vector:
@@ -104,6 +146,10 @@ def _lanes(pool: Int64Vector, rail: Int32Vector) -> Int64Vector:
     number[order] = np.arange(order.size) - first
     _, lane = np.unique(np.stack([rail.astype(np.int64), number]), axis=1, return_inverse=True)
     return lane.ravel().astype(np.int64)
+
+
+# Ranks that send, ranks that receive, bytes.
+_Leg = tuple[Int64Vector, Int64Vector, FloatVector]
 
 
 def nics_pooled(schedule: Schedule, pools: NicPools, domain: Int32Vector) -> Schedule:
@@ -152,17 +198,20 @@ def _flows(demand: Flows, pools: NicPools, domain: Int32Vector) -> list[Demand]:
     across &= src != dst
     ends = np.stack([pools.kind[pools.pool[src]], pools.kind[pools.pool[dst]]])
     stays = np.ones(src.size, bool)
-    legs: list[tuple[Int64Vector, Int64Vector, FloatVector]] = []
+    legs: list[_Leg] = []
     for one, other in np.unique(ends[:, across], axis=1).T.tolist():
-        lanes = pools.lanes(one, other)
-        if not lanes:
+        detour = pools.detour(one, other)
+        if detour is None:
             continue
         chosen = np.flatnonzero(across & (ends[0] == one) & (ends[1] == other))
         stays[chosen] = False
-        for out, into, part in lanes:
-            leaves, comes = pools.owner[pools.pool[src[chosen]], out], pools.owner[pools.pool[dst[chosen]], into]
-            for tail, head in ((src[chosen], leaves), (leaves, comes), (comes, dst[chosen])):
-                legs.append((tail, head, part * volume[chosen]))
+        tail, head = src[chosen], dst[chosen]
+        own = np.minimum(detour.out[pools.lane[tail]], detour.into[pools.lane[head]])
+        legs.append((tail, head, own * volume[chosen]))
+        rest = (1.0 - own) * volume[chosen]
+        for out, into, part in detour.ways:
+            leaves, comes = pools.owner[pools.pool[tail], out], pools.owner[pools.pool[head], into]
+            legs += [(tail, leaves, part * rest), (leaves, comes, part * rest), (comes, head, part * rest)]
     kept = np.flatnonzero(stays)
     if not legs:
         return [demand]
@@ -170,7 +219,7 @@ def _flows(demand: Flows, pools: NicPools, domain: Int32Vector) -> list[Demand]:
     return [_flows_of([as_they_are, *legs])]
 
 
-def _flows_of(legs: list[tuple[Int64Vector, Int64Vector, FloatVector]]) -> Flows:
+def _flows_of(legs: list[_Leg]) -> Flows:
     """Flows of several lists, without those to oneself and those of nothing."""
     src, dst, volume = (np.concatenate(part) for part in zip(*legs, strict=True))
     moved = (src != dst) & (volume > 0)
@@ -184,7 +233,7 @@ class _Exchange:
     Attributes
     ----------
     demand : AllToAll
-    group, pool, kind : (n,) int64
+    group, pool, kind, lane : (n,) int64
         Of each member.
     block : (n,) int64
         Members of one exchange nothing over the network: those of a domain, or of a block that holds whole domains.
@@ -196,12 +245,14 @@ class _Exchange:
     group: Int64Vector
     pool: Int64Vector
     kind: Int64Vector
+    lane: Int64Vector
     block: Int64Vector
     place: Int64Vector
 
-    def outside(self, weight: FloatVector, kind: int) -> FloatVector:
-        """Of each member the weight of those of a kind in its group that are not in its block, (n,) float64."""
-        own = np.where(self.kind == kind, weight, 0.0)
+    def outside(self, weight: FloatVector, members: Int64Vector) -> FloatVector:
+        """Of each member the weight of some in its group that are not in its block, (n,) float64."""
+        own = np.zeros(weight.size)
+        own[members] = weight[members]
         of_group = np.bincount(self.group, own, int(self.group.max(initial=-1)) + 1)
         of_place = np.bincount(self.place, own, int(self.place.max(initial=-1)) + 1)
         rest = of_group[self.group] - of_place[self.place]
@@ -230,24 +281,20 @@ def _all_to_all(demand: AllToAll, pools: NicPools, domain: Int32Vector) -> list[
     own_domain = lone_apart(domain)[rank]
     block, whole_blocks = _blocks(demand, group, own_domain)
     place = np.unique(np.stack([group, block]), axis=1, return_inverse=True)[1].ravel().astype(np.int64)
-    exchange = _Exchange(demand, group, pool, kind, block, place)
+    exchange = _Exchange(demand, group, pool, kind, pools.lane[rank], block, place)
     found: list[Demand] = []
     if not whole_blocks:
         found.append(_inside(demand, group, own_domain))
-    legs: list[tuple[Int64Vector, Int64Vector, FloatVector]] = []
+    legs: list[_Leg] = []
     kinds = np.unique(kind).tolist()
     even = pools.even[kind]
     rows = [_Rows(group, rank.astype(np.int64), demand.send * even, demand.receive * even, block)]
-    number = demand.groups.n_groups
     for one in kinds:
         for other in kinds:
-            if pools.even[one] and pools.even[other]:
-                continue
-            lanes = pools.lanes(one, other)
-            for part in _pair(exchange, pools, one, other, lanes):
-                rows.append(replace(part, key=part.key + number))
-                number += demand.groups.n_groups
-            legs += _hops(exchange, pools, one, other, lanes)
+            if not (pools.even[one] and pools.even[other]):
+                for part, hops in _pair(exchange, pools, one, other):
+                    rows.append(replace(part, key=part.key + len(rows) * demand.groups.n_groups))
+                    legs += hops
     found.append(_grouped(rows))
     if legs:
         found.append(_flows_of(legs))
@@ -277,37 +324,49 @@ def _inside(demand: AllToAll, group: Int64Vector, domain: Int64Vector) -> AllToA
     return AllToAll(Groups(start, demand.groups.rank[order]), demand.send[order], demand.receive[order], block)
 
 
-def _pair(
-    exchange: _Exchange, pools: NicPools, one: int, other: int, lanes: list[tuple[int, int, float]]
-) -> Iterator[_Rows]:
-    """From pools of a kind to those of another: along each lane, or directly where none is left; keys are groups."""
-    demand = exchange.demand
+def _pair(exchange: _Exchange, pools: NicPools, one: int, other: int) -> Iterator[tuple[_Rows, list[_Leg]]]:
+    """From pools of a kind to those of another: what keeps its NICs, and what is shared out; keys are groups."""
+    rank = exchange.demand.groups.rank.astype(np.int64)
     sends, receives = np.flatnonzero(exchange.kind == one), np.flatnonzero(exchange.kind == other)
-    directly = (demand.groups.rank[sends].astype(np.int64), demand.groups.rank[receives].astype(np.int64), 1.0)
-    along = [(pools.owner[exchange.pool[sends], out], pools.owner[exchange.pool[receives], into], part)
-             for out, into, part in lanes]  # fmt: skip
-    for tail, head, part in along or [directly]:
-        nothing = np.zeros(sends.size), np.zeros(receives.size)
-        yield _Rows(
-            np.concatenate([exchange.group[sends], exchange.group[receives]]),
-            np.concatenate([tail, head]),
-            np.concatenate([part * demand.send[sends], nothing[1]]),
-            np.concatenate([nothing[0], demand.receive[receives]]),
-            np.concatenate([exchange.block[sends], exchange.block[receives]]),
-        )
+    detour = pools.detour(one, other)
+    if detour is None:
+        yield _rows(exchange, sends, receives, rank[sends], rank[receives], 1.0), []
+        return
+    leaving, coming = detour.out[exchange.lane], detour.into[exchange.lane]
+    for out in np.unique(leaving[sends]).tolist():
+        for into in np.unique(coming[receives]).tolist():
+            some, others = sends[leaving[sends] == out], receives[coming[receives] == into]
+            own = min(out, into)
+            yield _rows(exchange, some, others, rank[some], rank[others], own), []
+            if own < 1:
+                yield from _shared_out(exchange, pools, some, others, 1.0 - own, detour)
 
 
-def _hops(
-    exchange: _Exchange, pools: NicPools, one: int, other: int, lanes: list[tuple[int, int, float]]
-) -> Iterator[tuple[Int64Vector, Int64Vector, FloatVector]]:
-    """Over NVLink to the ranks whose NICs send, and from those whose NICs receive."""
+def _shared_out(
+    exchange: _Exchange, pools: NicPools, sends: Int64Vector, receives: Int64Vector, rest: float, detour: Detour
+) -> Iterator[tuple[_Rows, list[_Leg]]]:
+    """A part of what some members send others: over NVLink to the NICs that send, to those that receive, and on."""
     demand, rank = exchange.demand, exchange.demand.groups.rank.astype(np.int64)
-    sends, receives = np.flatnonzero(exchange.kind == one), np.flatnonzero(exchange.kind == other)
-    sent = demand.send[sends] * exchange.outside(demand.receive, other)[sends]
-    received = demand.receive[receives] * exchange.outside(demand.send, one)[receives]
-    for out, into, part in lanes:
-        yield rank[sends], pools.owner[exchange.pool[sends], out], part * sent
-        yield pools.owner[exchange.pool[receives], into], rank[receives], part * received
+    sent = rest * demand.send[sends] * exchange.outside(demand.receive, receives)[sends]
+    received = rest * demand.receive[receives] * exchange.outside(demand.send, sends)[receives]
+    for out, into, part in detour.ways:
+        leaves, comes = pools.owner[exchange.pool[sends], out], pools.owner[exchange.pool[receives], into]
+        hops = [(rank[sends], leaves, part * sent), (comes, rank[receives], part * received)]
+        yield _rows(exchange, sends, receives, leaves, comes, rest * part), hops
+
+
+def _rows(
+    exchange: _Exchange, sends: Int64Vector, receives: Int64Vector, tail: Int64Vector, head: Int64Vector, part: float
+) -> _Rows:
+    """What some members send others, by the ranks that stand for them."""
+    demand = exchange.demand
+    return _Rows(
+        np.concatenate([exchange.group[sends], exchange.group[receives]]),
+        np.concatenate([tail, head]),
+        np.concatenate([part * demand.send[sends], np.zeros(receives.size)]),
+        np.concatenate([np.zeros(sends.size), demand.receive[receives]]),
+        np.concatenate([exchange.block[sends], exchange.block[receives]]),
+    )
 
 
 def _grouped(rows: list[_Rows]) -> AllToAll:

@@ -36,7 +36,10 @@ class FaultsOutput(OutputOptions):
     """Where the answer goes."""
 
     csv: Annotated[Path | None, typer.Option("--csv", metavar="PATH", help="Write one row per failure.")] = None
-    top: Annotated[int, typer.Option(min=0, metavar="N", help="Failures on the screen.")] = 10
+    link_csv: Annotated[
+        Path | None, typer.Option("--link-csv", metavar="PATH", help="Write one row per link: what loads it most.")
+    ] = None
+    top: Annotated[int, typer.Option(min=0, metavar="N", help="Failures, and links, on the screen.")] = 10
 
 
 def faults(
@@ -87,12 +90,12 @@ def faults(
 
     counts = sorted({whole(part.strip(), "--count", 1, 1 << 24) for part in count.split(",")}) if count else []
     kinds = None if kind is None else [part.strip().lower() for part in kind.split(",")]
-    check_outputs(output.figure, (output.html, output.csv), output.force)
+    check_outputs(output.figure, (output.html, output.csv, output.link_csv), output.force)
     given = opened(fabric)
     matched = lfts_of(given, [routed.lfts] if routed.lfts else [], skip_unrouted=False)
     routing = routing_of(policy, hashing, matched[0] if matched else None)
     with progressing("failures") as progress:
         scenario = asked_scenario(given, asked, rule, routing, traffic, hashing, sending, threads)
         studied = study_faults(scenario, kinds, counts, trials, hashing.seed or 0, most, progress)
-        report = faults_report(studied, output.top, output.figure, output.csv)
+        report = faults_report(studied, output.top, output.figure, output.csv, output.link_csv)
     finish(report, output, limits)

@@ -208,7 +208,7 @@ def read_table(table: str, values: Mapping[str, object], where: str) -> Any:
 
 
 def _faults(values: Mapping[str, object], where: str) -> FaultsTable:
-    from fabric.studies.faults import KINDS
+    from fabric.studies.breakable import KINDS
 
     kind = _text(values.get("kind", FaultsTable.kind), f"{where}.kind", "kinds of failures").lower()
     for one in kind.split(","):

@@ -145,12 +145,13 @@ def _check_files(files: Mapping[str, str]) -> None:
 def _failed(error: Exception, scenario: "Scenario | None") -> PointOutcome:
     """Why a point has no result: what is refused, what does not fit, and what nobody foresaw."""
     from fabric.routing.unroutable import Unroutable
-    from fabric.studies.faults import disconnected_pairs
+    from fabric.studies.cut_off import disconnected_pairs
 
     if isinstance(error, MemoryError):
         return PointOutcome(error="not enough memory")
     if isinstance(error, Unroutable) and scenario is not None:
-        pairs = error.pairs or disconnected_pairs(scenario.topology, scenario.placement.endpoint)
+        pool = None if scenario.pools is None else scenario.pools.pool
+        pairs = error.pairs or disconnected_pairs(scenario.topology, scenario.placement.endpoint, pool)
         return sized(PointOutcome(error=one_line(str(error)), disconnected_pairs=pairs), scenario)
     if isinstance(error, InputError):
         return PointOutcome(error=one_line(str(error)))
@@ -168,7 +169,8 @@ def scenario_of_options(options: PointOptions, n_threads: int | None) -> "Scenar
         If the fabric cannot be opened or the job does not fit.
     """
     from fabric.commands.resolve import asked_scenario, lfts_of, request_of, routing_of, rule_of
-    from fabric.studies.faults import drawn_failures, struck
+    from fabric.studies.breakable import drawn_failures
+    from fabric.studies.fault_runs import struck
 
     options.check()
     routing, seed = options.routing, options.routing.hashing.seed

@@ -1,9 +1,10 @@
 """The report of `faults`: single failures, what hurts which links, several failures at once."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from fabric.reports.csv_text import csv_text
-from fabric.reports.documents.faults import FaultRowPart, FaultSamplePart, FaultsBody
+from fabric.reports.documents.faults import FaultHurtPart, FaultRowPart, FaultSamplePart, FaultsBody
 from fabric.reports.emit import Report
 from fabric.reports.figures.faults import faults_figure
 from fabric.reports.gates import Headline
@@ -11,8 +12,11 @@ from fabric.reports.links import tier_text
 from fabric.reports.loads import fabric_facts, routing_facts, routing_text, sent_facts, sent_text
 from fabric.reports.tables import Facts, Table
 from fabric.reports.words import seconds_text
-from fabric.studies.faults import STRAGGLER, FaultRow, Faults, Sampled
+from fabric.studies.breakable import STRAGGLER
+from fabric.studies.faults import FaultRow, Faults, Sampled
+from fabric.studies.hurt_links import HurtLink
 from fabric.studies.verdicts.faults import faults_verdict
+from fabric.topology import Topology
 
 
 def _row(row: FaultRow) -> FaultRowPart:
@@ -25,6 +29,20 @@ def _row(row: FaultRow) -> FaultRowPart:
         "worst_link": row.worst_link,
         "alike": row.alike,
         "option": row.broken.option,
+    }
+
+
+def _hurt(hurt: HurtLink, topology: Topology) -> FaultHurtPart:
+    return {
+        "link": topology.link_name(hurt.link),
+        "tier": hurt.tier,
+        "direction": hurt.direction,
+        "whole_s": hurt.whole_s,
+        "worst_s": hurt.worst_s,
+        "times": hurt.worst_s / hurt.whole_s if hurt.whole_s > 0 else None,
+        "failed": str(hurt.failure.fault),
+        "option": hurt.failure.option,
+        "alike": hurt.alike,
     }
 
 
@@ -51,6 +69,7 @@ def faults_document(faults: Faults, assumptions: tuple[str, ...]) -> FaultsBody:
         "routing": routing_facts(faults.scenario.routing),
         "time_s": faults.time_s,
         "runs": faults.n_runs,
+        "followed": faults.n_followed,
         "rows": [_row(row) for row in faults.rows],
         "links": [
             {
@@ -63,6 +82,7 @@ def faults_document(faults: Faults, assumptions: tuple[str, ...]) -> FaultsBody:
             }
             for view in faults.links
         ],
+        "hurt": [_hurt(one, faults.scenario.topology) for one in faults.hurt],
         "samples": [_sample(sample) for sample in faults.sampled],
         "assumptions": list(assumptions),
     }
@@ -79,7 +99,7 @@ def _tables(faults: Faults, top: int) -> list[Table | Facts]:
         ("traffic", sent_text(faults.scenario)),
         ("routing", routing_text(faults.scenario.routing)),
         ("whole fabric", seconds_text(faults.time_s)),
-        ("failures run", f"{faults.n_runs:,}; single ones stand for {len(faults.rows):,}"),
+        ("failures run", _runs_text(faults)),
     ]
     tables: list[Table | Facts] = [Facts("What breaks hurt", tuple(facts))]
     columns = ("kind", "failures", "stop the job", "least", "median", "worst", "such as")
@@ -122,6 +142,9 @@ def _tables(faults: Faults, top: int) -> list[Table | Facts]:
             shorten=frozenset({"failure that loads one most", "that link"}),
         )
     )
+    # Where all links of a tier are alike, the table above has said it.
+    if len(faults.hurt) > sum(view.failure is not None for view in faults.links):
+        tables.append(_hurt_table(faults, top))
     if faults.sampled:
         names = ("failures at once", "draws", "stop the job", "p50", "p90", "p99", "worst")
         tables.append(
@@ -141,6 +164,36 @@ def _tables(faults: Faults, top: int) -> list[Table | Facts]:
             )
         )
     return tables
+
+
+def _runs_text(faults: Faults) -> str:
+    """How the failures were run."""
+    followed = f" and {faults.n_followed:,} followed from the whole" if faults.n_followed else ""
+    return f"{faults.n_runs:,} routed anew{followed}; single ones stand for {len(faults.rows):,}"
+
+
+def _hurt_table(faults: Faults, top: int) -> Table:
+    """Links that are busy longest under a single failure, and that failure."""
+    columns = ("link", "as many", "whole", "worst", "times", "the failure that loads it most")
+    lines = tuple(
+        (
+            part["link"],
+            f"{part['alike']:,}",
+            seconds_text(part["whole_s"]),
+            seconds_text(part["worst_s"]),
+            "-" if part["times"] is None else f"{part['times']:.3f}x",
+            part["failed"],
+        )
+        for part in (_hurt(one, faults.scenario.topology) for one in faults.hurt[:top])
+    )
+    return Table(
+        f"Links that suffer most under a single failure; {len(faults.hurt):,} in all that are not alike",
+        columns,
+        lines,
+        frozenset(columns[1:5]),
+        below=columns[5:],
+        shorten=frozenset({"link", columns[5]}),
+    )
 
 
 def _worst(rows: tuple[FaultRow, ...], top: int) -> Table:
@@ -172,7 +225,22 @@ def _worst(rows: tuple[FaultRow, ...], top: int) -> Table:
     )
 
 
-def faults_report(faults: Faults, top: int = 10, figure: Path | None = None, csv: Path | None = None) -> Report:
+def _link_rows(faults: Faults) -> Iterator[tuple[object, ...]]:
+    """A row per link for CSV: what loads it most."""
+    topology = faults.scenario.topology
+    for link, whole_s, worst_s, failure in faults.every_link():
+        times = worst_s / whole_s if whole_s > 0 else ""
+        failed, option = ("", "") if failure is None else (str(failure.fault), failure.option)
+        yield topology.link_name(link), whole_s, worst_s, times, failed, option
+
+
+def faults_report(
+    faults: Faults,
+    top: int = 10,
+    figure: Path | None = None,
+    csv: Path | None = None,
+    link_csv: Path | None = None,
+) -> Report:
     """What `faults` has to say, with the files that are asked for."""
     said = [*faults.notes]
     if any(row.broken.kind == "host" for row in faults.rows):
@@ -186,6 +254,8 @@ def faults_report(faults: Faults, top: int = 10, figure: Path | None = None, csv
     if csv is not None:
         columns = tuple(FaultRowPart.__annotations__)
         files[str(csv)] = csv_text(columns, (tuple(dict(_row(row))[key] for key in columns) for row in faults.rows))
+    if link_csv is not None:
+        files[str(link_csv)] = csv_text(("link", "whole_s", "worst_s", "times", "failed", "option"), _link_rows(faults))
     worst = [row.time_s for row in faults.rows if row.time_s is not None]
     return Report(
         faults_document(faults, assumptions),

@@ -55,6 +55,8 @@ class Symmetry:
     cable_class : (n_links,) int32
         Orbit of each link's cable, numbered by its first link; both directions of a cable are in one.  Parallel cables
         of equal capacities are alike.
+    link_class : (n_links,) int32
+        Orbit of each link, which has a direction, numbered by its first link; links of a bundle are in one.
     node_class : (n_nodes,) int32
         Orbit of each node, numbered by its first node.
     bundle : (n_links,) int32
@@ -64,6 +66,7 @@ class Symmetry:
     topology: Topology
     generators: tuple[Permutation, ...]
     cable_class: Int32Vector
+    link_class: Int32Vector
     node_class: Int32Vector
     bundle: Int32Vector
 
@@ -251,9 +254,23 @@ def symmetry_of_jobs(topology: Topology, jobs: Sequence[tuple[Placement, Schedul
         topology=topology,
         generators=tuple(search.generators(n_nodes)),
         cable_class=frozen_array(_numbered(cable), np.int32, "cable_class"),
+        link_class=frozen_array(_numbered(_both_ways(of_edge, topology.link_reverse)), np.int32, "link_class"),
         node_class=frozen_array(_numbered(node), np.int32, "node_class"),
         bundle=frozen_array(bundle.astype(np.int32), np.int32, "bundle"),
     )
+
+
+def _both_ways(of_link: Int64Vector, reverse: Int32Vector) -> Int64Vector:
+    """Classes of links, joined where those of their reverses are one: a symmetry carries both directions of a cable."""
+    found: Int64Vector = np.unique(of_link, return_inverse=True)[1].ravel().astype(np.int64)
+    while True:
+        n = int(found.max(initial=-1)) + 1
+        first = np.zeros(n, np.int64)
+        first[found[::-1]] = np.arange(found.size)[::-1]
+        joined = joined_by(n, found[reverse], found[reverse[first[found]]])[found]
+        if np.unique(joined).size == n:
+            return found
+        found = np.unique(joined, return_inverse=True)[1].ravel().astype(np.int64)
 
 
 def _numbered(values: Int64Vector) -> Int32Vector:

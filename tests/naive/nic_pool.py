@@ -24,6 +24,11 @@ def pooled_matrix(matrix, host, domain, rail, gbps):
         speeds = {gbps[other] for other in pools[pool_of[rank]]}
         return len(speeds) == 1 and speeds != {0.0}
 
+    def kept(rank):
+        """The part of a rank's bytes that its NIC can keep: less than all where it is slower than the mean."""
+        mean = np.mean([gbps[other] for other in pools[pool_of[rank]]])
+        return min(1.0, gbps[rank] / mean) if mean > 0 else 1.0
+
     total = np.zeros((n, n))
 
     def send(src, dst, volume):
@@ -39,20 +44,20 @@ def pooled_matrix(matrix, host, domain, rail, gbps):
                 send(i, j, matrix[i, j])
                 continue
             out, into = nics(i), nics(j)
-            slower = {
-                lane: min(gbps[out[lane]], gbps[into[lane]])
-                for lane in out
-                if lane in into and min(gbps[out[lane]], gbps[into[lane]]) > 0
-            }
-            ways = [(out[lane], into[lane], speed / sum(slower.values())) for lane, speed in slower.items()]
-            if not ways:
+            both = [lane for lane in out if lane in into]
+            slower = {lane: min(gbps[out[lane]], gbps[into[lane]]) for lane in both}
+            if sum(slower.values()) > 0:
+                mean = sum(slower.values()) / len(both)
+                spare = {lane: speed - mean for lane, speed in slower.items() if speed - mean > 1e-12}
+                weight = spare or {lane: speed for lane, speed in slower.items() if speed > 0}
+                ways = [(out[lane], into[lane], part / sum(weight.values())) for lane, part in weight.items()]
+            else:
                 fastest = [min((-gbps[nic], lane, nic) for lane, nic in found.items())[2] for found in (out, into)]
-                if all(gbps[rank] > 0 for rank in fastest):
-                    ways = [(*fastest, 1.0)]
-            if not ways:
-                send(i, j, matrix[i, j])
+                ways = [(*fastest, 1.0)] if all(gbps[rank] > 0 for rank in fastest) else []
+            own = min(kept(i), kept(j)) if ways else 1.0
+            send(i, j, own * matrix[i, j])
             for tail, head, part in ways:
-                send(i, tail, part * matrix[i, j])
-                send(tail, head, part * matrix[i, j])
-                send(head, j, part * matrix[i, j])
+                send(i, tail, (1 - own) * part * matrix[i, j])
+                send(tail, head, (1 - own) * part * matrix[i, j])
+                send(head, j, (1 - own) * part * matrix[i, j])
     return total

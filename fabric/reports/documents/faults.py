@@ -61,6 +61,36 @@ class FaultLinkPart(TypedDict):
     failed: str | None
 
 
+class FaultHurtPart(TypedDict):
+    """What hurts a link most.
+
+    Attributes
+    ----------
+    link : str
+        The link.
+    tier, direction : str
+        Where it is.
+    whole_s, worst_s : float
+        Load over capacity in the whole fabric, and under the single failure that loads it most.
+    times : float or None
+        The second over the first; None for a link that is idle in the whole fabric.
+    failed, option : str
+        That failure, and what reproduces it on a command line.
+    alike : int
+        Links that a failure of the kind is proven to do the same to, this one among them.
+    """
+
+    link: str
+    tier: str
+    direction: str
+    whole_s: float
+    worst_s: float
+    times: float | None
+    failed: str
+    option: str
+    alike: int
+
+
 class FaultSamplePart(TypedDict):
     """Several failures at once.
 
@@ -95,11 +125,16 @@ class FaultsBody(TypedDict):
     time_s : float
         Of the whole fabric, seconds.
     runs : int
-        Failures that were run; the others are proven to be alike.
+        Failures that were routed anew.
+    followed : int
+        Cables whose loads were followed from those of the whole fabric; all others are proven to be alike.
     rows : list of FaultRowPart
         Every single failure, the worst first.
     links : list of FaultLinkPart
         By tier and direction.
+    hurt : list of FaultHurtPart
+        Link by link, one of each class of links that are alike, the longest busy first; those that no single failure
+        loads more are left out.
     samples : list of FaultSamplePart
         By the number of failures at once.
     assumptions : list of str
@@ -112,8 +147,10 @@ class FaultsBody(TypedDict):
     routing: RoutingPart
     time_s: float
     runs: int
+    followed: int
     rows: list[FaultRowPart]
     links: list[FaultLinkPart]
+    hurt: list[FaultHurtPart]
     samples: list[FaultSamplePart]
     assumptions: list[str]
 

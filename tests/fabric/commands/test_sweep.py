@@ -20,7 +20,7 @@ from fabric.commands.study_points import points_of
 from fabric.commands.study_run import point_scenario, run_study
 from fabric.reports.figures.sweep import sweep_figure
 from fabric.reports.sweep_dataset import dataset_bytes, dataset_columns
-from fabric.studies.faults import drawn_failures
+from fabric.studies.breakable import drawn_failures
 from fabric.studies.sweep.journal import read_journal
 from fabric.studies.sweep.outcome import outcome_of
 from fabric.studies.verdicts.sweep import sweep_verdict

@@ -14,7 +14,7 @@ from fabric.routing.link_loads import schedule_loads
 from fabric.routing.one_cable_less import CableSweep, class_bytes
 from fabric.routing.policies import Adaptive
 from fabric.routing.unroutable import Unroutable
-from fabric.studies.faults import disconnected_pairs
+from fabric.studies.cut_off import disconnected_pairs
 from fabric.topology import ISL, SWITCH, UNKNOWN
 from tests.naive.routing import pairs_of
 from tests.random_fabrics import all_to_all_demands, fabrics, flow_demands

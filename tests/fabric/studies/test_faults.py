@@ -11,7 +11,10 @@ from hypothesis import given, settings
 import railscope as rs
 from collectives.errors import InputError
 from fabric.builders.faults import Fault, with_capacity_left
-from fabric.studies.faults import FaultRow, Sampled, breakable, disconnected_pairs, most_runs, study_faults
+from fabric.studies.breakable import breakable
+from fabric.studies.cut_off import disconnected_pairs
+from fabric.studies.fault_runs import fault_run
+from fabric.studies.faults import FaultRow, Sampled, most_runs, study_faults
 from fabric.studies.link_names import find_link
 from fabric.topology import ENDPOINT, NVLINK, UNKNOWN
 from tests.fabric.commands.test_cli import railscope
@@ -131,6 +134,146 @@ def test_both_views_agree(hgx):
     assert view.worst_s == pytest.approx(worst)
     assert view.whole_s == pytest.approx(worst * 3 / 4)
     assert view.failure is not None
+
+
+SMALL = """
+[fabric]
+name = "small"
+hosts = 8
+gpus_per_host = 2
+gpu_gbps = 200.0
+planes = 2
+[scale_up]
+hosts_per_domain = 1
+gpu_gbps = 3600.0
+[leaf]
+radix = 8
+port_gbps = 100.0
+down_ports = 4
+[spine]
+radix = 8
+port_gbps = 100.0
+"""
+
+
+def worst_by_link(scenario, kinds):
+    """Of every link the most seconds under any single failure, each failure by itself."""
+    topology = scenario.topology
+    worst = rs.analyse(scenario).loads.total.seconds.copy()
+    for one in breakable(scenario, kinds):
+        run = fault_run(scenario, (one.fault,))
+        np.maximum(worst, run.seconds, out=worst)
+    assert worst.size == topology.n_links
+    return worst
+
+
+@pytest.mark.parametrize("faults", [[], ["p0-r0-l00 port 5 -> p0-s00"], ["spine:p1-s01", "host:h0003"]])
+def test_every_link_knows_the_failure_that_loads_it_most(tmp_path, faults):
+    """Symmetric, nearly so, and hurt: what classes of links say against every failure on every link."""
+    (tmp_path / "small.toml").write_text(SMALL)
+    broken = [Fault("host", "h0003", 0.5) if one == "host:h0003" else one for one in faults]
+    scenario = rs.Scenario.of(tmp_path / "small.toml", ALL_TO_ALL, faults=broken)
+    kinds = ("cable", "nic", "leaf", "spine", "host", "plane")
+    found = study_faults(scenario, kinds)
+    assert found.n_runs < len(found.rows)
+    worst, whole = worst_by_link(scenario, kinds), rs.analyse(scenario).loads.total.seconds
+    seen = set()
+    for link, whole_s, worst_s, failure in found.every_link():
+        seen.add(link)
+        assert whole_s == pytest.approx(whole[link], rel=1e-9)
+        assert worst_s == pytest.approx(worst[link], rel=1e-9)
+        if failure is None:
+            assert worst_s == pytest.approx(whole_s, rel=1e-9)
+        else:
+            assert fault_run(scenario, (failure.fault,)).seconds[link] == pytest.approx(worst_s, rel=1e-9)
+    assert seen == set(range(scenario.topology.n_links))
+    assert sum(one.alike for one in found.hurt) == np.count_nonzero(worst > whole * (1 + 1e-9))
+    assert [one.worst_s for one in found.hurt] == sorted((one.worst_s for one in found.hurt), reverse=True)
+    for one in found.hurt:
+        assert fault_run(scenario, (one.failure.fault,)).seconds[one.link] == pytest.approx(one.worst_s, rel=1e-9)
+
+
+def test_cables_without_a_symmetry_are_followed_not_sampled():
+    """A fabric with a slow cable at every other place: all cables from the whole one, the same as each routed anew."""
+    whole = rs.open_fabric("gb300-2048").topology
+    cables = np.flatnonzero((whole.link_kind == 1) & (whole.link_direction == 0))
+    draw = np.random.default_rng(3)
+    faults = [
+        Fault("link", whole.link_name(int(link)), float(part))
+        for link, part in zip(draw.choice(cables, 60, replace=False), draw.uniform(0.1, 0.9, 60), strict=True)
+    ]
+    scenario = rs.Scenario.of("gb300-2048", ALL_TO_ALL, faults=faults)
+    found = study_faults(scenario, ("cable",), most=5)
+    assert found.notes == ()
+    assert found.n_followed > 200
+    assert (found.n_runs, len(found.rows)) == (0, 9216)
+    rows = list(found.rows)
+    slow = {row.slowdown for row in rows}
+    for place in draw.choice(len(rows), 6, replace=False).tolist():
+        run = fault_run(scenario, (rows[place].broken.fault,))
+        assert rows[place].time_s == pytest.approx(run.time_s, rel=1e-9)
+        assert run.seconds[find_link(whole, rows[place].worst_link)] == pytest.approx(run.seconds.max(), rel=1e-9)
+    worst = max(found.hurt, key=lambda one: one.worst_s / one.whole_s)
+    run = fault_run(scenario, (worst.failure.fault,))
+    assert run.seconds[worst.link] == pytest.approx(worst.worst_s, rel=1e-9)
+    assert worst.worst_s > 1.01 * worst.whole_s
+    assert len(slow) >= 1
+
+
+@pytest.mark.parametrize(
+    ("fabric", "fault", "left"),
+    [
+        # A NIC of 8 that is down; at half; a leaf that all NICs of a rail hang on, likewise.
+        ("hgx-b200-64", Fault("nic", "h0003g1"), 7 / 8),
+        ("hgx-b200-64", Fault("nic", "h0003g1", 0.5), 7.5 / 8),
+        ("hgx-b200-64", Fault("leaf", "r3-l00"), 7 / 8),
+        ("hgx-b200-64", Fault("leaf", "r3-l00", 0.25), 7.25 / 8),
+        # Published (HPN, SIGCOMM 2024): one of a host's 16 ports, of a NIC with two, costs 6.25 %.
+        ("hpn7-15360", Fault("link", "h0003g1 port 1 -> *"), 15 / 16),
+        # Of a NIC with four ports on four planes one port, and all of them.
+        ("gb300-2048", Fault("link", "h0003g1 port 1 -> *"), 3.75 / 4),
+        ("gb300-2048", Fault("nic", "h0003g1"), 3 / 4),
+        # A plane is every NIC's: the library has nothing to share out, (P - 1) / P either way.
+        ("gb300-2048", Fault("plane", "2"), 3 / 4),
+    ],
+)
+def test_a_library_that_shares_bytes_out_over_a_host_s_nics(fabric, fault, left):
+    """(R - 1 + f) / R of the rate, where bytes that keep their NICs leave f, or cannot go at all."""
+    rule = rs.PlacementRule(gpus=512) if fabric == "hpn7-15360" else None
+    rings = rs.Collective("all-reduce", size=1e9, algorithm="rings")
+    # Rings through a rack are as long as NVLink takes.
+    for traffic in (ALL_TO_ALL,) if fabric == "gb300-2048" else (ALL_TO_ALL, rings):
+        whole = time_of(fabric, traffic=traffic, rule=rule)
+        shared = time_of(fabric, fault, traffic=traffic, rule=rule, nics="pooled")
+        assert whole / shared == pytest.approx(left, rel=1e-6)
+        assert time_of(fabric, traffic=traffic, rule=rule, nics="pooled") == pytest.approx(whole)
+
+
+def test_one_nic_down_stops_a_job_whose_bytes_keep_their_nics(hgx):
+    rows = study_faults(hgx, ("nic",)).rows
+    assert {(row.time_s, row.disconnected_pairs) for row in rows} == {(None, 2 * 56)}
+    pooled = rs.Scenario.of("hgx-b200-64", ALL_TO_ALL, nics="pooled")
+    shared = study_faults(pooled, ("nic", "leaf", "host"))
+    kinds = {row.broken.kind: row for row in shared.rows}
+    assert kinds["nic"].slowdown == pytest.approx(8 / 7)
+    assert kinds["leaf"].slowdown == pytest.approx(8 / 7)
+    # All NICs of a slow host are equally slow.
+    assert kinds["host"].slowdown == pytest.approx(2)
+    assert shared.n_runs == 3
+
+
+def test_what_is_alike_with_pooled_nics_is_what_a_full_run_gives():
+    scenario = rs.Scenario.of(
+        "gb300-2048", rs.Collective("all-to-all", group=64), nics="pooled", rule=rs.PlacementRule("unaligned")
+    )
+    found = study_faults(scenario, ("nic", "leaf"))
+    assert found.n_runs < 200 < len(found.rows)
+    draw = np.random.default_rng(2)
+    for place in draw.choice(len(found.rows), 6, replace=False).tolist():
+        row = found.rows[place]
+        run = fault_run(scenario, (row.broken.fault,))
+        assert row.time_s == pytest.approx(run.time_s, rel=1e-9)
+        assert run.seconds[find_link(scenario.topology, row.worst_link)] == pytest.approx(run.seconds.max(), rel=1e-9)
 
 
 def test_draws_are_the_seed_s(hgx):
