@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from functools import lru_cache
 
@@ -14,8 +14,8 @@ from collectives.gate import quoted, real
 from collectives.suggestion import hint
 from fabric.topology import ENDPOINT, NIC, NVLINK, SWITCH, UNKNOWN, BoolVector, Cables, Topology
 
-FAULT_KINDS = ("link", "switch", "leaf", "spine", "core", "nic", "host", "plane")
-"""What a fault may name: cables, switches (of a tier), an endpoint's cables, those of a host, a plane's switches."""
+FAULT_KINDS = ("link", "port", "switch", "leaf", "spine", "core", "nic", "host", "plane")
+"""What a fault may name: cables, by both ends or by a port, switches (of a tier), NICs, hosts, a plane's switches."""
 
 _TIERS = {"leaf": 1, "spine": 2, "core": 3}
 # Two dashes may stand in a name, and join two with blanks around them only.
@@ -23,9 +23,13 @@ _ARROW = re.compile(r"\s*(?:<->|->|=>|→)\s*|\s+--\s+")
 _PORT = re.compile(r"\A(?P<name>.+?)\s+port\s+(?P<port>\S+)\Z")
 
 
-def link_ends(text: str) -> list[str]:
-    """The ends that a link's name has, two where it is one: ``leaf1 port 3 -> spine2``."""
-    return _ARROW.split(text.strip())
+def link_cuts(text: str) -> list[tuple[str, str]]:
+    """Every way to read a text as the two ends of a link: one where it has an arrow, ``leaf1 port 3 -> spine2``.
+
+    A node's name may have one too: ``row->2 -> spine1`` is read in two ways.
+    """
+    whole = text.strip()
+    return [(whole[: arrow.start()].rstrip(), whole[arrow.end() :].lstrip()) for arrow in _ARROW.finditer(whole)]
 
 
 def end_and_port(text: str) -> tuple[str, str | None]:
@@ -48,8 +52,9 @@ class Fault:
         One of `FAULT_KINDS`.
     pattern : str
         Names with ``*``, ``?`` and ``[...]`` as in a shell: of a switch, an endpoint or a host; a plane's number; of a
-        link both ends, ``leaf1 port 3 -> spine*``, with ports or without, either end first, perhaps a tier's word
-        before a name.
+        port its node and itself, ``leaf1 port 3``; of a link both ends, ``leaf1 port 3 -> spine*``, with ports or
+        without, either end first, perhaps a tier's word before a name.  A name that is written out means itself,
+        whatever letters it has.
     capacity : float
         Part of the capacity that is left, 0 to 1; 0: down.
     """
@@ -67,11 +72,12 @@ class Fault:
             raise InputError(f"fault {self}: capacity {self.capacity:g}; expected a part from 0 (down) to 1")
 
     def __str__(self) -> str:
-        return self.pattern if self.kind == "link" else f"{self.kind}:{self.pattern}"
+        plain = self.kind == "link" and self.pattern.partition(":")[0].strip() not in FAULT_KINDS
+        return self.pattern if plain else f"{self.kind}:{self.pattern}"
 
     @classmethod
     def parsed(cls, text: str, capacity: float = 0.0) -> "Fault":
-        """``leaf1 -> spine2``, ``spine:s03``, ``host:h0012``, ``plane:1``; a bare name is a switch's or an endpoint's.
+        """``leaf1 -> spine2``, ``leaf1 port 3``, ``spine:s03``, ``host:h0012``; a bare name is any node's.
 
         Raises
         ------
@@ -81,7 +87,7 @@ class Fault:
         kind, colon, name = text.partition(":")
         if colon and kind.strip() in FAULT_KINDS:
             return cls(kind.strip(), name.strip(), capacity)
-        return cls("link" if len(link_ends(text)) > 1 else "switch", text.strip(), capacity)
+        return cls("link" if link_cuts(text) else "switch", text.strip(), capacity)
 
     @classmethod
     def degraded(cls, text: str) -> "Fault":
@@ -120,7 +126,12 @@ class Damage:
 
 
 def damaged(topology: Topology, faults: Sequence[Fault], hosts: Sequence[str] | None = None) -> Damage:
-    """A fabric with faults; of several on one cable the worst counts.
+    """A fabric with faults; arguments and errors as for `capacity_left`."""
+    return with_capacity_left(topology, capacity_left(topology, faults, hosts))
+
+
+def capacity_left(topology: Topology, faults: Sequence[Fault], hosts: Sequence[str] | None = None) -> FloatVector:
+    """Part of each link's capacity that faults leave, (n_links,) float64; of several on one cable the worst counts.
 
     Parameters
     ----------
@@ -139,7 +150,7 @@ def damaged(topology: Topology, faults: Sequence[Fault], hosts: Sequence[str] | 
         links = fault_links(topology, fault, hosts)
         both = np.concatenate([links, topology.link_reverse[links]])
         left[both] = np.minimum(left[both], fault.capacity)
-    return with_capacity_left(topology, left)
+    return left
 
 
 def with_capacity_left(topology: Topology, left: FloatVector) -> Damage:
@@ -178,12 +189,23 @@ def fault_links(topology: Topology, fault: Fault, hosts: Sequence[str] | None = 
         If there are none.
     """
     hosts = topology.endpoint_names if hosts is None else hosts
+    # A bare name may look like a link, a link's end like a port.
+    whole_name = fault.kind in ("link", "switch") and fault.pattern in _node_numbers(topology)
+    if whole_name:
+        fault = replace(fault, kind="switch")
+    elif fault.kind == "switch" and _PORT.match(fault.pattern):
+        fault = replace(fault, kind="port")
     if fault.kind == "link":
         found = _links_between(topology, fault)
+    elif fault.kind == "port":
+        found = _links_at_port(topology, fault)
     else:
         nodes = _nodes_of(topology, fault, hosts)
         scale_out = topology.link_kind != NVLINK
         found = np.flatnonzero((nodes[topology.link_tail] | nodes[topology.link_head]) & scale_out)
+        if not found.size and link_cuts(fault.pattern):
+            # A node's name may begin with a kind: leaf:01 -> spine1.
+            found = _links_between(topology, replace(fault, kind="link", pattern=f"{fault.kind}:{fault.pattern}"))
     if not found.size:
         raise UnmatchedFault(
             f"fault {quoted(str(fault))}: matches no cable of {topology.name}{_near(topology, fault, hosts)}"
@@ -231,16 +253,30 @@ def _matching(names: Sequence[str], pattern: str) -> BoolVector:
 
 
 def _links_between(topology: Topology, fault: Fault) -> Int64Vector:
-    ends = link_ends(fault.pattern)
-    if len(ends) != 2 or not all(ends):
+    cuts = [cut for cut in link_cuts(fault.pattern) if all(cut)]
+    read = [tuple(_end(topology, end) for end in cut) for cut in cuts]
+    # Where a name holds an arrow, the reading whose ends are nodes is meant.
+    read = [ends for ends in read if all(named.any() for named, _ in ends)] or read[:1]
+    if not read or (len(cuts) > 1 and not all(named.any() for named, _ in read[0])):
         raise InputError(f"fault {quoted(fault.pattern)}: expected two ends, such as 'leaf1 port 3 -> spine2'")
-    (one, one_port), (other, other_port) = (_end(topology, end) for end in ends)
-    found = one[topology.link_tail] & other[topology.link_head]
-    if one_port is not None:
-        found &= topology.is_port(topology.link_tail, topology.link_tail_port, one_port)
-    if other_port is not None:
-        found &= topology.is_port(topology.link_head, topology.link_head_port, other_port)
+    found = np.zeros(topology.n_links, bool)
+    for (one, one_port), (other, other_port) in read:
+        both = one[topology.link_tail] & other[topology.link_head]
+        if one_port is not None:
+            both &= topology.is_port(topology.link_tail, topology.link_tail_port, one_port)
+        if other_port is not None:
+            both &= topology.is_port(topology.link_head, topology.link_head_port, other_port)
+        found |= both
     return np.flatnonzero(found)
+
+
+def _links_at_port(topology: Topology, fault: Fault) -> Int64Vector:
+    named, port = _end(topology, fault.pattern)
+    if port is None:
+        raise InputError(f"fault {quoted(str(fault))}: expected a node and its port, such as 'leaf1 port 3'")
+    return np.flatnonzero(
+        named[topology.link_tail] & topology.is_port(topology.link_tail, topology.link_tail_port, port)
+    )
 
 
 def _end(topology: Topology, text: str) -> tuple[BoolVector, str | None]:
@@ -263,6 +299,8 @@ def _near(topology: Topology, fault: Fault, hosts: Sequence[str]) -> str:
         names = sorted(set(hosts))
     elif fault.kind == "plane":
         names = [str(one) for one in np.unique(topology.nodes.plane[topology.nodes.plane != UNKNOWN]).tolist()]
+    elif fault.kind == "port":
+        return "; expected 'NAME port N' of a node that has a cable there, with * for any letters in its name"
     elif fault.kind == "link":
         return "; expected 'NAME -> NAME' of two nodes that a cable joins, with * for any letters"
     else:

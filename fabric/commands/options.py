@@ -66,7 +66,7 @@ Fail = Annotated[
     list[str] | None,
     typer.Option(
         metavar="NAME",
-        help="What is down: 'leaf1 -> spine*', spine:s03, nic:h0003g1, host:h00*, plane:1; again for more.",
+        help="What is down: 'leaf1 -> spine*', 'leaf1 port 3', spine:s03, nic:h0003g1, host:h00*, plane:1; again.",
     ),
 ]
 Degrade = Annotated[

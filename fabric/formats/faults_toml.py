@@ -17,8 +17,8 @@ def read_faults(path: str | Path) -> tuple[Fault, ...]:
     Parameters
     ----------
     path : path
-        Tables ``[[fault]]``, each with one of ``link``, ``switch``, ``leaf``, ``spine``, ``core``, ``nic``, ``host``
-        and ``plane``, and perhaps ``capacity``, the part that is left (default 0: down).
+        Tables ``[[fault]]``, each with one of ``link``, ``port``, ``switch``, ``leaf``, ``spine``, ``core``, ``nic``,
+        ``host`` and ``plane``, and perhaps ``capacity``, the part that is left (default 0: down).
 
     Raises
     ------

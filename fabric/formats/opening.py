@@ -6,11 +6,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from collectives.demand import FloatVector
 from collectives.errors import InputError
 from collectives.sizes import counted
 from fabric.builders.clos import build
 from fabric.builders.description import FabricDescription, Wiring, read_description
-from fabric.builders.faults import Damage, Fault, damaged
+from fabric.builders.faults import Damage, Fault, capacity_left, with_capacity_left
 from fabric.builders.idle import idle_parts
 from fabric.builders.nvlink import with_mesh, with_nvlink
 from fabric.builders.presets import preset_names, read_preset
@@ -135,15 +138,30 @@ class OpenedFabric:
         return described(self.source, description).with_faults(self.faults)
 
     def damaged(self, faults: Sequence[Fault]) -> Damage:
-        """What faults leave of the fabric; hosts have the names that a placement takes.
+        """What more faults leave of the fabric; hosts have the names that a placement takes.
+
+        Of several faults on one cable the worst counts, also beside those that the fabric has already: the same as
+        with all of them at once.
 
         Raises
         ------
-        InputError
-            A fault that matches nothing.
+        UnmatchedFault
+            One that matches nothing, of the fabric without faults.
         """
+        whole = self.whole.topology
+        made = with_capacity_left(whole, np.minimum(self._left, self._left_by(faults)))
+        # Links of the whole fabric that this one still has, in their order.
+        had = (self._left > 0) & (self._left[whole.link_reverse] > 0)
+        return replace(made, new_link=made.new_link[had])
+
+    @cached_property
+    def _left(self) -> FloatVector:
+        """Part of the capacity of each of the whole fabric's links that its faults leave."""
+        return self._left_by(self.faults)
+
+    def _left_by(self, faults: Sequence[Fault]) -> FloatVector:
         hosts = self.host_names() if any(one.kind == "host" for one in faults) else None
-        return damaged(self.topology, faults, hosts)
+        return capacity_left(self.whole.topology, faults, hosts)
 
     def with_faults(self, faults: Sequence[Fault]) -> "OpenedFabric":
         """The fabric with more that is down or slow.
@@ -155,18 +173,18 @@ class OpenedFabric:
         """
         if not faults:
             return self
-        made = self.damaged(faults)
-        said = ", ".join(f"{one}{f' at {one.capacity:.3g}' if one.capacity else ''}" for one in faults[:4])
-        more = f" and {len(faults) - 4} more" if len(faults) > 4 else ""
+        made, together, whole = self.damaged(faults), (*self.faults, *faults), self.whole
+        said = ", ".join(f"{one}{f' at {one.capacity:.3g}' if one.capacity else ''}" for one in together[:4])
+        more = f" and {len(together) - 4} more" if len(together) > 4 else ""
         cables = counted(made.down, "cable")
         note = f"faults: {said}{more}: {cables} down, {made.slow:,} slower"
         return replace(
-            self,
+            whole,
             topology=made.topology,
-            origin=None if self.origin is None else self.origin.with_rates_of(made.topology),
-            notes=(*self.notes, note),
-            faults=(*self.faults, *faults),
-            sound=self.whole,
+            origin=None if whole.origin is None else whole.origin.with_rates_of(made.topology),
+            notes=(*whole.notes, note),
+            faults=together,
+            sound=whole,
         )
 
 

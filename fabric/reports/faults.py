@@ -12,6 +12,7 @@ from fabric.reports.links import tier_text
 from fabric.reports.loads import fabric_facts, routing_facts, routing_text, sent_facts, sent_text
 from fabric.reports.tables import Facts, Table
 from fabric.reports.words import seconds_text
+from fabric.scenario import OWN
 from fabric.studies.breakable import STRAGGLER
 from fabric.studies.faults import FaultRow, Faults, Sampled
 from fabric.studies.hurt_links import HurtLink
@@ -245,6 +246,16 @@ def faults_report(
     said = [*faults.notes]
     if any(row.broken.kind == "host" for row in faults.rows):
         said.append(f"a slow host has {STRAGGLER:.0%} of its NICs' speed; one that is down stops its job (assumed)")
+    stopped = {row.broken.kind for row in faults.rows if row.time_s is None}
+    if (
+        faults.scenario.job.nics == OWN
+        and stopped & {"nic", "leaf"}
+        and faults.scenario.topology.nvlink_gbps is not None
+    ):
+        said.append(
+            "a GPU without a NIC ends its job, as NCCL's does; started anew, NCCL gives it the nearest NIC of another "
+            "GPU, which then carries both; --nics pooled is a library that shares bytes out over all NICs of a host"
+        )
     if any(row.alike > 1 for row in faults.rows):
         said.append("failures that a symmetry of fabric and traffic maps onto one another are run once")
     assumptions = (*said, *faults.scenario.assumptions, "time: bottleneck, load over capacity")

@@ -42,8 +42,14 @@ class Broken:
     def option(self) -> str:
         """``--fail 'spine:s03'``."""
         if self.fault.capacity:
-            return f"--degrade '{self.fault}={self.fault.capacity:g}'"
-        return f"--fail '{self.fault}'"
+            return f"--degrade {_in_quotes(f'{self.fault}={self.fault.capacity:g}')}"
+        return f"--fail {_in_quotes(str(self.fault))}"
+
+
+def _in_quotes(text: str) -> str:
+    """One word to a shell, whatever letters it has."""
+    inside = text.replace("'", "'\\''")
+    return f"'{inside}'"
 
 
 def breakable(scenario: Scenario, kinds: Iterable[str]) -> list[Broken]:

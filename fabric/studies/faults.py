@@ -9,8 +9,10 @@ from collectives.demand import Int64Vector
 from collectives.errors import InputError
 from fabric.routing.one_cable_less import CableSweep
 from fabric.routing.policies import Adaptive, Ecmp
+from fabric.routing.unroutable import Unroutable
 from fabric.scenario import Scenario
 from fabric.studies.breakable import Broken, breakable, of_kind
+from fabric.studies.cut_off import disconnected_pairs
 from fabric.studies.fault_classes import Alike, alike_classes, symmetry_of_scenario
 from fabric.studies.fault_runs import FaultRun, fault_run, whole_run
 from fabric.studies.hurt_links import HurtLink, LinkView, WorstOfLinks
@@ -181,7 +183,7 @@ def study_faults(
     for count in counts:
         if not 1 <= count <= len(things):
             raise InputError(f"count {count}: expected 1 to {len(things):,} of {', '.join(kinds)}")
-    whole = whole_run(scenario)
+    whole = _whole(scenario)
     if whole.time_s is None or whole.time_s <= 0:
         raise InputError(f"{scenario.traffic.label}: nothing crosses a link, so that no failure hurts")
     topology = scenario.topology
@@ -234,6 +236,21 @@ def study_faults(
         failures,
         tuple(things),
     )
+
+
+def _whole(scenario: Scenario) -> FaultRun:
+    try:
+        return whole_run(scenario)
+    except Unroutable as error:
+        pools = scenario.pools
+        cut = disconnected_pairs(
+            scenario.topology, scenario.placement.endpoint, None if pools is None else pools.pool
+        )  # fmt: skip
+        if not cut:
+            raise
+        pairs = scenario.placement.n_ranks * (scenario.placement.n_ranks - 1)
+        said = f"{error}; {cut:,} of the job's {pairs:,} ordered pairs are cut off before anything more breaks"
+        raise Unroutable(said, error.src, error.dst, cut, option=error.option) from None
 
 
 def most_runs(scenario: Scenario) -> int:

@@ -7,7 +7,7 @@ import numpy as np
 from collectives.errors import InputError
 from collectives.gate import quoted
 from collectives.suggestion import hint
-from fabric.builders.faults import end_and_port, link_ends
+from fabric.builders.faults import end_and_port, link_cuts
 from fabric.topology import Topology
 
 
@@ -32,10 +32,12 @@ def find_link(topology: Topology, text: str) -> int:
         if number >= topology.n_links:
             raise InputError(f"link {number}: expected 0 to {topology.n_links - 1}")
         return number
-    ends = link_ends(whole)
-    if len(ends) != 2 or not all(ends):
+    cuts = [cut for cut in link_cuts(whole) if all(cut)]
+    # Where a name holds an arrow, the reading whose ends are nodes is meant.
+    known = [cut for cut in cuts if all(_known(topology, end) is not None for end in cut)]
+    if not known and len(cuts) != 1:
         raise InputError(f"link {quoted(text)}: expected two ends, such as 'leaf1 port 33 -> spine2 port 1'")
-    (tail, tail_port), (head, head_port) = (_end(topology, end) for end in ends)
+    (tail, tail_port), (head, head_port) = (_end(topology, end) for end in (known or cuts)[0])
     between = np.flatnonzero((topology.link_tail == tail) & (topology.link_head == head))
     if not between.size:
         reached = topology.link_head[topology.link_tail == tail]
@@ -56,15 +58,20 @@ def find_link(topology: Topology, text: str) -> int:
     raise InputError(f"link {quoted(text)}: {what}; expected one of {listed}")
 
 
-def _end(topology: Topology, text: str) -> tuple[int, str | None]:
-    """The node, and the port where the text names one."""
-    names = topology.nodes.name
-    number = {name: node for node, name in enumerate(names)}
+def _known(topology: Topology, text: str) -> tuple[int, str | None] | None:
+    """The node, and the port where the text names one; None where there is no such node."""
+    number = {name: node for node, name in enumerate(topology.nodes.name)}
     if text in number:
         return number[text], None
     name, port = end_and_port(text)
-    if name in number:
-        return number[name], port
+    return (number[name], port) if name in number else None
+
+
+def _end(topology: Topology, text: str) -> tuple[int, str | None]:
+    found = _known(topology, text)
+    if found is not None:
+        return found
+    names, (name, _) = topology.nodes.name, end_and_port(text)
     near = get_close_matches(name, names, 3)
     said = f"did you mean {' or '.join(near)}?" if near else "fabric show lists what there is"
     raise InputError(f"link end {quoted(name)}: no such node; {said}")

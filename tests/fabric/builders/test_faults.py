@@ -1,12 +1,13 @@
 """Faults: what they name, and what is left of a fabric."""
 
+import networkx as nx
 import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
 import railscope as rs
 from collectives.errors import InputError
-from fabric.builders.faults import Fault, damaged, fault_links, link_ends, with_capacity_left
+from fabric.builders.faults import Fault, damaged, fault_links, link_cuts, with_capacity_left
 from fabric.formats.faults_toml import read_faults
 from fabric.topology import UNKNOWN
 from tests.random_fabrics import fabrics
@@ -50,6 +51,9 @@ def test_what_is_left_is_the_rest_in_order(topology, data):
         ("h0003g1", HGX, 2),
         ("host:h0003", HGX, 8),
         ("plane:1", GB300, (41472 // 2 - 2304) // 4),
+        ("r0-l00 port 33", HGX, 1),
+        ("port:r?-l00 port 33", HGX, 8),
+        ("port:h0003g1 port 1", HGX, 1),
     ],
 )
 def test_names(text, topology, cables):
@@ -69,6 +73,9 @@ def test_names(text, topology, cables):
         ("plane:7", "matches no cable of hgx-b200-64"),
         ("r0-l00 -> r1-l00", "expected 'NAME -> NAME' of two nodes that a cable joins"),
         ("r0-l00 ->", "expected two ends, such as"),
+        ("r0-l00 -> s00 -> s01", "expected two ends, such as"),
+        ("port:r0-l00", "expected a node and its port, such as 'leaf1 port 3'"),
+        ("r0-l00 port 999", "expected 'NAME port N' of a node that has a cable there"),
         (" ", "expected a name"),
     ],
 )
@@ -122,14 +129,15 @@ def test_odd_files_are_refused_in_one_line(tmp_path, text, said):
 
 
 @pytest.mark.parametrize(("text", "ends"), [
-    ("rack--1 port 3 -> rack--2", ["rack--1 port 3", "rack--2"]),
-    ("a -- b", ["a", "b"]),
-    ("a<->b", ["a", "b"]),
-    ("rack--1", ["rack--1"]),
+    ("rack--1 port 3 -> rack--2", [("rack--1 port 3", "rack--2")]),
+    ("a -- b", [("a", "b")]),
+    ("a<->b", [("a", "b")]),
+    ("row->1 -> b", [("row", "1 -> b"), ("row->1", "b")]),
+    ("rack--1", []),
 ])  # fmt: skip
 def test_dashes_in_names_join_nothing(text, ends):
-    assert link_ends(text) == ends
-    assert Fault.parsed(text).kind == ("link" if len(ends) == 2 else "switch")
+    assert link_cuts(text) == ends
+    assert Fault.parsed(text).kind == ("link" if ends else "switch")
 
 
 def test_a_host_has_the_name_that_a_placement_takes():
@@ -149,3 +157,80 @@ def test_a_host_has_the_name_that_a_placement_takes():
     assert {one.name for one in (*found.by_source_host, *found.by_destination_host)} <= set(pod.host_names())
     rows = rs.study_faults(scenario, ("host",)).rows
     assert {row.broken.fault.pattern for row in rows} == set(pod.host_names())
+
+
+def strange():
+    """Nodes whose names hold what patterns and links are written with."""
+    graph: nx.Graph = nx.Graph(name="strange")
+    for end, leaf in (("h0", "row->1"), ("h1", "row->1"), ("h2", "rack*"), ("h3", "rack*"), ("h4", "leaf:01")):
+        graph.add_edge(end, leaf, capacity_gbps=400.0)
+    for leaf in ("row->1", "rack*", "leaf:01", "rack[2]", "it's"):
+        graph.add_edge(leaf, "spine = 1", capacity_gbps=400.0)
+        graph.add_edge(leaf, "b -- c", capacity_gbps=400.0)
+    for node in graph:
+        graph.nodes[node]["kind"] = "endpoint" if node.startswith("h") else "switch"
+    return rs.from_networkx(graph)
+
+
+@pytest.mark.parametrize(
+    ("text", "cables"),
+    [
+        ("row->1", 4),
+        ("switch:row->1", 4),
+        ("row->1 -> b -- c", 1),
+        ("b -- c -> row->1", 1),
+        ("h0 -> row->1", 1),
+        ("rack*", 4),
+        ("rack* -> *", 4),
+        ("rack[2] -> b -- c", 1),
+        ("rack? -> *", 4),
+        ("switch:leaf:01", 3),
+        ("it's", 2),
+        ("it's -> *", 2),
+        ("* -> spine = 1", 5),
+    ],
+)
+def test_names_that_look_like_patterns_or_links(text, cables):
+    topology = strange()
+    links = fault_links(topology, Fault.parsed(text))
+    assert np.unique(np.minimum(links, topology.link_reverse[links])).size == cables
+    assert fault_links(topology, Fault.degraded(f"{text}=0.5")).size == links.size
+
+
+def test_every_cable_of_them_has_a_name_that_means_it():
+    topology = strange()
+    for link in range(topology.n_links):
+        name = topology.link_name(link)
+        (found,) = set(map(int, fault_links(topology, Fault.parsed(name))))
+        assert set(map(int, fault_links(topology, Fault.parsed(str(Fault("link", name)))))) == {found}
+        assert link in (found, topology.link_reverse[found])
+        assert rs.find_link(topology, topology.link_name(link)) == link
+
+
+def test_of_several_faults_on_a_cable_the_worst_counts_whenever_they_are_named():
+    hgx = OPENED["hgx"]
+    faults = [
+        Fault("host", "h0003", 0.5),
+        Fault("leaf", "r0-l00", 0.25),
+        Fault.parsed("spine:s01"),
+        Fault.parsed("s01"),
+    ]
+    together = hgx.with_faults(faults)
+    after = hgx
+    for fault in faults:
+        after = after.with_faults([fault])
+    assert after.faults == together.faults == tuple(faults)
+    assert after.notes == together.notes
+    for column in ("link_tail", "link_head", "link_capacity_gbps"):
+        np.testing.assert_array_equal(getattr(after.topology, column), getattr(together.topology, column))
+    assert after.whole is hgx
+    # Numbers of links lead from what a fabric has to what more faults leave.
+    more = Fault.parsed("spine:s02")
+    damage = together.damaged([more])
+    assert damage.new_link.size == together.topology.n_links
+    kept = np.flatnonzero(damage.new_link != UNKNOWN)
+    names = [together.topology.link_name(link) for link in kept.tolist()]
+    assert names == [damage.topology.link_name(int(link)) for link in damage.new_link[kept]]
+    np.testing.assert_array_equal(
+        damage.topology.link_capacity_gbps, together.with_faults([more]).topology.link_capacity_gbps
+    )
