@@ -16,7 +16,7 @@ from fabric.studies.cut_off import disconnected_pairs
 from fabric.studies.fault_runs import fault_run
 from fabric.studies.faults import FaultRow, Sampled, most_runs, study_faults
 from fabric.studies.link_names import find_link
-from fabric.topology import ENDPOINT, NVLINK, UNKNOWN
+from fabric.topology import ENDPOINT, ISL, NVLINK, UNKNOWN
 from tests.fabric.commands.test_cli import railscope
 from tests.random_fabrics import fabrics
 
@@ -63,6 +63,40 @@ def test_planes_and_rails_by_closed_forms():
     assert time_of("hgx-b200-64", slow, traffic=ring) == pytest.approx(2 * time_of("hgx-b200-64", traffic=ring))
     # A slow host slows an exchange with it as much as itself.
     assert time_of("hgx-b200-64", Fault("host", "h0003", 0.25)) == pytest.approx(4 * time_of("hgx-b200-64"))
+
+
+def test_a_plane_that_is_slow_further_on_gets_less_where_one_destination_sees_it(tmp_path):
+    """Published (arXiv 2605.21187): two leaf uplinks at a quarter, 93.7 GB/s with a context for each plane, 47.3 without.
+
+    One flow, whose ways in one of two planes are a quarter as fast as its ports: it keeps (1 + 1/4) / 2 of its rate if
+    the NIC shares out by what leads on, 1/4 if it sends both planes as much.
+    """
+    (tmp_path / "small.toml").write_text(SMALL)
+    (tmp_path / "flow.csv").write_text("src,dst,bytes\nh0000g0,h0007g0,1GB\n")
+    traffic, slow = rs.DemandFile(tmp_path / "flow.csv"), Fault.parsed("p0-r0-l00 -> p0-s*", 0.25 / 4)
+    for routing, left in ((rs.Adaptive(), (1 + 0.25) / 2), (rs.Ecmp(queue_pairs=10_000), 0.25)):
+        whole, now = (
+            time_of(tmp_path / "small.toml", *faults, traffic=traffic, routing=routing) for faults in ((), (slow,))
+        )
+        assert whole / now == pytest.approx(left, rel=0.05)
+
+
+def test_ports_are_shared_out_as_if_nobody_else_were_there(tmp_path):
+    """A leaf whose uplinks in one of P planes run at half: half the rate, where NICs that shift would keep (P - 1/2) / P.
+
+    What is modelled is NICs that keep planes even (MRC); docs/decisions.md says why.
+    """
+    (tmp_path / "small.toml").write_text(SMALL)
+    slow = Fault.parsed("p0-r0-l00 -> p0-s*", 0.5)
+    scenario = rs.Scenario.of(tmp_path / "small.toml", ALL_TO_ALL, faults=[slow])
+    loads, topology = rs.analyse(scenario).loads.total, scenario.topology
+    out = [
+        loads.bytes[(topology.link_tail == topology.nodes.name.index(leaf)) & (topology.link_kind == ISL)].sum()
+        for leaf in ("p0-r0-l00", "p1-r0-l00")
+    ]
+    assert out[0] == pytest.approx(out[1])
+    busiest = topology.link_name(loads.bottleneck_link)
+    assert busiest.startswith("p0-r0-l00") or busiest.endswith(tuple(f"p0-r0-l00 port {port}" for port in range(9)))
 
 
 def test_a_tenth_of_the_cables_costs_a_tenth():
