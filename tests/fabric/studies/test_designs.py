@@ -139,7 +139,7 @@ def test_fabrics_side_by_side_and_varied():
     ("axes", "message"),
     [
         ({"wirng": ["rail"]}, "wirng: nothing of that name can be varied; did you mean wiring?"),
-        ({"zzz": [1]}, "expected one of routing, placement, transport, queue_pairs, seed, wiring"),
+        ({"zzz": [1]}, "expected one of routing, placement, transport, nics, queue_pairs, seed, wiring"),
         ({"leaf.radx": [1]}, "leaf.radx: .*did you mean leaf.radix?"),
         ({"wiring": ["rial"]}, "fabric.wiring: 'rial' is not known; did you mean rail?"),
         ({"oversubscription": ["x"]}, "leaf.oversubscription: expected a finite number > 0, got 'x'"),
