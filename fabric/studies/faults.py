@@ -26,7 +26,7 @@ STRAGGLER = 0.5
 MOST_RUNS, LEAST_RUNS = 2000, 20
 """Single failures that are run where no symmetry spares them; of more a sample is drawn."""
 
-_MOST_FLOWS = 4e9  # Hashed, of all runs together: about a minute on two cores.
+_MOST_FLOWS = 4e9  # Hashed, of all runs together: some seconds on two cores.
 
 _TIERS = {"leaf": 1, "spine": 2, "core": 3}
 
