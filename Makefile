@@ -51,6 +51,7 @@ fuzz: .venv/tests
 bench: .venv/bench
 	$(BIN)/python -m benchmarks.link_loads
 	$(BIN)/python -m benchmarks.scaling
+	$(BIN)/python -m benchmarks.static_routing
 	$(BIN)/python -m benchmarks.real_tables
 	$(BIN)/python -m benchmarks.completions
 	$(BIN)/python -m benchmarks.validation

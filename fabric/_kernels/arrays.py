@@ -56,6 +56,11 @@ class LayerArrays(NamedTuple):
     """(A,) capacity of the cables back."""
     class_endpoints: FloatVector
     """(K + 1,) endpoints of each class."""
+    twin: Int32Vector
+    """(K + 1,) first of the classes that are twins of each, itself if there are none.
+
+    Slot by slot the switches of twins are the same or have the same neighbours, cable by cable, so that to exchange
+    them changes no way of any other switch."""
 
 
 class MemberClassArrays(NamedTuple):
@@ -178,10 +183,14 @@ class TowardsAll(NamedTuple):
 class NextHops(NamedTuple):
     """The shortest next hops towards one destination class, switch by switch (static routing)."""
 
+    sizes: Int64Vector
+    """(2,) how many switches reach the destination, and how many next hops there are."""
     distance: Int32Vector
     """(S,) hops to the destination; -1 where there is no way."""
     queue: Int32Vector
     """(S,) switches by rising distance."""
+    position: Int32Vector
+    """(S,) where a switch stands in `queue`."""
     start: Int32Vector
     """(S,) where a switch's next hops begin in `link` and `head`."""
     stop: Int32Vector
@@ -190,10 +199,84 @@ class NextHops(NamedTuple):
     """(T,) ISL of each next hop."""
     head: Int32Vector
     """(T,) switch that it reaches."""
-    forced: BoolVector
-    """(S,) whether this switch and all that follow it have one next hop only."""
+    choices: Int32Vector
+    """(S,) 0 where the whole way is forced; the number of next hops where it is from each of them on; else -1."""
+    fan: Int32Vector
+    """(S,) `choices` of all next hops where it is the same > 0; 1 where it is 0 and there are several; else 0."""
     end_slot: Int32Vector
-    """(S,) slot (0, 1, ...) of the destination where a forced switch's bytes end."""
+    """(S,) slot (0, 1, ...) of the destination where all that passes a switch ends; -1 where it depends on choices."""
+
+
+class HashRoom(NamedTuple):
+    """Where flows to one destination class are hashed, B together, for R sets of seeds.  G the size of a table."""
+
+    fraction: FloatVector
+    """(A,) part of its bytes that each class sends by each slot, in units."""
+    bulk: FloatVector
+    """(S,) what waits where ways are forced from the source on; all zero between two destination classes."""
+    waiting: FloatVector
+    """(S,) the same with what hashes brought there, of one set of seeds."""
+    counted: Int64Matrix
+    """(R, T) flows that each next hop carries; all zero between two destination classes."""
+    carried: FloatMatrix
+    """(R, T) weight that each next hop carries, of flows that are not counted; likewise."""
+    source: UInt64Vector
+    """(M,) sources in the upper half of the word."""
+    send: FloatVector
+    """(M,) their send weights."""
+    fan: Int64Vector
+    """(W,) `NextHops.fan` behind each of their slots; 0 where no table is used."""
+    key: UInt64Vector
+    """(B,) key of each flow."""
+    salt: UInt64Vector
+    """(B,) what the switch where it is adds to its key."""
+    choice: UInt64Vector
+    """(B,) its choice."""
+    weight: FloatVector
+    """(B,) what it weighs."""
+    head_salt: UInt64Vector
+    """(largest number of next hops,) what each of a switch's next hops adds to keys."""
+    counts: Int32Vector
+    """(G,) flows of each joint choice; all zero between two blocks."""
+    sums: FloatVector
+    """(G,) their weights; likewise."""
+    first: UInt64Vector
+    """(B,) the first next hop of the switch where a flow on the list is."""
+    n_hops: UInt64Vector
+    """(B,) how many there are."""
+    end: Int64Vector
+    """(B,) where the slots of its destination begin; -1 if no hash decides by which it arrives."""
+    listed_key: UInt64Vector
+    """(B,) of the flows on the list the source and the destination, then their key."""
+    listed_switch: Int32Vector
+    """(B,) switch at which they begin."""
+    listed_port: Int32Vector
+    """(B,) slot of the source."""
+    listed_weight: FloatVector
+    """(B,)"""
+    listed_end: Int64Vector
+    """(B,) as `end`."""
+
+
+class WaitingRoom(NamedTuple):
+    """What waits at switches for J destinations of one class (D-mod-K)."""
+
+    fraction: FloatVector
+    """(A,) part of its bytes that each class sends by each slot."""
+    bulk: FloatVector
+    """(S,) what waits for each destination per receive weight; all zero between two member classes."""
+    waiting: FloatMatrix
+    """(S, J) what waits for each destination by itself; all zero between two blocks."""
+    anything: BoolVector
+    """(S,) whether anything does; likewise."""
+    receive: FloatVector
+    """(J,) receive weight of each destination."""
+    number: Int64Vector
+    """(J,) number of each destination, leaf by leaf."""
+    slot: Int64Vector
+    """(J,) where its slots begin."""
+    place: Int64Vector
+    """(J,) which next hop of the present switch it has."""
 
 
 class WayEnd(IntEnum):

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from collectives.demand import FloatVector
+from collectives.demand import FloatVector, Int32Vector
 
 Chunk = Callable[[int, int], tuple[FloatVector, ...]]
 Placed = tuple[npt.NDArray[Any], ...]
@@ -52,7 +52,7 @@ def sum_of_chunks(
     Parameters
     ----------
     chunk : callable
-        Takes items ``number, number + n_chunks, ...``, so that ``chunk(n_items, n_chunks)`` takes none.
+        Takes its share of the items (`share_of`, or each ``n_chunks``-th); ``chunk(n_items, n_chunks)`` takes none.
     n_items : int
         What there is to cut up.
     chunk_floats : int
@@ -69,6 +69,12 @@ def sum_of_chunks(
     workers = min(n_chunks, n_threads or os.cpu_count() or 1)
     with ThreadPoolExecutor(max_workers=workers) as pool:
         return in_order(pool.map(lambda number: chunk(number, n_chunks), range(n_chunks)))
+
+
+def share_of(items: Int32Vector, number: int, n_chunks: int) -> Int32Vector:
+    """Items of one chunk, which follow one another; none for a number past the last."""
+    first, stop = (min(place, n_chunks) * items.size // n_chunks for place in (number, number + 1))
+    return items[first:stop]
 
 
 def in_order(parts: Iterator[tuple[FloatVector, ...]]) -> tuple[FloatVector, ...]:

@@ -4,6 +4,7 @@ Inter-switch links (ISLs) are renumbered 0..T-1 in the topology's order, switche
 each switch that it hangs on; parallel cables to one switch share a slot in proportion to their capacity.
 """
 
+import itertools
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -60,6 +61,10 @@ class Layer:
     def n_classes(self) -> int:
         """Attachment classes, the empty one included."""
         return len(self.arrays.slot_start) - 1
+
+    def in_turn(self, classes: npt.NDArray[np.integer]) -> Int32Vector:
+        """Some classes in the order in which to sweep them, twins one after the other."""
+        return classes[np.lexsort((classes, self.arrays.twin[classes]))].astype(np.int32)
 
     @property
     def n_switches(self) -> int:
@@ -125,7 +130,7 @@ def _laid_out(topology: Topology, switch_kind: int, weight: FloatVector | None) 
 
     attached = _attachments(topology, switch_of_node, weight)
     endpoint_class, slot_start, representative = _classes(topology.n_endpoints, attached)
-    arrays = LayerArrays(
+    bare = LayerArrays(
         in_start=np.searchsorted(t_head[into], switches).astype(np.int64),
         in_tail=t_tail[into],
         in_link=into.astype(np.int32),
@@ -139,9 +144,10 @@ def _laid_out(topology: Topology, switch_kind: int, weight: FloatVector | None) 
         slot_up_gbps=attached.slot_up_gbps[representative],
         slot_down_gbps=attached.slot_down_gbps[representative],
         class_endpoints=np.bincount(endpoint_class, minlength=len(slot_start) - 1).astype(np.float64),
+        twin=np.arange(len(slot_start) - 1, dtype=np.int32),
     )
     return Layer(
-        arrays=arrays,
+        arrays=bare._replace(twin=_twins(bare)),
         switch_node=switch_node,
         isl_link=isl_link,
         endpoint_class=endpoint_class,
@@ -154,6 +160,31 @@ def _laid_out(topology: Topology, switch_kind: int, weight: FloatVector | None) 
         up_part=attached.up_gbps / attached.slot_up_gbps[attached.slot],
         down_part=attached.down_gbps / attached.slot_down_gbps[attached.slot],
     )
+
+
+def _twins(layer: LayerArrays) -> Int32Vector:
+    """`LayerArrays.twin`.  O(links of the endpoints' switches)."""
+    twin = layer.twin.copy()
+    neighbours = {
+        switch: (
+            layer.out_head[layer.out_start[switch] : layer.out_start[switch + 1]],
+            np.sort(layer.in_tail[layer.in_start[switch] : layer.in_start[switch + 1]]),
+        )
+        for switch in np.unique(layer.slot_switch).tolist()
+    }
+    alike: dict[tuple[tuple[bytes, bytes], ...], list[int]] = {}
+    for number, (first, stop) in enumerate(itertools.pairwise(layer.slot_start.tolist())):
+        sides = [neighbours[switch] for switch in layer.slot_switch[first:stop].tolist()]
+        alike.setdefault(tuple((out.tobytes(), into.tobytes()) for out, into in sides), []).append(number)
+    for numbers in alike.values():
+        first, stop = layer.slot_start[numbers[0]], layer.slot_start[numbers[0] + 1]
+        columns = [np.unique(layer.slot_switch[layer.slot_start[numbers] + k]) for k in range(stop - first)]
+        joined = all(neighbours[int(column[0])][1].size for column in columns)
+        apart = sum(column.size for column in columns) == len({switch for one in columns for switch in one.tolist()})
+        # Switches without a way do not stand in the queue; one that stands in two slots cannot be exchanged in one.
+        if joined and apart:
+            twin[numbers] = numbers[0]
+    return twin
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,6 +1,8 @@
 """Routes demands over a fabric: bytes per link."""
 
-from typing import assert_never
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any, assert_never
 
 import numpy as np
 
@@ -16,6 +18,9 @@ from fabric.routing.policies import Adaptive, Routing
 from fabric.routing.registry import Handlers, handlers_of
 from fabric.topology import UNKNOWN, Topology
 
+# Loads of the seeds that are routed together, all phases: assumed to fit any machine.
+_TOGETHER_BYTES = 32e6
+
 
 def schedule_loads(
     topology: Topology,
@@ -25,19 +30,67 @@ def schedule_loads(
     n_threads: int | None = None,
 ) -> ScheduleLoads:
     """Route every phase of a schedule.  Arguments and errors as for `link_loads`."""
-    phases = []
+    routing = Adaptive() if routing is None else routing
+    return _schedule_loads(topology, schedule, placement, [routing], n_threads)[0]
+
+
+def loads_over_seeds(
+    topology: Topology,
+    schedule: Schedule,
+    placement: Placement,
+    routing: Routing,
+    n_seeds: int,
+    n_threads: int | None = None,
+) -> Iterator[ScheduleLoads]:
+    """Route every phase of a schedule with one seed after the other, and do what they have in common once.
+
+    Each gives what `schedule_loads` gives for it alone, to the last bit; many together take less time.
+
+    Parameters
+    ----------
+    topology, schedule, placement, n_threads
+        As for `schedule_loads`.
+    routing : Routing
+        A dataclass with a field `seed`, such as `Ecmp`: the first seed.
+    n_seeds : int
+
+    Yields
+    ------
+    ScheduleLoads
+        Of each seed in turn.
+
+    Raises
+    ------
+    InputError
+        A policy without seeds; as for `link_loads`.
+    """
+    if not hasattr(routing, "seed"):
+        raise InputError(f"seeds: {routing.name} has none; expected a policy with a seed, such as ecmp")
+    together = max(1, int(_TOGETHER_BYTES / (8 * max(topology.n_links * len(schedule.phases), 1))))
+    seeds = range(routing.seed, routing.seed + n_seeds)
+    for first in range(0, n_seeds, together):
+        seeded: list[Any] = [replace(routing, seed=seed) for seed in seeds[first : first + together]]  # type: ignore[type-var]
+        yield from _schedule_loads(topology, schedule, placement, seeded, n_threads)
+
+
+def _schedule_loads(
+    topology: Topology,
+    schedule: Schedule,
+    placement: Placement,
+    routings: Sequence[Routing],
+    n_threads: int | None,
+) -> list[ScheduleLoads]:
+    """Loads of every phase under each of some policies that differ by their seeds only."""
+    phases: list[list[LinkLoads]] = [[] for _ in routings]
     for phase in schedule.phases:
-        loads = LinkLoads.none(topology)
+        loads = [LinkLoads.none(topology)] * len(routings)
         for demand in phase.demands:
-            loads = loads + link_loads(topology, demand, placement, routing, n_threads)
-        phases.append(loads)
-    return ScheduleLoads(
-        topology,
-        tuple(phases),
-        tuple(phase.repeat for phase in schedule.phases),
-        tuple(phase.label for phase in schedule.phases),
-        schedule.overlap,
-    )
+            each = _loads_of_each(topology, demand, placement, routings, n_threads)
+            loads = [total + one for total, one in zip(loads, each, strict=True)]
+        for total, own in zip(loads, phases, strict=True):
+            own.append(total)
+    repeats, labels = (tuple(getattr(phase, name) for phase in schedule.phases) for name in ("repeat", "label"))
+    return [ScheduleLoads(topology, tuple(own), repeats, labels, schedule.overlap) for own in phases]
 
 
 def link_loads(
@@ -76,28 +129,51 @@ def link_loads(
     Unroutable
         Two endpoints with bytes to exchange and no path between them.
     """
+    routing = Adaptive() if routing is None else routing
+    return _loads_of_each(topology, demand, placement, [routing], n_threads)[0]
+
+
+def _loads_of_each(
+    topology: Topology, demand: Demand, placement: Placement, routings: Sequence[Routing], n_threads: int | None
+) -> list[LinkLoads]:
+    """Loads of a demand under each of some policies that differ by their seeds only."""
     if demand.max_rank >= placement.n_ranks:
         raise InputError(f"rank {demand.max_rank} out of range: the job has ranks 0 to {placement.n_ranks - 1}")
     placement.check(topology)
-    routing = Adaptive() if routing is None else routing
-    handlers = handlers_of(routing)
+    handlers = handlers_of(routings[0])
     match demand:
         case Reduction():
-            return LinkLoads(topology, reduction_bytes(topology, demand, placement))
-        case Flows():
-            loads = _flow_loads(topology, demand, placement, routing, handlers, n_threads)
-        case AllToAll():
-            if handlers.all_to_all is None:
-                loads = LinkLoads.none(topology)
-                for flows in pairs_in_blocks(demand):
-                    loads = loads + _flow_loads(topology, flows, placement, routing, handlers, n_threads)
+            return [LinkLoads(topology, reduction_bytes(topology, demand, placement))] * len(routings)
+        case Flows() | AllToAll():
+            if handlers.seeds is not None:
+                loads = handlers.seeds(topology, demand, placement, routings, n_threads)
             else:
-                loads = handlers.all_to_all(topology, demand, placement, routing, n_threads)
+                loads = [_own_loads(topology, demand, placement, one, handlers, n_threads) for one in routings]
         case _:
             assert_never(demand)
-    if routing.routes_domains:
+    if routings[0].routes_domains:
         return loads
-    return loads + LinkLoads(topology, nvlink_bytes(topology, demand, placement, n_threads))
+    inside = LinkLoads(topology, nvlink_bytes(topology, demand, placement, n_threads))
+    return [one + inside for one in loads]
+
+
+def _own_loads(
+    topology: Topology,
+    demand: Flows | AllToAll,
+    placement: Placement,
+    routing: Routing,
+    handlers: Handlers,
+    n_threads: int | None,
+) -> LinkLoads:
+    """What the policy itself routes of a demand."""
+    if isinstance(demand, Flows):
+        return _flow_loads(topology, demand, placement, routing, handlers, n_threads)
+    if handlers.all_to_all is not None:
+        return handlers.all_to_all(topology, demand, placement, routing, n_threads)
+    loads = LinkLoads.none(topology)
+    for flows in pairs_in_blocks(demand):
+        loads = loads + _flow_loads(topology, flows, placement, routing, handlers, n_threads)
+    return loads
 
 
 def _flow_loads(

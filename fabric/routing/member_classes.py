@@ -1,6 +1,6 @@
 """An all-to-all in terms of the network: members that look alike to it are put together in member classes."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +25,13 @@ class MemberClasses:
     send: FloatVector
     receive: FloatVector
     member_class: Int64Vector
+
+    @property
+    def most_in_a_run(self) -> int:
+        """Largest number of members of one group in one attachment class."""
+        start = self.arrays.class_member_start
+        in_run = start[self.arrays.run_class_stop] - start[self.arrays.run_class_start]
+        return int(in_run.max(initial=0))
 
     def to_slots(self, layer: Layer, weight: FloatVector, class_weight: FloatMatrix) -> FloatVector:
         """Each member's weight times its member class's (C, W) weights by slot, summed to (n_slots,) float64."""
@@ -98,6 +105,21 @@ def member_classes_of(topology: Topology, layer: Layer, demand: AllToAll, placem
         member_receive=receive,
     )
     return MemberClasses(arrays, endpoint[order], send, receive, member_class)
+
+
+def counted_members(
+    topology: Topology, layer: Layer, demand: AllToAll, placement: Placement
+) -> tuple[MemberClasses, float | None]:
+    """Where all pairs send alike, members with weights of 1 and what a pair sends; else as they are, and None.
+
+    Sums of ones are whole numbers: exact in any order.
+    """
+    send, receive = demand.send, demand.receive
+    if send.size == 0 or send.min() != send.max() or receive.min() != receive.max():
+        return member_classes_of(topology, layer, demand, placement), None
+    unit = float(send[0] * receive[0])
+    ones = np.ones(send.size) if unit > 0 else np.zeros(send.size)
+    return member_classes_of(topology, layer, replace(demand, send=ones, receive=ones), placement), unit
 
 
 def _labels(values: npt.NDArray[np.signedinteger]) -> Int64Vector:

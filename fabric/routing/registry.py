@@ -5,7 +5,7 @@ and all-to-alls (*all_to_all*) put on the links; what it does not say is derived
 railscope brings stand in `fabric.routing.builtin`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -25,6 +25,7 @@ P = TypeVar("P", bound=Routing)
 Paths = Callable[[Topology, Int32Vector, Int32Vector, P], RoutedFlows]
 FlowLoads = Callable[[Topology, Flows, Placement, P, int | None], "LinkLoads"]
 AllToAllLoads = Callable[[Topology, AllToAll, Placement, P, int | None], "LinkLoads"]
+SeedLoads = Callable[[Topology, Flows | AllToAll, Placement, Sequence[P], int | None], "list[LinkLoads]"]
 
 
 @dataclass(frozen=True)
@@ -33,13 +34,14 @@ class Handlers:
 
     Attributes
     ----------
-    paths, flows, all_to_all : callable or None
+    paths, flows, all_to_all, seeds : callable or None
         As for `register_policy`.
     """
 
     paths: Paths[Any] | None
     flows: FlowLoads[Any] | None
     all_to_all: AllToAllLoads[Any] | None
+    seeds: SeedLoads[Any] | None = None
 
 
 _HANDLERS: dict[type[Routing], Handlers] = {}
@@ -51,6 +53,7 @@ def register_policy(
     paths: Paths[P] | None = None,
     flows: FlowLoads[P] | None = None,
     all_to_all: AllToAllLoads[P] | None = None,
+    seeds: SeedLoads[P] | None = None,
 ) -> None:
     """Make a class of routing policies known to `link_loads`, `route_flows` and all that calls them.
 
@@ -74,6 +77,9 @@ def register_policy(
         the links (with ``routes_domains`` all flows).
     all_to_all : callable, optional
         The same for an `AllToAll`.
+    seeds : callable, optional
+        ``seeds(topology, demand, placement, policies, n_threads) -> list of LinkLoads``: the same for either, for each
+        of some policies that differ by their field `seed` only.
 
     Raises
     ------
@@ -89,7 +95,7 @@ def register_policy(
             if (other.__module__, other.__qualname__) != (policy.__module__, policy.__qualname__):
                 raise InputError(f"policy {policy.name}: {other.__module__}.{other.__qualname__} has that name already")
             del _HANDLERS[other]
-    _HANDLERS[policy] = Handlers(paths, flows, all_to_all)
+    _HANDLERS[policy] = Handlers(paths, flows, all_to_all, seeds)
 
 
 def handlers_of(routing: Routing) -> Handlers:

@@ -1,111 +1,21 @@
-"""Static routing carried out: one next hop at each switch, by a hash (`Ecmp`) or by the destination (`DModK`)."""
+"""Paths of flows under static routing: one next hop at each switch, by a hash (`Ecmp`) or the destination (`DModK`)."""
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
-from collectives.demand import AllToAll, FloatVector, Flows, Int32Vector, Int64Vector
+from collectives.demand import Int32Vector, Int64Vector
 from fabric._kernels.arrays import FlowArrays
-from fabric.jobs.placement import Placement
-from fabric.routing.chunks import for_each_chunk, sum_of_chunks
+from fabric.routing.chunks import for_each_chunk
 from fabric.routing.flow_paths import RoutedFlows
 from fabric.routing.layer import Layer, layer_of
 from fabric.routing.layer_paths import over_cables, slot_links, used_parts
-from fabric.routing.loads import LinkLoads
-from fabric.routing.member_classes import member_classes_of, starts_of, without_part
+from fabric.routing.member_classes import starts_of
 from fabric.routing.policies import DModK, Ecmp
-from fabric.routing.sweep import add_to_links, swept_flows
+from fabric.routing.rooms import next_hops
 from fabric.routing.unroutable import refuse_unreachable
 from fabric.topology import SWITCH, Topology
-
-
-def ecmp_flow_loads(
-    topology: Topology, demand: Flows, placement: Placement, routing: Ecmp, n_threads: int | None
-) -> LinkLoads:
-    """Loads of the flows between domains, each queue pair hashed by itself."""
-    from fabric._kernels.single_path import ecmp_flows
-
-    layer = layer_of(topology, SWITCH)
-    seeds, keys = routing.switch_seeds(layer), routing.port_keys(layer)
-
-    def sweep(flows: FlowArrays, *rest: Any) -> None:
-        ecmp_flows(layer.arrays, flows, layer.endpoint_class, layer.endpoint_slot, seeds, keys, *rest)
-
-    return LinkLoads(topology, swept_flows(topology, layer, demand, placement, True, sweep, n_threads))
-
-
-def dmodk_flow_loads(
-    topology: Topology, demand: Flows, placement: Placement, routing: DModK, n_threads: int | None
-) -> LinkLoads:
-    """Loads of the flows between domains."""
-    from fabric._kernels.single_path import dmodk_flows
-
-    layer = layer_of(topology, SWITCH)
-
-    def sweep(flows: FlowArrays, *rest: Any) -> None:
-        dmodk_flows(layer.arrays, flows, layer.endpoint_class, layer.endpoint_slot, layer.endpoint_index, *rest)
-
-    return LinkLoads(topology, swept_flows(topology, layer, demand, placement, True, sweep, n_threads))
-
-
-def ecmp_all_to_all_loads(
-    topology: Topology, demand: AllToAll, placement: Placement, routing: Ecmp, n_threads: int | None
-) -> LinkLoads:
-    """Loads of an all-to-all's pairs between domains, each hashed by itself.  O(pairs x hops with a choice)."""
-    from fabric._kernels.single_path import ecmp_all_to_all
-
-    layer = layer_of(topology, SWITCH)
-    classes = member_classes_of(topology, layer, demand, placement).arrays
-    seeds, keys = routing.switch_seeds(layer), routing.port_keys(layer)
-    unreachable = np.full((layer.n_classes, 2), -1, np.int32)
-
-    def chunk(number: int, n_chunks: int) -> tuple[FloatVector, ...]:
-        sums = (np.zeros(layer.n_isls), np.zeros(layer.n_slots), np.zeros(layer.n_slots))
-        ecmp_all_to_all(
-            layer.arrays, classes, True, layer.endpoint_slot, seeds, keys, number, n_chunks, *sums, unreachable
-        )
-        return sums
-
-    isl, up, down = sum_of_chunks(chunk, layer.n_classes, layer.n_isls + 2 * layer.n_slots, n_threads, (unreachable,))
-    refuse_unreachable(topology, unreachable)
-    load = np.zeros(topology.n_links)
-    add_to_links(layer, isl, up, down, load)
-    return LinkLoads(topology, load)
-
-
-def dmodk_all_to_all_loads(
-    topology: Topology, demand: AllToAll, placement: Placement, routing: DModK, n_threads: int | None
-) -> LinkLoads:
-    """Loads of an all-to-all's pairs between domains.  O(switches) for each destination."""
-    from fabric._kernels.single_path import dmodk_all_to_all
-
-    layer = layer_of(topology, SWITCH)
-    members = member_classes_of(topology, layer, demand, placement)
-    classes, width = members.arrays, layer.width
-    n_member_classes = len(classes.attachment)
-    unreachable = np.full((layer.n_classes, 2), -1, np.int32)
-    own_fraction = np.zeros(len(layer.arrays.slot_switch))
-
-    def chunk(number: int, n_chunks: int) -> tuple[FloatVector, ...]:
-        isl, down = np.zeros(layer.n_isls), np.zeros(layer.n_slots)
-        class_up = np.zeros((n_member_classes, width))
-        dmodk_all_to_all(
-            layer.arrays, classes, True, layer.endpoint_slot, layer.endpoint_index, number, n_chunks,
-            isl, class_up, down, own_fraction, unreachable,
-        )  # fmt: skip
-        return isl, class_up, down
-
-    n_floats = layer.n_isls + n_member_classes * width + layer.n_slots
-    placed = (unreachable, own_fraction)
-    isl, class_up, down = sum_of_chunks(chunk, layer.n_classes, n_floats, n_threads, placed)
-    refuse_unreachable(topology, unreachable)
-    own = members.own_bytes(layer, own_fraction, True)
-    up = without_part(members.to_slots(layer, members.send, class_up), own)
-    load = np.zeros(topology.n_links)
-    add_to_links(layer, isl, up, without_part(down, own), load)
-    return LinkLoads(topology, load)
 
 
 def ecmp_flow_paths(topology: Topology, src: Int32Vector, dst: Int32Vector, routing: Ecmp) -> RoutedFlows:
@@ -151,9 +61,11 @@ def _paths(
     classes = layer.endpoint_class
 
     def measure(number: int, n_chunks: int) -> None:
+        fraction = np.zeros(len(layer.arrays.slot_switch))
         path_lengths(
-            layer.arrays, arrays, classes, width, n_queue_pairs, part, hop_start, number, n_chunks, unreachable
-        )
+            layer.arrays, arrays, classes, width, n_queue_pairs, next_hops(layer), fraction, part, hop_start, number,
+            n_chunks, unreachable,
+        )  # fmt: skip
 
     for_each_chunk(measure, layer.n_classes)
     refuse_unreachable(topology, unreachable)
@@ -163,8 +75,8 @@ def _paths(
 
     def write(number: int, n_chunks: int) -> None:
         kernel(
-            layer.arrays, arrays, classes, layer.endpoint_slot, width, *choice, *links, number, n_chunks, hop_start,
-            hop_link,
+            layer.arrays, arrays, classes, layer.endpoint_slot, width, *choice, next_hops(layer), *links, number,
+            n_chunks, hop_start, hop_link,
         )  # fmt: skip
 
     for_each_chunk(write, layer.n_classes)

@@ -18,6 +18,24 @@ from fabric.routing.unroutable import refuse_unreachable
 from fabric.topology import Topology
 
 
+def flows_of_layer(
+    topology: Topology, layer: Layer, demand: Flows, placement: Placement, between_domains: bool
+) -> FlowArrays:
+    """Flows with bytes between different endpoints, those between scale-up domains or those inside them, in order."""
+    src, dst = placement.endpoint[demand.src], placement.endpoint[demand.dst]
+    domain = topology.endpoint_domain
+    same = (domain[src] >= 0) & (domain[src] == domain[dst])
+    chosen = np.flatnonzero((same != between_domains) & (src != dst) & (demand.bytes > 0))
+    flow_class = layer.endpoint_class[dst[chosen]]
+    chosen = chosen[np.lexsort((src[chosen], dst[chosen], flow_class))]
+    return FlowArrays(
+        class_flow_start=starts_of(layer.endpoint_class[dst[chosen]], layer.n_classes),
+        src=src[chosen],
+        dst=dst[chosen],
+        bytes=demand.bytes[chosen],
+    )
+
+
 def swept_flows(
     topology: Topology,
     layer: Layer,
@@ -46,20 +64,9 @@ def swept_flows(
     Unroutable
     """
     load = np.zeros(topology.n_links)
-    src, dst = placement.endpoint[demand.src], placement.endpoint[demand.dst]
-    domain = topology.endpoint_domain
-    same = (domain[src] >= 0) & (domain[src] == domain[dst])
-    chosen = np.flatnonzero((same != between_domains) & (src != dst) & (demand.bytes > 0))
-    if chosen.size == 0:
+    arrays = flows_of_layer(topology, layer, demand, placement, between_domains)
+    if arrays.src.size == 0:
         return load
-    flow_class = layer.endpoint_class[dst[chosen]]
-    chosen = chosen[np.lexsort((src[chosen], dst[chosen], flow_class))]
-    arrays = FlowArrays(
-        class_flow_start=starts_of(layer.endpoint_class[dst[chosen]], layer.n_classes),
-        src=src[chosen],
-        dst=dst[chosen],
-        bytes=demand.bytes[chosen],
-    )
     unreachable = np.full((layer.n_classes, 2), -1, np.int32)
 
     n_carriers = layer.n_isls if bundles is None else bundles.n_bundles

@@ -1,7 +1,9 @@
 """One job on one fabric: routed, summarized by tier, its hot links ranked; and the same over many hash seeds."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -15,7 +17,7 @@ from fabric.bounds.linear_program import linear_program_bound
 from fabric.bounds.throughput import throughput_bound
 from fabric.jobs.placement import Placement
 from fabric.jobs.traffic import Traffic
-from fabric.routing.link_loads import ScheduleLoads, schedule_loads
+from fabric.routing.link_loads import ScheduleLoads, loads_over_seeds, schedule_loads
 from fabric.routing.policies import Adaptive, Ecmp, Routing
 from fabric.routing.unroutable import Unroutable
 from fabric.scenario import Scenario
@@ -24,9 +26,11 @@ from fabric.studies.hotspots import (
     Hotspot,
     TierSummary,
     hotspots,
+    imbalance_over,
     links_in_job,
     schedule_bottleneck,
     tier_summaries,
+    tiers_between_switches,
     worst_imbalance,
 )
 from fabric.studies.link_odds import link_odds, odds_text, place_text
@@ -203,6 +207,42 @@ def analyse(scenario: Scenario, threshold: float = DEFAULT_THRESHOLD) -> Analysi
     return Analysis(scenario, loads, threshold)
 
 
+def analyse_each(scenarios: Sequence[Scenario], threshold: float = DEFAULT_THRESHOLD) -> Iterator[Analysis]:
+    """Analyse scenarios in turn; those that follow one another and differ by the next seed only are routed together.
+
+    Errors as for `fabric.routing.link_loads.link_loads`.
+    """
+    first = 0
+    while first < len(scenarios):
+        stop = first + 1
+        while stop < len(scenarios) and _has_next_seed(scenarios[stop - 1], scenarios[stop]):
+            stop += 1
+        if stop - first == 1:
+            yield analyse(scenarios[first], threshold)
+        else:
+            several = zip(scenarios[first:stop], _seeded_loads(scenarios[first], stop - first), strict=True)
+            yield from (Analysis(one, loads, threshold) for one, loads in several)
+        first = stop
+
+
+def _has_next_seed(before: Scenario, after: Scenario) -> bool:
+    """Whether a scenario is the one before it, but for a seed of its routing that is one larger."""
+    routing: Any = before.routing
+    return (
+        hasattr(routing, "seed")
+        and after.routing == replace(routing, seed=routing.seed + 1)
+        and after.topology is before.topology
+        and after.traffic is before.traffic
+        and after.job.transport == before.job.transport
+        and np.array_equal(after.placement.endpoint, before.placement.endpoint)
+    )
+
+
+def _seeded_loads(scenario: Scenario, n_seeds: int) -> Iterator[ScheduleLoads]:
+    where = scenario.topology, scenario.schedule, scenario.placement, scenario.routing
+    return loads_over_seeds(*where, n_seeds, scenario.n_threads)
+
+
 def scenario_bound(scenario: Scenario) -> Bound | None:
     """What no algorithm and no routing of a scenario's job can beat; None where nothing has to move.
 
@@ -267,13 +307,11 @@ def over_hash_seeds(scenario: Scenario, n_seeds: int) -> HashSeeds:
     routing = scenario.routing
     if not isinstance(routing, Ecmp):
         raise InputError(f"hash seeds: {routing.name} does not hash; expected ecmp")
-    topology, placement = scenario.topology, scenario.placement
+    tiers = tiers_between_switches(scenario.topology)
     times, imbalances = [], []
-    for seed in range(routing.seed, routing.seed + n_seeds):
-        seeded = replace(routing, seed=seed)
-        loads = schedule_loads(topology, scenario.schedule, placement, seeded, scenario.n_threads)
+    for loads in _seeded_loads(scenario, n_seeds):
         times.append(loads.bottleneck_time_s)
-        imbalances.append(worst_imbalance(tier_summaries(loads.total)))
+        imbalances.append(imbalance_over(loads.total, tiers))
     known = tuple(value for value in imbalances if value is not None)
     return HashSeeds(routing.seed, n_seeds, Sample(tuple(times)), Sample(known))
 

@@ -21,7 +21,7 @@ from fabric.jobs.rule import PLACEMENTS, PlacementRule
 from fabric.routing.policies import Ecmp, Routing
 from fabric.routing.registry import make_policy, ready_policy_names
 from fabric.scenario import NICS, TRANSPORTS, Scenario, check_transport
-from fabric.studies.analysis import Analysis, Bounded, analyse, scenario_bound
+from fabric.studies.analysis import Analysis, Bounded, analyse_each, scenario_bound
 from fabric.studies.parts import Parts, parts_of
 from fabric.studies.prices import PartsCost, Prices, price_parts
 from fabric.studies.verdicts.thresholds import SAME
@@ -176,9 +176,9 @@ def compare_designs(variants: Sequence[Variant], prices: Prices | None = None) -
     # A collective's bound depends on cables and placement alone.
     bounds: dict[tuple[int, bytes], Bound | None] = {}
     outcomes = []
-    for variant, own, cost in zip(variants, parts, costs, strict=True):
+    analyses = analyse_each([one.scenario for one in variants])
+    for variant, own, cost, analysis in zip(variants, parts, costs, analyses, strict=True):
         scenario = variant.scenario
-        analysis = analyse(scenario)
         same = (id(scenario.topology), scenario.placement.endpoint.tobytes())
         bound = bounds[same] if same in bounds else scenario_bound(scenario)
         if scenario.traffic.collective is not None:

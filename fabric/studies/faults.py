@@ -24,7 +24,7 @@ MOST_RUNS, LEAST_RUNS = 2000, 20
 FEW_CABLES = 32
 """Cables that are not alike and are routed anew each rather than followed from the whole.  Assumed: both are exact."""
 
-_MOST_FLOWS = 4e9  # Hashed, of all runs together: about a minute on two cores.
+_MOST_FLOWS = 4e9  # Hashed, of all runs together: some seconds on two cores.
 _MOST_LINKS = 6e7  # The same for links of the fabric, where nothing is hashed.
 _BLOCK = 2048  # Cables between two signs of progress.
 

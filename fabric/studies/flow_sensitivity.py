@@ -9,8 +9,8 @@ from fabric.routing.policies import Ecmp
 from fabric.scenario import Scenario
 
 NUMBERS = (1, 2, 4, 8, 16)
-# Hashed flows that are routed at most: a few seconds on two cores.  Assumed to be the longest that anybody waits.
-MOST_FLOWS = 100_000_000
+# Hashed flows that are routed at most: a second or two on two cores.  Assumed to be the longest that anybody waits.
+MOST_FLOWS = 1_000_000_000
 
 
 @dataclass(frozen=True)

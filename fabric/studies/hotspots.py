@@ -4,6 +4,7 @@ There is one mean: of load over capacity, over the links of a tier and direction
 together.  Idle links do not count in it, whether the job could have used them or not; `used` beside `links` shows them.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -180,6 +181,17 @@ def tier_summaries(
             )
         )
     return tuple(rows)
+
+
+def tiers_between_switches(topology: Topology) -> tuple[Int64Vector, ...]:
+    """Links of each tier and direction between switches."""
+    return tuple(_tiers(topology, topology.link_kind == ISL))
+
+
+def imbalance_over(loads: LinkLoads, tiers: Iterable[Int64Vector]) -> float | None:
+    """Largest max over mean of some tiers, as `TierSummary` has it; None where they carry nothing."""
+    found = [loads.seconds[links] for links in tiers]
+    return max((float(each.max()) / mean_s(each) for each in found if each.any()), default=None)
 
 
 def hotspots(loads: LinkLoads, threshold: float = DEFAULT_THRESHOLD, top: int | None = None) -> tuple[Hotspot, ...]:

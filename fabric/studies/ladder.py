@@ -13,7 +13,7 @@ from fabric.jobs.rule import DRAWN, NAIVE, PACKED, UNALIGNED
 from fabric.routing.link_loads import ScheduleLoads
 from fabric.routing.policies import Adaptive, Ecmp, Routing
 from fabric.scenario import DIRECT, PXN, Scenario
-from fabric.studies.analysis import Analysis, Bounded, analyse, scenario_bound
+from fabric.studies.analysis import Analysis, Bounded, analyse_each, scenario_bound
 from fabric.studies.hotspots import Hotspot, TierSummary
 from fabric.topology import NVLINK, SWITCH, Topology
 
@@ -173,7 +173,7 @@ def ladder(
 
     def outcome(step: str, design: Design) -> Outcome:
         if design not in done:
-            runs = [analyse(scenario_of(design, number)) for number in range(n_seeds if design.drawn else 1)]
+            runs = list(analyse_each([scenario_of(design, number) for number in range(n_seeds if design.drawn else 1)]))
             times = tuple(run.time_s for run in runs)
             median = sorted(range(len(runs)), key=times.__getitem__)[(len(runs) - 1) // 2]
             same = (design.wiring, design.placement)

@@ -26,6 +26,7 @@ _SEARCH = Twin("adaptive_dag.naive_bundle_bytes", _ADAPTIVE + "test_search_and_b
 _CLASSES = Twin("adaptive_dag.naive_next_hops", _ADAPTIVE + "test_classes_and_their_neighbours_equal_the_definition")
 _ROWS = Twin("adaptive_dag.naive_ends", _ADAPTIVE + "test_ends_and_rows_equal_the_definition")
 _ENDPOINTS = "fabric/kernels/test_endpoints.py::"
+_HOPS = "fabric/kernels/test_next_hops.py::"
 _LFT = "fabric/kernels/test_lfts.py::"
 
 TWINS = {
@@ -44,6 +45,8 @@ TWINS = {
     "adaptive_shared.sweep_flows_shared": _SWEEP,
     "arrival_rows.add_row": _ROWS,
     "arrival_rows.grow_with_rows": _ROWS,
+    "by_destination.dmodk_all_to_all": _SWEEP,
+    "by_destination.dmodk_flows": _SWEEP,
     "dag.carry": Twin("dag.naive_carried", "fabric/kernels/test_dag.py::test_bytes_down_a_dag"),
     "endpoints.depart": Twin("endpoints.naive_departing", _ENDPOINTS + "test_bytes_that_leave_an_endpoint"),
     "endpoints.most_slots": Twin("endpoints.naive_most_slots", _ENDPOINTS + "test_the_most_slots_of_a_class"),
@@ -51,6 +54,12 @@ TWINS = {
     "endpoints.note_pair": Twin("endpoints.naive_pairs", _ENDPOINTS + "test_a_noted_pair_has_bytes_to_exchange"),
     "endpoints.send_flows": _SWEEP,
     "endpoints.exchange": Twin("endpoints.naive_exchange", _ENDPOINTS + "test_who_exchanges_bytes"),
+    "hashed.hashed_all_to_all": Twin(
+        "routing.naive_link_bytes",
+        "fabric/kernels/test_hashed.py::test_regular_and_damaged_fabrics_equal_the_slow_walk",
+    ),
+    "hashed.hashed_flows": _SWEEP,
+    "hashed.mix": Twin("routing.mix", "fabric/kernels/test_hashed.py::test_mix_is_the_finalizer_of_splitmix64"),
     "link_weights.weighted_all_to_all": _WEIGHTS,
     "link_weights.weighted_flows": _WEIGHTS,
     "link_weights.weighted_paths": Twin(
@@ -79,11 +88,12 @@ TWINS = {
         "max_min.naive_completions",
         "fabric/timing/test_max_min.py::test_completions_equal_those_solved_anew_at_every_event",
     ),
-    "single_path.dmodk_all_to_all": _SWEEP,
-    "single_path.dmodk_flows": _SWEEP,
+    "next_hops.carry_forced": Twin("next_hops.naive_forced_loads", _HOPS + "test_what_waits_where_ways_are_forced"),
+    "next_hops.find_hops": Twin("next_hops.naive_ways", _HOPS + "test_next_hops_of_one_class_after_another"),
+    "next_hops.find_slot_fractions": Twin(
+        "endpoints.naive_split", _HOPS + "test_fractions_are_those_of_the_nearest_slots"
+    ),
     "single_path.dmodk_paths": _PATHS,
-    "single_path.ecmp_all_to_all": _SWEEP,
-    "single_path.ecmp_flows": _SWEEP,
     "single_path.ecmp_paths": _PATHS,
     "single_path.path_lengths": _PATHS,
 }

@@ -5,20 +5,18 @@ from dataclasses import dataclass, replace
 from collectives.catalog import algorithm_of
 from collectives.errors import InputError
 from fabric.bounds.cuts import Bound
-from fabric.routing.link_loads import schedule_loads
 from fabric.routing.policies import Ecmp
 from fabric.scenario import Scenario
-from fabric.studies.analysis import Analysis, Bounded, Sample, scenario_bound
+from fabric.studies.analysis import Analysis, Bounded, Sample, analyse_each, scenario_bound
 from fabric.studies.flow_sensitivity import pairs_of
-from fabric.studies.hotspots import DEFAULT_THRESHOLD
 from fabric.timing.alpha_beta import alpha_beta_of, predicted_s
 
 # Hash seeds of a design: enough to see a range, few enough to wait for.
 SEEDS = 5
-# Hashed flows of all seeds of a design: about a second on two cores; with more of them fewer seeds are tried.
-MOST_FLOWS = 5_000_000
+# Hashed flows of all seeds of a design: about half a second on two cores; with more of them fewer seeds are tried.
+MOST_FLOWS = 200_000_000
 # A change that takes more hashed flows than this is not tried.  Both are assumed to be as long as anybody waits.
-TOO_MANY_FLOWS = 20_000_000
+TOO_MANY_FLOWS = 1_000_000_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,7 +79,7 @@ def run(scenario: Scenario, bound: Bound | None = None) -> Trial:
     InputError
         As for `fabric.routing.link_loads.link_loads`.
     """
-    runs = [_routed(scenario, number) for number in range(n_seeds(scenario))]
+    runs = list(analyse_each([_seeded(scenario, number) for number in range(n_seeds(scenario))]))
     times = tuple(one.time_s for one in runs)
     median = runs[sorted(range(len(runs)), key=times.__getitem__)[(len(runs) - 1) // 2]]
     whole = median.loads.total.unrouted.pairs == 0
@@ -90,12 +88,11 @@ def run(scenario: Scenario, bound: Bound | None = None) -> Trial:
     return Trial(scenario, median, found, seeds, _predicted(median))
 
 
-def _routed(scenario: Scenario, number: int) -> Analysis:
+def _seeded(scenario: Scenario, number: int) -> Scenario:
     routing = scenario.routing
-    if isinstance(routing, Ecmp) and number:
-        scenario = replace(scenario, routing=replace(routing, seed=routing.seed + number))
-    where = (scenario.topology, scenario.schedule, scenario.placement, scenario.routing)
-    return Analysis(scenario, schedule_loads(*where, scenario.n_threads), DEFAULT_THRESHOLD)
+    if not (isinstance(routing, Ecmp) and number):
+        return scenario
+    return replace(scenario, routing=replace(routing, seed=routing.seed + number))
 
 
 def _predicted(analysis: Analysis) -> float | None:
