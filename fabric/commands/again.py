@@ -15,6 +15,7 @@ from fabric.commands.options import (
 from fabric.commands.resolve import draws, spelt
 
 if TYPE_CHECKING:
+    from fabric.commands.step import WorkloadOptions
     from fabric.scenario import Scenario
     from fabric.studies.advice.study import Advised
 
@@ -66,6 +67,8 @@ def line_of(given: Mapping[str, object], scenario: "Scenario", row: "Advised") -
     if applied.fabric:
         fabric = applied.fabric
         options = {name: value for name, value in options.items() if name not in _OF_FABRIC}
+    if "workload" in own and not {"transport", "algorithm"}.isdisjoint(applied.options):
+        return ""
     if scenario.reasons and "algorithm" not in applied.options:
         # What was chosen for the job as it is: a change is of one thing.
         options["algorithm"] = scenario.traffic.algorithm
@@ -75,11 +78,18 @@ def line_of(given: Mapping[str, object], scenario: "Scenario", row: "Advised") -
         "railscope " + one.format(fabric=shlex.quote(given_fabric), all=shlex.join(words(own, given_fabric)))
         for one in applied.before
     ]
+    if applied.vary and "workload" in options:
+        # No option of `step` says a key of the fabric's description.
+        return ""
     if applied.vary and n_seeds > 1 and scenario.job.rule.drawn:
         # `compare` would draw the hosts anew with each hash seed.
         return ""
     if applied.vary:
         run = ["compare", *_varied(options, applied.vary, fabric, routing, scenario, n_seeds)]
+    elif "workload" in options:
+        # Naive and each lever are not asked for: only the step itself.
+        workload = str(options.pop("workload"))
+        run = ["step", workload, *words(options, fabric), "--no-levers"]
     else:
         run = ["loads", *words(options, fabric)]
         run += ["--seeds", str(n_seeds)] if n_seeds > 1 else []
@@ -132,6 +142,9 @@ def all_said(
     hashing: HashOptions,
     transport: str | None,
     skip_unrouted: bool,
+    options: "WorkloadOptions | None" = None,
+    workload: str | None = None,
 ) -> dict[str, object]:
-    """What the user said of a job, as `loads` takes it."""
-    return said(fabric, traffic, job, routed, hashing, transport=transport, skip_unrouted=skip_unrouted)
+    """What the user said of a job, as `loads` takes it, and of a workload as `step` does."""
+    groups = (fabric, traffic, job, routed, hashing, *(() if options is None else (options,)))
+    return said(*groups, transport=transport, skip_unrouted=skip_unrouted, workload=workload)

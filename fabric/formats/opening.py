@@ -1,7 +1,7 @@
 """A fabric from what the user typed: a preset's name, a description, a graph, or the dump of a real cluster."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -48,6 +48,8 @@ class OpenedFabric:
         What had to be assumed, was inferred, or looks like a mistake.
     faults : tuple of Fault
         What is down or slow in it.
+    whole : OpenedFabric or None
+        The same without these faults; None where it has none.
     """
 
     source: str
@@ -57,6 +59,7 @@ class OpenedFabric:
     cabled: EthernetFabric | None = None
     notes: tuple[str, ...] = ()
     faults: tuple[Fault, ...] = ()
+    whole: "OpenedFabric | None" = field(default=None, repr=False)
 
     @property
     def name(self) -> str:
@@ -133,7 +136,8 @@ class OpenedFabric:
         more = f" and {len(faults) - 4} more" if len(faults) > 4 else ""
         cables = counted(made.down, "cable")
         note = f"faults: {said}{more}: {cables} down, {made.slow:,} slower"
-        return replace(self, topology=made.topology, notes=(*self.notes, note), faults=(*self.faults, *faults))
+        damaged_one = replace(self, topology=made.topology, notes=(*self.notes, note))
+        return replace(damaged_one, faults=(*self.faults, *faults), whole=self.whole or self)
 
 
 def described(source: str, description: FabricDescription) -> OpenedFabric:

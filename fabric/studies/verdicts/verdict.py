@@ -6,7 +6,7 @@ from enum import StrEnum
 
 # What a person reads before he looks at the tables: assumed.
 MOST_SENTENCES = 3
-MOST_CHARACTERS = 400
+MOST_CHARACTERS = 480
 
 Fact = float | int | str | None
 
@@ -79,11 +79,17 @@ class Remedy:
         The job's time with it, where it was tried.
     factor : float or None
         The time without it over `time_s`.
+    lever : str or None
+        What `advise` calls it.
+    takes : str or None
+        What it takes: setting, restart, recabling, purchase.
     """
 
     text: str
     time_s: float | None = None
     factor: float | None = None
+    lever: str | None = None
+    takes: str | None = None
 
 
 @dataclass(frozen=True)
@@ -100,7 +106,7 @@ class Cause:
     facts : dict
         The numbers and names that the text speaks of, and some more.
     remedies : tuple of Remedy
-        The best first.
+        What follows from it, in words; what was tried is the verdict's.
     """
 
     kind: CauseKind
@@ -134,6 +140,8 @@ class Verdict:
         What explains most of the time first.
     facts : dict
         What else the sentences speak of.
+    helps : tuple of Remedy
+        Levers that were tried and help, as `advise` finds them, the best first.
     """
 
     sentences: tuple[str, ...]
@@ -143,6 +151,7 @@ class Verdict:
     bound: str | None = None
     causes: tuple[Cause, ...] = ()
     facts: dict[str, Fact] = field(default_factory=dict)
+    helps: tuple[Remedy, ...] = ()
 
     @property
     def text(self) -> str:
@@ -156,8 +165,8 @@ class Verdict:
 
     @property
     def remedies(self) -> tuple[Remedy, ...]:
-        """Of all causes."""
-        return tuple(remedy for cause in self.causes for remedy in cause.remedies)
+        """What was tried and helps, then what follows from the causes."""
+        return (*self.helps, *(remedy for cause in self.causes for remedy in cause.remedies))
 
 
 def sentences_of(parts: Iterable[str | tuple[str, ...]]) -> tuple[str, ...]:
@@ -175,6 +184,30 @@ def sentences_of(parts: Iterable[str | tuple[str, ...]]) -> tuple[str, ...]:
             kept.append(sentence)
             room -= len(sentence) + 1
     return tuple(kept)
+
+
+def with_last(parts: Iterable[str | tuple[str, ...]], last: tuple[str, ...]) -> tuple[str, ...]:
+    """`sentences_of`, of which the last is sure to have room: the first of its lengths with which something else fits."""
+    first, *others = parts
+    lead = sentences_of((first,))
+    room = MOST_CHARACTERS - sum(len(text) + 1 for text in lead)
+    for own in last:
+        if own and len(own) + 1 <= room:
+            before = sentences_of((first, *_that_fit(others, room - len(own) - 2)))
+            return (*before[: MOST_SENTENCES - 1], own[:1].upper() + own[1:] + ".")
+    return sentences_of((first, *others))
+
+
+def _that_fit(parts: Iterable[str | tuple[str, ...]], room: int) -> list[str]:
+    """Of each part the first length that fits in the room that is left."""
+    kept = []
+    for part in parts:
+        lengths = part if isinstance(part, tuple) else (part,)
+        fits = next((text for text in lengths if text and len(text) + 1 <= room), "")
+        if fits:
+            kept.append(fits)
+            room -= len(fits) + 2
+    return kept
 
 
 def ranked(causes: Iterable[Cause]) -> tuple[Cause, ...]:

@@ -16,7 +16,9 @@ from fabric.commands.app import app, run
 from fabric.formats.opening import OpenedFabric
 from fabric.jobs.traffic import with_algorithm
 from fabric.studies.advice import study
-from fabric.studies.advice.cables import mend_hottest, recabled, repairs_of
+from fabric.studies.advice.mend import mend_hottest
+from fabric.studies.advice.recabled import recabled
+from fabric.studies.advice.repairs import repairs_of
 from fabric.studies.advice.lever import Cost
 from fabric.studies.advice.levers import LEVERS
 from fabric.studies.advice.routes import tables_anew
