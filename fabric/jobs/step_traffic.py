@@ -69,9 +69,10 @@ def step_traffic(step: StepLoad, algorithms: Sequence[str | None] = ()) -> Traff
     times = [one.times(workload.microbatches) for one in step.operations]
 
     def schedule(domain: Int32Vector, rail: Int32Vector) -> Schedule:
-        each = zip(step.operations, made, times, strict=True)
-        return Schedule(tuple(phase for one, own, often in each for phase in _often(own.schedule(domain, rail), often,
-                                                                                     f"{one.axis} {one.label}")))  # fmt: skip
+        phases: list[Phase] = []
+        for one, own, often in zip(step.operations, made, times, strict=True):
+            phases += _often(own.schedule(domain, rail), often, f"{one.axis} {one.label}")
+        return Schedule(tuple(phases))
 
     return Traffic(
         label=f"a step of {name} on {counted(n_ranks, 'GPU')}",

@@ -113,8 +113,8 @@ def visits(experts: Experts, parts: int) -> float:
 def visited_nodes(experts: Experts, nodes: int) -> float:
     """`visits` of nodes, at most the limit that the model sets (DeepSeek-V3: 4; arXiv 2412.19437, section 2.1.2).
 
-    The limit is one of groups of experts, which are nodes where ranks have consecutive experts; dealt otherwise it limits
-    no nodes.
+    The limit is one of groups of experts, which are nodes where ranks have consecutive experts; dealt otherwise it
+    limits no nodes.
     """
     found = visits(experts, nodes)
     limited = experts.node_limit and experts.placement == "consecutive"

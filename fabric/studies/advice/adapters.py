@@ -1,4 +1,4 @@
-"""Levers of adapters that are on another leaf than their rail's: plug them in where they belong, or use them as they are."""
+"""Levers of adapters that are on another leaf than their rail's: plugged in where they belong, or used as they are."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace

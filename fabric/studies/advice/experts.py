@@ -66,8 +66,8 @@ def _of_step(case: Case, step: StepLoad) -> Iterator[Proposal]:
             yield from _changed(case, step, lever, Cost.RESTART, how, {"experts.placement": "balanced"})
         more = experts.redundant + ep
         how = (
-            f'one more on each rank, packed as EPLB does: [experts] placement = "balanced", redundant = {more}; it takes '
-            "their memory"
+            f'one more on each rank, packed as EPLB does: [experts] placement = "balanced", redundant = {more}; it '
+            "takes memory, and sums of gradients"
         )
         keys = {"experts.placement": "balanced", "experts.redundant": more}
         yield from _changed(case, step, f"{more} redundant experts", Cost.RESTART, how, keys)

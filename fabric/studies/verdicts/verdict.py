@@ -187,7 +187,7 @@ def sentences_of(parts: Iterable[str | tuple[str, ...]]) -> tuple[str, ...]:
 
 
 def with_last(parts: Iterable[str | tuple[str, ...]], last: tuple[str, ...]) -> tuple[str, ...]:
-    """`sentences_of`, of which the last is sure to have room: the first of its lengths with which something else fits."""
+    """`sentences_of` with a last part that has room for sure: in the first length that fits beside the first part."""
     first, *others = parts
     lead = sentences_of((first,))
     room = MOST_CHARACTERS - sum(len(text) + 1 for text in lead)
