@@ -129,8 +129,14 @@ def collective_traffic(
     return _by(chosen, groups, size, n_ranks, label, n_channels, cross_nic)
 
 
-def with_algorithm(job: Traffic, algorithm: str, cross_nic: int | None = None) -> Traffic:
-    """The same collective of the same groups by another algorithm, with all of its channels.
+def with_algorithm(
+    job: Traffic,
+    algorithm: str,
+    cross_nic: int | None = None,
+    n_channels: int | None = None,
+    size: float | None = None,
+) -> Traffic:
+    """The same collective of the same groups by another algorithm.
 
     Parameters
     ----------
@@ -138,6 +144,10 @@ def with_algorithm(job: Traffic, algorithm: str, cross_nic: int | None = None) -
     algorithm : str
     cross_nic : {0, 1, 2}, optional
         Of algorithms with rings on rails: see `collectives.nccl_channels`.
+    n_channels : int, optional
+        Default all that the algorithm has.
+    size : float, optional
+        Bytes, as nccl-tests counts them; default the job's.
 
     Raises
     ------
@@ -147,7 +157,7 @@ def with_algorithm(job: Traffic, algorithm: str, cross_nic: int | None = None) -
     if job.collective is None or job.groups is None:
         raise InputError(f"algorithm {algorithm}: expected a collective, not {job.label}")
     chosen = algorithm_of(job.collective, algorithm)
-    return _by(chosen, job.groups, job.bytes, job.n_ranks, job.label, cross_nic=cross_nic)
+    return _by(chosen, job.groups, size or job.bytes, job.n_ranks, job.label, n_channels, cross_nic)
 
 
 def _by(

@@ -28,7 +28,6 @@ from tests.fabric.studies.verdict_cases import (
     collective_job,
     flows_job,
     groups_of,
-    helping,
     judged,
     routed,
     scattered_ranks,
@@ -64,8 +63,6 @@ def test_hash_collisions_say_max_over_mean_and_what_adaptive_routing_would_take(
         in verdict.text
     )
     assert f"{seconds(median)} (median of 5 hash seeds)." in verdict.text
-    more = over_hash_seeds(analysis.scenario.routed(Ecmp(queue_pairs=4)), 5).time_s
-    assert helping(verdict, "4 hashed flows a pair").time_s == more.percentile(50)
     assert verdict.over_bound == analysis.time_s / bound.time_s
     assert "30 % over what any algorithm could do through the NICs of an NVLink domain" in verdict.sentences[0]
     assert analysis.hottest.name in verdict.sentences[0]
@@ -207,7 +204,7 @@ def test_even_nics_far_over_the_bound_name_a_faster_algorithm(hgx):
     verdict, analysis, _ = judged(hgx, job, Adaptive())
     cause = cause_of(verdict, CauseKind.EVEN_NICS)
     rings_s = routed(hgx, collective_job("all-reduce", 64, algorithm="rings"), Adaptive()).time_s
-    assert helping(verdict, "algorithm rings").time_s == rings_s
+    assert any((one.lever, one.time_s) == ("algorithm rings", rings_s) for one in verdict.helps)
     assert cause.explains_s == analysis.time_s - rings_s
     assert f"of the {seconds(analysis.time_s)}" in verdict.sentences[0]
 

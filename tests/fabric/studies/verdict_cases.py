@@ -85,12 +85,6 @@ def cause_of(verdict, kind):
     return cause
 
 
-def helping(verdict, lever):
-    """What the verdict says of a lever that was tried."""
-    (found,) = [remedy for remedy in verdict.helps if remedy.lever == lever]
-    return found
-
-
 def groups_of(n, size):
     return Groups.consecutive(n, size)
 
