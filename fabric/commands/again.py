@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 _HASHING = tuple(field.name for field in fields(HashOptions))
 _OF_FABRIC = tuple(field.name for field in fields(FabricOptions))
+# What `fabric reroute` takes of them: neither NVLink nor a mesh has forwarding tables.
+_OF_REROUTE = tuple(name for name in _OF_FABRIC if name not in ("nvlink_gbps", "mesh_gbps"))
 _OF_PLACEMENT = tuple(field.name for field in fields(PlacementOptions))
 
 
@@ -74,9 +76,10 @@ def line_of(given: Mapping[str, object], scenario: "Scenario", row: "Advised") -
         options["algorithm"] = scenario.traffic.algorithm
     routing = _routing(options)
     _leave_out_hashing(options, routing)
+    said_of_fabric = {name: value for name, value in own.items() if name in _OF_REROUTE}
+    named = shlex.join(words(said_of_fabric, given_fabric))
     before = [
-        "railscope " + one.format(fabric=shlex.quote(given_fabric), all=shlex.join(words(own, given_fabric)))
-        for one in applied.before
+        "railscope " + one.format(fabric=named, all=shlex.join(words(own, given_fabric))) for one in applied.before
     ]
     if applied.vary and "workload" in options:
         # No option of `step` says a key of the fabric's description.

@@ -10,8 +10,11 @@ from collectives.saying import one_line, printable
 from fabric.commands.choices import ENGINES, SEVERITIES, choice
 from fabric.commands.options import (
     AssumeSpine,
+    Degrade,
     FabricArgument,
     FabricOptions,
+    Fail,
+    FaultsFile,
     Force,
     HostPattern,
     Html,
@@ -152,6 +155,9 @@ def reroute(
     engine: Annotated[str, choice("OpenSM's engine", ENGINES, "--engine")] = "ftree",
     wiring: Wire = None,
     host_pattern: HostPattern = None,
+    fail: Fail = None,
+    degrade: Degrade = None,
+    faults: FaultsFile = None,
     speed: Speed = None,
     force: Force = False,
 ) -> None:
@@ -165,7 +171,7 @@ def reroute(
     from fabric.studies.opensm import reroute as run_opensm
 
     check_writable(output, force)
-    given = opened(FabricOptions(fabric, wiring, host_pattern, speed=speed))
+    given = opened(FabricOptions(fabric, wiring, host_pattern, None, None, fail, degrade, faults, speed))
     with working(f"opensm -R {engine}"):
         dumped = run_opensm(given, engine)
     write_whole(output, dumped, force)

@@ -95,8 +95,10 @@ def _mended(case: Case, lever: str, repairs: Sequence[Repair]) -> Change | NotTr
     missing, slow = sum(one.missing for one in repairs), sum(one.slow for one in repairs)
     parts = [f"put {counted(missing, 'cable')} back"] if missing else []
     parts += [f"find out why {counted(slow, 'cable')} {'is' if slow == 1 else 'are'} slow"] if slow else []
-    named = [_place(topology, one) for one in repairs[:_NAMED]]
-    where = "; ".join(named) + (f"; fabric check names all {len(repairs):,}" if len(repairs) > _NAMED else "")
+    where = "; ".join(_place(topology, one) for one in repairs[:_NAMED])
+    if len(repairs) > _NAMED:
+        by = "" if given.whole is not None else ", which fabric check names"
+        where += f"; and at {len(repairs) - _NAMED:,} more places{by}"
     how = f"{' and '.join(parts)}: {where}"
     try:
         if given.whole is not None and repairs == repairs_of(given) and _only_faults(given):

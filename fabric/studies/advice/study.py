@@ -20,6 +20,8 @@ from fabric.studies.analysis import Analysis, scenario_bound
 from fabric.studies.opensm import missing_tools, reroute
 from fabric.studies.verdicts.thresholds import GAIN, SAME
 
+# A gain is none by chance if this part of the hash seeds gains.  Assumed.
+_MOST_SEEDS = 0.75
 # OpenSM computes tables of some thousand endpoints in seconds; nobody waits longer for one lever: assumed.
 _OPENSM_S = 60.0
 
@@ -79,6 +81,10 @@ class Advised:
     applied : Applied
     why_not : str
         Why it was not tried; empty where it was.
+    routed : int
+        Pairs that have a route with it and had none; negative where fewer have one.
+    steady : bool
+        Whether it gains with nearly all hash seeds, where both designs hash; else it is chance.
     """
 
     lever: str
@@ -89,6 +95,8 @@ class Advised:
     predicted_gain: float | None
     applied: Applied
     why_not: str = ""
+    routed: int = 0
+    steady: bool = True
 
     @property
     def ordered(self) -> bool:
@@ -97,8 +105,10 @@ class Advised:
 
     @property
     def helps(self) -> bool:
-        """Whether it gains more than 1 %, and loses nothing by its latency."""
-        return self.gain is not None and self.gain >= SAME and (self.predicted_gain or 1.0) * SAME >= 1
+        """Whether it gives pairs a route, or gains more than 1 %, not by chance, and loses nothing by its latency."""
+        if self.routed or self.gain is None:
+            return self.routed > 0
+        return self.gain >= SAME and self.steady and (self.predicted_gain or 1.0) * SAME >= 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,8 +145,14 @@ class Advice:
 
     @property
     def best(self) -> Advised | None:
-        """The best of the cheapest class in which one gains 5 %, else what gains most; None where nothing helps."""
+        """The best of the cheapest class in which one gains 5 %, else what gains most; None where nothing helps.
+
+        Where pairs have no route, what gives most of them one comes first.
+        """
         bests = [best for cost in COSTS if (best := self.best_of(cost)) is not None]
+        most = max((best.routed for best in bests), default=0)
+        if most > 0:
+            return next(best for best in bests if best.routed == most)
         worth = next((best for best in bests if (best.gain or 0.0) >= GAIN), None)
         return worth or max(bests, key=lambda best: best.gain or 0.0, default=None)
 
@@ -281,9 +297,11 @@ def _proposals(case: Case, levers: Sequence[Lever]) -> Iterator[Change | NotTrie
 
 def _best_first(rows: list[Advised]) -> list[Advised]:
     """The first of those that help most but for 1 %; the others by their gains, what was not tried last."""
-    rest = sorted(rows, key=lambda row: (row.gain is None, -(row.gain or 0.0)))
-    most = max((row.gain or 0.0 for row in rows if row.helps), default=0.0)
-    best = next((row for row in rows if row.helps and (row.gain or 0.0) * SAME >= most), None)
+    rest = sorted(rows, key=lambda row: (row.gain is None, -row.routed, -(row.gain or 0.0)))
+    routed = max((row.routed for row in rows if row.helps), default=0)
+    helping = [row for row in rows if row.helps and row.routed == routed]
+    most = max((row.gain or 0.0 for row in helping), default=0.0)
+    best = next((row for row in helping if (row.gain or 0.0) * SAME >= most), None)
     return rest if best is None else [best, *(row for row in rest if row is not best)]
 
 
@@ -312,8 +330,30 @@ def _tried(now: Trial, proposal: Change | NotTried, so_far: Applied, runs: _Runs
         trial = runs.run(proposal.scenario)
     except InputError as error:
         return Advised(proposal.lever, proposal.cost, proposal.how, None, None, None, applied, str(error))
-    gains = _gains(now, trial)
-    return Advised(proposal.lever, proposal.cost, proposal.how, trial, *gains, applied)
+    routed = _unrouted(now) - _unrouted(trial)
+    return Advised(
+        proposal.lever,
+        proposal.cost,
+        proposal.how,
+        trial,
+        *_gains(now, trial),
+        applied,
+        routed=routed,
+        steady=_steady(now, trial),
+    )
+
+
+def _unrouted(trial: Trial) -> int:
+    """Pairs without a route; of a step none, as one that lacks some is refused."""
+    return 0 if trial.routed is None else trial.routed.loads.total.unrouted.pairs
+
+
+def _steady(before: Trial, after: Trial) -> bool:
+    """Whether nearly all hash seeds gain, of designs that both hash with several."""
+    pairs = list(zip(before.times_s, after.times_s, strict=False))
+    if len(before.times_s) == 1 or len(after.times_s) == 1:
+        return True
+    return sum(one >= other for one, other in pairs) >= _MOST_SEEDS * len(pairs)
 
 
 def _gains(before: Trial, after: Trial) -> tuple[float | None, float | None]:
@@ -352,8 +392,7 @@ def _assumptions(base: Trial) -> tuple[str, ...]:
         number = n_seeds(base.scenario)
         few = f", fewer than {SEEDS} for many flows" if number < SEEDS else ""
         said.append(f"times of hashed designs are the median of {number} hash seeds{few}")
-    unrouted = 0 if step else base.analysis.loads.total.unrouted.pairs
-    if unrouted:
+    if unrouted := _unrouted(base):
         said.append(
             f"pairs without a route are left out as it is ({unrouted:,}): a lever that routes them carries more"
         )

@@ -87,7 +87,8 @@ def _remedy(advice: Advice, best: Advised) -> Iterator[str | tuple[str, ...]]:
     assert best.gain is not None
     time_s, bound = best.trial.time_s, best.trial.bound
     it = "the step" if advice.base.scenario.traffic.step is not None else "it"
-    took = f"{gain_text(best, it)}, {seconds(time_s)} instead of {seconds(advice.base.time_s)}"
+    took = f"{gain_text(best, it)}, {seconds(time_s)}"
+    took += "" if best.routed else f" instead of {seconds(advice.base.time_s)}"
     yield (f"{took}, {over_bound_text(time_s, bound)}", took) if bound is not None else took
     yield from _more(advice, best)
 
@@ -101,7 +102,7 @@ def _more(advice: Advice, best: Advised) -> Iterator[str]:
         most = other.gain or most
         said.append(f"{gain_text(other)}, {seconds(other.trial.time_s)}")
     together = advice.combined[-1] if advice.combined else None
-    if together is not None and len(advice.combined) > 1 and (together.gain or 0.0) >= SAME * most:
+    if together is not None and len(advice.combined) > 1 and (together.gain or 0.0) >= SAME * max(most, 1.0):
         assert together.trial is not None
         assert together.gain is not None
         names = listed([row.lever for row in advice.combined], "and")

@@ -4,7 +4,7 @@ from fabric.studies.advice.lever import COSTS, Cost
 from fabric.studies.advice.study import Advice, Advised
 from fabric.studies.verdicts.thresholds import GAIN, SAME
 from fabric.studies.verdicts.verdict import Remedy
-from fabric.studies.verdicts.words import seconds, times
+from fabric.studies.verdicts.words import count, seconds, times
 
 A_COST = {
     Cost.SETTING: "a setting",
@@ -15,8 +15,10 @@ A_COST = {
 
 
 def gain_text(row: Advised, it: str = "it") -> str:
-    """``adaptive routing (a setting) makes it 1.76 times faster``."""
+    """``adaptive routing (a setting) makes it 1.76 times faster``, or what it routes that has no route."""
     assert row.gain is not None
+    if row.routed:
+        return f"{row.lever} ({A_COST[row.cost]}) gives the {count(row.routed, 'pair')} without a route one"
     return f"{row.lever} ({A_COST[row.cost]}) makes {it} {times(row.gain)} times faster"
 
 
@@ -47,7 +49,7 @@ def help_texts(advice: Advice | None) -> tuple[str, ...]:
     base = advice.base
     it = "the step" if base.scenario.traffic.step is not None else "it"
     short = gain_text(best, it)
-    took = f"{short}, {seconds(best.trial.time_s)} instead of {seconds(base.time_s)}"
+    took = f"{short}, {seconds(best.trial.time_s)}{'' if best.routed else f' instead of {seconds(base.time_s)}'}"
     if len(base.times_s) > 1:
         took += f" (median of {len(base.times_s)} hash seeds)"
     more = [f"{other.lever} ({A_COST[other.cost]}) {times(other.gain or 1.0)} times" for other in dearer(advice, best)]
@@ -63,7 +65,7 @@ def remedies_of(advice: Advice | None) -> tuple[Remedy, ...]:
     rows = [best, *(row for row in advice.helping if row is not best)]
     return tuple(
         Remedy(
-            f"{row.lever} ({A_COST[row.cost]}): {times(row.gain or 1.0)} times faster; {row.how}",
+            f"{gain_text(row)}: {row.how}",
             None if row.trial is None else row.trial.time_s,
             row.gain,
             row.lever,
