@@ -235,7 +235,7 @@ def measured_step_s(description: WorkloadDescription, run: Measured) -> float | 
         return (run.step_s + (run.step_high_s or run.step_s)) / 2
     if run.tokens_per_s_per_gpu is None:
         return None
-    workload = Workload.of(description, run.gpus, run)
+    workload = Workload.of(as_benchmarked(description), run.gpus, run)
     return workload.tokens / (run.gpus * run.tokens_per_s_per_gpu)
 
 

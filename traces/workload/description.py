@@ -272,13 +272,13 @@ class Workload:
         if experts is not None:
             if experts.experts % own.ep:
                 raise InputError(f"{name}: layout.ep {own.ep}: does not divide {experts.experts} experts")
+            if experts.redundant and experts.placement != "balanced":
+                raise InputError(
+                    f'{name}: experts.redundant {experts.redundant}: expected experts.placement "balanced" with it'
+                )
             if experts.redundant % own.ep:
                 raise InputError(
                     f"{name}: experts.redundant {experts.redundant}: expected a multiple of layout.ep, {own.ep}"
-                )
-            if experts.redundant and experts.placement != "balanced":
-                raise InputError(
-                    f'{name}: experts.redundant {experts.redundant}: expected experts.placement "balanced"'
                 )
             if experts.top_k > experts.experts:
                 raise InputError(f"{name}: experts.top_k {experts.top_k}: more than {experts.experts} experts")
