@@ -43,7 +43,7 @@ def move_cables(case: Case) -> Iterator[Proposal]:
 
 def _how(topology: Topology, moves: tuple[Move, ...]) -> str:
     """Each cable with its ports, and where its ends go."""
-    return "move " + "; ".join(_text(topology, one) for one in moves)
+    return f"move {'; '.join(_text(topology, one) for one in moves)}; other jobs may need them where they are"
 
 
 def _text(topology: Topology, move: Move) -> str:

@@ -19,7 +19,7 @@ from fabric.studies.step_costs import unopened
 from fabric.studies.verdicts.evidence import evidence_of
 from fabric.studies.verdicts.remedy import help_texts, remedies_of
 from fabric.studies.verdicts.thresholds import HALF, OFF
-from fabric.studies.verdicts.verdict import Cause, CauseKind, Fact, Limit, Verdict, sentences_of, with_last
+from fabric.studies.verdicts.verdict import Cause, CauseKind, Fact, Limit, Verdict, sentences_of, with_help
 from fabric.studies.verdicts.words import busiest, links_of, seconds
 from fabric.timing.networks import Reach
 from fabric.timing.prediction import Comparison, Row
@@ -150,7 +150,7 @@ def busbw_verdict(
         parts.append(text)
         facts |= measured
     helping = help_texts(advice) if advice is not None and advice.best is not None and not mostly_latency else ()
-    sentences = with_last(parts, helping) if helping else sentences_of(parts)
+    sentences = with_help(parts, helping) if helping else sentences_of(parts)
     helps = remedies_of(advice) if helping else ()
     return Verdict(sentences, last.time_s, limit, causes=tuple(causes), facts=facts, helps=helps)
 

@@ -6,7 +6,7 @@ from fabric.studies.advice.study import Advice
 from fabric.studies.explain import MOSTLY, Contributions, Explained, main_cause
 from fabric.studies.link_odds import UNEVEN, place_text, wiring_text
 from fabric.studies.verdicts.remedy import help_texts, remedies_of
-from fabric.studies.verdicts.verdict import Verdict, sentences_of, with_last
+from fabric.studies.verdicts.verdict import Verdict, sentences_of, with_help
 from fabric.studies.verdicts.words import data, link_name, percent, seconds
 
 
@@ -23,7 +23,7 @@ def explain_verdict(explained: Explained, advice: Advice | None = None) -> Verdi
         return Verdict(sentences=("Nothing is carried: no link has bytes to explain.",), time_s=0.0)
     parts = list(_parts(explained))
     helping = help_texts(advice) if explained.of_busiest[0] >= 1 else ()
-    sentences = with_last(parts, helping) if helping else sentences_of(parts)
+    sentences = with_help(parts, helping) if helping else sentences_of(parts)
     return Verdict(sentences=sentences, time_s=explained.seconds[0], helps=remedies_of(advice) if helping else ())
 
 

@@ -11,7 +11,7 @@ from fabric.studies.verdicts.causes import causes_of
 from fabric.studies.verdicts.evidence import Evidence, Trials, evidence_of
 from fabric.studies.verdicts.remedy import at_bound, help_texts, remedies_of
 from fabric.studies.verdicts.thresholds import SAME
-from fabric.studies.verdicts.verdict import Cause, CauseKind, Limit, Remedy, Verdict, sentences_of, with_last
+from fabric.studies.verdicts.verdict import Cause, CauseKind, Limit, Remedy, Verdict, sentences_of, with_help
 from fabric.studies.verdicts.words import bound_text, busiest, count, links_of, over_bound_text, seconds
 
 
@@ -54,9 +54,9 @@ def _sentences(first: str, causes: tuple[Cause, ...], unrouted: Cause | None, ad
     helping = help_texts(advice)
     if advice is not None and advice.best is not None:
         why = unrouted or next(iter(causes), None)
-        return with_last((first, "" if why is None else why.text), helping)
+        return with_help((first, "" if why is None else why.text), helping)
     if advice is not None and not at_bound(advice):
-        return with_last(_parts(first, causes, unrouted), helping)
+        return with_help(list(_parts(first, causes, unrouted)), helping)
     return sentences_of(_parts(first, causes, unrouted))
 
 

@@ -11,7 +11,7 @@ from fabric.studies.verdicts.evidence import Trials, evidence_of
 from fabric.studies.verdicts.loads import limit_text, nothing_carried, unrouted_cause
 from fabric.studies.verdicts.remedy import help_texts, remedies_of
 from fabric.studies.verdicts.thresholds import SAME
-from fabric.studies.verdicts.verdict import Cause, CauseKind, Fact, Verdict, with_last
+from fabric.studies.verdicts.verdict import Cause, CauseKind, Fact, Verdict, with_help
 from fabric.studies.verdicts.words import TWICE, bound_text, name, percent, seconds, times
 
 _ROUTING_KINDS = frozenset({CauseKind.HASH_COLLISIONS, CauseKind.STATIC_ROUTES, CauseKind.POLARIZATION})
@@ -53,7 +53,7 @@ def routings_verdict(outcomes: tuple[RoutingOutcome, ...]) -> Verdict:
     why = next((cause for cause in (unrouted, *found) if cause is not None), None)
     advice = what_helps(analysis.scenario, analysis)
     return Verdict(
-        sentences=with_last((text, limit), _last(why, advice, best_s)),
+        sentences=with_help((text, limit), _last(why, advice, best_s)),
         time_s=time_s,
         limit=case.limit,
         over_bound=None if bound is None else time_s / bound.time_s,

@@ -6,7 +6,7 @@ from fabric.studies.advice.best import what_helps
 from fabric.studies.scale import Scale
 from fabric.studies.step import LEVERS, DesignStep, StepResult
 from fabric.studies.verdicts.remedy import help_texts, remedies_of
-from fabric.studies.verdicts.verdict import Cause, CauseKind, Remedy, Verdict, sentences_of, with_last
+from fabric.studies.verdicts.verdict import Cause, CauseKind, Remedy, Verdict, sentences_of, with_help
 from fabric.studies.verdicts.words import seconds
 
 # A lever that gives less is not worth a sentence: assumed.
@@ -40,7 +40,7 @@ def step_verdict(result: StepResult) -> Verdict:
     advice = what_helps(result.step_scenario)
     helping = help_texts(advice) if advice is not None and advice.best is not None else ()
     return Verdict(
-        sentences=with_last(parts, helping) if helping else sentences_of(parts),
+        sentences=with_help(parts, helping) if helping else sentences_of(parts),
         time_s=time.step_s,
         over_bound=time.step_s / result.bound_s if result.bound_s > 0 else None,
         bound=f"{seconds(result.bound_s)}: the step with every operation at its bound",

@@ -1,12 +1,14 @@
 """What every verdict is made of."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 # What a person reads before he looks at the tables: assumed.
 MOST_SENTENCES = 3
-MOST_CHARACTERS = 480
+MOST_CHARACTERS = 400
+# The same with what helps, which is worth a line more.
+MOST_WITH_HELP = 480
 
 Fact = float | int | str | None
 
@@ -128,7 +130,7 @@ class Verdict:
     Attributes
     ----------
     sentences : tuple of str
-        At most `MOST_SENTENCES`, together at most `MOST_CHARACTERS` characters.
+        At most `MOST_SENTENCES`, together at most `MOST_WITH_HELP` characters.
     time_s : float or None
     limit : Limit or None
         None where nothing is carried, or no link is looked at.
@@ -169,45 +171,44 @@ class Verdict:
         return (*self.helps, *(remedy for cause in self.causes for remedy in cause.remedies))
 
 
-def sentences_of(parts: Iterable[str | tuple[str, ...]]) -> tuple[str, ...]:
+def sentences_of(
+    parts: Iterable[str | tuple[str, ...]], most: int = MOST_SENTENCES, room: int = MOST_CHARACTERS
+) -> tuple[str, ...]:
     """The first parts that fit, as sentences.
 
     Of a part in several lengths the first that fits is taken; a part that does not fit is left out.
+
+    Parameters
+    ----------
+    parts : iterable of str or tuple of str
+    most : int
+        Sentences.
+    room : int
+        Characters of all of them together.
     """
     kept: list[str] = []
-    room = MOST_CHARACTERS
     for part in parts:
         lengths = part if isinstance(part, tuple) else (part,)
-        written = (text[:1].upper() + text[1:] + "." for text in lengths if text)
+        written = (_sentence(text) for text in lengths if text)
         sentence = next((text for text in written if len(text) <= room), "")
-        if sentence and len(kept) < MOST_SENTENCES:
+        if sentence and len(kept) < most:
             kept.append(sentence)
             room -= len(sentence) + 1
     return tuple(kept)
 
 
-def with_last(parts: Iterable[str | tuple[str, ...]], last: tuple[str, ...]) -> tuple[str, ...]:
-    """`sentences_of` with a last part that has room for sure: in the first length that fits beside the first part."""
-    first, *others = parts
-    lead = sentences_of((first,))
-    room = MOST_CHARACTERS - sum(len(text) + 1 for text in lead)
-    for own in last:
-        if own and len(own) + 1 <= room:
-            before = sentences_of((first, *_that_fit(others, room - len(own) - 2)))
-            return (*before[: MOST_SENTENCES - 1], own[:1].upper() + own[1:] + ".")
-    return sentences_of((first, *others))
+def with_help(parts: Sequence[str | tuple[str, ...]], helping: Iterable[str]) -> tuple[str, ...]:
+    """`sentences_of`, and what helps in the first of its lengths that fits beside the first part."""
+    lead = sentences_of(parts[:1])
+    for last in map(_sentence, filter(None, helping)):
+        before = sentences_of(parts, MOST_SENTENCES - 1, min(MOST_CHARACTERS, MOST_WITH_HELP - len(last) - 1))
+        if before[:1] == lead:
+            return (*before, last)
+    return sentences_of(parts)
 
 
-def _that_fit(parts: Iterable[str | tuple[str, ...]], room: int) -> list[str]:
-    """Of each part the first length that fits in the room that is left."""
-    kept = []
-    for part in parts:
-        lengths = part if isinstance(part, tuple) else (part,)
-        fits = next((text for text in lengths if text and len(text) + 1 <= room), "")
-        if fits:
-            kept.append(fits)
-            room -= len(fits) + 2
-    return kept
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:] + "."
 
 
 def ranked(causes: Iterable[Cause]) -> tuple[Cause, ...]:
