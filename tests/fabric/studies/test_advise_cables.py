@@ -2,19 +2,20 @@
 
 import shlex
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 
 import railscope as rs
 from fabric.commands.app import app
+from fabric.studies.advice import study
 from fabric.studies.advice.adapters import plugged_in_place, ranks_by_leaf
 from fabric.studies.advice.described import less_oversubscription, more_spines, wiring
 from fabric.studies.advice.lever import Cost
 from fabric.studies.advice.mend import mend_all, mend_hottest
 from fabric.studies.advice.repairs import repairs_of
 from fabric.studies.advice.routes import adaptive
-from fabric.studies.advice.study import advise
 from fabric.studies.health import check_fabric
 from fabric.studies.health_wiring import missing_cables
 from fabric.studies.opensm import missing_tools, reroute
@@ -25,6 +26,10 @@ DATA = "tests/data"
 RAIL = f"{DATA}/infiniband/rail64-ftree"
 POD = f"{DATA}/ethernet/pod-lldp.tar.gz"
 ALL_TO_ALL = rs.Collective("all-to-all")
+
+
+def advise(scenario, levers) -> Any:
+    return study.advise(scenario, levers)
 
 
 def cables_of(topology):

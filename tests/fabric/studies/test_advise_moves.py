@@ -2,6 +2,7 @@
 
 import json
 import shlex
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,14 +13,14 @@ from collectives.errors import InputError
 from fabric.commands.app import app
 from fabric.formats.free_ports import FreePort
 from fabric.routing.policies import Lft
+from fabric.studies.advice import study
 from fabric.studies.advice.lever import Cost
 from fabric.studies.advice.move_search import MOST_MOVES, Move, find_moves, moved
 from fabric.studies.advice.moves import move_cables
-from fabric.studies.advice.study import advise
 from fabric.topology import ENDPOINT, ISL, SWITCH, UNKNOWN, UP, Cables, Nodes, Topology
 
 DUMP = "tests/data/infiniband/hurt512-updn"
-RADIX, HOSTS, LEAVES, SPINES = 8, 3, 3, 2
+RADIX, HOSTS, LEAVES, SPINES = 9, 3, 3, 2
 
 
 def uneven(seed):
@@ -41,12 +42,17 @@ def uneven(seed):
     kind = np.where(np.arange(len(used)) < n_endpoints, ENDPOINT, SWITCH)
     nodes = Nodes(tuple(f"n{node}" for node in used), kind, unknown, unknown, unknown, unknown, unknown)
     gbps = np.full(len(rows), 100.0)
-    topology = Topology.from_cables("uneven", nodes, Cables(*np.array(rows, np.int32).T, gbps, gbps))
+    one, other, port, other_port = np.array(rows, np.int32).T
+    topology = Topology.from_cables("uneven", nodes, Cables(one, other, port, other_port, gbps, gbps))
     free = {
         node: tuple(FreePort(port, f"port {port}") for port in range(used[node] + 1, RADIX + 1))
         for node in (*leaves.tolist(), *spines.tolist())
     }
     return topology, free
+
+
+def advise(scenario, levers) -> Any:
+    return study.advise(scenario, levers)
 
 
 def time_s(scenario, moves=()):

@@ -2,6 +2,7 @@
 
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -54,7 +55,7 @@ def test_hash_collisions_say_max_over_mean_and_what_adaptive_routing_would_take(
         end.rpartition(" ")[0] for end in analysis.hottest.name.split(" -> ")
     )
     seeds = over_hash_seeds(analysis.scenario, 5).time_s
-    median = seeds.percentile(50)
+    median: Any = seeds.percentile(50)
     adaptive = verdict.helps[0]
     assert (adaptive.lever, adaptive.takes) == ("adaptive routing", "setting")
     assert (adaptive.time_s, adaptive.factor) == (even_s, median / even_s)
