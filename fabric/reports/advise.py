@@ -27,7 +27,7 @@ def _seeds(trial: Trial) -> SeedsPart | None:
     if trial.seeds is None:
         return None
     values = trial.seeds.values
-    return {"seeds": len(values), "p50": trial.time_s, "worst": max(values)}
+    return {"seeds": len(values), "least": min(values), "p50": trial.time_s, "worst": max(values)}
 
 
 def _part(row: Advised, line: Line) -> AdvisedPart:

@@ -29,7 +29,8 @@ class VerdictPart(TypedDict):
     facts : dict
         What else the sentences speak of.
     helps : list of Remedy
-        Levers that were tried and help, as `advise` finds them, the best first.
+        Levers that were tried and help, as `advise` finds them: the best, others of its class, dearer ones that gain
+        more.
     """
 
     text: str

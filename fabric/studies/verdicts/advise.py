@@ -8,7 +8,7 @@ from fabric.studies.verdicts.evidence import Evidence, Trials, evidence_of
 from fabric.studies.verdicts.loads import limit_text, nothing_carried, unrouted_cause
 from fabric.studies.verdicts.remedy import at_bound, dearer, gain_text, remedies_of
 from fabric.studies.verdicts.thresholds import SAME
-from fabric.studies.verdicts.verdict import Cause, CauseKind, Fact, Verdict, sentences_of
+from fabric.studies.verdicts.verdict import Cause, Fact, Verdict, sentences_of
 from fabric.studies.verdicts.words import bound_text, busiest, limits, over_bound_text, seconds, times
 from traces.naming import listed
 
@@ -29,11 +29,10 @@ def advise_verdict(advice: Advice, command: str = "") -> Verdict:
     where = (analysis.loads, analysis.placement, analysis.routing, analysis.hottest)
     case = evidence_of(*where, bound, Trials.of(analysis))
     best = advice.best
+    causes = causes_of(case)
     if best is None:
-        causes = causes_of(case)
         sentences = sentences_of(_nothing(advice, case, causes, unrouted))
     else:
-        causes = tuple(_cause(advice, row) for row in advice.helping)
         sentences = sentences_of((*_remedy(advice, best), "" if unrouted is None else unrouted.text))[:2]
         # A command is copied as it is: no full stop.
         sentences = (*sentences, f"Apply: {command}" if command else f"To do: {best.how}.")
@@ -53,14 +52,6 @@ def advise_verdict(advice: Advice, command: str = "") -> Verdict:
         facts=facts,
         helps=remedies_of(advice),
     )
-
-
-def _cause(advice: Advice, row: Advised) -> Cause:
-    assert row.trial is not None
-    assert row.gain is not None
-    facts: dict[str, Fact] = {"lever": row.lever, "class": str(row.cost), "gain": row.gain}
-    saved_s = advice.base.time_s - row.trial.time_s
-    return Cause(CauseKind.STEP, f"{row.lever}: {times(row.gain)} times faster", saved_s, facts)
 
 
 def _nothing(

@@ -58,11 +58,12 @@ def help_texts(advice: Advice | None) -> tuple[str, ...]:
 
 
 def remedies_of(advice: Advice | None) -> tuple[Remedy, ...]:
-    """Every lever that helps, the best one first."""
+    """The levers that help of the best one's class, it first, and of each dearer class the best that gains more."""
     if advice is None or advice.best is None:
         return ()
     best = advice.best
-    rows = [best, *(row for row in advice.helping if row is not best)]
+    alike = [row for row in advice.helping if row.cost == best.cost and row is not best]
+    rows = [best, *alike, *dearer(advice, best)]
     return tuple(
         Remedy(
             f"{gain_text(row)}: {row.how}",
