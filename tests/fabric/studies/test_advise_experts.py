@@ -1,14 +1,18 @@
 """Experts dealt by popularity: against the definition, and run as `step` runs the workload that says the same."""
 
+import json
+import shlex
 from itertools import combinations
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import typer
 from hypothesis import given, settings, strategies as st
 
 import railscope as rs
 from collectives.errors import InputError
+from fabric.commands.app import app
 from fabric.jobs.traffic import Traffic, retraced
 from fabric.studies.advice.experts import dispatch_by_node, expert_placement
 from fabric.studies.advice.lever import Cost
@@ -175,3 +179,38 @@ def test_what_is_no_dispatch_says_so(collective, why_not):
 def test_experts_that_cannot_be_dealt_are_refused(fabric, changes, message):
     with pytest.raises(InputError, match=message):
         step_scenario(fabric.open(), workload(**changes), 16)
+
+
+def test_commands_run_the_step_that_they_name(capsys):
+    """Also for hashed routing, where `step` takes the median of as many seeds."""
+
+    def printed(words):
+        app([*words, "--json"], standalone_mode=False)
+        return json.loads(capsys.readouterr().out)
+
+    words = ("advise", "hgx-b200-64", "--workload", "examples/skewed-experts.toml", "--layout", "ep=16", "--gpus", "16",
+             "--routing", "ecmp")  # fmt: skip
+    document = printed(words)
+    assert document["as_it_is"]["seeds"]["seeds"] == 3
+    rows = {row["lever"]: row for row in document["rows"]}
+    named = [rows[lever] for lever in ("adaptive routing", "D-mod-K routing")]
+    for row in named:
+        command = shlex.split(row["command"])
+        assert command[1:4] == ["step", "examples/skewed-experts.toml", "hgx-b200-64"]
+        assert printed(command[1:])["summary"]["step_s"] == pytest.approx(row["time_s"], rel=1e-12)
+    # No option of `step` says how tokens are sent, or by which way they change rails.
+    assert rows["tokens once to each domain"]["command"] is None
+    assert rows["without PXN"]["command"] is None
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--workload", "deepseek-v3", "--collective", "all-to-all"), "--workload says what is sent"),
+        (("--collective", "all-to-all", "--layout", "ep=4"), "--layout: goes with --workload"),
+        (("--workload", "deepseek-v3", "--transport", "pxn"), "expected none with --workload"),
+    ],
+)
+def test_options_that_do_not_go_together_are_refused(words, message):
+    with pytest.raises(typer.BadParameter, match=message):
+        app(["advise", "hgx-b200-64", *words], standalone_mode=False)
