@@ -4,8 +4,8 @@ Ranks only; nothing here knows a network.  All arrays are C-ordered, checked onc
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, assert_never
 
 import numpy as np
 import numpy.typing as npt
@@ -311,3 +311,14 @@ class Reduction:
 
 
 Demand = Flows | AllToAll | Reduction
+
+
+def scaled(demand: Demand, factor: float) -> Demand:
+    """The same demand with so many times the bytes."""
+    match demand:
+        case Flows() | Reduction():
+            return replace(demand, bytes=demand.bytes * factor)
+        case AllToAll():
+            return replace(demand, send=demand.send * factor)
+        case _:
+            assert_never(demand)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from collectives.demand import AllToAll, FloatVector, Groups, Int32Vector
+from collectives.demand import AllToAll, FloatVector, Groups, Int32Vector, Int64Vector
 from collectives.domains import lone_apart
 from collectives.errors import InputError
 from collectives.schedule import Phase, Schedule
@@ -48,7 +48,8 @@ def node_all_to_all(
     """A token goes once to each node that it visits, to the rank on the sender's rail, and is copied there over NVLink.
 
     As DeepSeek-V3 sends them (arXiv 2412.19437, section 3.2.2; DeepEP's normal kernels).  Where a node has no member on
-    the sender's rail the bytes go to the members there in equal parts.
+    the sender's rail the bytes go to the members there in equal parts.  A node is visited by as many tokens as draws
+    with its share of the copies make likely, as many draws as give `nodes` where all shares are equal.
 
     Parameters
     ----------
@@ -59,7 +60,7 @@ def node_all_to_all(
     copies : float
         Copies of a token that reach ranks, its own among them.
     nodes : callable
-        Of a number of nodes, how many of them a token visits.
+        Of a number of nodes, how many of them a token visits where all members receive the same.
     shares : (size,) float64
         What each member receives over the mean.
     domain, rail : (n_ranks,) int32
@@ -86,8 +87,10 @@ def node_all_to_all(
     block = own.reshape(-1)[order].astype(np.int32)
     pairs = alike.member_group() * (int(block.max()) + 1) + block
     _, place, members = np.unique(pairs, return_inverse=True, return_counts=True)
-    each = token_bytes * nodes(n_nodes) / n_nodes
-    across = AllToAll(alike, np.full(groups.n_members, each), 1.0 / members[place], block)
+    visited = _visited(own, shares, nodes(n_nodes) / n_nodes).reshape(-1)[order] / members[place]
+    tokens = np.full(groups.n_members, token_bytes)
+    sends, receives = (visited, tokens) if back else (tokens, visited)
+    across = AllToAll(alike, sends, receives, block)
     # NVLink: what came for the node and what was its own, to the members that it is for.
     keys = index * (int(own.max()) + 1) + own.reshape(-1)
     order = np.argsort(keys, kind="stable")
@@ -99,6 +102,20 @@ def node_all_to_all(
     ends = (shared, sent) if back else (sent, shared)
     inside = AllToAll(near, *ends)
     return Schedule((Phase((across, inside), 1, "combine by node" if back else "dispatch by node"),))
+
+
+def _visited(own: Int64Vector, shares: FloatVector, usual: float) -> FloatVector:
+    """Part of the tokens that visits each member's node, (n_groups, size); `usual` where shares are equal."""
+    n_groups, size = own.shape
+    key = np.arange(n_groups)[:, None] * (int(own.max()) + 1) + own
+    node = np.unique(key, return_inverse=True)[1].ravel()
+    share = np.bincount(node, np.tile(shares / size, n_groups))[node].reshape(n_groups, size)
+    if usual >= 1 or float(shares.max()) <= 1 + 1e-12:
+        return np.full((n_groups, size), min(usual, 1.0))
+    n_nodes = np.array([np.unique(row).size for row in own])[:, None]
+    draws = np.log1p(-usual) / np.log1p(-1.0 / n_nodes)
+    part: FloatVector = -np.expm1(draws * np.log1p(-np.minimum(share, 1.0 - 1e-12)))
+    return part
 
 
 def _size(groups: Groups, expected: int) -> int:

@@ -35,7 +35,7 @@ def rail_aligned(schedule: Schedule, domain: Int32Vector, rail: Int32Vector) -> 
     Raises
     ------
     InputError
-        If the arrays do not cover the schedule's ranks, or an all-to-all has blocks already.
+        If the arrays do not cover the schedule's ranks, or an all-to-all with blocks is on several rails.
     """
     if len(domain) != len(rail) or len(domain) <= schedule.max_rank:
         raise InputError(
@@ -120,9 +120,13 @@ def _flows(demand: Flows, domain: Int32Vector, rail: Int32Vector) -> list[Demand
 
 
 def _all_to_all(demand: AllToAll, domain: Int32Vector, rail: Int32Vector) -> list[Demand]:
-    if demand.block is not None:
-        raise InputError("rail-aligned transport: expected an all-to-all without blocks")
     rank, group = demand.groups.rank, demand.groups.member_group()
+    if demand.block is not None:
+        first = np.repeat(demand.groups.start[:-1], demand.groups.sizes)
+        if np.array_equal(rail[rank], rail[rank[first]]):
+            # Each group is on one rail, as tokens that go once to each node are: there is none to change to.
+            return [demand]
+        raise InputError("rail-aligned transport: expected an all-to-all without blocks")
     n, n_groups = rank.size, demand.groups.n_groups
     member = np.arange(n)
     its_domain, its_rail = domain[rank].astype(np.int64), rail[rank].astype(np.int64)

@@ -119,6 +119,7 @@ from .routing.registry import (
 )
 from .routing.unroutable import Unroutable as Unroutable
 from .scenario import Job as Job, Scenario as Scenario, opened_fabric as opened_fabric, time_model as time_model
+from .studies.advice.best import what_helps as what_helps
 from .studies.advice.lever import Case as Case, Change as Change, Cost as Cost, NotTried as NotTried
 from .studies.advice.levers import LEVERS as LEVERS
 from .studies.advice.study import Advice as Advice, Advised as Advised, advise as advise
@@ -178,7 +179,7 @@ from .studies.routings import (
 )
 from .studies.scale import Scale as Scale, study_scale as study_scale
 from .studies.sharing import JobRequest as JobRequest, Sharing as Sharing, study_sharing as study_sharing
-from .studies.step import StepResult as StepResult, study_step as study_step
+from .studies.step import StepResult as StepResult, step_scenario as step_scenario, study_step as study_step
 from .studies.suspects import Suspect as Suspect, suspects_of as suspects_of
 from .studies.sweep.outcome import PointOutcome as PointOutcome, TierUse as TierUse
 from .studies.sweep.point import StudyPoint as StudyPoint

@@ -2,14 +2,13 @@
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from statistics import median
-from typing import assert_never
 
 import numpy as np
 
 from collectives.catalog import ALGORITHMS, collective_schedule
-from collectives.demand import AllToAll, Demand, Flows, Groups, Int32Vector, Reduction
+from collectives.demand import Flows, Groups, Int32Vector, scaled
 from collectives.errors import InputError
 from collectives.schedule import Phase, Schedule
 from collectives.suggestion import hint
@@ -128,7 +127,7 @@ def _signature(operation: Operation) -> tuple[object, ...]:
 def _at_once(of_each: list[list[Phase]], count: int, together: tuple[Operation, ...]) -> Phase:
     """Operations of disjoint groups in one phase: the loads of all their steps add up, and the busiest link decides."""
     demands = tuple(
-        _times(demand, phase.repeat // count) for phases in of_each for phase in phases for demand in phase.demands
+        scaled(demand, phase.repeat // count) for phases in of_each for phase in phases for demand in phase.demands
     )
     depth = max(sum(phase.repeat // count * phase.depth for phase in phases) for phases in of_each)
     kinds = Counter(f"{operation.kind} of {operation.group_size}" for operation in together)
@@ -197,20 +196,10 @@ def _phases(
     )
     if schedule.overlap == "pipelined":
         # All phases of one operation at once, but not those of the next one.
-        demands = tuple(_times(demand, phase.repeat) for phase in schedule.phases for demand in phase.demands)
+        demands = tuple(scaled(demand, phase.repeat) for phase in schedule.phases for demand in phase.demands)
         depth = sum(phase.repeat * phase.depth for phase in schedule.phases)
         return [Phase(demands, count, label, depth)]
     return [Phase(phase.demand, phase.repeat * count, label, phase.depth) for phase in schedule.phases]
-
-
-def _times(demand: Demand, factor: int) -> Demand:
-    match demand:
-        case Flows() | Reduction():
-            return replace(demand, bytes=demand.bytes * factor)
-        case AllToAll():
-            return replace(demand, send=demand.send * factor)
-        case _:
-            assert_never(demand)
 
 
 def _explicit(operation: Operation) -> Flows | None:

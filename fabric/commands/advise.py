@@ -32,10 +32,13 @@ from fabric.commands.resolve import (
     lfts_of,
     opened,
     policy_name,
+    refuse_given,
     request_of,
     routing_of,
     rule_of,
+    usage,
 )
+from fabric.commands.step import WorkloadOptions, run_of, workload_of
 from fabric.commands.terminal import finish, working
 from fabric.formats.registry import writable_endings
 
@@ -54,7 +57,7 @@ class AdviseOutput(OptionGroup):
     ] = None
     write_fabric: Annotated[
         Path | None,
-        typer.Option(metavar="PATH", help=f"Write the fabric with the cables mended ({writable_endings()})."),
+        typer.Option(metavar="PATH", help=f"Write the fabric with cables mended or moved ({writable_endings()})."),
     ] = None
     html: Html = None
     force: Force = False
@@ -63,12 +66,16 @@ class AdviseOutput(OptionGroup):
 def advise(
     fabric: FabricOptions,
     traffic: TrafficOptions,
+    options: WorkloadOptions,
     job: PlacementOptions,
     routed: RoutingOptions,
     hashing: HashOptions,
     sending: SendingOptions,
     output: AdviseOutput,
     gates: GateOptions,
+    workload: Annotated[
+        str | None, typer.Option(metavar="NAME", help="A training job's step instead: a preset or a TOML file.")
+    ] = None,
     skip_unrouted: SkipUnrouted = False,
     threads: Threads = None,
 ) -> None:
@@ -79,16 +86,28 @@ def advise(
       railscope advise gb300-2048 --collective all-to-all --group 64 --placement unaligned --routing ecmp
       railscope advise subnet.txt --lfts lfts.dump --collective all-to-all --hosts 'h00[00-15]'
       railscope advise hgx-b200-64 --collective all-reduce --placement scattered --write-order order.txt
+      railscope advise gb300-2048 --workload deepseek-v3 --placement unaligned
     """
-    check_traffic(traffic)
+    if workload is None:
+        check_traffic(traffic)
+        refuse_given(options, "goes with --workload")
+    else:
+        refuse_given(traffic, "--workload says what is sent")
+        if sending.transport is not None or sending.nics is not None or skip_unrouted:
+            usage(
+                "--transport, --nics, --skip-unrouted: of a collective, a trace or a demand; expected none with --workload"
+            )
     policy = policy_name(routed, hashing, seed_used=draws(job))
     rule = rule_of(job, hashing.seed, demand=traffic.demand is not None)
-    asked, limits = request_of(traffic), gates_of(gates)
+    limits = gates_of(gates)
+    described = workload_of(workload, options) if workload is not None else None
+    asked = request_of(traffic) if workload is None else None
 
     from fabric.formats.exporting import writer_of
     from fabric.reports.advise import advise_report
     from fabric.reports.files import check_outputs
     from fabric.studies.advice.study import advise as study
+    from fabric.studies.step import step_scenario
 
     check_outputs(None, (output.html, output.write_order, output.write_fabric), output.force)
     if output.write_fabric is not None:
@@ -97,10 +116,17 @@ def advise(
     matched = lfts_of(given, [routed.lfts] if routed.lfts else [], skip_unrouted)
     routing = routing_of(policy, hashing, matched[0] if matched else None)
     with working("algorithms"):
-        scenario = asked_scenario(given, asked, rule, routing, traffic, hashing, sending, threads)
+        if described is not None:
+            run, compute, gpus = run_of(given, described, options, job.gpus, rule, threads)
+            scenario = step_scenario(
+                given, described, gpus, rule, run=run, compute=compute, routing=routing, n_threads=threads
+            )
+        else:
+            assert asked is not None
+            scenario = asked_scenario(given, asked, rule, routing, traffic, hashing, sending, threads)
     with working("levers"):
         advice = study(scenario)
-    typed = all_said(fabric, traffic, job, routed, hashing, sending, skip_unrouted)
+    typed = all_said(fabric, traffic, job, routed, hashing, sending, skip_unrouted, options, workload)
     finish(
         advise_report(advice, partial(line_of, typed, scenario), output.write_order, output.write_fabric),
         output,

@@ -16,6 +16,7 @@ from fabric.commands.options import (
 from fabric.commands.resolve import draws, spelt
 
 if TYPE_CHECKING:
+    from fabric.commands.step import WorkloadOptions
     from fabric.scenario import Scenario
     from fabric.studies.advice.study import Advised
 
@@ -23,6 +24,8 @@ _HASHING = tuple(field.name for field in fields(HashOptions))
 _OF_FABRIC = tuple(field.name for field in fields(FabricOptions))
 # Keys of `compare --vary`, and what is meant without them.
 _SENDING = {"transport": "direct", "nics": "own"}
+# What `fabric reroute` takes of them: neither NVLink nor a mesh has forwarding tables.
+_OF_REROUTE = tuple(name for name in _OF_FABRIC if name not in ("nvlink_gbps", "mesh_gbps"))
 _OF_PLACEMENT = tuple(field.name for field in fields(PlacementOptions))
 
 
@@ -69,20 +72,30 @@ def line_of(given: Mapping[str, object], scenario: "Scenario", row: "Advised") -
     if applied.fabric:
         fabric = applied.fabric
         options = {name: value for name, value in options.items() if name not in _OF_FABRIC}
+    if "workload" in own and not {"transport", "algorithm"}.isdisjoint(applied.options):
+        return ""
     if scenario.reasons and "algorithm" not in applied.options:
         # What was chosen for the job as it is: a change is of one thing.
         options["algorithm"] = scenario.traffic.algorithm
     routing = _routing(options)
     _leave_out_hashing(options, routing)
+    said_of_fabric = {name: value for name, value in own.items() if name in _OF_REROUTE}
+    named = shlex.join(words(said_of_fabric, given_fabric))
     before = [
-        "railscope " + one.format(fabric=shlex.quote(given_fabric), all=shlex.join(words(own, given_fabric)))
-        for one in applied.before
+        "railscope " + one.format(fabric=named, all=shlex.join(words(own, given_fabric))) for one in applied.before
     ]
+    if applied.vary and "workload" in options:
+        # No option of `step` says a key of the fabric's description.
+        return ""
     if applied.vary and n_seeds > 1 and scenario.job.rule.drawn:
         # `compare` would draw the hosts anew with each hash seed.
         return ""
     if applied.vary:
         run = ["compare", *_varied(options, applied.vary, fabric, routing, scenario, n_seeds)]
+    elif "workload" in options:
+        # Naive and each lever are not asked for: only the step itself.
+        workload = str(options.pop("workload"))
+        run = ["step", workload, *words(options, fabric), "--no-levers"]
     else:
         run = ["loads", *words(options, fabric)]
         run += ["--seeds", str(n_seeds)] if n_seeds > 1 else []
@@ -136,6 +149,9 @@ def all_said(
     hashing: HashOptions,
     sending: SendingOptions,
     skip_unrouted: bool,
+    options: "WorkloadOptions | None" = None,
+    workload: str | None = None,
 ) -> dict[str, object]:
-    """What the user said of a job, as `loads` takes it."""
-    return said(fabric, traffic, job, routed, hashing, sending, skip_unrouted=skip_unrouted)
+    """What the user said of a job, as `loads` takes it, and of a workload as `step` does."""
+    groups = (fabric, traffic, job, routed, hashing, sending, *(() if options is None else (options,)))
+    return said(*groups, skip_unrouted=skip_unrouted, workload=workload)

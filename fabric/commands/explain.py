@@ -93,6 +93,7 @@ def explain(
 
     from fabric.reports.explain import explain_report
     from fabric.reports.files import check_outputs
+    from fabric.studies.advice.best import what_helps
     from fabric.studies.explain import sent_by, study_links
     from fabric.studies.link_names import find_link
 
@@ -103,6 +104,7 @@ def explain(
     routing = routing_of(policy, hashing, matched[0] if matched else None)
     said: tuple[str, ...]
     sent: tuple[Sent, ...]
+    scenario = None
     with working("routing"):
         if workload is not None:
             from fabric.studies.explain_step import sent_in_steps
@@ -120,4 +122,5 @@ def explain(
             scenario = asked_scenario(given, asked, rule, routing, traffic, hashing, sending, threads)
             sent, said = sent_by(scenario), scenario.assumptions
         explained = study_links(given, sent, links, output.top, said, threads)
-    finish(explain_report(explained), output)
+        advice = what_helps(scenario) if scenario is not None else None
+    finish(explain_report(explained, advice), output)

@@ -38,7 +38,10 @@ from fabric.commands.resolve import (
 from fabric.commands.terminal import finish, working
 
 if TYPE_CHECKING:
-    from traces.workload.description import WorkloadDescription
+    from fabric.formats.opening import OpenedFabric
+    from fabric.jobs.rule import PlacementRule
+    from fabric.studies.step import ComputeSource
+    from traces.workload.description import Measured, WorkloadDescription
 
 WorkloadArgument = Annotated[
     str,
@@ -127,6 +130,25 @@ def workload_of(name: str, options: WorkloadOptions) -> "WorkloadDescription":
     return changed_layout(given, changes, name) if changes else given
 
 
+def run_of(
+    given: "OpenedFabric",
+    described: "WorkloadDescription",
+    options: WorkloadOptions,
+    gpus: int | None,
+    rule: "PlacementRule",
+    threads: int | None,
+) -> "tuple[Measured | None, ComputeSource | None, int | None]":
+    """The measured run that is asked for, its compute where it is known, and the GPUs of the job."""
+    from fabric.studies.scale import named_run
+    from fabric.studies.step import calibrated, measured_step_s
+
+    if options.run is None:
+        return None, None, gpus
+    run = named_run(described, options.run)
+    known = measured_step_s(described, run) is not None
+    return run, calibrated(given, described, run, rule, threads) if known else None, gpus or run.gpus
+
+
 def step(
     workload: WorkloadArgument,
     fabric: FabricOptions,
@@ -162,8 +184,7 @@ def step(
     from fabric.reports.files import check_outputs
     from fabric.reports.step import step_report
     from fabric.scenario import OWN
-    from fabric.studies.scale import named_run
-    from fabric.studies.step import calibrated, measured_step_s, study_step
+    from fabric.studies.step import study_step
 
     if (job_too or jobs) and (output.csv is not None or no_levers or options.run is not None or nics is not None):
         usage("--csv, --no-levers, --run, --nics: of one job alone; expected none with --job and --jobs")
@@ -182,13 +203,7 @@ def step(
         finish(report, output, limits)
         return
     with working("step"):
-        run = compute = None
-        gpus = job.gpus
-        if options.run is not None:
-            run = named_run(described, options.run)
-            gpus = gpus or run.gpus
-            if measured_step_s(described, run) is not None:
-                compute = calibrated(given, described, run, rule, threads)
+        run, compute, gpus = run_of(given, described, options, job.gpus, rule, threads)
         result = study_step(
             given,
             described,

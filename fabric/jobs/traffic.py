@@ -1,8 +1,9 @@
 """What a job sends: a collective, a trace, explicit flows or any schedule, ready to be placed and routed."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,6 +18,9 @@ from collectives.sizes import counted, format_bytes
 from fabric.jobs.placement import Placement
 from fabric.topology import Topology
 from traces.operation import Trace
+
+if TYPE_CHECKING:
+    from fabric.jobs.step_traffic import StepLoad
 
 # A schedule, and channels, given the scale-up domain and the rail of every rank.
 MakeSchedule = Callable[[Int32Vector, Int32Vector], Schedule]
@@ -58,6 +62,10 @@ class Traffic:
         Whether switches add up on the way.
     trace : Trace or None
         What a trace contains, where the traffic is one.
+    trace_algorithm : str or None
+        Of a trace: the algorithm that was asked for.
+    step : StepLoad or None
+        A training step, where the traffic is all that one sends.
     """
 
     label: str
@@ -74,6 +82,8 @@ class Traffic:
     algorithm: str | None = None
     switches_reduce: bool = False
     trace: Trace | None = None
+    trace_algorithm: str | None = None
+    step: "StepLoad | None" = None
 
 
 def collective_traffic(
@@ -119,8 +129,25 @@ def collective_traffic(
     return _by(chosen, groups, size, n_ranks, label, n_channels, cross_nic)
 
 
-def with_algorithm(job: Traffic, algorithm: str) -> Traffic:
-    """The same collective of the same groups by another algorithm, with all of its channels.
+def with_algorithm(
+    job: Traffic,
+    algorithm: str,
+    cross_nic: int | None = None,
+    n_channels: int | None = None,
+    size: float | None = None,
+) -> Traffic:
+    """The same collective of the same groups by another algorithm.
+
+    Parameters
+    ----------
+    job : Traffic
+    algorithm : str
+    cross_nic : {0, 1, 2}, optional
+        Of algorithms with rings on rails: see `collectives.nccl_channels`.
+    n_channels : int, optional
+        Default all that the algorithm has.
+    size : float, optional
+        Bytes, as nccl-tests counts them; default the job's.
 
     Raises
     ------
@@ -129,7 +156,8 @@ def with_algorithm(job: Traffic, algorithm: str) -> Traffic:
     """
     if job.collective is None or job.groups is None:
         raise InputError(f"algorithm {algorithm}: expected a collective, not {job.label}")
-    return _by(algorithm_of(job.collective, algorithm), job.groups, job.bytes, job.n_ranks, job.label)
+    chosen = algorithm_of(job.collective, algorithm)
+    return _by(chosen, job.groups, size or job.bytes, job.n_ranks, job.label, n_channels, cross_nic)
 
 
 def _by(
@@ -223,7 +251,7 @@ def trace_traffic(
     """
     from traces.filling import filled, untraced
     from traces.registry import read_trace
-    from traces.traffic import trace_assumptions, trace_schedule
+    from traces.traffic import trace_assumptions
     from traces.whole_job import for_whole_job
 
     trace = read_trace(paths, trace_format)
@@ -243,11 +271,11 @@ def trace_traffic(
             f"{lacking:,} of {size:,} ranks were not traced: {added:,} operations of theirs are filled in by symmetry"
         )
         assumptions = (said, *assumptions)
-    return Traffic(
+    made = Traffic(
         label=f"trace of {counted(len(trace.operations), 'operation')} on {counted(size, 'rank')} "
         f"({', '.join(map(str, paths[:_FILES]))}{f' and {len(paths) - _FILES:,} more' if len(paths) > _FILES else ''})",
         n_ranks=size,
-        schedule=lambda domain, rail: trace_schedule(trace, size, algorithm, domain, rail)[0],
+        schedule=_unscheduled,
         facts={
             "trace": [str(path) for path in paths],
             "operations": len(trace.operations),
@@ -256,5 +284,20 @@ def trace_traffic(
             "operations_filled_in": added,
         },
         assumptions=(*trace.warnings, *assumptions),
-        trace=trace,
+        trace_algorithm=algorithm,
     )
+    return retraced(made, trace)
+
+
+def _unscheduled(domain: Int32Vector, rail: Int32Vector) -> Schedule:
+    return Schedule(())
+
+
+def retraced(job: Traffic, trace: Trace) -> Traffic:
+    """The same traffic with other operations of its trace."""
+    from traces.traffic import trace_schedule
+
+    def schedule(domain: Int32Vector, rail: Int32Vector) -> Schedule:
+        return trace_schedule(trace, job.n_ranks, job.trace_algorithm, domain, rail)[0]
+
+    return replace(job, trace=trace, schedule=schedule)

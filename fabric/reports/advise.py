@@ -13,7 +13,7 @@ from fabric.reports.tables import Facts, Table
 from fabric.reports.words import ratio_text, seconds_text
 from fabric.studies.advice.study import Advice, Advised
 from fabric.studies.advice.trial import Trial
-from fabric.studies.verdicts.advise import advise_verdict, best_advice
+from fabric.studies.verdicts.advise import advise_verdict
 
 # What runs a design again, in one line; empty where no options say it.
 Line = Callable[[Advised], str]
@@ -27,7 +27,7 @@ def _seeds(trial: Trial) -> SeedsPart | None:
     if trial.seeds is None:
         return None
     values = trial.seeds.values
-    return {"seeds": len(values), "p50": trial.time_s, "worst": max(values)}
+    return {"seeds": len(values), "least": min(values), "p50": trial.time_s, "worst": max(values)}
 
 
 def _part(row: Advised, line: Line) -> AdvisedPart:
@@ -133,8 +133,8 @@ def _files(advice: Advice, order: Path | None, fabric: Path | None) -> tuple[dic
         else:
             notes.append(f"{order}: not written, as no other order of the ranks was tried")
     if fabric is not None:
-        if advice.mended is not None:
-            files |= {str(path): text for path, text in exported(advice.mended, fabric).files.items()}
+        if advice.recabled is not None:
+            files |= {str(path): text for path, text in exported(advice.recabled, fabric).files.items()}
         else:
             notes.append(f"{fabric}: not written, as no cable that could be mended was found")
     return files, notes
@@ -155,7 +155,7 @@ def advise_report(
     fabric : path, optional
         Where to write the fabric with mended cables, in the format of its ending.
     """
-    best, base = best_advice(advice), advice.base
+    best, base = advice.best, advice.base
     line = _where_repeatable(advice, line)
     tables: list[Table | Facts] = [_levers_table(advice, line)] if advice.rows else []
     tables += [_combined_table(advice, line)] if len(advice.combined) > 1 else []

@@ -7,6 +7,7 @@ from fabric.reports.emit import Report
 from fabric.reports.loads import fabric_facts, routing_facts, routing_text
 from fabric.reports.tables import Facts, Table
 from fabric.reports.words import bytes_text, seconds_text
+from fabric.studies.advice.study import Advice
 from fabric.studies.explain import Contributions, Explained, Share, main_cause
 from fabric.studies.verdicts.explain import explain_verdict
 
@@ -96,11 +97,18 @@ def _tables(explained: Explained) -> list[Table | Facts]:
     return tables
 
 
-def explain_report(explained: Explained) -> Report:
-    """What `explain` has to say."""
+def explain_report(explained: Explained, advice: Advice | None = None) -> Report:
+    """What `explain` has to say.
+
+    Parameters
+    ----------
+    explained : Explained
+    advice : Advice, optional
+        What helps the job as a whole.
+    """
     return Report(
         explain_document(explained),
         _tables(explained),
-        explain_verdict(explained),
+        explain_verdict(explained, advice),
         assumptions=explained.assumptions,
     )

@@ -24,6 +24,8 @@ MAX_CHUNKS = 16
 # Each chunk has load arrays of its own; very large fabrics get fewer chunks, to keep one's arrays times their number
 # below this.  Assumed: what the smallest machine that holds such a fabric can spare.
 _CHUNK_BYTES = 400e6
+# Threads take longer to start than a fabric with so few links takes to load.  Measured: a tenth of a millisecond each.
+_FEW_FLOATS = 2_000
 
 
 def for_each_chunk(work: Callable[[int, int], None], n_items: int, n_threads: int | None = None) -> None:
@@ -67,6 +69,8 @@ def sum_of_chunks(
     if by is not None:
         return by(chunk, n_items, n_chunks, placed)
     workers = min(n_chunks, n_threads or os.cpu_count() or 1)
+    if workers == 1 or chunk_floats < _FEW_FLOATS:
+        return in_order(chunk(number, n_chunks) for number in range(n_chunks))
     with ThreadPoolExecutor(max_workers=workers) as pool:
         return in_order(pool.map(lambda number: chunk(number, n_chunks), range(n_chunks)))
 

@@ -99,6 +99,7 @@ def match_lfts(
             lid,
             next_link,
             skip_unrouted,
+            dump,
         ),
         without_lft=tuple(names[node] for node in switch_nodes if cables[node] and node not in row_of_node),
         unknown_switches=tuple(unknown),

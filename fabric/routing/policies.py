@@ -3,7 +3,7 @@
 How each of them is carried out is registered in `fabric.routing.registry`.
 """
 
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass
 from typing import ClassVar
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy as np
 from collectives.demand import FloatVector, Int32Vector, Int64Vector, frozen_array
 from collectives.errors import InputError
 from fabric._kernels.arrays import Int32Matrix, UInt64Matrix, UInt64Vector
+from fabric.formats.infiniband.lfts import LftDump
 from fabric.routing.flow_paths import FlowPaths
 from fabric.routing.layer import Layer
 
@@ -133,6 +134,8 @@ class Lft(Routing):
         nowhere: `NO_ENTRY`, `DEAD_PORT` or `WRONG_END` (to itself) of `fabric._kernels.arrays.WayEnd`.
     skip_unrouted : bool
         Leave pairs without a way out and count them (`LinkLoads.unrouted`), instead of refusing.
+    dump : LftDump or None
+        What they were read from, to be matched to other cables; None where it is not at hand.
     """
 
     source: str
@@ -140,6 +143,7 @@ class Lft(Routing):
     lid: Int32Vector
     next_link: Int32Matrix
     skip_unrouted: bool = False
+    dump: LftDump | None = field(default=None, repr=False)
     name: ClassVar[str] = "lft"
 
     @property

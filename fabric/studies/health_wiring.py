@@ -8,7 +8,7 @@ spine to which others have two is not.
 
 from collections import Counter
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import zip_longest
 from typing import Any
 
@@ -107,10 +107,61 @@ def _blocks(joined: npt.NDArray[np.bool_], names: list[str]) -> Int64Vector:
     return joined_by(len(names), a[alike], b[alike])
 
 
+@dataclass(frozen=True)
+class MissingCables:
+    """Cables that two switches lack.
+
+    Attributes
+    ----------
+    low, high : int
+        The switches, nodes.
+    number : int
+        How many are missing.
+    ports : tuple of (int, int)
+        Free ports below and above where others of their block have such cables; `UNKNOWN` where that does not tell, and
+        fewer than `number` where none tells.
+    """
+
+    low: int
+    high: int
+    number: int
+    ports: tuple[tuple[int, int], ...]
+
+
+@lru_cache(maxsize=4)
+def missing_cables(topology: Topology) -> tuple[MissingCables, ...]:
+    """Cables between switches that are missing, pair by pair: those that `wiring_findings` counts.
+
+    A switch that has fewer than its kind and no pair that shows where they went lacks them to switches above that have
+    fewer than theirs, where both come out even.
+    """
+    tiers = _tiers(topology)
+    explained = _explained(topology, _all_astray(tiers))
+    found = []
+    for tier in tiers:
+        lacking = _wanted(tier, explained) - tier.cables
+        lacking += _dealt(tier, tier.cables + lacking)
+        for row, column in np.argwhere(lacking > 0).tolist():
+            number = int(lacking[row, column])
+            below, above = (_free(tier, row, column, lower)[:number] for lower in (True, False))
+            ports = tuple(zip_longest(below, above, fillvalue=UNKNOWN))
+            found.append(MissingCables(int(tier.low[row]), int(tier.high[column]), number, ports))
+    return tuple(found)
+
+
+def _all_astray(tiers: list[_Tier]) -> Int64Vector:
+    return np.concatenate([np.zeros(0, np.int64), *(_astray(tier) for tier in tiers)])
+
+
+def _explained(topology: Topology, astray: Int64Vector) -> tuple[set[int], set[int]]:
+    """Switches below and above whose cables are astray, and so not missing."""
+    return set(topology.link_tail[astray].tolist()), set(topology.link_head[astray].tolist())
+
+
 def wiring_findings(topology: Topology) -> list[Finding]:
     """Cables between switches that are missing, and those that are astray."""
     tiers = _tiers(topology)
-    astray = np.concatenate([np.zeros(0, np.int64), *(_astray(tier) for tier in tiers)])
+    astray = _all_astray(tiers)
     network = _networks(topology, astray)
     ends = [(int(topology.link_tail[link]), int(topology.link_head[link])) for link in astray.tolist()]
     crossed: list[Example] = []
@@ -120,7 +171,7 @@ def wiring_findings(topology: Topology) -> list[Finding]:
         name = topology.link_name(int(link)).replace(" -> ", " - ")
         text = f"{name}: joins {'two planes' if across else 'switches that no others of their kind join'}"
         (crossed if across else stray).append(Example(text, link_ends(topology, link)))
-    explained = {low for low, _ in ends}, {high for _, high in ends}
+    explained = _explained(topology, astray)
     missing, count = [], 0
     for tier in tiers:
         found, more = _missing(tier, explained)
@@ -174,7 +225,16 @@ def _astray(tier: _Tier) -> Int64Vector:
 
 
 def _missing(tier: _Tier, explained: tuple[set[int], set[int]]) -> tuple[list[Example], int]:
-    """Pairs with fewer cables than expected, and how many cables those are; ends of stray cables lack none."""
+    """Pairs with fewer cables than expected, and how many cables those are."""
+    wanted = _wanted(tier, explained)
+    lacking = wanted - tier.cables
+    examples = [*_whole(tier, lacking, wanted), *_pairs(tier, lacking, wanted)]
+    short_of_kind, more = _short_of_kind(tier, wanted)
+    return [*examples, *short_of_kind], int((wanted - tier.cables).sum()) + more
+
+
+def _wanted(tier: _Tier, explained: tuple[set[int], set[int]]) -> IntMatrix:
+    """Cables that each pair should have, (n_low, n_high); ends of stray cables lack none."""
     wanted = np.zeros_like(tier.cables)
     low_members, high_members = _members(tier.low_block), _members(tier.high_block)
     pairs = {(int(a), int(b)) for a, b in zip(tier.low_block[tier.row], tier.high_block[tier.column], strict=True)}
@@ -212,10 +272,7 @@ def _missing(tier: _Tier, explained: tuple[set[int], set[int]]) -> tuple[list[Ex
             own = wanted[place] if axis == 0 else wanted[:, place]
             have = tier.cables[place] if axis == 0 else tier.cables[:, place]
             own[kept] = have[kept]
-    lacking = wanted - tier.cables
-    examples = [*_whole(tier, lacking, wanted), *_pairs(tier, lacking, wanted)]
-    short_of_kind, more = _short_of_kind(tier, wanted)
-    return [*examples, *short_of_kind], int((wanted - tier.cables).sum()) + more
+    return wanted
 
 
 def _members(block: Int64Vector) -> dict[int, Int64Vector]:
@@ -286,27 +343,73 @@ def _free(tier: _Tier, row: int, column: int, lower: bool) -> list[int]:
 
 def _short_of_kind(tier: _Tier, wanted: IntMatrix) -> tuple[list[Example], int]:
     """Switches that have fewer cables than others of their block and name, after what their pairs lack."""
-    name, planes = tier.topology.nodes.name, tier.topology.nodes.plane
-    examples, more = [], 0
-    for nodes, block, axis, word in ((tier.low, tier.low_block, 1, "up"), (tier.high, tier.high_block, 0, "down")):
-        totals = wanted.sum(axis=axis)
-        kinds: dict[tuple[int, str], list[int]] = {}
-        for place, node in enumerate(nodes.tolist()):
-            # Planes are alike: a whole spine that one lacks is missing to all leaves of its block.
-            own_block = UNKNOWN if planes[node] != UNKNOWN else int(block[place])
-            kinds.setdefault((own_block, skeleton(name[node])), []).append(place)
-        for places in kinds.values():
-            own = totals[places]
-            best = int(own.max())
-            # More than one has so many: a single one may have more than the others on purpose.  Above, cables that
-            # are dealt out do not come out even; what is missing at every switch below is more.
-            least = 1 if axis == 1 else max(1, (wanted[:, places] > 0).any(axis=1).sum() // 2)
-            if (own < best).any() and (own == best).sum() > max(1, len(places) // 10):
-                for place in (place for place in places if totals[place] <= best - least):
-                    has = counted(int(totals[place]), "cable")
-                    text = f"{name[nodes[place]]}: {has} {word}, the best of its kind have {best}"
-                    examples.append(Example(text, (End(name[nodes[place]]),)))
-                    more += best - int(totals[place])
-        if more:
-            break
-    return examples, more
+    name = tier.topology.nodes.name
+    for nodes, axis, word in ((tier.low, 1, "up"), (tier.high, 0, "down")):
+        short, totals = _short(tier, wanted, axis), wanted.sum(axis=axis)
+        if short.any():
+            examples = [
+                Example(
+                    f"{name[nodes[place]]}: {counted(int(totals[place]), 'cable')} {word}, the best of its kind have "
+                    f"{totals[place] + short[place]}",
+                    (End(name[nodes[place]]),),
+                )
+                for place in np.flatnonzero(short).tolist()
+            ]
+            return examples, int(short.sum())
+    return [], 0
+
+
+def _short(tier: _Tier, wanted: IntMatrix, axis: int) -> Int64Vector:
+    """By how many cables each switch below (axis 1) or above (0) has fewer than the best of its block and name."""
+    nodes, block = (tier.low, tier.low_block) if axis == 1 else (tier.high, tier.high_block)
+    totals = wanted.sum(axis=axis)
+    short = np.zeros(nodes.size, np.int64)
+    for places in _kinds(tier.topology, nodes, block):
+        best = int(totals[places].max())
+        # More than one has so many: a single one may have more than the others on purpose.  Above, cables that
+        # are dealt out do not come out even; what is missing at every switch below is more.
+        least = 1 if axis == 1 else max(1, (wanted[:, places] > 0).any(axis=1).sum() // 2)
+        if (totals[places] < best).any() and (totals[places] == best).sum() > max(1, places.size // 10):
+            few = places[totals[places] <= best - least]
+            short[few] = best - totals[few]
+    return short
+
+
+def _kinds(topology: Topology, nodes: Int64Vector, block: Int64Vector) -> list[Int64Vector]:
+    """Places of switches of one block, or of any plane, whose names are of one kind."""
+    name, planes = topology.nodes.name, topology.nodes.plane
+    kinds: dict[tuple[int, str], list[int]] = {}
+    for place, node in enumerate(nodes.tolist()):
+        # Planes are alike: a whole spine that one lacks is missing to all leaves of its block.
+        own_block = UNKNOWN if planes[node] != UNKNOWN else int(block[place])
+        kinds.setdefault((own_block, skeleton(name[node])), []).append(place)
+    return [np.array(places, np.int64) for places in kinds.values()]
+
+
+def _dealt(tier: _Tier, wanted: IntMatrix) -> IntMatrix:
+    """Cables that switches below have fewer than their kind, dealt to those above that have fewer, (n_low, n_high).
+
+    Of two blocks that come out even; each pair that has fewest first.
+    """
+    more = np.zeros_like(wanted)
+    short = _short(tier, wanted, 1)
+    if not short.any():
+        return more
+    down = wanted.sum(axis=0)
+    room = np.zeros_like(down)
+    for places in _kinds(tier.topology, tier.high, tier.high_block):
+        room[places] = down[places].max() - down[places]
+    joined = {(int(a), int(b)) for a, b in zip(tier.low_block[tier.row], tier.high_block[tier.column], strict=True)}
+    for low_block in np.unique(tier.low_block[short > 0]).tolist():
+        above = np.isin(tier.high_block, [high for low, high in joined if low == low_block])
+        rows = np.flatnonzero((tier.low_block == low_block) & (short > 0))
+        left = np.where(above, room, 0)
+        if left.sum() != short[rows].sum():
+            continue
+        for row in rows.tolist():
+            for _ in range(int(short[row])):
+                open_to = np.flatnonzero(left > 0)
+                column = open_to[np.lexsort((-left[open_to], (wanted + more)[row, open_to]))[0]]
+                more[row, column] += 1
+                left[column] -= 1
+    return more

@@ -152,10 +152,11 @@ def study_placing(
     own = rule.place(fabric, gpus)
     widest = unit_of(operations, gpus)
     replica = workload.layout.tp * workload.layout.cp * workload.layout.pp
-    algorithms = chosen_algorithms(_scenario(fabric, operations, own, routing, n_threads), operations)
 
     def placed(name: str, placement: Placement) -> PlacedStep:
         scenario = _scenario(fabric, operations, placement, routing, n_threads)
+        # The library chooses where the job is.
+        algorithms = chosen_algorithms(scenario, operations)
         costs = operation_costs(scenario, operations, algorithms, bounds=False, routing=routing)
         tokens = workload.micro * description.batch.sequence
         seconds = [cost.seconds for cost in costs]

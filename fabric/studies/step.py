@@ -2,15 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from collectives.errors import InputError
 from fabric.builders.description import Wiring
 from fabric.formats.opening import OpenedFabric
 from fabric.jobs.rule import PACKED, UNALIGNED, PlacementRule
-from fabric.jobs.step_traffic import operation_traffic
+from fabric.jobs.step_traffic import StepLoad, operation_traffic, step_traffic
 from fabric.routing.policies import Adaptive, Ecmp, Routing
 from fabric.scenario import DIRECT, NICS_POOLED, OWN, POOLED, PXN, Scenario
-from fabric.studies.step_costs import OperationCost, chosen_algorithms, operation_costs
+from fabric.studies.step_costs import OperationCost, chosen_algorithms, operation_costs, unopened
 from fabric.timing.step_time import StepTime, compute_from_step, step_time
 from traces.workload.description import Measured, Workload, WorkloadDescription
 from traces.workload.parameters import flops_per_token
@@ -166,6 +167,12 @@ class StepResult:
         """By parallel axis, the longest exposed first."""
         return axis_times(self.best, self.workload.microbatches)
 
+    @cached_property
+    def step_scenario(self) -> Scenario:
+        """The best design with all that the step sends."""
+        load = StepLoad.of(self.workload, self.compute.gpu_seconds_per_token)
+        return self.scenario.carrying(step_traffic(load), unopened(self.scenario.routing))
+
     @property
     def hot_receiver(self) -> tuple[int, float]:
         """Place in its expert-parallel group of the rank that receives most, and times the mean."""
@@ -230,8 +237,20 @@ def measured_step_s(description: WorkloadDescription, run: Measured) -> float | 
         return (run.step_s + (run.step_high_s or run.step_s)) / 2
     if run.tokens_per_s_per_gpu is None:
         return None
-    workload = Workload.of(description, run.gpus, run)
+    workload = Workload.of(as_benchmarked(description), run.gpus, run)
     return workload.tokens / (run.gpus * run.tokens_per_s_per_gpu)
+
+
+def as_benchmarked(description: WorkloadDescription) -> WorkloadDescription:
+    """The workload with experts that are equally popular: itself where they are.
+
+    Megatron-Bridge's performance recipes set ``moe_router_force_load_balancing``; of other runs it is assumed.
+    """
+    experts = description.experts
+    if experts is None or (experts.popularity == "uniform" and experts.placement == "consecutive"):
+        return description
+    even = {"popularity": "uniform", "placement": "consecutive", "redundant": 0}
+    return description.model_copy(update={"experts": experts.model_copy(update=even)})
 
 
 def calibrated(
@@ -251,9 +270,11 @@ def calibrated(
     step_s = measured_step_s(description, run)
     if step_s is None:
         raise InputError(f"{description.model.name}: run {run.name}: no step_s, no tokens_per_s_per_gpu; expected one")
-    workload = Workload.of(description, run.gpus, run)
+    workload = Workload.of(as_benchmarked(description), run.gpus, run)
     operations = step_operations(workload)
     note = ""
+    if workload.description is not description:
+        note = "; there experts were equally popular, as benchmarks force them to be"
     seconds: tuple[float, ...]
     try:
         packed = replace(rule.as_kind(PACKED), gpus=None)
@@ -264,7 +285,7 @@ def calibrated(
         )
     except InputError as error:
         seconds = (0.0,) * len(operations)
-        note = f"; its communication counts as compute, as the run does not fit here ({error})"
+        note += f"; its communication counts as compute, as the run does not fit here ({error})"
     fixed = description.compute.fixed_s
     compute_s = compute_from_step(workload, operations, seconds, step_s, fixed)
     replica = workload.layout.tp * workload.layout.pp * workload.layout.cp
@@ -303,6 +324,54 @@ def scenario_for(
         transport=chosen.transport,
         nics=chosen.nics,
         routing=chosen.routing,
+        n_threads=n_threads,
+    )
+
+
+def step_scenario(
+    fabric: OpenedFabric,
+    description: WorkloadDescription,
+    gpus: int | None = None,
+    rule: PlacementRule | None = None,
+    *,
+    run: Measured | None = None,
+    compute: ComputeSource | None = None,
+    routing: Routing | None = None,
+    n_threads: int | None = None,
+) -> Scenario:
+    """A workload's step as a scenario, on the fabric as it is; over NVLink to the rail (PXN) where there is any.
+
+    Parameters
+    ----------
+    fabric : OpenedFabric
+    description : WorkloadDescription
+    gpus : int, optional
+        Default what the fabric's description says, or all that there are.
+    rule : PlacementRule, optional
+        Default packed.
+    run : Measured, optional
+        Layout and batch of a measured run instead of the description's.
+    compute : ComputeSource, optional
+        Default what the description says.
+    routing : Routing, optional
+        Default adaptive.
+
+    Raises
+    ------
+    InputError
+        What does not fit: layout, batch, fabric.
+    """
+    rule = rule or PlacementRule()
+    gpus = gpus or rule.n_ranks(fabric)
+    source = compute or compute_source(fabric, description, rule, n_threads)
+    load = StepLoad.of(Workload.of(description, gpus, run), source.gpu_seconds_per_token)
+    traffic = replace(step_traffic(load), assumptions=(source.text, *description.model.assumptions))
+    return Scenario.of(
+        fabric,
+        traffic,
+        rule=replace(rule, gpus=gpus),
+        transport=PXN if fabric.topology.nvlink_gbps is not None else DIRECT,
+        routing=routing or AWARE.routing,
         n_threads=n_threads,
     )
 

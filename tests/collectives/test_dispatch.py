@@ -56,3 +56,21 @@ def test_one_node_is_a_plain_exchange():
 def test_groups_of_another_size_are_refused():
     with pytest.raises(InputError, match="dispatch: groups of 4 ranks; expected 8"):
         skewed_all_to_all(Groups.consecutive(8, 4), 1.0, np.ones(8))
+
+
+@pytest.mark.parametrize("back", [False, True])
+def test_a_popular_node_is_visited_by_more_tokens(back):
+    """Tokens of 4 copies each, drawn by the nodes' shares: counted one by one, for dispatch and for combine."""
+    domain, rail = np.repeat(np.arange(4, dtype=np.int32), 2), np.tile(np.arange(2, dtype=np.int32), 4)
+    shares = np.array([2.4, 1.6, 1.2, 0.8, 0.6, 0.6, 0.4, 0.4])
+    groups, tokens, draws = Groups.consecutive(8, 8), 200_000, 4
+    visits = 4 * (1 - (1 - 1 / 4) ** draws)
+    (phase,) = node_all_to_all(groups, float(tokens), 4.0, lambda n: visits, shares, domain, rail, back).phases
+    across = pairs(phase.demands[0])
+    across = across.T if back else across
+    rng = np.random.default_rng(1)
+    drawn = rng.choice(4, (tokens, draws), p=shares.reshape(4, 2).sum(axis=1) / 8)
+    for node in range(4):
+        counted = (drawn == node).any(axis=1).sum()
+        far = [(i, j) for i, j in np.ndindex(8, 8) if domain[i] != domain[j] == node and rail[i] == rail[j]]
+        assert [across[pair] for pair in far] == pytest.approx([counted] * len(far), rel=0.02)

@@ -31,6 +31,7 @@ PipelineSchedule = Literal["1f1b", "interleaved", "zb1p", "dualpipe"]
 Optimizer = Literal["distributed", "fsdp", "replicated"]
 Copies = Literal["expert", "rank", "node"]
 Popularity = Literal["uniform", "zipf", "histogram"]
+ExpertPlacement = Literal["consecutive", "balanced"]
 
 
 class _Table(BaseModel):
@@ -96,6 +97,17 @@ class Experts(_Table):
         list[Annotated[float, Ge(0), AllowInfNan(False)]],
         Field(description="Tokens of each expert, in any unit, for `histogram`."),
     ] = []
+    placement: Annotated[
+        ExpertPlacement,
+        Field(
+            description="Which experts a rank has: consecutive ones, or as many, dealt so that ranks receive alike "
+            "(as DeepSeek's EPLB packs them)."
+        ),
+    ] = "consecutive"
+    redundant: Annotated[
+        Whole,
+        Field(description="With `balanced`: further copies of the most popular experts, as many on each rank."),
+    ] = 0
 
 
 class Embeddings(_Table):
@@ -260,6 +272,14 @@ class Workload:
         if experts is not None:
             if experts.experts % own.ep:
                 raise InputError(f"{name}: layout.ep {own.ep}: does not divide {experts.experts} experts")
+            if experts.redundant and experts.placement != "balanced":
+                raise InputError(
+                    f'{name}: experts.redundant {experts.redundant}: expected experts.placement "balanced" with it'
+                )
+            if experts.redundant % own.ep:
+                raise InputError(
+                    f"{name}: experts.redundant {experts.redundant}: expected a multiple of layout.ep, {own.ep}"
+                )
             if experts.top_k > experts.experts:
                 raise InputError(f"{name}: experts.top_k {experts.top_k}: more than {experts.experts} experts")
             if experts.dense_layers > description.model.layers:

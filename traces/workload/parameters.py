@@ -70,11 +70,15 @@ def parameters_of(description: WorkloadDescription) -> Parameters:
 
 
 def per_gpu(workload: Workload) -> tuple[float, float]:
-    """Parameters of a GPU, a mean over the stages: (of routed experts, all others)."""
+    """Parameters of a GPU, a mean over the stages: (of routed experts with their copies, all others)."""
     found, layout, model = parameters_of(workload.description), workload.layout, workload.description.model
     # The first and the last stage hold a copy each of a matrix that is both embedding and output layer.
     copies = model.vocabulary * model.hidden if model.tied and layout.pp > 1 else 0
-    return found.experts / (layout.ep * layout.expert_tp * layout.pp), (found.others + copies) / (layout.tp * layout.pp)
+    experts = workload.description.experts
+    held = 1.0 if experts is None else 1.0 + experts.redundant / experts.experts
+    return held * found.experts / (layout.ep * layout.expert_tp * layout.pp), (found.others + copies) / (
+        layout.tp * layout.pp
+    )
 
 
 def flops_per_token(description: WorkloadDescription) -> float:

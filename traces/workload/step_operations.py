@@ -209,6 +209,7 @@ def _pipeline(workload: Workload) -> Iterator[StepOperation]:
 def _data(workload: Workload) -> Iterator[StepOperation]:
     """Gradients and parameters, of experts among the ranks that hold the same ones."""
     layout, own, precision = workload.layout, workload.description.layout, workload.description.precision
+    experts = workload.description.experts
     of_experts, others = per_gpu(workload)
     parts: tuple[tuple[Axis, str, float], ...] = (("dp", "dp-cp", others), ("edp", "edp", of_experts))
     for axis, axes, held in parts:
@@ -227,6 +228,17 @@ def _data(workload: Workload) -> Iterator[StepOperation]:
             axis, "all-gather", "parameters", groups, gathered, (2 if whole else 1) * buckets, not whole,
             "microbatch" if whole else "forward",
         )  # fmt: skip
+    if experts is not None and experts.redundant:
+        # What a rank keeps of the sum over the ranks that hold the same experts goes to one that holds a copy and back:
+        # assumed, as no trainer is known that does so.
+        copied = of_experts * experts.redundant / (experts.experts + experts.redundant) / layout.edp
+        groups = layout.groups("ep")
+        yield StepOperation(
+            "edp", "send-recv", "gradients of copies", groups, copied * precision.gradients, 1, True, "backward"
+        )
+        yield StepOperation(
+            "edp", "send-recv", "parameters of copies", groups, copied * precision.parameters, 1, True, "forward"
+        )
 
 
 def _embedding(workload: Workload) -> Iterator[StepOperation]:

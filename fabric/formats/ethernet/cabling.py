@@ -14,7 +14,7 @@ from collectives.gate import quoted, real
 from collectives.sizes import counted
 from fabric.formats.capacities import capacities
 from fabric.formats.dump import Oddities, Oddity
-from fabric.formats.infiniband.host_names import clean_name
+from fabric.formats.infiniband.host_names import clean_name, natural
 
 HOST, FABRIC_SWITCH = "host", "switch"
 
@@ -88,6 +88,8 @@ class Cabling:
         What ports are called besides, by device and port: SONiC's aliases, descriptions.
     telling : frozenset of str or None
         Devices that say what they see; None where the source is not made of what devices say.
+    ports : mapping of str to tuple of str
+        All ports of the devices of which the source says them, with a cable or without.
     """
 
     source: str
@@ -97,6 +99,14 @@ class Cabling:
     oddities: tuple[Oddity, ...] = ()
     other_names: Mapping[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
     telling: frozenset[str] | None = None
+    ports: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def free_ports(self, device: str) -> tuple[str, ...] | None:
+        """Ports of a device that no cable is in, in their order; None where the source does not say which it has."""
+        if device not in self.ports:
+            return None
+        used = {end[1] for cable in self.cables for end in cable.ends() if end[0] == device}
+        return tuple(sorted((port for port in self.ports[device] if port not in used), key=natural))
 
 
 def assembled(
@@ -107,6 +117,7 @@ def assembled(
     notes: Iterable[str] = (),
     other_names: Mapping[tuple[str, str], tuple[str, ...]] | None = None,
     telling: Iterable[str] | None = None,
+    ports: Mapping[str, tuple[str, ...]] | None = None,
 ) -> Cabling:
     """Each cable once, without those of management ports and those that lead back to their device; the rest is said.
 
@@ -165,7 +176,8 @@ def assembled(
         (device_of(device), clean_name(port)): tuple(map(clean_name, names))
         for (device, port), names in (other_names or {}).items()
     }
-    return Cabling(str(source), tuple(left), named, tuple(said), oddities, others, heard)
+    of_devices = {device_of(device): tuple(map(clean_name, own)) for device, own in (ports or {}).items()}
+    return Cabling(str(source), tuple(left), named, tuple(said), oddities, others, heard, of_devices)
 
 
 def one_spelling(names: Iterable[str], first: Iterable[str] = ()) -> dict[str, str]:

@@ -35,6 +35,7 @@ def read_config_db(path: str | Path) -> Cabling:
     odd = Oddities(path)
     told: dict[str, str] = {}
     kinds: dict[str, str] = {}
+    ports: dict[str, tuple[str, ...]] = {}
     said: list[Neighbour] = []
     aliases: dict[tuple[str, str], tuple[str, ...]] = {}
     for member in member_files(path):
@@ -51,6 +52,8 @@ def read_config_db(path: str | Path) -> Cabling:
             raise InputError(f"{member.source}: switch {device} has a file already, {told[device]}")
         told[device] = member.source
         kinds[device] = FABRIC_SWITCH
+        if own_ports := tuple(port for port, _ in _table(document, "PORT", member.source)):
+            ports[device] = own_ports
         for name, about in _table(document, "DEVICE_NEIGHBOR_METADATA", member.source):
             kind = _text(about.get("type")).lower()
             if kind:
@@ -63,7 +66,7 @@ def read_config_db(path: str | Path) -> Cabling:
         raise InputError(f"{path}: no config_db.json with DEVICE_NEIGHBOR; expected some")
     ends = joined(_by_their_names(said, aliases), told, odd)
     notes = [f"{counted(len(told), 'config_db.json', 'files config_db.json')}", *ends.notes]
-    return assembled(path, ends.cables, odd, kinds, notes, {**ends.other_names, **aliases}, told)
+    return assembled(path, ends.cables, odd, kinds, notes, {**ends.other_names, **aliases}, told, ports)
 
 
 def _by_their_names(said: Iterable[Neighbour], aliases: Mapping[tuple[str, str], tuple[str, ...]]) -> list[Neighbour]:

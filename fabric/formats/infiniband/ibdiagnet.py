@@ -281,9 +281,11 @@ def read_db_csv(path: str | Path) -> Subnet:
             guid = guid_of(row, number, section, "NodeGUID")
             kind = whole(cell(row, number, section, "NodeType"), f"{path}:{number}: NodeType", 1, 3)
             name = cell(row, number, section, "NodeDesc").strip('"').strip()
+            ports = row.get("numports", "")
+            n_ports = int(ports) if ports.isascii() and ports.isdecimal() and len(ports) <= 3 else 0
             nodes.setdefault(
                 f"{guid:016x}",
-                SubnetNode(_NODE_TYPES[kind], name, guid, line=number, described=True, node_guid=guid),
+                SubnetNode(_NODE_TYPES[kind], name, guid, line=number, described=True, node_guid=guid, n_ports=n_ports),
             )
         elif section == "PORTS":
             key, port = f"{guid_of(row, number, section, 'NodeGuid'):016x}", port_of(row, number, section, "PortNum")

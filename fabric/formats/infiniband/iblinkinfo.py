@@ -73,6 +73,7 @@ def read_iblinkinfo(path: str | Path) -> Subnet:
             guid = int(row[1], 16)
         key = port_node(nodes, kind, guid, port, lid, name, number)
         nodes[key].described = True
+        nodes[key].n_ports = max(nodes[key].n_ports, port)
         if lid and key_of_lid.setdefault(lid, key) != key:
             raise InputError(f"{path}:{number}: LID {lid} is that of {nodes[key_of_lid[lid]].name} too")
         if row[8] is None:
@@ -129,6 +130,7 @@ def read_iblinkinfo_lines(path: str | Path) -> Subnet:
         kind = FABRIC_SWITCH if len(ports.get(guid, ())) > 1 else ADAPTER
         key = port_node(nodes, kind, guid, port, checked_lid(path, number, lid, odd), name.strip(), number)
         nodes[key].described = nodes[key].described or guid in ports
+        nodes[key].n_ports = max(ports.get(guid, ()), default=0)
         return key
 
     halves = []

@@ -79,6 +79,7 @@ def read_ibnetdiscover(path: str | Path) -> Subnet:
                 line=number,
                 described=True,
                 node_guid=guid,
+                n_ports=int(head[2]),
             )
             lid = _SWITCH_LID.search(head[5] or "")
             if lid and kind == FABRIC_SWITCH:
@@ -140,7 +141,8 @@ def read_port_list(path: str | Path) -> Subnet:
             return port_node(nodes, _ROW_KINDS[kind], int(guid, 16), int(port), lid_number, name.strip(), number)
 
         if row[7] is None:
-            end(1, row[13])
+            alone = nodes[end(1, row[13])]
+            alone.n_ports = max(alone.n_ports, int(row[3]))
             down += 1
             continue
         key, peer = end(1, row[11]), end(7, row[12])

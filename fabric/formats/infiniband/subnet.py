@@ -104,6 +104,8 @@ class SubnetNode:
         Of an adapter, where the dump says it; 0 where not.
     labels : dict of int to str
         What stands on the case beside a port, where the dump says it: ``1/3/2``.
+    n_ports : int
+        Ports of a switch, as far as the dump shows them.
     """
 
     kind: str
@@ -115,6 +117,7 @@ class SubnetNode:
     described: bool = False
     node_guid: int = 0
     labels: dict[int, str] = field(default_factory=dict)
+    n_ports: int = 0
 
 
 def port_node(nodes: dict[str, SubnetNode], kind: str, guid: int, port: int, lid: int, name: str, line: int) -> str:
@@ -326,6 +329,8 @@ class SubnetFabric:
         them.
     rates : dict of (int, int) to str
         Width and speed, ``4x HDR``, of each node's port, where the dump says them.
+    free_ports : dict of int to tuple of int
+        Ports of each switch that no cable is in, as far as the dump shows them.
     """
 
     topology: Topology
@@ -338,6 +343,7 @@ class SubnetFabric:
     oddities: tuple[Oddity, ...] = ()
     node_of_own_guid: dict[int, int] = field(default_factory=dict)
     rates: dict[tuple[int, int], str] = field(default_factory=dict)
+    free_ports: dict[int, tuple[int, ...]] = field(default_factory=dict)
 
     @cached_property
     def port_aliases(self) -> dict[tuple[str, int], tuple[str, ...]]:
@@ -460,6 +466,7 @@ def subnet_fabric(subnet: Subnet, name: str, host_pattern: str | None = None) ->
     tiers = np.unique(topology.nodes.tier[kind == SWITCH], return_counts=True)
     counts = ", ".join(f"{count} in tier {tier}" for tier, count in zip(*tiers, strict=True))
     notes.append(f"tiers of switches are their distance from the leaves, which most of their kind show: {counts}")
+    used = _used_ports(subnet)
     guids = {guid: number.get(key, OUTSIDE) for key in keys for guid in _guids(subnet.nodes[key])}
     own_guids = {subnet.nodes[key].node_guid: number.get(key, OUTSIDE) for key in keys if subnet.nodes[key].node_guid}
     lids = {
@@ -485,6 +492,7 @@ def subnet_fabric(subnet: Subnet, name: str, host_pattern: str | None = None) ->
             if half.rate
             for end in ((number[half.node], half.port), (number[half.peer], half.peer_port))
         },
+        {number[key]: _free_ports(subnet, key, used[key]) for key in switches},
     )
 
 
@@ -494,6 +502,25 @@ def _beside(subnet: Subnet, read: HostsAndRails) -> set[str]:
     first_word = {key: clean_name(subnet.nodes[key].name).split(" ")[0] for key in read.where}
     found = {first_word[key] for key in read.where if key not in missed}
     return {key for key in missed if first_word[key] in found}
+
+
+def _used_ports(subnet: Subnet) -> dict[str, set[int]]:
+    """Ports with a cable of each node."""
+    used: dict[str, set[int]] = {key: set() for key in subnet.nodes}
+    for half in (*subnet.cables, *subnet.one_sided):
+        used[half.node].add(half.port)
+        used[half.peer].add(half.peer_port)
+    return used
+
+
+def _free_ports(subnet: Subnet, key: str, used: set[int]) -> tuple[int, ...]:
+    """Ports of a switch without a cable: up to the number that it says it has, at least up to the last one in use.
+
+    The last of an odd number is no port of the case: NVIDIA's switches have their aggregation node behind it.
+    """
+    said = subnet.nodes[key].n_ports
+    last = max(said - said % 2 if said > 1 else 0, max(used, default=0))
+    return tuple(port for port in range(1, last + 1) if port not in used)
 
 
 def _tiers(subnet: Subnet, switches: list[str], kept: list[Half]) -> list[int]:

@@ -14,11 +14,12 @@ class SeedsPart(TypedDict):
     ----------
     seeds : int
         How many.
-    p50, worst : float
+    least, p50, worst : float
         Seconds.
     """
 
     seeds: int
+    least: float
     p50: float
     worst: float
 

@@ -2,7 +2,7 @@
 
 from typing_extensions import TypedDict
 
-from fabric.studies.verdicts.verdict import Cause, CauseKind, Fact, Limit, Verdict
+from fabric.studies.verdicts.verdict import Cause, CauseKind, Fact, Limit, Remedy, Verdict
 
 
 class VerdictPart(TypedDict):
@@ -28,6 +28,9 @@ class VerdictPart(TypedDict):
         What explains most of the time first.
     facts : dict
         What else the sentences speak of.
+    helps : list of Remedy
+        Levers that were tried and help, as `advise` finds them: the best, others of its class, dearer ones that gain
+        more.
     """
 
     text: str
@@ -39,6 +42,7 @@ class VerdictPart(TypedDict):
     bound: str | None
     causes: list[Cause]
     facts: dict[str, Fact]
+    helps: list[Remedy]
 
 
 def verdict_part(verdict: Verdict) -> VerdictPart:
@@ -53,4 +57,5 @@ def verdict_part(verdict: Verdict) -> VerdictPart:
         "bound": verdict.bound,
         "causes": list(verdict.causes),
         "facts": verdict.facts,
+        "helps": list(verdict.helps),
     }

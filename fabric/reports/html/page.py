@@ -77,6 +77,9 @@ class SectionView:
     assumptions: tuple[Assumption, ...]
 
 
+_HELPS = "What helps, each lever alone, run through the model:"
+
+
 def html_page(reports: "Sequence[Report]", commands: Sequence[str], title: str = "") -> str:
     """A page of reports, the first one first; the same reports give the same page.
 
@@ -118,16 +121,20 @@ def html_page(reports: "Sequence[Report]", commands: Sequence[str], title: str =
 def _section(number: int, report: "Report", page: PageParts, most_cells: int) -> SectionView:
     verdict = report.verdict
     causes = () if verdict is None else verdict.causes
-    if len(causes) == 1 and not causes[0].remedies:
+    helps = () if verdict is None else verdict.helps
+    if len(causes) == 1 and not causes[0].remedies and not helps:
         # The verdict has said it.
         causes = ()
+    why = [CauseView(_sentence(one.text), tuple(_sentence(each.text) for each in one.remedies)) for one in causes]
+    if helps:
+        why.append(CauseView(_HELPS, tuple(_sentence(one.text) for one in helps)))
     return SectionView(
         f"s{number}",
         str(report.document["schema"]).removeprefix("railscope.").partition("/")[0],
         page.title or next((table.title for table in report.tables), ""),
         "" if verdict is None else verdict.text,
         tuple(_tiles(report.headlines)),
-        tuple(CauseView(_sentence(one.text), tuple(_sentence(r.text) for r in one.remedies)) for one in causes),
+        tuple(why),
         bars_of(page.bars),
         load_maps(page.panels, most_cells) if page.panels else None,
         curves_of(page.panels) if page.panels else None,

@@ -33,7 +33,8 @@ def wiring(case: Case) -> Iterator[Proposal]:
         return
     how = "each GPU's NIC to its own rail's leaves" if other == "rail" else "all NICs of a host to one leaf"
     try:
-        scenario = elsewhere(case.scenario, case.scenario.fabric.wired(other))
+        whole = case.scenario.fabric.whole
+        scenario = elsewhere(case.scenario, _as_broken(whole.wired(other), case.scenario.fabric))
     except InputError as error:
         yield NotTried(lever, Cost.RECABLING, str(error))
     else:
@@ -91,7 +92,7 @@ def _built(case: Case, lever: str, how: str, keys: list[Mapping[str, object]]) -
     refused = ""
     for vary in keys:
         try:
-            changed = fabric.rebuilt(changed_description(description, vary))
+            changed = _as_broken(fabric.whole.rebuilt(changed_description(description, vary)), fabric)
             scenario = elsewhere(case.scenario, changed)
         except InputError as error:
             refused = refused or str(error)
@@ -99,6 +100,20 @@ def _built(case: Case, lever: str, how: str, keys: list[Mapping[str, object]]) -
         yield Change(lever, cost_of(fabric, changed), f"{how}: {_parts_text(fabric, changed)}", scenario, vary=vary)
         return
     yield NotTried(lever, Cost.PURCHASE, refused)
+
+
+def _as_broken(changed: OpenedFabric, fabric: OpenedFabric) -> OpenedFabric:
+    """A changed fabric with the faults of the one that is: a lever mends nothing by the way.
+
+    Raises
+    ------
+    InputError
+        If a fault is of cables that the changed fabric does not have.
+    """
+    try:
+        return changed.with_faults(fabric.faults)
+    except InputError:
+        raise InputError("what has failed has another place there: mended first it can be tried") from None
 
 
 def cost_of(fabric: OpenedFabric, changed: OpenedFabric) -> Cost:

@@ -24,6 +24,7 @@ from fabric.studies.advice.lever import (
     flows_anew,
     same_places,
 )
+from fabric.studies.placing import unit_of
 from fabric.studies.verdicts.grouping import domain_parts, leaf_parts, regrouped
 from fabric.timing.prediction import job_facts
 
@@ -103,8 +104,24 @@ def _all_channels(case: Case) -> Iterator[Proposal]:
         yield from _by(case, f"all {n_channels} channels", how, full)
 
 
-def _by(case: Case, lever: str, how: str, job: Traffic) -> Iterator[Proposal]:
-    options: dict[str, Option] = {"algorithm": job.algorithm, "channels": None, "cross_nic": None}
+def rails_of_rings(case: Case) -> Iterator[Proposal]:
+    """Rings that stay on one rail, or may leave by any (NCCL_CROSS_NIC)."""
+    job, lever = case.scenario.traffic, "rails of rings"
+    if job.collective is None or job.algorithm is None:
+        yield NotTried(lever, Cost.SETTING, "the traffic is no single collective")
+    elif "cross_nic" not in algorithm_of(job.collective, job.algorithm).options:
+        yield NotTried(lever, Cost.SETTING, f"algorithm {job.algorithm} has no rings on rails")
+    elif case.algorithms_at_bound or not case.switches_matter:
+        why_not = _AT_BOUND if case.algorithms_at_bound else "cables between switches are not what limits"
+        yield NotTried(lever, Cost.SETTING, why_not)
+    else:
+        for value, what in enumerate(("each on one rail", "leaving by any rail")):
+            named, how = f"rings {what}", f"NCCL_CROSS_NIC={value}"
+            yield from _by(case, named, how, with_algorithm(job, job.algorithm, value), cross_nic=value)
+
+
+def _by(case: Case, lever: str, how: str, job: Traffic, cross_nic: int | None = None) -> Iterator[Proposal]:
+    options: dict[str, Option] = {"algorithm": job.algorithm, "channels": None, "cross_nic": cross_nic}
     scenario = case.scenario.carrying(job, flows_anew(case.scenario))
     try:
         scenario.schedule  # noqa: B018
@@ -124,12 +141,12 @@ def packed(case: Case) -> Iterator[Proposal]:
 def segmented(case: Case) -> Iterator[Proposal]:
     """Every group inside one scale-up domain, where a group fits in one."""
     scenario = case.scenario
-    lever, groups, topology = "segmented placement", scenario.traffic.groups, scenario.topology
+    lever, topology = "segmented placement", scenario.topology
     host, domain = topology.endpoint_host, topology.endpoint_domain
     per_host = int(np.bincount(host[host >= 0]).max(initial=0))
     per_domain = int(np.bincount(domain[domain >= 0]).max(initial=0))
-    size = 0 if groups is None else int(groups.sizes.max())
-    if groups is None or scenario.traffic.placement is not None:
+    size = next(iter(_units(scenario)), 0)
+    if not size or scenario.traffic.placement is not None:
         why_not = _PLACES_ITSELF if scenario.traffic.placement is not None else "the traffic has no groups"
     elif not per_host or size % per_host or size > per_domain or size == per_host:
         why_not = f"groups of {size} GPUs are no whole hosts of one NVLink domain"
@@ -183,11 +200,25 @@ def order(case: Case) -> Iterator[Proposal]:
         yield Change(f"order of ranks: {where}", Cost.RESTART, how, moved, options, before=_WRITE)
 
 
+def _units(scenario: Scenario) -> tuple[int, ...]:
+    """Ranks that should be near each other: a group's; of a step those of its tensor, context and expert groups."""
+    step, groups = scenario.traffic.step, scenario.traffic.groups
+    if step is None:
+        return () if groups is None else (int(groups.sizes.max()),)
+    layout, n_ranks = step.workload.layout, scenario.placement.n_ranks
+    return tuple(dict.fromkeys((unit_of(step.operations, n_ranks), min(layout.tp * layout.cp * layout.pp, n_ranks))))
+
+
 def _orders(scenario: Scenario) -> Iterator[tuple[str, Placement]]:
     topology, placement, groups = scenario.topology, scenario.placement, scenario.traffic.groups
-    unit = placement.n_ranks if groups is None else int(groups.sizes.max())
-    if groups is None or _consecutive(scenario, unit):
-        yield "hosts by domain and leaf", best_order(topology, placement, min(unit, placement.n_ranks)).placement
+    units = _units(scenario) or (placement.n_ranks,)
+    if groups is None or _consecutive(scenario, units[0]):
+        for unit in units:
+            kept = f", {unit:,} ranks together" if len(units) > 1 else ""
+            yield (
+                f"hosts by domain and leaf{kept}",
+                best_order(topology, placement, min(unit, placement.n_ranks)).placement,
+            )
     elif np.unique(groups.rank).size == groups.n_members and groups.rank.max(initial=-1) < placement.n_ranks:
         for where, part in (("domain", domain_parts(topology, placement)), ("leaf", leaf_parts(topology, placement))):
             if part is not None:

@@ -123,9 +123,12 @@ class Case:
     def switches_matter(self) -> bool:
         """Whether switches and their cables can be what limits, and not NICs or NVLink alone.
 
-        Where phases follow one another, or an endpoint has several ports among which switches choose, they always can.
+        Where phases follow one another, an endpoint has several ports among which switches choose, or pairs have no
+        route, they always can.
         """
         topology, loads = self.scenario.topology, self.trial.analysis.loads
+        if loads.total.unrouted.pairs:
+            return True
         ports = np.bincount(topology.link_tail[topology.link_kind == NIC], minlength=topology.n_nodes)
         several = int(ports[topology.endpoints].max(initial=0)) > 1 and self.evidence.kind == NIC
         in_turn = loads.overlap != "pipelined" and len(loads.phases) > 1

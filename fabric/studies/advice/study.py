@@ -1,12 +1,12 @@
 """What helps a job: every lever run through the model, alone and the best of them together."""
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from collectives.errors import InputError
-from fabric.bounds.cuts import Bound
+from fabric.bounds.cuts import ANY_ROUTING, NO_REDUCING_SWITCHES, Bound
 from fabric.formats.infiniband.lfts import LftDump, read_lfts
 from fabric.formats.opening import OpenedFabric
 from fabric.jobs.placement import Placement
@@ -16,9 +16,12 @@ from fabric.studies.advice.job import ORDER_FILE
 from fabric.studies.advice.lever import COSTS, Case, Change, Cost, Lever, NotTried, Option, same_cables, same_places
 from fabric.studies.advice.levers import LEVERS
 from fabric.studies.advice.trial import SEEDS, Trial, check_flows, n_seeds, run
+from fabric.studies.analysis import Analysis, scenario_bound
 from fabric.studies.opensm import missing_tools, reroute
-from fabric.studies.verdicts.thresholds import SAME
+from fabric.studies.verdicts.thresholds import GAIN, SAME
 
+# A gain is none by chance if this part of the hash seeds gains.  Assumed.
+_MOST_SEEDS = 0.75
 # OpenSM computes tables of some thousand endpoints in seconds; nobody waits longer for one lever: assumed.
 _OPENSM_S = 60.0
 
@@ -78,6 +81,10 @@ class Advised:
     applied : Applied
     why_not : str
         Why it was not tried; empty where it was.
+    routed : int
+        Pairs that have a route with it and had none; negative where fewer have one.
+    steady : bool
+        Whether it gains with nearly all hash seeds, where both designs hash; else it is chance.
     """
 
     lever: str
@@ -88,6 +95,8 @@ class Advised:
     predicted_gain: float | None
     applied: Applied
     why_not: str = ""
+    routed: int = 0
+    steady: bool = True
 
     @property
     def ordered(self) -> bool:
@@ -96,8 +105,10 @@ class Advised:
 
     @property
     def helps(self) -> bool:
-        """Whether it gains more than 1 %, and loses nothing by its latency."""
-        return self.gain is not None and self.gain >= SAME and (self.predicted_gain or 1.0) * SAME >= 1
+        """Whether it gives pairs a route, or gains more than 1 %, not by chance, and loses nothing by its latency."""
+        if self.routed or self.gain is None:
+            return self.routed > 0
+        return self.gain >= SAME and self.steady and (self.predicted_gain or 1.0) * SAME >= 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,7 +120,7 @@ class Advice:
     base : Trial
         The job as it is.
     rows : tuple of Advised
-        Every lever: the cheapest class first, in it what gains most, what was not tried last.
+        Every lever: the cheapest class first, in it the best and then what gains most, what was not tried last.
     combined : tuple of Advised
         The best together, step by step: each row has its own change and those above it; gains are over `base`.
     assumptions : tuple of str
@@ -126,8 +137,24 @@ class Advice:
         return tuple(row for row in self.rows if row.helps)
 
     def best_of(self, cost: Cost) -> Advised | None:
-        """What gains most in a class; None where nothing helps."""
+        """The best of a class; None where nothing helps.
+
+        Of levers that gain the same but for 1 %, the one that is named first in `LEVERS`.
+        """
         return next((row for row in self.helping if row.cost == cost), None)
+
+    @property
+    def best(self) -> Advised | None:
+        """The best of the cheapest class in which one gains 5 %, else what gains most; None where nothing helps.
+
+        Where pairs have no route, what gives most of them one comes first.
+        """
+        bests = [best for cost in COSTS if (best := self.best_of(cost)) is not None]
+        most = max((best.routed for best in bests), default=0)
+        if most > 0:
+            return next(best for best in bests if best.routed == most)
+        worth = next((best for best in bests if (best.gain or 0.0) >= GAIN), None)
+        return worth or max(bests, key=lambda best: best.gain or 0.0, default=None)
 
     @property
     def order(self) -> Placement | None:
@@ -138,8 +165,8 @@ class Advice:
         return None
 
     @property
-    def mended(self) -> OpenedFabric | None:
-        """The fabric with the cables mended that gain most; None where no cable is missing or slow."""
+    def recabled(self) -> OpenedFabric | None:
+        """The fabric with other cables that gains most; None where no cable is missing or slow, or could be moved."""
         for row in (*self.rows, *self.combined):
             if row.trial is not None and row.applied.fabric:
                 return row.trial.scenario.fabric
@@ -149,29 +176,35 @@ class Advice:
         """Whether a command can run a row's design: options say it, and the files that it needs are those written."""
         if row.trial is None or not row.applied.repeatable:
             return False
-        scenario, order, mended = row.trial.scenario, self.order, self.mended
+        scenario, order, recabled = row.trial.scenario, self.order, self.recabled
         if row.ordered and order is not None and not same_places(scenario.placement, order):
             return False
-        return not row.applied.fabric or mended is None or same_cables(scenario.topology, mended.topology)
+        return not row.applied.fabric or recabled is None or same_cables(scenario.topology, recabled.topology)
 
 
 class _Runs:
     """Trials of one study: a bound and tables that are known are not computed again."""
 
-    def __init__(self) -> None:
+    def __init__(self, tables: "Callable[[OpenedFabric, str], LftDump] | None" = None) -> None:
         self._bounds: dict[tuple[int, bytes, bool], tuple[Scenario, Bound | None]] = {}
         self._tables: dict[tuple[int, str], tuple[OpenedFabric, LftDump]] = {}
+        self.tables = tables or self._opensm
 
-    def run(self, scenario: Scenario) -> Trial:
-        """Route a design; a collective's bound depends on cables and placement alone."""
+    def run(self, scenario: Scenario, known: Analysis | None = None) -> Trial:
+        """Route a design."""
+        return run(scenario, self._bound, known)
+
+    def _bound(self, scenario: Scenario) -> Bound | None:
+        """A collective's bound depends on cables and placement alone."""
         job = scenario.traffic
+        if job.collective is None:
+            return scenario_bound(scenario)
         key = (id(scenario.topology), scenario.placement.endpoint.tobytes(), job.switches_reduce)
-        known = self._bounds.get(key, (scenario, None))[1] if job.collective is not None else None
-        trial = run(scenario, known)
-        self._bounds[key] = (scenario, trial.bound)
-        return trial
+        if key not in self._bounds:
+            self._bounds[key] = scenario, scenario_bound(scenario)
+        return self._bounds[key][1]
 
-    def tables(self, fabric: OpenedFabric, engine: str) -> LftDump:
+    def _opensm(self, fabric: OpenedFabric, engine: str) -> LftDump:
         """Tables by OpenSM.
 
         Raises
@@ -212,14 +245,80 @@ def advise(scenario: Scenario, levers: Sequence[Lever] = LEVERS) -> Advice:
     return Advice(base, rows, _combined(base, rows, levers, runs), _assumptions(base))
 
 
+def single_advice(scenario: Scenario, known: Analysis | None = None) -> Advice:
+    """Each lever alone, as `advise` tries it, but for what takes another program: what its best row is, is the same.
+
+    Levers that cannot be better than one before them are left out: those that change neither cables nor places where
+    it is at the bound.
+
+    Parameters
+    ----------
+    scenario : Scenario
+    known : Analysis, optional
+        Of the scenario, where it was routed already.
+
+    Raises
+    ------
+    InputError
+        If the job cannot be routed as it is.
+    """
+    runs = _Runs(_no_tables)
+    base = runs.run(scenario, known)
+    if base.analysis.hottest is None:
+        return Advice(base, (), (), _assumptions(base))
+    return Advice(base, _rows(base, Applied(), LEVERS, runs, pruned=True), (), _assumptions(base))
+
+
+def _no_tables(fabric: OpenedFabric, engine: str) -> LftDump:
+    raise InputError("OpenSM was not asked; advise asks it")
+
+
 def _rows(
-    now: Trial, so_far: Applied, levers: Sequence[Lever], runs: _Runs, costs: Sequence[Cost] = COSTS
+    now: Trial,
+    so_far: Applied,
+    levers: Sequence[Lever],
+    runs: _Runs,
+    costs: Sequence[Cost] = COSTS,
+    pruned: bool = False,
 ) -> tuple[Advised, ...]:
-    """Every lever on the design `now`, with gains over it; the best first within a class."""
+    """Every lever on the design `now`, with gains over it; in each class the best, then by gain."""
     case = Case(now, runs.tables)
-    proposals = [one for lever in levers for one in lever(case) if one.cost in costs]
-    found = [_tried(now, one, so_far, runs) for one in proposals]
-    return tuple(sorted(found, key=lambda row: (COSTS.index(row.cost), row.gain is None, -(row.gain or 0.0))))
+    found: list[Advised] = []
+    for one in _proposals(case, levers):
+        if one.cost in costs and not (pruned and any(_beaten(now, row, one) for row in found)):
+            found.append(_tried(now, one, so_far, runs))
+    return tuple(row for cost in COSTS for row in _best_first([row for row in found if row.cost == cost]))
+
+
+def _proposals(case: Case, levers: Sequence[Lever]) -> Iterator[Change | NotTried]:
+    for lever in levers:
+        yield from lever(case)
+
+
+def _best_first(rows: list[Advised]) -> list[Advised]:
+    """The first of those that help most but for 1 %; the others by their gains, what was not tried last."""
+    rest = sorted(rows, key=lambda row: (row.gain is None, -row.routed, -(row.gain or 0.0)))
+    routed = max((row.routed for row in rows if row.helps), default=0)
+    helping = [row for row in rows if row.helps and row.routed == routed]
+    most = max((row.gain or 0.0 for row in helping), default=0.0)
+    best = next((row for row in helping if (row.gain or 0.0) * SAME >= most), None)
+    return rest if best is None else [best, *(row for row in rest if row is not best)]
+
+
+def _beaten(now: Trial, row: Advised, change: Change | NotTried) -> bool:
+    """Whether a lever that was tried leaves a change of the same class nothing to gain: it is at the bound of both."""
+    if not isinstance(change, Change) or row.cost != change.cost or row.trial is None or not row.helps:
+        return False
+    trial, base, other = row.trial, now.scenario, change.scenario
+    own = trial.scenario
+    if any(one.topology is not base.topology or one.placement is not base.placement for one in (own, other)):
+        return False
+    bound = trial.bound
+    if bound is None or trial.time_s >= SAME * bound.time_s or trial.scenario.traffic.step is not None:
+        return False
+    if bound.holds_for == ANY_ROUTING:
+        return other.traffic is own.traffic and other.job.transport == own.job.transport
+    return not (bound.holds_for == NO_REDUCING_SWITCHES and other.traffic.switches_reduce)
 
 
 def _tried(now: Trial, proposal: Change | NotTried, so_far: Applied, runs: _Runs) -> Advised:
@@ -231,8 +330,30 @@ def _tried(now: Trial, proposal: Change | NotTried, so_far: Applied, runs: _Runs
         trial = runs.run(proposal.scenario)
     except InputError as error:
         return Advised(proposal.lever, proposal.cost, proposal.how, None, None, None, applied, str(error))
-    gains = _gains(now, trial)
-    return Advised(proposal.lever, proposal.cost, proposal.how, trial, *gains, applied)
+    routed = _unrouted(now) - _unrouted(trial)
+    return Advised(
+        proposal.lever,
+        proposal.cost,
+        proposal.how,
+        trial,
+        *_gains(now, trial),
+        applied,
+        routed=routed,
+        steady=_steady(now, trial),
+    )
+
+
+def _unrouted(trial: Trial) -> int:
+    """Pairs without a route; of a step none, as one that lacks some is refused."""
+    return 0 if trial.routed is None else trial.routed.loads.total.unrouted.pairs
+
+
+def _steady(before: Trial, after: Trial) -> bool:
+    """Whether nearly all hash seeds gain, of designs that both hash with several."""
+    pairs = list(zip(before.times_s, after.times_s, strict=False))
+    if len(before.times_s) == 1 or len(after.times_s) == 1:
+        return True
+    return sum(one >= other for one, other in pairs) >= _MOST_SEEDS * len(pairs)
 
 
 def _gains(before: Trial, after: Trial) -> tuple[float | None, float | None]:
@@ -261,16 +382,17 @@ def _combined(base: Trial, rows: tuple[Advised, ...], levers: Sequence[Lever], r
 
 
 def _assumptions(base: Trial) -> tuple[str, ...]:
+    step = base.scenario.traffic.step is not None
     said = [
+        "gains are of the whole step, with latency and the compute beside" if step else
         "gains are of the bottleneck time, which has no latency and no protocol overhead; with latency: --json",
         "each lever is tried on the whole model of the job; what it costs is a class, not a number",
-    ]
+    ]  # fmt: skip
     if isinstance(base.scenario.routing, Ecmp):
         number = n_seeds(base.scenario)
         few = f", fewer than {SEEDS} for many flows" if number < SEEDS else ""
         said.append(f"times of hashed designs are the median of {number} hash seeds{few}")
-    unrouted = base.analysis.loads.total.unrouted.pairs
-    if unrouted:
+    if unrouted := _unrouted(base):
         said.append(
             f"pairs without a route are left out as it is ({unrouted:,}): a lever that routes them carries more"
         )

@@ -2,29 +2,15 @@
 
 from collections.abc import Iterator
 
-from fabric.studies.advice.lever import COSTS, Cost
 from fabric.studies.advice.study import Advice, Advised
 from fabric.studies.verdicts.causes import causes_of
 from fabric.studies.verdicts.evidence import Evidence, Trials, evidence_of
 from fabric.studies.verdicts.loads import limit_text, nothing_carried, unrouted_cause
-from fabric.studies.verdicts.thresholds import GAIN, SAME
-from fabric.studies.verdicts.verdict import Cause, CauseKind, Fact, Remedy, Verdict, sentences_of
-from fabric.studies.verdicts.words import bound_text, over_bound_text, seconds, times
+from fabric.studies.verdicts.remedy import at_bound, dearer, gain_text, remedies_of
+from fabric.studies.verdicts.thresholds import SAME
+from fabric.studies.verdicts.verdict import Cause, Fact, Verdict, sentences_of
+from fabric.studies.verdicts.words import bound_text, busiest, limits, over_bound_text, seconds, times
 from traces.naming import listed
-
-_A = {
-    Cost.SETTING: "a setting",
-    Cost.RESTART: "a restart",
-    Cost.RECABLING: "recabling",
-    Cost.PURCHASE: "a purchase",
-}
-
-
-def best_advice(advice: Advice) -> Advised | None:
-    """The best lever of the cheapest class in which one gains 5 %, else what gains most; None where nothing helps."""
-    bests = [best for cost in COSTS if (best := advice.best_of(cost)) is not None]
-    worth = next((best for best in bests if (best.gain or 0.0) >= GAIN), None)
-    return worth or max(bests, key=lambda best: best.gain or 0.0, default=None)
 
 
 def advise_verdict(advice: Advice, command: str = "") -> Verdict:
@@ -34,7 +20,7 @@ def advise_verdict(advice: Advice, command: str = "") -> Verdict:
     ----------
     advice : Advice
     command : str
-        That runs `best_advice`; empty: what to do is said in words.
+        That runs `advice.best`; empty: what to do is said in words.
     """
     analysis, bound = advice.base.analysis, advice.base.bound
     unrouted = unrouted_cause(analysis.loads.total.unrouted)
@@ -42,12 +28,11 @@ def advise_verdict(advice: Advice, command: str = "") -> Verdict:
         return nothing_carried(unrouted)
     where = (analysis.loads, analysis.placement, analysis.routing, analysis.hottest)
     case = evidence_of(*where, bound, Trials.of(analysis))
-    best = best_advice(advice)
+    best = advice.best
+    causes = causes_of(case)
     if best is None:
-        causes = causes_of(case)
         sentences = sentences_of(_nothing(advice, case, causes, unrouted))
     else:
-        causes = tuple(_cause(advice, row) for row in advice.helping)
         sentences = sentences_of((*_remedy(advice, best), "" if unrouted is None else unrouted.text))[:2]
         # A command is copied as it is: no full stop.
         sentences = (*sentences, f"Apply: {command}" if command else f"To do: {best.how}.")
@@ -59,30 +44,29 @@ def advise_verdict(advice: Advice, command: str = "") -> Verdict:
     }
     return Verdict(
         sentences=sentences,
-        time_s=case.time_s,
+        time_s=advice.base.time_s,
         limit=case.limit,
-        over_bound=None if bound is None else case.time_s / bound.time_s,
+        over_bound=advice.base.over_bound,
         bound=None if bound is None else bound_text(bound),
         causes=causes if unrouted is None else (*causes, unrouted),
         facts=facts,
+        helps=remedies_of(advice),
     )
-
-
-def _cause(advice: Advice, row: Advised) -> Cause:
-    assert row.trial is not None
-    assert row.gain is not None
-    facts: dict[str, Fact] = {"lever": row.lever, "class": str(row.cost), "gain": row.gain}
-    remedy = Remedy(row.how, row.trial.time_s, row.gain)
-    saved_s = advice.base.time_s - row.trial.time_s
-    return Cause(CauseKind.STEP, f"{row.lever}: {times(row.gain)} times faster", saved_s, facts, (remedy,))
 
 
 def _nothing(
     advice: Advice, case: Evidence, causes: tuple[Cause, ...], unrouted: Cause | None
 ) -> Iterator[str | tuple[str, ...]]:
-    at_bound = advice.base.over_bound is not None and advice.base.over_bound < SAME
-    nothing = "nothing helps" if at_bound else "nothing that was tried helps"
-    yield f"{nothing}: {limit_text(case.time_s, case.limit, case.bound)}"
+    nothing = "nothing helps" if at_bound(advice) else "nothing that was tried helps"
+    base, limit = advice.base, case.limit
+    over = "" if base.bound is None else f", {over_bound_text(base.time_s, base.bound)}"
+    if base.scenario.traffic.step is not None:
+        yield f"{nothing}: the step takes {seconds(base.time_s)}{over}; of what it sends, {limits(limit)}"
+        return
+    if case.time_s > SAME * limit.seconds:
+        yield f"{nothing}: {limit_text(case.time_s, limit, case.bound)}"
+    else:
+        yield f"{nothing}: {limits(limit)}, {seconds(case.time_s)}{over}; {busiest(limit)}"
     if unrouted is not None:
         yield unrouted.text
     # Remedies are what was tried.
@@ -93,8 +77,9 @@ def _remedy(advice: Advice, best: Advised) -> Iterator[str | tuple[str, ...]]:
     assert best.trial is not None
     assert best.gain is not None
     time_s, bound = best.trial.time_s, best.trial.bound
-    gained = f"{best.lever} ({_A[best.cost]}) makes it {times(best.gain)} times faster"
-    took = f"{gained}, {seconds(time_s)} instead of {seconds(advice.base.time_s)}"
+    it = "the step" if advice.base.scenario.traffic.step is not None else "it"
+    took = f"{gain_text(best, it)}, {seconds(time_s)}"
+    took += "" if best.routed else f" instead of {seconds(advice.base.time_s)}"
     yield (f"{took}, {over_bound_text(time_s, bound)}", took) if bound is not None else took
     yield from _more(advice, best)
 
@@ -103,17 +88,12 @@ def _more(advice: Advice, best: Advised) -> Iterator[str]:
     """What dearer classes would do alone, and what all does together."""
     assert best.gain is not None
     said, most = [], best.gain
-    for cost in COSTS[COSTS.index(best.cost) + 1 :]:
-        other = advice.best_of(cost)
-        if other is not None and (other.gain or 0.0) >= GAIN * most:
-            assert other.trial is not None
-            assert other.gain is not None
-            most = other.gain
-            said.append(
-                f"{other.lever} ({_A[cost]}) makes it {times(other.gain)} times faster, {seconds(other.trial.time_s)}"
-            )
+    for other in dearer(advice, best):
+        assert other.trial is not None
+        most = other.gain or most
+        said.append(f"{gain_text(other)}, {seconds(other.trial.time_s)}")
     together = advice.combined[-1] if advice.combined else None
-    if together is not None and len(advice.combined) > 1 and (together.gain or 0.0) >= SAME * most:
+    if together is not None and len(advice.combined) > 1 and (together.gain or 0.0) >= SAME * max(most, 1.0):
         assert together.trial is not None
         assert together.gain is not None
         names = listed([row.lever for row in advice.combined], "and")

@@ -4,18 +4,23 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from collectives.catalog import algorithm_of, collective_schedule
+from collectives.catalog import ALGORITHMS, algorithm_of, collective_schedule
 from collectives.demand import Groups
 from collectives.nic_pool import NicPools, nics_pooled
 from collectives.sizes import format_bytes
 from fabric.jobs.placement import Placement, domain_of_rank, rail_of_rank
+from fabric.jobs.traffic import with_algorithm
 from fabric.routing.link_loads import schedule_loads
 from fabric.routing.policies import Routing
+from fabric.studies.advice.best import what_helps
+from fabric.studies.advice.study import Advice
 from fabric.studies.busbw import Prediction
 from fabric.studies.hotspots import schedule_bottleneck
+from fabric.studies.step_costs import unopened
 from fabric.studies.verdicts.evidence import evidence_of
+from fabric.studies.verdicts.remedy import help_texts, remedies_of
 from fabric.studies.verdicts.thresholds import HALF, OFF
-from fabric.studies.verdicts.verdict import Cause, CauseKind, Fact, Limit, Verdict, sentences_of
+from fabric.studies.verdicts.verdict import Cause, CauseKind, Fact, Limit, Verdict, sentences_of, with_help
 from fabric.studies.verdicts.words import busiest, links_of, seconds
 from fabric.timing.networks import Reach
 from fabric.timing.prediction import Comparison, Row
@@ -74,7 +79,16 @@ def prediction_verdict(prediction: Prediction) -> Verdict:
     protocol = next(one for one in protocols if one.name == row.protocol)
     latency_s = alpha_beta.latency_s(protocol, scenario.model)
     reach = alpha_beta.reach if scenario.model.reached else None
-    return busbw_verdict(prediction.rows, limit, prediction.comparison, latency_s, reach)
+    return busbw_verdict(prediction.rows, limit, prediction.comparison, latency_s, reach, _advice(prediction, row))
+
+
+def _advice(prediction: Prediction, row: Row) -> Advice | None:
+    """What helps the collective of a row, by its algorithm."""
+    scenario = prediction.scenario
+    if row.algorithm not in ALGORITHMS[prediction.collective]:
+        return None
+    job = with_algorithm(scenario.traffic, row.algorithm, prediction.cross_nic, prediction.n_channels, row.size)
+    return what_helps(scenario.carrying(job, unopened(scenario.routing)))
 
 
 def busbw_verdict(
@@ -83,6 +97,7 @@ def busbw_verdict(
     comparison: Comparison | None = None,
     latency_s: float = 0.0,
     reach: Reach | None = None,
+    advice: Advice | None = None,
 ) -> Verdict:
     """The best bandwidth and what limits it, the size that reaches half of it, and how measurements fit.
 
@@ -97,6 +112,8 @@ def busbw_verdict(
         Time of no bytes in the row of the largest size; where it is most of that row's time, it is what limits.
     reach : Reach, optional
         What part of the network is reached in that row; None: all of it, and a bandwidth is no range.
+    advice : Advice, optional
+        What helps the row of the largest size.
     """
     fastest: dict[float, Row] = {}
     for row in sorted(rows, key=lambda row: row.time_s):
@@ -136,7 +153,10 @@ def busbw_verdict(
         text, measured = _measured(comparison)
         parts.append(text)
         facts |= measured
-    return Verdict(sentences_of(parts), last.time_s, limit, causes=tuple(causes), facts=facts)
+    helping = help_texts(advice) if advice is not None and advice.best is not None and not mostly_latency else ()
+    sentences = with_help(parts, helping) if helping else sentences_of(parts)
+    helps = remedies_of(advice) if helping else ()
+    return Verdict(sentences, last.time_s, limit, causes=tuple(causes), facts=facts, helps=helps)
 
 
 def _range(row: Row, reach: Reach | None) -> str:

@@ -13,7 +13,7 @@ from fabric.jobs.placement import domain_of_rank, rail_of_rank
 from fabric.studies.verdicts.evidence import Evidence
 from fabric.studies.verdicts.thresholds import CROWD, GAIN, UNEVEN
 from fabric.studies.verdicts.verdict import Cause, CauseKind, Fact, Remedy
-from fabric.studies.verdicts.words import faster, name, seconds, times
+from fabric.studies.verdicts.words import name, seconds, times
 from fabric.topology import DOWN, NIC, NVLINK, UNKNOWN, UP
 
 # What is tried where a domain's NICs lie idle.
@@ -142,20 +142,18 @@ def idle_nics(case: Evidence) -> Cause | None:
     alike = bool(((n_used[n_used > 0] == own) & (n_nics[n_used > 0] == of)).all())
     if alike:
         text = f"in each {where} a group {verb} through {own:,} of its {of:,} NICs and leaves the others idle"
-    remedies = _other_algorithms(case)
-    saved = max((case.time_s - (one.time_s or 0.0) for one in remedies), default=0.0)
-    return Cause(CauseKind.ONE_NIC, text, saved, facts, remedies)
+    return Cause(CauseKind.ONE_NIC, text, case.time_s - _spread_s(case), facts)
 
 
-def _other_algorithms(case: Evidence) -> tuple[Remedy, ...]:
-    """Algorithms that use several NICs of a domain, and are faster."""
+def _spread_s(case: Evidence) -> float:
+    """The job's time by the best algorithm that uses several NICs of a domain, where one is faster; else its own."""
     assert case.trials is not None
     job = case.trials.job
     if job.collective is None or job.groups is None:
-        return ()
+        return case.time_s
     domain, rail = domain_of_rank(case.topology, case.placement), rail_of_rank(case.topology, case.placement)
     known: Sequence[str] = ALGORITHMS[job.collective]
-    found = []
+    found = [case.time_s]
     for algorithm in _SPREADING:
         if algorithm not in known or algorithm == job.facts.get("algorithm"):
             continue
@@ -165,9 +163,8 @@ def _other_algorithms(case: Evidence) -> tuple[Remedy, ...]:
             continue
         time_s = case.trial_s(schedule=schedule)
         if time_s and case.time_s >= GAIN * time_s:
-            text = f"the algorithm {algorithm} would take {faster(case.time_s, time_s)}"
-            found.append(Remedy(text, time_s, case.time_s / time_s))
-    return tuple(sorted(found, key=lambda remedy: -(remedy.factor or 0.0)))
+            found.append(time_s)
+    return min(found)
 
 
 def even_nics(case: Evidence) -> Cause | None:
@@ -178,9 +175,8 @@ def even_nics(case: Evidence) -> Cause | None:
     facts: dict[str, Fact] = {"links": nics, "over_mean": case.hottest.over_mean}
     text = "the NICs carry about the same, so the bytes per NIC decide and nothing between switches is in the way"
     above = case.trials is not None and case.bound is not None and case.time_s >= GAIN * case.bound.time_s
-    remedies = _other_algorithms(case) if above else ()
-    saved = max((case.time_s - (one.time_s or 0.0) for one in remedies), default=0.0)
-    return Cause(CauseKind.EVEN_NICS, text, saved, facts, remedies)
+    saved = case.time_s - _spread_s(case) if above else 0.0
+    return Cause(CauseKind.EVEN_NICS, text, saved, facts)
 
 
 def waiting_phases(case: Evidence) -> Cause | None:

@@ -2,17 +2,29 @@
 
 from collections.abc import Iterator
 
+from fabric.studies.advice.study import Advice
 from fabric.studies.explain import MOSTLY, Contributions, Explained, main_cause
 from fabric.studies.link_odds import UNEVEN, place_text, wiring_text
-from fabric.studies.verdicts.verdict import Verdict, sentences_of
+from fabric.studies.verdicts.remedy import help_texts, remedies_of
+from fabric.studies.verdicts.verdict import Verdict, sentences_of, with_help
 from fabric.studies.verdicts.words import data, link_name, percent, seconds
 
 
-def explain_verdict(explained: Explained) -> Verdict:
-    """Whose bytes are on the first link, what is odd about it, and what the others share with it."""
+def explain_verdict(explained: Explained, advice: Advice | None = None) -> Verdict:
+    """Whose bytes are on the first link, what is odd about it, what helps, and what the others share with it.
+
+    Parameters
+    ----------
+    explained : Explained
+    advice : Advice, optional
+        What helps the job as a whole; said where the first link is the busiest one.
+    """
     if not explained.links:
         return Verdict(sentences=("Nothing is carried: no link has bytes to explain.",), time_s=0.0)
-    return Verdict(sentences=sentences_of(list(_parts(explained))), time_s=explained.seconds[0])
+    parts = list(_parts(explained))
+    helping = help_texts(advice) if explained.of_busiest[0] >= 1 else ()
+    sentences = with_help(parts, helping) if helping else sentences_of(parts)
+    return Verdict(sentences=sentences, time_s=explained.seconds[0], helps=remedies_of(advice) if helping else ())
 
 
 def _parts(explained: Explained) -> Iterator[str]:
@@ -24,14 +36,14 @@ def _parts(explained: Explained) -> Iterator[str]:
     )
     wiring = wiring_text(first.topology, first.link, first.odds)
     if wiring:
-        yield f"what is odd: {' and '.join(wiring)}; mending that helps"
+        yield f"what is odd: {' and '.join(wiring)}"
     over, place = first.odds.over_even, place_text(first.topology, first.link)
     if over is not None and over >= UNEVEN:
-        yield f"it has {over:.2f} times what an even split of the same traffic puts on it: adaptive routing helps"
+        yield f"it has {over:.2f} times what an even split of the same traffic puts on it"
     elif place.endswith(" it"):
-        yield "that is an endpoint's own cable: no routing helps, sending less over it does"
+        yield "that is an endpoint's own cable, which no routing relieves"
     elif not wiring and (over is not None or explained.routing.name == "adaptive"):
-        yield "its load is an even split of what is sent: no other routing helps, another placement may"
+        yield "its load is an even split of what is sent"
     causes = {main_cause(one, explained.routing.name) for one in explained.links[1:]}
     if len(explained.links) > 2 and causes == {main_cause(first, explained.routing.name)}:
         yield f"the other {len(explained.links) - 1} links have the same cause"

@@ -6,8 +6,8 @@ from collectives.demand import Groups, Int64Vector
 from fabric.jobs.placement import Placement
 from fabric.studies.verdicts.evidence import Evidence
 from fabric.studies.verdicts.thresholds import GAIN
-from fabric.studies.verdicts.verdict import Cause, CauseKind, Fact, Remedy
-from fabric.studies.verdicts.words import count, faster
+from fabric.studies.verdicts.verdict import Cause, CauseKind, Fact
+from fabric.studies.verdicts.words import count
 from fabric.topology import NIC, NVLINK, SWITCH, UNKNOWN, Topology
 
 
@@ -111,7 +111,4 @@ def _spread(case: Evidence, part: Int64Vector | None, what: str, kind: CauseKind
     text = f"{which} {count(groups.n_groups, 'group')} straddle {what}, {must}"
     if groups.n_groups == 1:
         text = f"the group straddles {what}, though it would fit in one"
-    remedy = Remedy(
-        f"placed within them the job would take {faster(case.time_s, time_s)}", time_s, case.time_s / time_s
-    )
-    return Cause(kind, text, case.time_s - time_s, facts, (remedy,))
+    return Cause(kind, text, case.time_s - time_s, facts)

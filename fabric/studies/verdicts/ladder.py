@@ -1,9 +1,12 @@
 """The verdict on a comparison of designs: which step pays for what, and what limits the best one."""
 
+from fabric.studies.advice.best import what_helps
+from fabric.studies.advice.study import Advice
 from fabric.studies.ladder import Outcome, Rung
 from fabric.studies.verdicts.causes import causes_of
 from fabric.studies.verdicts.evidence import Evidence, Trials, evidence_of
 from fabric.studies.verdicts.loads import nothing_carried
+from fabric.studies.verdicts.remedy import help_texts, remedies_of
 from fabric.studies.verdicts.thresholds import GAIN, SAME
 from fabric.studies.verdicts.verdict import Cause, CauseKind, Fact, Verdict, ranked, sentences_of
 from fabric.studies.verdicts.words import bound_text, busiest, links_of, over_bound_text, percent, seconds, times
@@ -32,25 +35,29 @@ def ladder_verdict(rungs: tuple[Rung, ...]) -> Verdict:
         "network_idle": int(idle),
     }
     left = causes_of(case)
+    advice = what_helps(aware.analysis.scenario, aware.analysis)
     return Verdict(
-        sentences=sentences_of((_overall(naive, aware), _steps(rungs), _what_is_left(case, left))),
+        sentences=sentences_of((_overall(naive, aware), _steps(rungs), _what_is_left(case, left, advice))),
         time_s=aware.time_s,
         limit=case.limit,
         over_bound=None if aware.bound is None else aware.time_s / aware.bound.time_s,
         bound=None if aware.bound is None else bound_text(aware.bound),
         causes=ranked((*steps, *left)),
         facts=facts,
+        helps=remedies_of(advice),
     )
 
 
-def _what_is_left(case: Evidence, causes: tuple[Cause, ...]) -> tuple[str, ...]:
-    """What limits the rail-aware design, in several lengths."""
+def _what_is_left(case: Evidence, causes: tuple[Cause, ...], advice: Advice | None) -> tuple[str, ...]:
+    """What limits the rail-aware design, and what helps it or why, in several lengths."""
     limit, bound = case.limit, case.bound
     links = links_of(limit.tier, limit.direction)
     over = "" if bound is None else f", {over_bound_text(case.time_s, bound)}"
     if causes and causes[0].kind == CauseKind.NVLINK_ONLY:
         return (f"in it {causes[0].text}{over}", f"in it {causes[0].text}")
     first = f"what limits it are {links}{over}"
+    if advice is not None and advice.best is not None:
+        return (*(f"{first}; {text}" for text in help_texts(advice)), first)
     if not causes:
         return (f"{first}; {busiest(limit)}", first)
     return (f"{first}; {causes[0].sentence}", f"{first}; {causes[0].text}", first)

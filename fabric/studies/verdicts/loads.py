@@ -4,18 +4,21 @@ from collections.abc import Iterator
 
 from fabric.bounds.cuts import Bound
 from fabric.routing.loads import Unrouted
+from fabric.studies.advice.best import what_helps
+from fabric.studies.advice.study import Advice
 from fabric.studies.analysis import Analysis, HashSeeds
 from fabric.studies.verdicts.causes import causes_of
 from fabric.studies.verdicts.evidence import Evidence, Trials, evidence_of
+from fabric.studies.verdicts.remedy import at_bound, help_texts, remedies_of
 from fabric.studies.verdicts.thresholds import SAME
-from fabric.studies.verdicts.verdict import Cause, CauseKind, Limit, Remedy, Verdict, sentences_of
+from fabric.studies.verdicts.verdict import Cause, CauseKind, Limit, Remedy, Verdict, sentences_of, with_help
 from fabric.studies.verdicts.words import bound_text, busiest, count, links_of, over_bound_text, seconds
 
 
 def loads_verdict(analysis: Analysis, seeds: HashSeeds | None = None) -> Verdict:
-    """What limits, how far over the bound, why, and what helps.
+    """What limits, how far over the bound, why, and what helps most: the best lever of `advise`.
 
-    Where a cause is suspected, the job is routed again without it: a remedy is named only if that is faster.
+    Where a cause is suspected, the job is routed again without it: it is named only if that is faster.
 
     Parameters
     ----------
@@ -27,22 +30,34 @@ def loads_verdict(analysis: Analysis, seeds: HashSeeds | None = None) -> Verdict
     if analysis.hottest is None:
         return nothing_carried(unrouted)
     where = (analysis.loads, analysis.placement, analysis.routing, analysis.hottest)
-    return verdict_on(evidence_of(*where, analysis.bound, Trials.of(analysis, seeds)), unrouted)
+    case = evidence_of(*where, analysis.bound, Trials.of(analysis, seeds))
+    return verdict_on(case, unrouted, what_helps(analysis.scenario, analysis))
 
 
-def verdict_on(case: Evidence, unrouted: Cause | None = None) -> Verdict:
-    """The verdict that the evidence gives."""
+def verdict_on(case: Evidence, unrouted: Cause | None = None, advice: Advice | None = None) -> Verdict:
+    """The verdict that the evidence gives, and what helps."""
     bound = case.bound
     causes = causes_of(case)
     first = limit_text(case.time_s, case.limit, bound)
     return Verdict(
-        sentences=sentences_of(_parts(first, causes, unrouted)),
+        sentences=_sentences(first, causes, unrouted, advice),
         time_s=case.time_s,
         limit=case.limit,
         over_bound=None if bound is None else case.time_s / bound.time_s,
         bound=None if bound is None else bound_text(bound),
         causes=causes if unrouted is None else (*causes, unrouted),
+        helps=remedies_of(advice),
     )
+
+
+def _sentences(first: str, causes: tuple[Cause, ...], unrouted: Cause | None, advice: Advice | None) -> tuple[str, ...]:
+    helping = help_texts(advice)
+    if advice is not None and advice.best is not None:
+        why = unrouted or next(iter(causes), None)
+        return with_help((first, "" if why is None else why.text), helping)
+    if advice is not None and not at_bound(advice):
+        return with_help(list(_parts(first, causes, unrouted)), helping)
+    return sentences_of(_parts(first, causes, unrouted))
 
 
 def _parts(first: str, causes: tuple[Cause, ...], unrouted: Cause | None) -> Iterator[str | tuple[str, ...]]:

@@ -3,12 +3,15 @@
 from pathlib import PurePath
 
 from fabric.routing.policies import Lft
+from fabric.studies.advice.best import what_helps
+from fabric.studies.advice.study import Advice
 from fabric.studies.routings import RoutingOutcome
 from fabric.studies.verdicts.causes import causes_of
 from fabric.studies.verdicts.evidence import Trials, evidence_of
 from fabric.studies.verdicts.loads import limit_text, nothing_carried, unrouted_cause
+from fabric.studies.verdicts.remedy import help_texts, remedies_of
 from fabric.studies.verdicts.thresholds import SAME
-from fabric.studies.verdicts.verdict import Cause, CauseKind, Fact, Remedy, Verdict, sentences_of
+from fabric.studies.verdicts.verdict import Cause, CauseKind, Fact, Verdict, with_help
 from fabric.studies.verdicts.words import TWICE, bound_text, name, percent, seconds, times
 
 _ROUTING_KINDS = frozenset({CauseKind.HASH_COLLISIONS, CauseKind.STATIC_ROUTES, CauseKind.POLARIZATION})
@@ -43,21 +46,32 @@ def routings_verdict(outcomes: tuple[RoutingOutcome, ...]) -> Verdict:
         how = f"{percent(ratio - 1)} longer than" if ratio < TWICE else f"{times(ratio)} times as long as"
         other = _named(best)
         text = f"{in_force} {'take' if by_lft else 'takes'} {seconds(time_s)}, {how} {other} ({seconds(best_s)})"
-        remedy = Remedy(other, best_s, ratio)
-        causes = (Cause(CauseKind.ROUTING, text, time_s - best_s, facts, (remedy,)), *causes)
+        causes = (Cause(CauseKind.ROUTING, text, time_s - best_s, facts), *causes)
     else:
         text = f"no other routing that was tried is faster than {in_force}"
     limit = limit_text(time_s, case.limit, bound)
     why = next((cause for cause in (unrouted, *found) if cause is not None), None)
+    advice = what_helps(analysis.scenario, analysis)
     return Verdict(
-        sentences=sentences_of((text, limit, "" if why is None else (why.sentence, why.text))),
+        sentences=with_help((text, limit), _last(why, advice, best_s)),
         time_s=time_s,
         limit=case.limit,
         over_bound=None if bound is None else time_s / bound.time_s,
         bound=None if bound is None else bound_text(bound),
         causes=causes,
         facts=facts,
+        helps=remedies_of(advice),
     )
+
+
+def _last(why: Cause | None, advice: Advice | None, best_s: float) -> tuple[str, ...]:
+    """What helps most; where that is the best routing, which is said already, why the first one takes so long."""
+    best = None if advice is None else advice.best
+    if best is not None and best.trial is not None and best.trial.time_s != best_s:
+        return help_texts(advice)
+    if why is None:
+        return ("",)
+    return (why.sentence, why.text) if best is None else (why.text,)
 
 
 def _named(outcome: RoutingOutcome) -> str:

@@ -2,9 +2,11 @@
 
 from collections.abc import Iterator
 
+from fabric.studies.advice.best import what_helps
 from fabric.studies.scale import Scale
 from fabric.studies.step import LEVERS, DesignStep, StepResult
-from fabric.studies.verdicts.verdict import Cause, CauseKind, Remedy, Verdict, sentences_of
+from fabric.studies.verdicts.remedy import help_texts, remedies_of
+from fabric.studies.verdicts.verdict import Cause, CauseKind, Remedy, Verdict, sentences_of, with_help
 from fabric.studies.verdicts.words import seconds
 
 # A lever that gives less is not worth a sentence: assumed.
@@ -31,16 +33,19 @@ def step_verdict(result: StepResult) -> Verdict:
     if times > 1.01:
         parts.append(
             f"rank {place} of each expert-parallel group receives {times:.3g} times the mean and sets the time "
-            "of every exchange: no routing helps it, moving experts does"
+            "of every exchange"
         )
     if time.bubble_s > max(exposed, 0.02 * time.step_s):
         parts.append(f"the pipeline's bubble, {time.bubble_s / time.step_s:.1%}, costs more than the network")
+    advice = what_helps(result.step_scenario)
+    helping = help_texts(advice) if advice is not None and advice.best is not None else ()
     return Verdict(
-        sentences=sentences_of(parts),
+        sentences=with_help(parts, helping) if helping else sentences_of(parts),
         time_s=time.step_s,
         over_bound=time.step_s / result.bound_s if result.bound_s > 0 else None,
         bound=f"{seconds(result.bound_s)}: the step with every operation at its bound",
         causes=tuple(_causes(result)),
+        helps=remedies_of(advice),
     )
 
 

@@ -1,18 +1,15 @@
 """Causes between switches that another routing removes, found by routing the same traffic again."""
 
-from dataclasses import replace
-
 import numpy as np
 
-from collectives.demand import Flows, Reduction
 from collectives.errors import InputError
 from collectives.transport import rail_aligned
 from fabric.jobs.placement import domain_of_rank, rail_of_rank
 from fabric.routing.policies import Adaptive, Ecmp
 from fabric.studies.verdicts.evidence import Evidence
-from fabric.studies.verdicts.thresholds import GAIN, MOST_PAIRS, QUEUE_PAIRS, UNEVEN
-from fabric.studies.verdicts.verdict import Cause, CauseKind, Fact, Remedy
-from fabric.studies.verdicts.words import count, faster, links_of, percent, seconds, times
+from fabric.studies.verdicts.thresholds import GAIN, UNEVEN
+from fabric.studies.verdicts.verdict import Cause, CauseKind, Fact
+from fabric.studies.verdicts.words import count, links_of, percent, seconds, times
 from fabric.topology import ISL, UNKNOWN
 
 
@@ -33,10 +30,6 @@ def uneven_routes(case: Evidence) -> Cause | None:
         "even_time_s": even_s,
     }
     links = links_of(case.hottest.tier, case.hottest.direction)
-    remedies = [
-        Remedy(f"adaptive routing would take {faster(case.time_s, even_s)}", even_s, case.time_s / even_s),
-        *_more_queue_pairs(case),
-    ]
     idle, beside = _idle_beside(case)
     spared = f", and {idle:,} of {beside:,} at the same switches carry nothing" if idle else ""
     loaded = f"the busiest of the {links} carries {times(case.hottest.over_mean)} times their mean{spared}"
@@ -48,9 +41,9 @@ def uneven_routes(case: Evidence) -> Cause | None:
             text += f" ({seconds(min(values))} to {seconds(max(values))} over {count(len(values), 'hash seed')})"
         # What seeds of their own would mend is polarization.
         before_s = min(case.time_s, case.apart_s or case.time_s)
-        return Cause(CauseKind.HASH_COLLISIONS, text, max(0.0, before_s - even_s), facts, tuple(remedies))
+        return Cause(CauseKind.HASH_COLLISIONS, text, max(0.0, before_s - even_s), facts)
     text = f"static routes are uneven: {loaded}"
-    return Cause(CauseKind.STATIC_ROUTES, text, case.time_s - even_s, facts, tuple(remedies))
+    return Cause(CauseKind.STATIC_ROUTES, text, case.time_s - even_s, facts)
 
 
 def _idle_beside(case: Evidence) -> tuple[int, int]:
@@ -61,30 +54,6 @@ def _idle_beside(case: Evidence) -> tuple[int, int]:
     at = lower[case.like]
     beside = np.isin(at, at[busy])
     return int(np.count_nonzero(beside & ~busy)), int(np.count_nonzero(beside))
-
-
-def _more_queue_pairs(case: Evidence) -> list[Remedy]:
-    if not isinstance(case.routing, Ecmp) or _pairs(case) * case.routing.flows_a_pair > MOST_PAIRS:
-        return []
-    more = QUEUE_PAIRS * case.routing.flows_a_pair
-    time_s = case.trial_s(routing=replace(case.routing, queue_pairs=more))
-    if not time_s or case.time_s < GAIN * time_s:
-        return []
-    text = f"{more} queue pairs for each pair of GPUs would take {faster(case.time_s, time_s)}"
-    return [Remedy(text, time_s, case.time_s / time_s)]
-
-
-def _pairs(case: Evidence) -> int:
-    """At most so many pairs of ranks send to each other."""
-    assert case.trials is not None
-    pairs = 0
-    for phase in case.trials.schedule.phases:
-        for demand in phase.demands:
-            if isinstance(demand, Flows):
-                pairs += len(demand.src)
-            elif not isinstance(demand, Reduction):
-                pairs += int((demand.groups.sizes**2).sum())
-    return pairs
 
 
 def polarization(case: Evidence) -> Cause | None:
@@ -110,11 +79,8 @@ def polarization(case: Evidence) -> Cause | None:
         "over_mean": case.hottest.over_mean,
     }
     where = f"{percent(idle)} of the links to tier {of_tier} idle" if idle else "the links between switches uneven"
-    remedy = Remedy(
-        f"with a hash seed for each switch it would take {faster(case.time_s, apart_s)}", apart_s, case.time_s / apart_s
-    )
     text = f"all switches share one hash seed, which leaves {where} (polarization)"
-    return Cause(CauseKind.POLARIZATION, text, case.time_s - apart_s, facts, (remedy,))
+    return Cause(CauseKind.POLARIZATION, text, case.time_s - apart_s, facts)
 
 
 def cross_rail(case: Evidence) -> Cause | None:
@@ -133,10 +99,5 @@ def cross_rail(case: Evidence) -> Cause | None:
         return None
     between = float(case.loads.bytes[case.like].sum())
     facts: dict[str, Fact] = {"bytes": between, "aligned_time_s": aligned_s}
-    remedy = Remedy(
-        f"sent over NVLink to the right rail first (PXN) it would take {faster(case.time_s, aligned_s)}",
-        aligned_s,
-        case.time_s / aligned_s,
-    )
     text = "traffic between different rails crosses the switches above the leaves"
-    return Cause(CauseKind.CROSS_RAIL, text, case.time_s - aligned_s, facts, (remedy,))
+    return Cause(CauseKind.CROSS_RAIL, text, case.time_s - aligned_s, facts)

@@ -1,12 +1,14 @@
 """What every verdict is made of."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 # What a person reads before he looks at the tables: assumed.
 MOST_SENTENCES = 3
 MOST_CHARACTERS = 400
+# The same with what helps, which is worth a line more.
+MOST_WITH_HELP = 480
 
 Fact = float | int | str | None
 
@@ -79,11 +81,17 @@ class Remedy:
         The job's time with it, where it was tried.
     factor : float or None
         The time without it over `time_s`.
+    lever : str or None
+        What `advise` calls it.
+    takes : str or None
+        What it takes: setting, restart, recabling, purchase.
     """
 
     text: str
     time_s: float | None = None
     factor: float | None = None
+    lever: str | None = None
+    takes: str | None = None
 
 
 @dataclass(frozen=True)
@@ -100,7 +108,7 @@ class Cause:
     facts : dict
         The numbers and names that the text speaks of, and some more.
     remedies : tuple of Remedy
-        The best first.
+        What follows from it, in words; what was tried is the verdict's.
     """
 
     kind: CauseKind
@@ -122,7 +130,7 @@ class Verdict:
     Attributes
     ----------
     sentences : tuple of str
-        At most `MOST_SENTENCES`, together at most `MOST_CHARACTERS` characters.
+        At most `MOST_SENTENCES`, together at most `MOST_WITH_HELP` characters.
     time_s : float or None
     limit : Limit or None
         None where nothing is carried, or no link is looked at.
@@ -134,6 +142,8 @@ class Verdict:
         What explains most of the time first.
     facts : dict
         What else the sentences speak of.
+    helps : tuple of Remedy
+        Levers that were tried and help, as `advise` finds them, the best first.
     """
 
     sentences: tuple[str, ...]
@@ -143,6 +153,7 @@ class Verdict:
     bound: str | None = None
     causes: tuple[Cause, ...] = ()
     facts: dict[str, Fact] = field(default_factory=dict)
+    helps: tuple[Remedy, ...] = ()
 
     @property
     def text(self) -> str:
@@ -156,25 +167,48 @@ class Verdict:
 
     @property
     def remedies(self) -> tuple[Remedy, ...]:
-        """Of all causes."""
-        return tuple(remedy for cause in self.causes for remedy in cause.remedies)
+        """What was tried and helps, then what follows from the causes."""
+        return (*self.helps, *(remedy for cause in self.causes for remedy in cause.remedies))
 
 
-def sentences_of(parts: Iterable[str | tuple[str, ...]]) -> tuple[str, ...]:
+def sentences_of(
+    parts: Iterable[str | tuple[str, ...]], most: int = MOST_SENTENCES, room: int = MOST_CHARACTERS
+) -> tuple[str, ...]:
     """The first parts that fit, as sentences.
 
     Of a part in several lengths the first that fits is taken; a part that does not fit is left out.
+
+    Parameters
+    ----------
+    parts : iterable of str or tuple of str
+    most : int
+        Sentences.
+    room : int
+        Characters of all of them together.
     """
     kept: list[str] = []
-    room = MOST_CHARACTERS
     for part in parts:
         lengths = part if isinstance(part, tuple) else (part,)
-        written = (text[:1].upper() + text[1:] + "." for text in lengths if text)
+        written = (_sentence(text) for text in lengths if text)
         sentence = next((text for text in written if len(text) <= room), "")
-        if sentence and len(kept) < MOST_SENTENCES:
+        if sentence and len(kept) < most:
             kept.append(sentence)
             room -= len(sentence) + 1
     return tuple(kept)
+
+
+def with_help(parts: Sequence[str | tuple[str, ...]], helping: Iterable[str]) -> tuple[str, ...]:
+    """`sentences_of`, and what helps in the first of its lengths that fits beside the first part."""
+    lead = sentences_of(parts[:1])
+    for last in map(_sentence, filter(None, helping)):
+        before = sentences_of(parts, MOST_SENTENCES - 1, min(MOST_CHARACTERS, MOST_WITH_HELP - len(last) - 1))
+        if before[:1] == lead:
+            return (*before, last)
+    return sentences_of(parts)
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:] + "."
 
 
 def ranked(causes: Iterable[Cause]) -> tuple[Cause, ...]:

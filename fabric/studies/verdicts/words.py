@@ -77,6 +77,15 @@ def links_of(tier: str, direction: str) -> str:
     return f"{tier} links {direction}{said}" if tier != "NVLink" else f"NVLinks {direction}"
 
 
+def limits(limit: Limit) -> str:
+    """What a job is limited by: ``the receivers' NICs are the limit``."""
+    if limit.tier.startswith("host") and limit.direction in ("up", "down"):
+        return f"the {'senders' if limit.direction == 'up' else 'receivers'}' NICs are the limit"
+    if limit.tier == "NVLink":
+        return "NVLink is the limit"
+    return f"the {links_of(limit.tier, limit.direction)} are the limit"
+
+
 def busiest(limit: Limit) -> str:
     """Which of the links limit: ``the busiest of 64 is A -> B``, or ``all 64 are equally busy``."""
     if limit.as_busy == limit.links:
@@ -97,6 +106,7 @@ _WHERE = {
     "plane": " between planes of the network, over NVLink",
     "half": " between two halves of the job",
     "pair": " over the direct links of a GPU mesh",
+    "step": " in each of its operations",
 }
 _WHO = {
     ANY_ALGORITHM: ("any algorithm", "no algorithm", ""),

@@ -16,12 +16,13 @@ from fabric.commands.app import app, run
 from fabric.formats.opening import OpenedFabric
 from fabric.jobs.traffic import with_algorithm
 from fabric.studies.advice import study
-from fabric.studies.advice.cables import mend_hottest, recabled, repairs_of
 from fabric.studies.advice.lever import Cost
 from fabric.studies.advice.levers import LEVERS
+from fabric.studies.advice.mend import mend_hottest
+from fabric.studies.advice.recabled import recabled
+from fabric.studies.advice.repairs import repairs_of
 from fabric.studies.advice.routes import tables_anew
 from fabric.studies.opensm import missing_tools
-from fabric.studies.verdicts import advise as verdicts
 from fabric.studies.verdicts.advise import advise_verdict
 from fabric.topology import ISL, NIC, NVLINK
 from tests.fabric.studies.verdict_cases import changed_cables, clos
@@ -37,7 +38,7 @@ def advise(scenario, levers=LEVERS) -> Any:
 
 
 def best_advice(advice) -> Any:
-    return verdicts.best_advice(advice)
+    return advice.best
 
 
 def row_of(advice, lever) -> Any:
@@ -141,7 +142,7 @@ def test_tables_and_missing_cables(hurt):
     assert mended.trial.scenario.topology.n_links == hurt.topology.n_links + 48
     assert mended.trial.over_bound == pytest.approx(1)
     hottest = row_of(advice, "mending the hottest link")
-    assert hottest.lever == "mending the hottest link (leaf2 - spine3)"
+    assert hottest.lever == "mending the hottest link, leaf2 - spine3"
     # The next link on the list of hotspots is what limits then.
     second = rs.analyse(hurt).hotspots[1]
     assert hottest.trial.time_s == pytest.approx(second.seconds)
@@ -154,16 +155,17 @@ def test_what_no_command_says_is_told_in_words(hurt):
     best = best_advice(advice)
     assert best.cost == Cost.RECABLING
     assert not advice.repeatable(best)
-    assert advise_verdict(advice).sentences[-1] == "To do: put 1 cable back: leaf2 - spine3."
+    assert advise_verdict(advice).sentences[-1] == "To do: put 1 cable back: leaf2 port 40 - spine3 port 6."
 
 
 def test_tables_follow_the_cables(hurt):
     """Where nothing is mended the tables lead as before; mended cables share what their siblings had."""
     before = rs.analyse(hurt).loads.total
     everything = np.ones(hurt.topology.n_links, bool)
-    same = recabled(hurt, hurt.topology, everything, [], "nothing")
+    same = recabled(hurt, "nothing")
     assert np.array_equal(rs.analyse(same).loads.total.bytes, before.bytes)
-    mended = recabled(hurt, hurt.topology, everything, repairs_of(hurt.topology), "all")
+    cables = [cable for one in repairs_of(hurt.fabric) for cable in one.cables()]
+    mended = recabled(hurt, "all", new=cables)
     after = rs.analyse(mended).loads.total
 
     def by_pair(loads):
@@ -172,18 +174,16 @@ def test_tables_follow_the_cables(hurt):
         return np.bincount(pair, loads.bytes)
 
     np.testing.assert_allclose(by_pair(after), by_pair(before))
-    assert not repairs_of(mended.topology)
+    assert not repairs_of(mended.fabric)
     # Without one of two parallel cables, the other one carries both's.
     topology = hurt.topology
     link = int(np.flatnonzero((topology.link_kind == ISL) & (topology.link_cable_index == 1))[0])
     everything[[link, topology.link_reverse[link]]] = False
-    np.testing.assert_allclose(
-        by_pair(rs.analyse(recabled(hurt, topology, everything, [], "one")).loads.total), by_pair(before)
-    )
+    np.testing.assert_allclose(by_pair(rs.analyse(recabled(hurt, "one", everything)).loads.total), by_pair(before))
     lone = next(one for one in range(topology.n_links) if topology.link_kind[one] == NIC)
     everything[[lone, topology.link_reverse[lone]]] = False
     with pytest.raises(InputError, match="the tables know no other cable than"):
-        recabled(hurt, topology, everything, [], "an endpoint's")
+        recabled(hurt, "an endpoint's", everything)
 
 
 def test_opensm_computes_tables_anew(hurt):
@@ -205,7 +205,7 @@ def test_a_slow_cable_is_mended_or_left_out():
     advice = advise(scenario)
     healthy = rs.build(clos(hosts=16, radix=16))
     usual = rs.over_hash_seeds(rs.Scenario.of(healthy, rs.Collective("all-to-all"), routing=rs.Ecmp()), 5)
-    mended = row_of(advice, "mending the hottest link (l00 - s00)")
+    mended = row_of(advice, "mending the hottest link, l00 - s00")
     assert mended.trial.time_s == usual.time_s.percentile(50)
     drained = row_of(advice, "leaving the slow cable out")
     assert drained.cost == Cost.SETTING
@@ -223,7 +223,7 @@ def test_at_the_bound_nothing_helps():
     assert "at the bound" in row_of(advice, "adaptive routing").why_not
     verdict = advise_verdict(advice)
     assert verdict.sentences[0].startswith(
-        "Nothing helps: host links up (sending NICs) set the time, 18.79 ms, at the bo"
+        "Nothing helps: the senders' NICs are the limit, 18.79 ms, at the bound: no algorithm is faster"
     )
 
 
@@ -329,11 +329,11 @@ def test_an_order_of_ranks_is_written(here, answer, capsys):
 def test_a_mended_fabric_is_written(here, answer):
     dump = (Path(__file__).parents[3] / DUMP).with_suffix(".ibnetdiscover.gz")
     job = ("--collective", "all-to-all", "--hosts", "h00[00-07]", "--routing", "ecmp")
-    rows = answer("advise", str(dump), *job, "--write-fabric", "mended.json")["rows"]
+    rows = answer("advise", str(dump), *job, "--write-fabric", "recabled.json")["rows"]
     row = next(row for row in rows if row["lever"].startswith("mending all"))
     first, second = row["command"].split(" && ")
-    assert first == shlex.join(["railscope", "advise", str(dump), *job, "--write-fabric", "mended.json"])
-    assert second == shlex.join(["railscope", "loads", "mended.json", *job, "--seeds", "5"])
+    assert first == shlex.join(["railscope", "advise", str(dump), *job, "--write-fabric", "recabled.json"])
+    assert second == shlex.join(["railscope", "loads", "recabled.json", *job, "--seeds", "5"])
     assert answer(second)["hash_seeds"]["time_s"]["p50"] == row["time_s"]
     assert next(row for row in rows if row["lever"].startswith("mending the hottest"))["command"] is None
     with pytest.raises(InputError, match=r"mended\.doc: expected a name that ends in"):

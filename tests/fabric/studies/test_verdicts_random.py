@@ -19,7 +19,7 @@ from fabric.routing.link_loads import schedule_loads
 from fabric.routing.policies import Adaptive, DModK, Ecmp
 from fabric.studies.verdicts.loads import loads_verdict
 from fabric.studies.verdicts.rates import rates_verdict
-from fabric.studies.verdicts.verdict import MOST_CHARACTERS, MOST_SENTENCES, CauseKind
+from fabric.studies.verdicts.verdict import MOST_SENTENCES, MOST_WITH_HELP, CauseKind
 from fabric.topology import DIRECTIONS, DOWN, ENDPOINT, ISL, NIC, NVLINK, UP
 from tests.fabric.studies.verdict_cases import (
     changed_cables,
@@ -39,7 +39,7 @@ ROUTINGS = st.sampled_from([Adaptive(), DModK(), Ecmp(), Ecmp(seed=2, queue_pair
 
 def fits(verdict):
     assert 1 <= len(verdict.sentences) <= MOST_SENTENCES
-    assert len(verdict.text) <= MOST_CHARACTERS
+    assert len(verdict.text) <= MOST_WITH_HELP
     assert all(re.fullmatch(r"[A-Z0-9].*\.", sentence) for sentence in verdict.sentences)
     assert not re.search(r"\b(nan|inf|None)\b| 0 %|\b1 (flows|groups|cables|pairs|GPUs)\b", verdict.text)
 
