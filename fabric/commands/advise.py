@@ -94,9 +94,7 @@ def advise(
     else:
         refuse_given(traffic, "--workload says what is sent")
         if sending.transport is not None or sending.nics is not None or skip_unrouted:
-            usage(
-                "--transport, --nics, --skip-unrouted: of a collective, a trace or a demand; expected none with --workload"
-            )
+            usage("--transport, --nics, --skip-unrouted: of no workload's step; expected none with --workload")
     policy = policy_name(routed, hashing, seed_used=draws(job))
     rule = rule_of(job, hashing.seed, demand=traffic.demand is not None)
     limits = gates_of(gates)
