@@ -12,7 +12,7 @@ from collectives.demand import FloatVector, Int64Vector
 from collectives.errors import InputError
 from collectives.gate import quoted, real
 from collectives.suggestion import hint
-from fabric.topology import ENDPOINT, NIC, NVLINK, SWITCH, UNKNOWN, BoolVector, Cables, Topology
+from fabric.topology import ENDPOINT, NIC, NVLINK, NVSWITCH, SWITCH, UNKNOWN, BoolVector, Cables, Topology
 
 FAULT_KINDS = ("link", "port", "switch", "leaf", "spine", "core", "nic", "host", "plane")
 """What a fault may name: cables, by both ends or by a port, switches (of a tier), NICs, hosts, a plane's switches."""
@@ -101,8 +101,9 @@ class Fault:
         name, equals, part = text.rpartition("=")
         if not (equals and name):
             raise InputError(f"fault {quoted(text)}: expected NAME=PART, such as 'spine:s03=0.5'")
-        value = real(part.strip().removesuffix("%"), f"fault {quoted(text)}: part") / (100 if "%" in part else 1)
-        return cls.parsed(name, value)
+        whole = 100.0 if "%" in part else 1.0
+        value = real(part.strip().removesuffix("%"), f"fault {quoted(text)}: part", 0.0, whole)
+        return cls.parsed(name, value / whole)
 
 
 @dataclass(frozen=True, eq=False)
@@ -304,10 +305,13 @@ def _near(topology: Topology, fault: Fault, hosts: Sequence[str]) -> str:
     elif fault.kind == "link":
         return "; expected 'NAME -> NAME' of two nodes that a cable joins, with * for any letters"
     else:
-        kinds = {"nic": topology.nodes.kind == ENDPOINT, "switch": topology.nodes.kind != UNKNOWN}
+        kinds = {"nic": topology.nodes.kind == ENDPOINT, "switch": topology.nodes.kind != NVSWITCH}
         tier = topology.nodes.tier == _TIERS.get(fault.kind, UNKNOWN)
         chosen = kinds.get(fault.kind, (topology.nodes.kind == SWITCH) & tier)
-        names = [topology.nodes.name[node] for node in np.flatnonzero(chosen).tolist()]
+        # Switches first, where any node would do.
+        found = np.flatnonzero(chosen)
+        found = found[np.argsort(topology.nodes.kind[found] == ENDPOINT, kind="stable")]
+        names = [topology.nodes.name[node] for node in found.tolist()]
     return f"; {hint(fault.pattern, names)}"
 
 

@@ -41,7 +41,7 @@ def _fault(row: Any, what: str) -> Fault:
             raise InputError(f"{what}.{key}: unknown key; {hint(key, known)}")
     kinds = [key for key in row if key != "capacity"]
     if len(kinds) != 1:
-        raise InputError(f"{what}: expected one of {', '.join(FAULT_KINDS)}")
+        raise InputError(f"{what}: expected one of {', '.join(FAULT_KINDS)}, not {' and '.join(kinds) or 'none'}")
     (kind,) = kinds
     name = row[kind]
     if kind == "plane" and type(name) is int:

@@ -140,7 +140,7 @@ def _tables(faults: Faults, top: int) -> list[Table | Facts]:
             ),
             frozenset(headings[1:3]),
             below=("that link",),
-            shorten=frozenset({"failure that loads one most", "that link"}),
+            shorten=frozenset({"failure that loads one most"}),
         )
     )
     # Where all links of a tier are alike, the table above has said it.
@@ -193,7 +193,7 @@ def _hurt_table(faults: Faults, top: int) -> Table:
         lines,
         frozenset(columns[1:5]),
         below=columns[5:],
-        shorten=frozenset({"link", columns[5]}),
+        shorten=frozenset({"link"}),
     )
 
 

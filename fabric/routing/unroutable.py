@@ -35,7 +35,8 @@ def not_joined(topology: Topology, src: int, dst: int) -> Unroutable:
     which = " and ".join(topology.endpoint_names[end] for end in bare)
     why = f"{which} {'have' if len(bare) > 1 else 'has'} no cable to a switch; " if bare else ""
     pooled = bare and all(_has_a_neighbour(topology, end) for end in bare)
-    where = f"{topology.name}{'' if (topology.link_kind == ISL).any() else ', whose switches no cable joins'}"
+    alone = not bare and not (topology.link_kind == ISL).any()
+    where = f"{topology.name}{', whose switches no cable joins' if alone else ''}"
     return Unroutable(
         f"no path from {names[0]} to {names[1]} in fabric {where}: {why}expected every pair with traffic joined",
         *names,
