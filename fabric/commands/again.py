@@ -24,8 +24,8 @@ _HASHING = tuple(field.name for field in fields(HashOptions))
 _OF_FABRIC = tuple(field.name for field in fields(FabricOptions))
 # Keys of `compare --vary`, and what is meant without them.
 _SENDING = {"transport": "direct", "nics": "own"}
-# What `fabric reroute` takes of them: neither NVLink nor a mesh has forwarding tables.
-_OF_REROUTE = tuple(name for name in _OF_FABRIC if name not in ("nvlink_gbps", "mesh_gbps"))
+# What `fabric reroute` takes of them: InfiniBand's, without NVLink and meshes, which have no forwarding tables.
+_OF_REROUTE = tuple(name for name in _OF_FABRIC if name not in ("nvlink_gbps", "mesh_gbps", "assume_spine"))
 _OF_PLACEMENT = tuple(field.name for field in fields(PlacementOptions))
 
 
