@@ -48,7 +48,7 @@ for traffic, schedule in schedules.items():
         placement = rs.packed(topology)
         even = rs.schedule_loads(topology, schedule, placement, rs.Adaptive()).total
         nic_s = even.seconds[np.isin(topology.link_tail, topology.endpoints)].max()
-        hashed = [rs.schedule_loads(topology, schedule, placement, rs.Ecmp(seed=seed)) for seed in range(N_SEEDS)]
+        hashed = rs.loads_over_seeds(topology, schedule, placement, rs.Ecmp(), N_SEEDS)
         times = [loads.bottleneck_time_s for loads in hashed]
         best, median, late, worst = np.percentile(times, (0, 50, 95, 100)) / nic_s
         adaptive = even.bottleneck_time_s / nic_s

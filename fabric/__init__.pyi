@@ -92,7 +92,11 @@ from .reports.page_parts import PageParts as PageParts, Picture as Picture, Time
 from .reports.sweep_dataset import dataset_columns as dataset_columns
 from .reports.tables import Table as Table
 from .routing.flow_paths import FlowPaths as FlowPaths, RoutedFlows as RoutedFlows
-from .routing.link_loads import link_loads as link_loads, schedule_loads as schedule_loads
+from .routing.link_loads import (
+    link_loads as link_loads,
+    loads_over_seeds as loads_over_seeds,
+    schedule_loads as schedule_loads,
+)
 from .routing.loads import LinkLoads as LinkLoads, ScheduleLoads as ScheduleLoads, Unrouted as Unrouted
 from .routing.match_lfts import MatchedLfts as MatchedLfts, match_lfts as match_lfts
 from .routing.parts import (
