@@ -229,8 +229,8 @@ def _data(workload: Workload) -> Iterator[StepOperation]:
             "microbatch" if whole else "forward",
         )  # fmt: skip
     if experts is not None and experts.redundant:
-        # What a rank keeps of the sum over the ranks that hold the same experts goes to one that holds a copy and back:
-        # assumed, as no trainer is known that does so.
+        # What a rank keeps of the sum over the ranks that hold the same experts goes to one that holds a copy and back.
+        # Assumed.
         copied = of_experts * experts.redundant / (experts.experts + experts.redundant) / layout.edp
         groups = layout.groups("ep")
         yield StepOperation(
