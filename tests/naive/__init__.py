@@ -25,6 +25,7 @@ _ADAPTIVE = "fabric/kernels/test_adaptive_dag.py::"
 _SEARCH = Twin("adaptive_dag.naive_bundle_bytes", _ADAPTIVE + "test_search_and_bytes_equal_the_definition")
 _CLASSES = Twin("adaptive_dag.naive_next_hops", _ADAPTIVE + "test_classes_and_their_neighbours_equal_the_definition")
 _ROWS = Twin("adaptive_dag.naive_ends", _ADAPTIVE + "test_ends_and_rows_equal_the_definition")
+_LESS = Twin("routing.naive_link_bytes", "fabric/routing/test_one_cable_less.py::test_every_cable_is_as_if_routed_anew")
 _ENDPOINTS = "fabric/kernels/test_endpoints.py::"
 _HOPS = "fabric/kernels/test_next_hops.py::"
 _LFT = "fabric/kernels/test_lfts.py::"
@@ -93,6 +94,7 @@ TWINS = {
     "next_hops.find_slot_fractions": Twin(
         "endpoints.naive_split", _HOPS + "test_fractions_are_those_of_the_nearest_slots"
     ),
+    **{f"one_cable_less.{name}": _LESS for name in ("empty_scratch", "go_towards", "lose_cables")},
     "single_path.dmodk_paths": _PATHS,
     "single_path.ecmp_paths": _PATHS,
     "single_path.path_lengths": _PATHS,
