@@ -83,13 +83,12 @@ def advise(
 
     \b
     Examples:
-      railscope advise gb300-2048 --collective all-to-all --group 64 --placement unaligned --routing ecmp
-      railscope advise subnet.txt --lfts lfts.dump --collective all-to-all --hosts 'h00[00-15]'
-      railscope advise hgx-b200-64 --collective all-reduce --placement scattered --write-order order.txt
+      railscope advise meta-24576 --collective all-reduce --routing ecmp
+      railscope advise subnet.txt --lfts lfts.dump --collective all-to-all
       railscope advise gb300-2048 --workload deepseek-v3 --placement unaligned
     """
     if workload is None:
-        check_traffic(traffic)
+        check_traffic(traffic, instead=("--workload",))
         refuse_given(options, "goes with --workload")
     else:
         refuse_given(traffic, "--workload says what is sent")

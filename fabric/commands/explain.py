@@ -81,7 +81,7 @@ def explain(
       railscope explain gb300-2048 --workload deepseek-v3 --gpus 1024 --job b=llama-3.1-405b:512@scattered
     """
     if workload is None:
-        check_traffic(traffic)
+        check_traffic(traffic, instead=("--workload",))
         if job_too or jobs:
             usage("--job, --jobs: of training jobs; expected --workload too")
     else:

@@ -201,7 +201,7 @@ def reroute(
     \b
     Examples:
       railscope fabric reroute cluster.ibnetdiscover ftree.lfts --engine ftree
-      railscope fabric reroute cluster.ibnetdiscover x.lfts --engine updn --fail spine:s03
+      railscope fabric reroute subnet.txt new.lfts --engine updn --fail spine:s03
     """
     from fabric.files import check_writable, write_whole
     from fabric.studies.opensm import reroute as run_opensm

@@ -48,11 +48,15 @@ def refuse_given(options: Any, reason: str, *but: str) -> None:
             usage(f"{spelt(field.name)}: {reason}")
 
 
-def check_traffic(options: TrafficOptions, usual: bool = False) -> None:
-    """Refuse traffic options that do not go together, before anything is loaded; `usual`: none is needed."""
+def check_traffic(options: TrafficOptions, usual: bool = False, instead: tuple[str, ...] = ()) -> None:
+    """Refuse traffic options that do not go together, before anything is loaded.
+
+    `usual`: none is needed; `instead`: the command's other options that say what is sent.
+    """
     chosen = [options.collective is not None, bool(options.trace), options.demand is not None]
     if sum(chosen) != 1 and not (usual and not any(chosen)):
-        usage("expected one of --collective, --trace and --demand")
+        *names, last = ("--collective", "--trace", "--demand", *instead)
+        usage(f"expected one of {', '.join(names)} and {last}")
     if options.trace or options.demand is not None:
         said = "--trace" if options.trace else "--demand"
         of_trace = ("algorithm", "fill_ranks", "trace_format")

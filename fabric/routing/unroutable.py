@@ -3,7 +3,7 @@
 import numpy as np
 
 from collectives.errors import InputError
-from fabric._kernels.arrays import Int32Matrix
+from fabric._kernels.arrays import Int32Matrix, Int32Vector
 from fabric.topology import ISL, SWITCH, UNKNOWN, Topology
 
 
@@ -37,10 +37,15 @@ def not_joined(topology: Topology, src: int, dst: int) -> Unroutable:
     pooled = bare and all(_has_a_neighbour(topology, end) for end in bare)
     alone = not bare and not (topology.link_kind == ISL).any()
     where = f"{topology.name}{', whose switches no cable joins' if alone else ''}"
+    option = ""
+    if pooled:
+        option = "--nics pooled takes the other NICs of the host"
+    elif not bare and _neighbour_reaches(topology, src, dst):
+        option = "--transport pxn crosses rails over NVLink first"
     return Unroutable(
         f"no path from {names[0]} to {names[1]} in fabric {where}: {why}expected every pair with traffic joined",
         *names,
-        option="--nics pooled takes the other NICs of the host" if pooled else "",
+        option=option,
     )
 
 
@@ -52,10 +57,25 @@ def _has_a_neighbour(topology: Topology, endpoint: int) -> bool:
     return bool(known and any(_on_a_switch(topology, other) for other in np.flatnonzero(same).tolist()))
 
 
+def _neighbour_reaches(topology: Topology, src: int, dst: int) -> bool:
+    """Whether another endpoint of the sender's scale-up domain shares a switch with the receiver."""
+    domain = topology.endpoint_domain
+    if topology.nvlink_gbps is None or domain[src] == UNKNOWN:
+        return False
+    its, ends = _switches(topology, dst), np.flatnonzero(domain == domain[src])
+    return any(np.isin(_switches(topology, end), its).any() for end in ends.tolist())
+
+
 def _on_a_switch(topology: Topology, endpoint: int) -> bool:
+    return _switches(topology, endpoint).size > 0
+
+
+def _switches(topology: Topology, endpoint: int) -> Int32Vector:
+    """Switches that an endpoint's links lead to."""
     node = topology.endpoints[endpoint]
-    heads = topology.link_head[topology.out_start[node] : topology.out_start[node + 1]]
-    return bool((topology.nodes.kind[heads] == SWITCH).any())
+    heads: Int32Vector = topology.link_head[topology.out_start[node] : topology.out_start[node + 1]]
+    switches: Int32Vector = heads[topology.nodes.kind[heads] == SWITCH]
+    return switches
 
 
 def not_routed(topology: Topology, lfts: str, src: int, dst: int, pairs: int) -> Unroutable:

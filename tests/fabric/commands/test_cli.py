@@ -243,6 +243,10 @@ TOML = (
         ),
         (["compare", "hgx-b200-64", "--figure", "nan.csv"], "nan.csv: expected a figure's name"),
         (["compare", "two.json"], "in fabric two, whose switches no cable joins: expected every pair"),
+        (
+            ["loads", "rail-only-1024", "--collective", "all-to-all"],
+            "; --transport pxn crosses rails over NVLink first",
+        ),
         (["fabric", "export", "hgx-b200-64", "two.json"], "two.json: exists already; --force overwrites it"),
         (["fabric", "show", "nan.csv"], "nan.csv: unknown kind of file; expected a fabric: TOML"),
     ],
@@ -312,7 +316,7 @@ def test_a_crossed_threshold_is_exit_3(here):
 
 @pytest.mark.parametrize(
     "command",
-    [["loads"], ["compare"], ["busbw"], ["rates"], ["counters"], ["trace"], ["report"], ["schema"]]
+    [["loads"], ["compare"], ["busbw"], ["rates"], ["counters"], ["trace"], ["report"], ["schema"], ["advise"]]
     + [["fabric", name] for name in ("list", "show", "check", "export", "reroute")],
 )
 def test_every_command_shows_an_example(command):

@@ -343,7 +343,7 @@ def test_a_mended_fabric_is_written(here, answer):
 @pytest.mark.parametrize(
     ("words", "status", "said"),
     [
-        (("tight.toml",), 2, "expected one of --collective, --trace and --demand"),
+        (("tight.toml",), 2, "expected one of --collective, --trace, --demand and --workload"),
         (("tight.toml", "--collective", "all-to-all", "--queue-pairs", "2"), 2, "only --routing ecmp hashes"),
         (("gone.toml", "--collective", "all-to-all"), 1, "neither a preset nor a file"),
         (("tight.toml", "--collective", "all-to-all", "--gpus", "999"), 1, "999 asked"),
