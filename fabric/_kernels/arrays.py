@@ -240,12 +240,10 @@ class HashRoom(NamedTuple):
     """(G,) flows of each joint choice; all zero between two blocks."""
     sums: FloatVector
     """(G,) their weights; likewise."""
-    first: UInt64Vector
-    """(B,) the first next hop of the switch where a flow on the list is."""
-    n_hops: UInt64Vector
-    """(B,) how many there are."""
-    end: Int64Vector
-    """(B,) where the slots of its destination begin; -1 if no hash decides by which it arrives."""
+    flow: Int64Vector
+    """(B,) place on the list of each flow that still walks."""
+    range: UInt64Vector
+    """(B,) in the upper half the first next hop of the switch where it is, in the lower how many there are."""
     listed_key: UInt64Vector
     """(B,) of the flows on the list the source and the destination, then their key."""
     listed_switch: Int32Vector
@@ -255,7 +253,7 @@ class HashRoom(NamedTuple):
     listed_weight: FloatVector
     """(B,)"""
     listed_end: Int64Vector
-    """(B,) as `end`."""
+    """(B,) where the slots of the destination begin; -1 if no hash decides by which of them a flow arrives."""
 
 
 class WaitingRoom(NamedTuple):

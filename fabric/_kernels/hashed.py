@@ -40,8 +40,7 @@ from fabric._kernels.compile import borrowing_kernel, inline_step
 from fabric._kernels.endpoints import exchange, note_pair
 from fabric._kernels.next_hops import carry_forced, find_hops, find_slot_fractions
 
-# A table is worth its spreading if flows are this part of its size at least: measured, a flow on the list takes as long
-# as eight numbers of a table.
+# A table of more than so many numbers for each flow is not used: measured, walking by the list is faster then.
 _WORTH = 8
 # Loops over fewer second choices than this are not worth vector instructions.
 _FEW = 8
@@ -477,11 +476,12 @@ def _list_flow(
     hops: NextHops, key: np.uint64, switch: int, k: int, weight: float, end: int, room: HashRoom, n_listed: int
 ) -> int:
     """Put one flow on the list, which has room for it; returns how many are on it."""
-    room.listed_key[n_listed] = key
-    room.listed_switch[n_listed] = switch
-    room.listed_port[n_listed] = k
-    room.listed_weight[n_listed] = weight
-    room.listed_end[n_listed] = end if hops.end_slot[switch] < 0 else -1
+    place = np.uint64(n_listed)
+    room.listed_key[place] = key
+    room.listed_switch[place] = switch
+    room.listed_port[place] = k
+    room.listed_weight[place] = weight
+    room.listed_end[place] = end if hops.end_slot[switch] < 0 else -1
     return n_listed + 1
 
 
@@ -494,47 +494,88 @@ def _walk_list(
         room.listed_key[i] = mix(room.listed_key[i])
     for row in range(seed.shape[0]):
         for queue_pair in range(port_key.shape[0]):
-            for i in range(n_listed):
-                switch = np.uint32(room.listed_switch[i])
-                room.key[i] = room.listed_key[i] ^ port_key[queue_pair, np.uint32(room.listed_port[i])]
-                room.salt[i] = seed[row, switch]
-                room.first[i] = hops.start[switch]
-                room.n_hops[i] = hops.stop[switch] - hops.start[switch]
-                room.weight[i] = room.listed_weight[i]
-                room.end[i] = room.listed_end[i]
+            _start(
+                room.listed_key, room.listed_switch, room.listed_port, n_listed, hops.start, hops.stop, seed, row,
+                port_key, queue_pair, room.flow, room.key, room.salt, room.range,
+            )  # fmt: skip
             n = n_listed
             while n > 0:
-                _choose_each(room.key, n, room.salt, room.first, room.n_hops, room.choice)
-                n = _arrive(hops, n, seed, row, room, slot_down)
+                _choose_each(room.key, n, room.salt, room.range, room.choice)
+                n = _arrive(
+                    room.choice, n, hops.head, hops.choices, hops.start, hops.stop, seed, row, room.flow, room.key,
+                    room.salt, room.range, room.listed_weight, room.carried, room.listed_end, hops.end_slot, slot_down,
+                )  # fmt: skip
 
 
 @borrowing_kernel
-def _choose_each(
-    key: UInt64Vector, n: int, salt: UInt64Vector, first: UInt64Vector, n_hops: UInt64Vector, hop: UInt64Vector
+def _start(
+    listed_key: UInt64Vector,
+    listed_switch: Int32Vector,
+    listed_port: Int32Vector,
+    n: int,
+    start: Int32Vector,
+    stop: Int32Vector,
+    seed: UInt64Matrix,
+    row: int,
+    port_key: UInt64Matrix,
+    queue_pair: int,
+    flow: Int64Vector,
+    key: UInt64Vector,
+    salt: UInt64Vector,
+    choices: UInt64Vector,
 ) -> None:
+    """Let `n` flows begin, each at a switch of its own; arguments are columns of `HashRoom` and `NextHops`."""
+    for i in range(n):
+        flow[i] = i
+        key[i] = listed_key[i] ^ port_key[queue_pair, np.uint32(listed_port[i])]
+    for i in range(n):
+        switch = np.uint32(listed_switch[i])
+        salt[i] = seed[row, switch]
+        choices[i] = (np.uint64(start[switch]) << np.uint64(32)) | np.uint64(stop[switch] - start[switch])
+
+
+@borrowing_kernel
+def _choose_each(key: UInt64Vector, n: int, salt: UInt64Vector, choices: UInt64Vector, hop: UInt64Vector) -> None:
     """The next hop of each flow, each at a switch of its own."""
     for i in range(n):
-        hop[i] = first[i] + (((mix(key[i] ^ salt[i]) >> np.uint64(32)) * n_hops[i]) >> np.uint64(32))
+        drawn = mix(key[i] ^ salt[i]) >> np.uint64(32)
+        hop[i] = (choices[i] >> np.uint64(32)) + ((drawn * (choices[i] & np.uint64(0xFFFFFFFF))) >> np.uint64(32))
 
 
-@inline_step
-def _arrive(hops: NextHops, n: int, seed: UInt64Matrix, row: int, room: HashRoom, slot_down: FloatMatrix) -> int:
+@borrowing_kernel
+def _arrive(
+    hop: UInt64Vector,
+    n: int,
+    head: Int32Vector,
+    n_choices: Int32Vector,
+    start: Int32Vector,
+    stop: Int32Vector,
+    seed: UInt64Matrix,
+    row: int,
+    flow: Int64Vector,
+    key: UInt64Vector,
+    salt: UInt64Vector,
+    choices: UInt64Vector,
+    weight: FloatVector,
+    carried: FloatMatrix,
+    end: Int64Vector,
+    end_slot: Int32Vector,
+    slot_down: FloatMatrix,
+) -> int:
     """Add flows to what their next hop carries; returns how many have a choice to make there, moved to the front."""
     left = np.uint64(0)
     for i in range(n):
-        hop = room.choice[i]
-        room.carried[row, hop] += room.weight[i]
-        switch = np.uint32(hops.head[hop])
-        if hops.choices[switch] != 0:
-            room.key[left] = room.key[i]
-            room.salt[left] = seed[row, switch]
-            room.first[left] = hops.start[switch]
-            room.n_hops[left] = hops.stop[switch] - hops.start[switch]
-            room.weight[left] = room.weight[i]
-            room.end[left] = room.end[i]
+        own = np.uint64(flow[i])
+        carried[row, hop[i]] += weight[own]
+        switch = np.uint32(head[hop[i]])
+        if n_choices[switch] != 0:
+            flow[left] = flow[i]
+            key[left] = key[i]
+            salt[left] = seed[row, switch]
+            choices[left] = (np.uint64(start[switch]) << np.uint64(32)) | np.uint64(stop[switch] - start[switch])
             left += np.uint64(1)
-        elif room.end[i] >= 0:
-            slot_down[row, room.end[i] + hops.end_slot[switch]] += room.weight[i]
+        elif end[own] >= 0:
+            slot_down[row, end[own] + end_slot[switch]] += weight[own]
     return int(np.int64(left))
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import Generic, TypeVar
 
 import numpy as np
@@ -33,7 +33,10 @@ class Rooms(Generic[Room]):
     @contextmanager
     def one(self) -> Iterator[Room]:
         """A room that nobody else has; it is left as it was found."""
-        room = self._make() if self._free.empty() else self._free.get()
+        try:
+            room = self._free.get_nowait()
+        except Empty:
+            room = self._make()
         yield room
         self._free.put(room)
 
@@ -75,9 +78,8 @@ def hash_room(layer: Layer, n_seeds: int, most_sources: int) -> HashRoom:
         head_salt=_aligned(most_hops, np.uint64),
         counts=_aligned(TABLE, np.int32),
         sums=_aligned(TABLE, np.float64),
-        first=_aligned(BLOCK, np.uint64),
-        n_hops=_aligned(BLOCK, np.uint64),
-        end=_aligned(BLOCK, np.int64),
+        flow=_aligned(BLOCK, np.int64),
+        range=_aligned(BLOCK, np.uint64),
         listed_key=_aligned(BLOCK, np.uint64),
         listed_switch=_aligned(BLOCK, np.int32),
         listed_port=_aligned(BLOCK, np.int32),
