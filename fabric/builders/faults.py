@@ -221,8 +221,12 @@ def _nodes_of(topology: Topology, fault: Fault, hosts: Sequence[str]) -> BoolVec
         of_plane &= nodes.kind == SWITCH
         return of_plane
     if fault.kind == "host":
+        found = _matching(hosts, fault.pattern)
+        # A host whose endpoints have names of their own alone is meant as a whole by each.
+        host = topology.endpoint_host
+        found |= np.isin(host, host[found & (host != UNKNOWN)])
         chosen = np.zeros(topology.n_nodes, bool)
-        chosen[topology.endpoints] = _matching(hosts, fault.pattern)
+        chosen[topology.endpoints] = found
         return chosen
     named = _named(topology, fault.pattern)
     if fault.kind == "nic":

@@ -106,10 +106,11 @@ def of_kind(scenario: Scenario, kind: str) -> list[Broken]:
         return [Broken(kind, Fault("link", topology.link_name(link)), link) for link in links.tolist()]
     if kind == "host":
         names = scenario.fabric.host_names()
-        own: dict[str, int] = {}
+        own: dict[int | str, int] = {}
         for one in np.flatnonzero(used & cabled[topology.endpoints]).tolist():
-            own.setdefault(names[one], int(topology.endpoints[one]))
-        return [Broken(kind, Fault("host", name, STRAGGLER), node) for name, node in own.items()]
+            host = int(topology.endpoint_host[one])
+            own.setdefault(names[one] if host == UNKNOWN else host, one)
+        return [Broken(kind, Fault(kind, names[one], STRAGGLER), int(topology.endpoints[one])) for one in own.values()]
     if kind == "plane":
         planes = np.unique(nodes.plane[(nodes.kind == SWITCH) & (nodes.plane != UNKNOWN) & cabled])
         return [Broken(kind, Fault("plane", str(one)), one) for one in planes.tolist()] if planes.size > 1 else []

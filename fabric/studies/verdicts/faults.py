@@ -1,9 +1,9 @@
 """The verdict on what breaks hurt."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from fabric.routing.policies import Lft
-from fabric.studies.faults import Faults
+from fabric.studies.faults import FaultRow, Faults
 from fabric.studies.verdicts.verdict import Verdict, sentences_of
 from fabric.studies.verdicts.words import count, link_name, seconds, times
 
@@ -21,19 +21,11 @@ def _parts(faults: Faults) -> Iterator[str]:
     stop = [row for row in rows if row.time_s is None]
     if stop:
         kinds = dict.fromkeys(row.broken.kind for row in stop)
-        said = " and ".join(
-            f"each of {total:,} {kind} failures" if number == total else f"{number:,} of {total:,} {kind} failures"
-            for kind in kinds
-            for number, total in [
-                (
-                    sum(row.broken.kind == kind for row in stop),
-                    sum(row.broken.kind == kind for row in rows),
-                )
-            ]
-        )
+        said = " and ".join(_stopping(kind, stop, rows) for kind in kinds)
         tables = isinstance(faults.scenario.routing, Lft)
         why = "the tables name no other way until they are made again" if tables else "nothing else leads there"
-        yield f"{said} cut pairs of the job off and stop it: {why}"
+        cut = "cuts pairs of the job off and stops it" if len(stop) == 1 else "cut pairs of the job off and stop it"
+        yield f"{said} {cut}: {why}"
     slow = [row for row in rows if row.slowdown is not None and row.slowdown >= _SAME]
     if slow:
         worst = slow[0]
@@ -52,7 +44,21 @@ def _parts(faults: Faults) -> Iterator[str]:
         if middle is None:
             said = "stop the job at the median"
         else:
-            said = f"take {times(middle)} times as long at the median, "
-            said += "and stop the job" if tail is None else f"and {times(tail)} times"
+            said = f"{_longer(middle)} at the median, "
+            said += "and stop the job" if tail is None else f"and {_longer(tail).removeprefix('take ')}"
             said += " at the 99th percentile"
-        yield f"{count(sample.count, 'failure')} at once, drawn {sample.trials:,} times, {said}"
+        if sample.count == 1:
+            said = said.replace("take", "takes", 1).replace("stop the", "stops the", 1)
+        once = "" if sample.count == 1 else " at once"
+        yield f"{count(sample.count, 'failure')}{once}, drawn {sample.trials:,} times, {said}"
+
+
+def _stopping(kind: str, stop: Sequence[FaultRow], rows: Sequence[FaultRow]) -> str:
+    number, total = (sum(row.broken.kind == kind for row in some) for some in (stop, rows))
+    if total == 1:
+        return f"the only {kind} failure"
+    return f"each of {total:,} {kind} failures" if number == total else f"{number:,} of {total:,} {kind} failures"
+
+
+def _longer(slowdown: float) -> str:
+    return f"take {times(slowdown)} times as long" if slowdown >= _SAME else "take no longer"

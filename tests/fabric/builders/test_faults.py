@@ -159,6 +159,19 @@ def test_a_host_has_the_name_that_a_placement_takes():
     assert {row.broken.fault.pattern for row in rows} == set(pod.host_names())
 
 
+def test_a_host_is_the_whole_host_where_its_gpus_have_names_alone(tmp_path):
+    """SimAI numbers GPUs, and says how many are on a host: a placement takes gpu1 for it, and so does a fault."""
+    four, switch = "".join(f"{gpu} 4 400Gbps 1ms 0\n" for gpu in range(4)), "4\n"
+    (tmp_path / "four").write_text(f"5 2 0 1 4 H100\n{switch}{four}")
+    opened = rs.open_fabric(tmp_path / "four")
+    slow = opened.with_faults([Fault.degraded("host:gpu1=0.5")]).topology
+    assert sorted(slow.link_capacity_gbps.tolist()) == [200.0] * 4 + [400.0] * 4
+    scenario = rs.Scenario.of(opened, rs.Collective("all-to-all"))
+    rows = rs.study_faults(scenario, ("host",)).rows
+    assert sorted(row.broken.fault.pattern for row in rows) == ["gpu0", "gpu2"]
+    assert {row.slowdown for row in rows} == {2.0}
+
+
 def strange():
     """Nodes whose names hold what patterns and links are written with."""
     graph: nx.Graph = nx.Graph(name="strange")

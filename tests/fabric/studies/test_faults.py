@@ -2,6 +2,7 @@
 
 import itertools
 import json
+from dataclasses import replace
 
 import networkx as nx
 import numpy as np
@@ -16,6 +17,7 @@ from fabric.studies.cut_off import disconnected_pairs
 from fabric.studies.fault_runs import fault_run
 from fabric.studies.faults import FaultRow, Sampled, most_runs, study_faults
 from fabric.studies.link_names import find_link
+from fabric.studies.verdicts.faults import faults_verdict
 from fabric.topology import ENDPOINT, ISL, NVLINK, UNKNOWN
 from tests.fabric.commands.test_cli import railscope
 from tests.random_fabrics import fabrics
@@ -396,3 +398,31 @@ def test_the_command(tmp_path):
     refused = railscope("loads", "hgx-b200-64", "--collective", "all-to-all", "--fail", "s77")
     assert refused.returncode == 1
     assert refused.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("slowdown", "said"),
+    [
+        ((1.0, 1.0, 1.0), "1 failure, drawn 3 times, takes no longer at the median, and no longer at the 99th"),
+        ((1.0, 3.0, 3.0), "1 failure, drawn 3 times, takes 3 times as long at the median, and 3 times as long at"),
+        ((), "1 failure, drawn 3 times, stops the job at the median"),
+        ((1.0, 1.0), "takes no longer at the median, and stops the job at the 99th percentile"),
+    ],
+)  # fmt: skip
+def test_the_verdict_of_single_draws_is_a_sentence(slowdown, said):
+    faults = study_faults(rs.Scenario.of("hgx-b200-64", ALL_TO_ALL), ("spine",))
+    drawn = replace(faults, sampled=(Sampled(1, 3, slowdown, 3 - len(slowdown), ()),))
+    assert said in faults_verdict(drawn).text
+
+
+def test_the_verdict_on_the_only_thing_of_a_kind():
+    graph: nx.Graph = nx.Graph(name="one spine")
+    for end in range(4):
+        graph.add_node(f"h{end}", kind="endpoint", host=end, rail=0)
+        graph.add_edge(f"h{end}", f"leaf{end // 2}", capacity_gbps=400.0)
+    for leaf in range(2):
+        graph.add_node(f"leaf{leaf}", kind="switch", tier=1)
+        graph.add_edge(f"leaf{leaf}", "spine", capacity_gbps=800.0)
+    graph.add_node("spine", kind="switch", tier=2)
+    faults = study_faults(rs.Scenario.of(rs.from_networkx(graph), ALL_TO_ALL), ("spine",))
+    assert "The only spine failure cuts pairs of the job off and stops it: nothing else" in faults_verdict(faults).text
