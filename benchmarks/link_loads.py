@@ -1,8 +1,9 @@
 """Times railscope beside a peer in one run: ``make bench``.
 
 Every figure is the best of several runs after compilation, in one process, with the peer on the same graph.  The
-lower bound stated for a sweep is the bytes of the link table read once for every destination leaf at the memory
-bandwidth of a copy, measured here.
+lower bound stated is that of a sweep of each destination leaf by itself: the bytes of the link table read once for
+every leaf at the memory bandwidth of a copy, measured here.  What sweeps leaves together goes below it:
+`benchmarks.scaling` has the bound of that.
 """
 
 import os
