@@ -71,7 +71,12 @@ from .jobs.placement import (
     rail_of_rank as rail_of_rank,
     scattered as scattered,
 )
-from .jobs.requests import Collective as Collective, DemandFile as DemandFile, TraceFiles as TraceFiles
+from .jobs.requests import (
+    Collective as Collective,
+    DemandFile as DemandFile,
+    TraceFiles as TraceFiles,
+    TrainingStep as TrainingStep,
+)
 from .jobs.rule import PlacementRule as PlacementRule
 from .jobs.span import Span as Span, span_of as span_of
 from .jobs.traffic import Traffic as Traffic

@@ -22,14 +22,16 @@ from fabric.builders.faults import Fault
 from fabric.formats.opening import OpenedFabric, described, open_fabric
 from fabric.jobs.opened_flows import OpenedFlows, opened_flows
 from fabric.jobs.placement import Placement, domain_of_rank, nic_pools, rail_of_rank
-from fabric.jobs.requests import Collective, Request
+from fabric.jobs.requests import Collective, Request, TrainingStep
 from fabric.jobs.rule import PlacementRule
 from fabric.jobs.traffic import Traffic, schedule_traffic
 from fabric.routing.match_lfts import MatchedLfts
 from fabric.routing.policies import Adaptive, Ecmp, Routing
 from fabric.timing.prediction import fastest, known_library
 from fabric.timing.protocols import GivenTimes, TimeModel, model_for
+from fabric.timing.step_algorithms import step_algorithms
 from fabric.topology import Topology
+from traces.workload.step_operations import StepOperation
 
 DIRECT, PXN = "direct", "pxn"
 TRANSPORTS = (DIRECT, PXN)
@@ -130,7 +132,7 @@ class Scenario:
         ----------
         fabric : OpenedFabric, FabricDescription, Topology or str
             A string is opened: a preset's name or a file.
-        traffic : Collective, TraceFiles, DemandFile, Traffic or Schedule
+        traffic : Collective, TraceFiles, DemandFile, TrainingStep, Traffic or Schedule
         rule : PlacementRule, optional
             Default packed, on as many GPUs as the fabric's description says or there are.
         placement : Placement, optional
@@ -178,6 +180,10 @@ class Scenario:
         job = Job(load, rule, _placed(opened, load, rule, placement), transport, nics)
         known = known_library(library)
         made = cls(opened, (job,), chosen, model, tuple(sources), reasons, known, nccl_version, n_threads)
+        if isinstance(traffic, TrainingStep):
+            operations = traffic.operations(load.n_ranks)
+            load = traffic.by(made.routed(chosen).algorithms_of(operations), load.n_ranks)
+            return made.carrying(load, chosen)
         return made.routed(chosen)
 
     @property
@@ -261,6 +267,14 @@ class Scenario:
         if isinstance(routing, Ecmp) and routing.queue_pairs is None:
             routing = replace(routing, queue_pairs=self._opened().number)
         return replace(self, routing=routing)
+
+    def algorithms_of(self, operations: Sequence[StepOperation]) -> tuple[str, ...]:
+        """The library's algorithm for each operation of a training step, on this placement; exchanges are sends."""
+        in_network = switches_reduce(self.fabric)
+        return step_algorithms(
+            self.topology, self.placement, operations, self.routing, self.model, in_network, self.n_threads,
+            self.library, self.pools,
+        )  # fmt: skip
 
     def carrying(self, traffic: Traffic, routing: Routing) -> "Scenario":
         """The same place and transport with other traffic, under a routing as `routed` takes it."""

@@ -209,7 +209,7 @@ def fault_links(topology: Topology, fault: Fault, hosts: Sequence[str] | None = 
             found = _links_between(topology, replace(fault, kind="link", pattern=f"{fault.kind}:{fault.pattern}"))
     if not found.size:
         raise UnmatchedFault(
-            f"fault {quoted(str(fault))}: matches no cable of {topology.name}{_near(topology, fault, hosts)}"
+            f"fault {quoted(_as_typed(fault))}: matches no cable of {topology.name}{_near(topology, fault, hosts)}"
         )
     return found
 
@@ -298,8 +298,17 @@ def _end(topology: Topology, text: str) -> tuple[BoolVector, str | None]:
     return named, port
 
 
+def _as_typed(fault: Fault) -> str:
+    """A fault as a user writes it: a bare name is any node's."""
+    return (
+        fault.pattern if fault.kind == "switch" and fault == Fault.parsed(fault.pattern, fault.capacity) else str(fault)
+    )
+
+
 def _near(topology: Topology, fault: Fault, hosts: Sequence[str]) -> str:
     """The end of a message: names that are alike."""
+    if fault.kind == "switch" and _matching(hosts, fault.pattern).any():
+        return f"; did you mean the host: 'host:{fault.pattern}'?"
     if fault.kind == "host":
         names = sorted(set(hosts))
     elif fault.kind == "plane":

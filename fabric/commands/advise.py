@@ -73,9 +73,6 @@ def advise(
     sending: SendingOptions,
     output: AdviseOutput,
     gates: GateOptions,
-    workload: Annotated[
-        str | None, typer.Option(metavar="NAME", help="A training job's step instead: a preset or a TOML file.")
-    ] = None,
     skip_unrouted: SkipUnrouted = False,
     threads: Threads = None,
 ) -> None:
@@ -87,11 +84,12 @@ def advise(
       railscope advise subnet.txt --lfts lfts.dump --collective all-to-all
       railscope advise gb300-2048 --workload deepseek-v3 --placement unaligned
     """
+    check_traffic(traffic)
+    workload = traffic.workload
     if workload is None:
-        check_traffic(traffic, instead=("--workload",))
         refuse_given(options, "goes with --workload")
     else:
-        refuse_given(traffic, "--workload says what is sent")
+        refuse_given(traffic, "--workload says what is sent", "workload")
         if sending.transport is not None or sending.nics is not None or skip_unrouted:
             usage("--transport, --nics, --skip-unrouted: of no workload's step; expected none with --workload")
     policy = policy_name(routed, hashing, seed_used=draws(job))
@@ -123,7 +121,7 @@ def advise(
             scenario = asked_scenario(given, asked, rule, routing, traffic, hashing, sending, threads)
     with working("levers"):
         advice = study(scenario)
-    typed = all_said(fabric, traffic, job, routed, hashing, sending, skip_unrouted, options, workload)
+    typed = all_said(fabric, traffic, job, routed, hashing, sending, skip_unrouted, options)
     finish(
         advise_report(advice, partial(line_of, typed, scenario), output.write_order, output.write_fabric),
         output,

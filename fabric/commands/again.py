@@ -150,8 +150,7 @@ def all_said(
     sending: SendingOptions,
     skip_unrouted: bool,
     options: "WorkloadOptions | None" = None,
-    workload: str | None = None,
 ) -> dict[str, object]:
     """What the user said of a job, as `loads` takes it, and of a workload as `step` does."""
     groups = (fabric, traffic, job, routed, hashing, sending, *(() if options is None else (options,)))
-    return said(*groups, skip_unrouted=skip_unrouted, workload=workload)
+    return said(*groups, skip_unrouted=skip_unrouted)

@@ -99,12 +99,12 @@ def counters(
         --before a.prom --after b.prom --figure scatter.png
     """
     check_traffic(traffic, usual=True)
-    asked_for = any((traffic.collective is not None, bool(traffic.trace), traffic.demand is not None))
+    asked_for = any((traffic.collective, traffic.trace, traffic.demand, traffic.workload))
     if not asked_for:
         for options in (traffic, job, routed, hashing, sending):
-            refuse_given(options, "goes with traffic: --collective, --trace or --demand")
+            refuse_given(options, "goes with traffic: --collective, --trace, --demand or --workload")
         if skip_unrouted:
-            usage("--skip-unrouted: expected traffic: --collective, --trace or --demand")
+            usage("--skip-unrouted: expected traffic: --collective, --trace, --demand or --workload")
     if given.delta and (given.before or given.after):
         usage("expected --before and --after, or --delta, not both")
     policy = policy_name(routed, hashing, seed_used=draws(job))

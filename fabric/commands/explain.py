@@ -64,9 +64,6 @@ def explain(
     link: Annotated[
         str | None, typer.Argument(metavar="[LINK]", help="As tables show it: 'leaf1 port 33 -> spine2 port 1'.")
     ] = None,
-    workload: Annotated[
-        str | None, typer.Option(metavar="NAME", help="A training job's step instead: a preset or a TOML file.")
-    ] = None,
     job_too: OtherJobs = None,
     jobs: JobsFile = None,
     skip_unrouted: SkipUnrouted = False,
@@ -80,12 +77,13 @@ def explain(
       railscope explain subnet.txt 'leaf1 port 33 -> spine2 port 1' --lfts lfts.dump --collective all-to-all
       railscope explain gb300-2048 --workload deepseek-v3 --gpus 1024 --job b=llama-3.1-405b:512@scattered
     """
+    check_traffic(traffic)
+    workload = traffic.workload
     if workload is None:
-        check_traffic(traffic, instead=("--workload",))
         if job_too or jobs:
             usage("--job, --jobs: of training jobs; expected --workload too")
     else:
-        refuse_given(traffic, "--workload says what is sent")
+        refuse_given(traffic, "--workload says what is sent", "workload")
         refuse_given(sending, "a training job's bytes change rails over NVLink where there is any, on their own NICs")
     policy = policy_name(routed, hashing, seed_used=draws(job))
     rule = rule_of(job, hashing.seed, demand=traffic.demand is not None)

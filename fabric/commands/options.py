@@ -200,7 +200,7 @@ class DesignOptions(OptionGroup):
 
 @dataclass(frozen=True)
 class TrafficOptions(OptionGroup):
-    """What the job sends: one of a collective, a trace and explicit flows."""
+    """What the job sends: one of a collective, a trace, explicit flows and a training job's step."""
 
     panel = "Traffic"
 
@@ -230,6 +230,9 @@ class TrafficOptions(OptionGroup):
     fill_ranks: FillRanks = False
     trace_format: FormatName = None
     demand: Annotated[Path | None, typer.Option(metavar="FILE", help="Flows as CSV: src,dst,bytes.")] = None
+    workload: Annotated[
+        str | None, typer.Option(metavar="NAME", help="A training job's step: deepseek-v3, ..., or a TOML file.")
+    ] = None
 
 
 @dataclass(frozen=True)

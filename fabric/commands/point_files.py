@@ -12,17 +12,20 @@ from fabric.commands.option_tables import NAME
 from fabric.jobs.rule import PLACEMENTS
 from fabric.studies.sweep.point import Tables
 from traces.files import max_bytes
+from traces.workload.description import workload_names
 
 # Assumed: ten times the devices of the largest cluster, as for the readers of folders.
 _MOST_FILES = 1_000_000
 
 _preset_names = lru_cache(maxsize=1)(preset_names)
+_workload_names = lru_cache(maxsize=1)(workload_names)
 
 FILE_KEYS: dict[str, Callable[[str], bool]] = {
     f"fabric.{NAME}": lambda text: text not in _preset_names(),
     "fabric.faults": lambda _: True,
     "traffic.trace": lambda _: True,
     "traffic.demand": lambda _: True,
+    "traffic.workload": lambda text: text not in _workload_names(),
     "traffic.algorithm": lambda text: text.endswith((".xml", ".xml.gz", ".xml.xz")),
     "routing.lfts": lambda _: True,
     "placement.placement": lambda text: text.lower() not in PLACEMENTS,

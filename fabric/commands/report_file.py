@@ -55,7 +55,7 @@ _TABLES: dict[str, tuple[str, ...]] = {
     "routing": routing_names(),
     "placement": placement_names(),
     "faults": ("kind", "count", "trials", "most"),
-    "workload": (*(field.name for field in fields(WorkloadOptions)), "workload", "job_too", "jobs", "no_levers"),
+    "workload": (*(field.name for field in fields(WorkloadOptions)), "job_too", "jobs", "no_levers"),
 }
 _OF_REPORT = ("title", "sections")
 # What names the fabric and the workload is an argument on the command line.
@@ -155,7 +155,7 @@ def section_words(
     words.append(given.values["fabric"]["name"])
     sized_only = section == "compare" and places_itself and len(given.sections) > 1
     for table, own in _TABLES.items():
-        known = {key for each in options.values() for key, name in each.items() if name in own and name not in _NAMED}
+        known = {key for each in options.values() for key, name in each.items() if name in own}
         for key, value in given.values.get(table, {}).items():
             if key == "name" and table in _NAMED:
                 continue

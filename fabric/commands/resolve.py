@@ -48,15 +48,13 @@ def refuse_given(options: Any, reason: str, *but: str) -> None:
             usage(f"{spelt(field.name)}: {reason}")
 
 
-def check_traffic(options: TrafficOptions, usual: bool = False, instead: tuple[str, ...] = ()) -> None:
-    """Refuse traffic options that do not go together, before anything is loaded.
-
-    `usual`: none is needed; `instead`: the command's other options that say what is sent.
-    """
-    chosen = [options.collective is not None, bool(options.trace), options.demand is not None]
-    if sum(chosen) != 1 and not (usual and not any(chosen)):
-        *names, last = ("--collective", "--trace", "--demand", *instead)
-        usage(f"expected one of {', '.join(names)} and {last}")
+def check_traffic(options: TrafficOptions, usual: bool = False) -> None:
+    """Refuse traffic options that do not go together, before anything is loaded; `usual`: none is needed."""
+    chosen = sum(bool(one) for one in (options.collective, options.trace, options.demand, options.workload))
+    if chosen != 1 and not (usual and not chosen):
+        usage("expected one of --collective, --trace, --demand and --workload")
+    if options.workload is not None:
+        refuse_given(options, "--workload says what is sent", "workload", "library")
     if options.trace or options.demand is not None:
         said = "--trace" if options.trace else "--demand"
         of_trace = ("algorithm", "fill_ranks", "trace_format")
@@ -77,8 +75,10 @@ def check_traffic(options: TrafficOptions, usual: bool = False, instead: tuple[s
 def request_of(options: TrafficOptions, collective: str | None = None) -> "Request":
     """The traffic that is asked for; `collective` where none is named."""
     from collectives.layout import DEFAULT_ORDER
-    from fabric.jobs.requests import USUAL_SIZE, Collective, DemandFile, TraceFiles
+    from fabric.jobs.requests import USUAL_SIZE, Collective, DemandFile, TraceFiles, TrainingStep
 
+    if options.workload is not None:
+        return TrainingStep(options.workload)
     if options.demand is not None:
         return DemandFile(options.demand)
     if options.trace:
@@ -302,13 +302,15 @@ def asked_scenario(
     InputError
         If the job does not fit.
     """
-    from fabric.scenario import DIRECT, OWN, Scenario
+    from fabric.scenario import DIRECT, OWN, PXN, Scenario
 
+    # A training job's library changes rails over NVLink where there is any, as `step` has it.
+    usual = PXN if traffic.workload is not None and given.topology.nvlink_gbps is not None else DIRECT
     return Scenario.of(
         given,
         request,
         rule=rule,
-        transport=sending.transport or DIRECT,
+        transport=sending.transport or usual,
         nics=sending.nics or OWN,
         routing=routing,
         library=library_of(traffic),

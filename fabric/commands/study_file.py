@@ -2,7 +2,7 @@
 
     [study]
     title = "Which routing bears broken cables?"
-    metric = "time_s"                     # what points are compared by: time_s, over_bound, busbw_GBps, imbalance
+    metric = "time_s"                     # by: time_s, over_bound, busbw_GBps, imbalance, over_fastest
     sample = 200                          # so many points of the grid, drawn; without it all
     seed = 1                              # of the sample
 
@@ -114,7 +114,7 @@ def _checked(tables: dict[str, Any], path: str) -> Study:
     known = ("study", "report", *TABLES, "vary", CASE)
     for name, table in tables.items():
         if name == "workload":
-            raise InputError(f"{path}: workload: a point is a collective, a trace or flows; expected [traffic]")
+            raise InputError(f"{path}: workload: expected [traffic] with workload = {shown('NAME')}")
         if name not in known:
             raise InputError(f"{path}: {shown(name)}: {hint(name, known)}")
         if name == CASE:
@@ -291,8 +291,8 @@ def _check_once(
 
     if missing("fabric.name"):
         raise InputError(f"{path}: fabric.name: expected a preset or a file")
-    if missing("traffic.collective", "traffic.trace", "traffic.demand"):
-        raise InputError(f"{path}: traffic: expected one of collective, trace and demand")
+    if missing("traffic.collective", "traffic.trace", "traffic.demand", "traffic.workload"):
+        raise InputError(f"{path}: traffic: expected one of collective, trace, demand and workload")
 
 
 def _check_value(table: str, key: str, value: object, where: str, place: str = "") -> None:

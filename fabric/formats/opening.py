@@ -160,7 +160,7 @@ class OpenedFabric:
         return self._left_by(self.faults)
 
     def _left_by(self, faults: Sequence[Fault]) -> FloatVector:
-        hosts = self.host_names() if any(one.kind == "host" for one in faults) else None
+        hosts = self.host_names() if any(one.kind in ("host", "switch") for one in faults) else None
         return capacity_left(self.whole.topology, faults, hosts)
 
     def with_faults(self, faults: Sequence[Fault]) -> "OpenedFabric":

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import ClassVar, Protocol
 
@@ -12,7 +13,10 @@ from collectives.layout import DEFAULT_ORDER, ParallelLayout
 from collectives.sizes import parse_bytes
 from fabric.formats.opening import OpenedFabric
 from fabric.jobs.rule import PlacementRule
+from fabric.jobs.step_traffic import sent_in_step
 from fabric.jobs.traffic import Traffic, collective_traffic, demand_traffic, trace_traffic
+from traces.workload.description import Workload, read_workload
+from traces.workload.step_operations import StepOperation, step_operations
 
 # The expert-parallel size of DeepSeek-V3's training (technical report, arXiv 2412.19437: 64-way expert parallelism),
 # by which `compare` groups where nothing is said.
@@ -153,3 +157,39 @@ class DemandFile:
         if rule != PlacementRule(seed=rule.seed):
             raise InputError(f"{self.path}: names the endpoints itself; expected no placement, hosts or number of GPUs")
         return demand_traffic(self.path, fabric.topology)
+
+
+@dataclass(frozen=True)
+class TrainingStep:
+    """What one step of a training job sends: its operations one after the other, as often as a rank runs them.
+
+    Attributes
+    ----------
+    name : str or path
+        A workload's name, or a TOML file.
+    """
+
+    name: str | Path
+    undecided: ClassVar[bool] = False
+
+    def operations(self, n_ranks: int) -> tuple[StepOperation, ...]:
+        """The operations of a job of so many ranks; errors as for `traces.workload.description.Workload.of`."""
+        return step_operations(_workload(self.name, n_ranks))
+
+    def traffic(self, fabric: OpenedFabric, rule: PlacementRule) -> Traffic:
+        """The step of a job of as many ranks as the rule says, each operation by the first of its algorithms."""
+        return self.by((), rule.n_ranks(fabric))
+
+    def by(self, algorithms: Sequence[str], n_ranks: int) -> Traffic:
+        """The same by these algorithms, one for each operation."""
+        workload = _workload(self.name, n_ranks)
+        said = "a step: its operations one after the other, without compute beside them; railscope step has its time"
+        made = sent_in_step(workload, step_operations(workload), algorithms)
+        return replace(
+            made, label=f"what {made.label} sends", assumptions=(said, *workload.description.model.assumptions)
+        )
+
+
+@lru_cache(maxsize=2)
+def _workload(name: str | Path, n_ranks: int) -> Workload:
+    return Workload.of(read_workload(name), n_ranks)

@@ -1,7 +1,7 @@
 """A training step, and each operation of one, as traffic that can be placed and routed."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from collectives.catalog import algorithm_of, collective_schedule
 from collectives.demand import Int32Vector, scaled
@@ -60,17 +60,23 @@ def step_traffic(step: StepLoad, algorithms: Sequence[str | None] = ()) -> Traff
     InputError
         If nothing goes between GPUs.
     """
-    workload = step.workload
+    return replace(sent_in_step(step.workload, step.operations, algorithms), step=step)
+
+
+def sent_in_step(
+    workload: Workload, operations: Sequence[StepOperation], algorithms: Sequence[str | None] = ()
+) -> Traffic:
+    """What a step sends, without the compute beside it; parameters and errors as of `step_traffic`."""
     n_ranks, name = workload.layout.n_ranks, workload.description.model.name
-    if not step.operations:
+    if not operations:
         raise InputError(f"{name} on {n_ranks} GPUs: nothing goes between GPUs; expected a layout with an axis above 1")
-    chosen = algorithms or (None,) * len(step.operations)
-    made = [operation_traffic(one, n_ranks, by) for one, by in zip(step.operations, chosen, strict=True)]
-    times = [one.times(workload.microbatches) for one in step.operations]
+    chosen = algorithms or (None,) * len(operations)
+    made = [operation_traffic(one, n_ranks, by) for one, by in zip(operations, chosen, strict=True)]
+    times = [one.times(workload.microbatches) for one in operations]
 
     def schedule(domain: Int32Vector, rail: Int32Vector) -> Schedule:
         phases: list[Phase] = []
-        for one, own, often in zip(step.operations, made, times, strict=True):
+        for one, own, often in zip(operations, made, times, strict=True):
             phases += _often(own.schedule(domain, rail), often, f"{one.axis} {one.label}")
         return Schedule(tuple(phases))
 
@@ -79,7 +85,6 @@ def step_traffic(step: StepLoad, algorithms: Sequence[str | None] = ()) -> Traff
         n_ranks=n_ranks,
         schedule=schedule,
         facts={"workload": name, "ranks": n_ranks},
-        step=step,
     )
 
 

@@ -20,7 +20,7 @@ from fabric.studies.sweep.journal import Entry
 from fabric.studies.sweep.outcome import PointOutcome
 from fabric.studies.sweep.point import StudyPoint, labels_of, setting_text
 from fabric.studies.sweep.result import METRIC_WORDS, Ranked, SweepResult
-from fabric.studies.sweep.spread import Influence
+from fabric.studies.sweep.spread import OVER_FASTEST, Influence
 from fabric.studies.verdicts.sweep import points_verdict, sweep_verdict
 
 USUAL_TOP = 5
@@ -183,6 +183,8 @@ def points_table(result: SweepResult, ranked: Sequence[Ranked], title: str) -> T
         ("times the bound", [ratio_text(one.over_bound, ".3f") for one in outcomes]),
         ("max/mean", [number_text(one.imbalance, ".3g") for one in outcomes]),
     ]
+    if result.metric == OVER_FASTEST:
+        given.insert(1, ("times the fastest", [ratio_text(one.value, ".3f") for one in ranked]))
     links = ("worst link", [_worst_text(one) for one in outcomes])
     columns = [("point", [str(one.number) for one in ranked]), *told, *given, links]
     numbers = ("point", *(name for name, _ in given))

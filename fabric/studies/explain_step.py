@@ -9,7 +9,6 @@ from fabric.routing.policies import Adaptive, Routing
 from fabric.scenario import DIRECT, PXN, Scenario
 from fabric.studies.explain import Sent
 from fabric.studies.sharing import JobRequest, placed_apart
-from fabric.studies.step_costs import chosen_algorithms
 from traces.workload.description import Workload
 from traces.workload.step_operations import step_operations
 
@@ -52,7 +51,7 @@ def sent_in_steps(
             routing=asked,
             n_threads=n_threads,
         )
-        for one, name in zip(operations, chosen_algorithms(scenario, operations), strict=True):
+        for one, name in zip(operations, scenario.algorithms_of(operations), strict=True):
             own = scenario.carrying(operation_traffic(one, job.gpus, name), asked)
             label = f"{one.axis} {one.label}"
             times = one.times(workload.microbatches)

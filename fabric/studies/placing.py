@@ -15,7 +15,7 @@ from fabric.jobs.step_traffic import operation_traffic
 from fabric.routing.policies import Adaptive, Routing
 from fabric.scenario import DIRECT, PXN, Scenario
 from fabric.studies.step import ComputeSource, compute_source
-from fabric.studies.step_costs import OperationCost, chosen_algorithms, operation_costs
+from fabric.studies.step_costs import OperationCost, operation_costs
 from fabric.timing.step_time import StepTime, step_time
 from traces.workload.description import Workload, WorkloadDescription
 from traces.workload.step_operations import StepOperation, step_operations
@@ -156,7 +156,7 @@ def study_placing(
     def placed(name: str, placement: Placement) -> PlacedStep:
         scenario = _scenario(fabric, operations, placement, routing, n_threads)
         # The library chooses where the job is.
-        algorithms = chosen_algorithms(scenario, operations)
+        algorithms = scenario.algorithms_of(operations)
         costs = operation_costs(scenario, operations, algorithms, bounds=False, routing=routing)
         tokens = workload.micro * description.batch.sequence
         seconds = [cost.seconds for cost in costs]

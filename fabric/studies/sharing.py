@@ -23,7 +23,7 @@ from fabric.routing.policies import Adaptive, Ecmp, Routing
 from fabric.scenario import DIRECT, PXN, Scenario
 from fabric.studies.hotspots import tier_name
 from fabric.studies.step import ComputeSource, compute_source
-from fabric.studies.step_costs import OperationCost, chosen_algorithms, operation_costs
+from fabric.studies.step_costs import OperationCost, operation_costs
 from fabric.timing.step_time import step_time
 from fabric.topology import NVLINK, Topology
 from traces.workload.description import Workload, WorkloadDescription
@@ -243,7 +243,7 @@ def study_sharing(
             for job, own, placement in zip(jobs, operations, placements, strict=True)
         ]  # fmt: skip
         if not algorithms:
-            algorithms = [chosen_algorithms(*each) for each in zip(scenarios, operations, strict=True)]
+            algorithms = [one.algorithms_of(each) for one, each in zip(scenarios, operations, strict=True)]
         made.append(_shared(one, jobs, workloads, operations, scenarios, algorithms, sources, top))
     said = (
         *(f"{job.name}: {source.text}" for job, source in zip(jobs, sources, strict=True)),

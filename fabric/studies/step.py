@@ -11,7 +11,7 @@ from fabric.jobs.rule import PACKED, UNALIGNED, PlacementRule
 from fabric.jobs.step_traffic import StepLoad, operation_traffic, step_traffic
 from fabric.routing.policies import Adaptive, Ecmp, Routing
 from fabric.scenario import DIRECT, NICS_POOLED, OWN, POOLED, PXN, Scenario
-from fabric.studies.step_costs import OperationCost, chosen_algorithms, operation_costs, unopened
+from fabric.studies.step_costs import OperationCost, operation_costs, unopened
 from fabric.timing.step_time import StepTime, compute_from_step, step_time
 from traces.workload.description import Measured, Workload, WorkloadDescription
 from traces.workload.parameters import flops_per_token
@@ -281,7 +281,7 @@ def calibrated(
         scenario = scenario_for(fabric.whole, operations, run.gpus, packed, n_threads)
         seconds = tuple(
             one.seconds
-            for one in operation_costs(scenario, operations, chosen_algorithms(scenario, operations), bounds=False)
+            for one in operation_costs(scenario, operations, scenario.algorithms_of(operations), bounds=False)
         )
     except InputError as error:
         seconds = (0.0,) * len(operations)
@@ -434,7 +434,7 @@ def study_step(
     transport = PXN if fabric.topology.nvlink_gbps is not None else DIRECT
     as_is = StepDesign("as it is", None, transport, rule.kind, routing or AWARE.routing, nics)
     best = scenario_for(fabric, operations, gpus, rule, n_threads, replace(AWARE, nics=nics) if both else as_is)
-    algorithms = chosen_algorithms(best, operations)
+    algorithms = best.algorithms_of(operations)
 
     def under(design: StepDesign, bounds: bool = False) -> DesignStep:
         runs: list[tuple[StepTime, tuple[OperationCost, ...]]] = []

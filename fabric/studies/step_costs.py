@@ -11,10 +11,9 @@ from fabric.jobs.placement import Placement
 from fabric.jobs.step_traffic import operation_traffic
 from fabric.routing.link_loads import schedule_loads
 from fabric.routing.policies import Ecmp, Routing
-from fabric.scenario import Scenario, switches_reduce
+from fabric.scenario import Scenario
 from fabric.studies.hotspots import Hotspot, schedule_bottleneck
 from fabric.timing.alpha_beta import AlphaBeta, alpha_beta_of, found_s, predicted_s
-from fabric.timing.prediction import fastest
 from fabric.topology import ISL, NIC, NVLINK, PEER, UP, Topology
 from traces.workload.step_operations import StepOperation
 
@@ -55,31 +54,6 @@ class OperationCost:
     tier: str
     hottest: Hotspot | None
     model: AlphaBeta
-
-
-def chosen_algorithms(scenario: Scenario, operations: Sequence[StepOperation]) -> tuple[str, ...]:
-    """The library's algorithm for each operation, on this placement; exchanges are sends."""
-    known: dict[tuple[str, str, float], str] = {}
-    names = []
-    for one in operations:
-        usual = algorithm_of(one.collective)
-        key = (one.axis, one.collective, one.bytes)
-        if usual.tuning == "exchange":
-            known[key] = usual.name
-        elif key not in known:
-            known[key], _ = fastest(
-                scenario.topology,
-                scenario.placement,
-                operation_traffic(one, scenario.placement.n_ranks),
-                scenario.routing,
-                scenario.model,
-                switches_reduce(scenario.fabric),
-                scenario.n_threads,
-                scenario.library,
-                scenario.pools,
-            )
-        names.append(known[key])
-    return tuple(names)
 
 
 def operation_costs(

@@ -111,7 +111,7 @@ class SweepBody(TypedDict):
     ----------
     study : str
         Its title, or its file.
-    metric : {"time_s", "over_bound", "busbw_GBps", "imbalance"}
+    metric : {"time_s", "over_bound", "busbw_GBps", "imbalance", "over_fastest"}
         What points are compared by.
     varied : list of str
         Keys that differ between points.

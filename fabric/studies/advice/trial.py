@@ -13,7 +13,7 @@ from fabric.scenario import Scenario
 from fabric.studies.analysis import Analysis, Sample, analyse, analyse_each, scenario_bound
 from fabric.studies.flow_sensitivity import pairs_of
 from fabric.studies.step import USUAL_SEEDS as STEP_SEEDS
-from fabric.studies.step_costs import chosen_algorithms, operation_costs, unopened
+from fabric.studies.step_costs import operation_costs, unopened
 from fabric.timing.alpha_beta import alpha_beta_of, predicted_s
 from fabric.timing.step_time import step_time
 
@@ -147,7 +147,7 @@ def run(
     """
     scenarios = [_seeded(scenario, number) for number in range(n_seeds(scenario))]
     if scenario.traffic.step is not None:
-        algorithms = chosen_algorithms(scenario, scenario.traffic.step.operations)
+        algorithms = scenario.algorithms_of(scenario.traffic.step.operations)
         steps = [_step_s(one, algorithms, number == 0) for number, one in enumerate(scenarios)]
         return Trial(scenario, tuple(one for one, _ in steps), None, steps[0][1], algorithms)
     runs = list(analyse_each(scenarios)) if known is None else [known, *analyse_each(scenarios[1:])]

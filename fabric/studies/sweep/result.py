@@ -7,11 +7,20 @@ from functools import cached_property
 from fabric.studies.sweep.journal import Entry
 from fabric.studies.sweep.point import StudyPoint, point_name
 from fabric.studies.sweep.run import Swept
-from fabric.studies.sweep.spread import LARGER_IS_BETTER, METRICS, Influence, influences, varied_keys
+from fabric.studies.sweep.spread import (
+    LARGER_IS_BETTER,
+    OVER_FASTEST,
+    Influence,
+    influences,
+    same_jobs,
+    values_of,
+    varied_keys,
+)
 
 METRIC_WORDS: Mapping[str, str] = {
     "time_s": "time",
     "over_bound": "time over the bound",
+    OVER_FASTEST: "time over the fastest of the same job",
     "busbw_GBps": "busbw",
     "imbalance": "max/mean between switches",
 }
@@ -56,14 +65,20 @@ class SweepResult:
 
     @cached_property
     def metric(self) -> str:
-        """One of `METRICS`: time where all points run the same job, else bandwidth, else time over the bound."""
+        """One of `METRICS`: time where all points run the same job, else bandwidth, else over the fastest or the bound.
+
+        A bound is of one placement and wiring: against it a job looks best where nothing could be better.
+        """
         if self.asked_metric:
             return self.asked_metric
         outcomes = [entry.outcome for _, entry in self.swept.rows]
         same_job = not any(key.startswith("traffic.") for key in self.keys) and len({one.ranks for one in outcomes}) < 2
         if same_job:
             return "time_s"
-        return "busbw_GBps" if all(one.busbw_GBps is not None for one in outcomes) else "over_bound"
+        if all(one.busbw_GBps is not None for one in outcomes):
+            return "busbw_GBps"
+        jobs = same_jobs(list(self.swept.rows))
+        return OVER_FASTEST if any(len(places) > 1 for places in jobs) else "over_bound"
 
     @property
     def larger(self) -> bool:
@@ -78,11 +93,13 @@ class SweepResult:
     @cached_property
     def ranked(self) -> tuple[Ranked, ...]:
         """Points with a result, the best first; of equal ones the first of the study."""
-        found = []
-        for number, (point, entry) in enumerate(zip(self.swept.points, self.swept.entries, strict=True), start=1):
-            value = None if entry is None or entry.outcome.failed else METRICS[self.metric](entry.outcome)
-            if entry is not None and value is not None:
-                found.append(Ranked(number, point, entry, value))
+        number = {point.id: place for place, point in enumerate(self.swept.points, start=1)}
+        rows = list(self.swept.rows)
+        found = [
+            Ranked(number[point.id], point, entry, value)
+            for (point, entry), value in zip(rows, values_of(rows, self.metric), strict=True)
+            if value is not None
+        ]
         return tuple(sorted(found, key=lambda one: (-one.value if self.larger else one.value, one.number)))
 
     @cached_property

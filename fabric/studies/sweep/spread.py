@@ -11,12 +11,14 @@ from fabric.studies.sweep.journal import Entry
 from fabric.studies.sweep.outcome import PointOutcome
 from fabric.studies.sweep.point import Setting, StudyPoint, setting_text
 
-METRICS: Mapping[str, Callable[[PointOutcome], float | None]] = {
+OVER_FASTEST = "over_fastest"
+_OF_POINT: Mapping[str, Callable[[PointOutcome], float | None]] = {
     "time_s": lambda one: one.time_s,
     "over_bound": lambda one: one.over_bound,
     "busbw_GBps": lambda one: one.busbw_GBps,
     "imbalance": lambda one: one.imbalance,
 }
+METRICS = (*_OF_POINT, OVER_FASTEST)
 """What points are compared by."""
 
 LARGER_IS_BETTER = frozenset({"busbw_GBps"})
@@ -81,6 +83,37 @@ def varied_keys(points: Sequence[StudyPoint]) -> tuple[str, ...]:
     return tuple(key for key, values in found.items() if len(values) > 1)
 
 
+def values_of(rows: Sequence[tuple[StudyPoint, Entry]], metric: str) -> list[float | None]:
+    """What points are compared by, of each; None where it has none.
+
+    Parameters
+    ----------
+    rows : sequence of (StudyPoint, Entry)
+    metric : str
+        One of `METRICS`; `OVER_FASTEST`: its time over that of the fastest point whose job sends the same.
+    """
+    if metric != OVER_FASTEST:
+        return [_OF_POINT[metric](entry.outcome) for _, entry in rows]
+    alike = same_jobs(rows)
+    times = [entry.outcome.time_s for _, entry in rows]
+    fastest = [min((times[place] or math.inf for place in places), default=math.inf) for places in alike]
+    found: list[float | None] = [None] * len(rows)
+    for places, least in zip(alike, fastest, strict=True):
+        for place in places:
+            time = times[place]
+            found[place] = time / least if time else None
+    return found
+
+
+def same_jobs(rows: Sequence[tuple[StudyPoint, Entry]]) -> list[list[int]]:
+    """Places of the points whose jobs send the same: the same traffic, as many ranks."""
+    found: dict[tuple[object, ...], list[int]] = {}
+    for place, (point, entry) in enumerate(rows):
+        sent = tuple(sorted((key, str(value)) for key, value in point.settings.items() if key.startswith("traffic.")))
+        found.setdefault((sent, entry.outcome.ranks), []).append(place)
+    return list(found.values())
+
+
 def influences(rows: Sequence[tuple[StudyPoint, Entry]], keys: Sequence[str], metric: str) -> tuple[Influence, ...]:
     """What each parameter explains, what explains most first.
 
@@ -95,8 +128,8 @@ def influences(rows: Sequence[tuple[StudyPoint, Entry]], keys: Sequence[str], me
     metric : str
         One of `METRICS`.
     """
-    known = [(point, METRICS[metric](entry.outcome)) for point, entry in rows]
-    kept = [(point, math.log(value)) for point, value in known if value is not None and value > 0]
+    known = zip(rows, values_of(rows, metric), strict=True)
+    kept = [(point, math.log(value)) for (point, _), value in known if value is not None and value > 0]
     if not kept:
         return ()
     values = np.array([value for _, value in kept])

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from collectives.sizes import counted
 from fabric.studies.advice.study import Advice
 from fabric.studies.explain import MOSTLY, Contributions, Explained, main_cause
 from fabric.studies.link_odds import UNEVEN, place_text, wiring_text
@@ -62,4 +63,4 @@ def whose(found: Contributions) -> str:
         said.append(f"{percent(found.by_source_leaf[0].share)} from {found.by_source_leaf[0].name}")
     else:
         said.append(f"from {len(found.by_source_leaf):,} leaves to {len(found.by_destination_leaf):,}")
-    return f"{', '.join(said)}; {found.n_pairs:,} pairs of ranks"
+    return f"{', '.join(said)}; {counted(found.n_pairs, 'pair')} of ranks"

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from fabric.studies.sweep.point import labels_of
 from fabric.studies.sweep.result import METRIC_WORDS, Ranked, SweepResult
+from fabric.studies.sweep.spread import OVER_FASTEST
 from fabric.studies.verdicts.thresholds import SAME
 from fabric.studies.verdicts.verdict import Fact, Verdict, sentences_of
 from fabric.studies.verdicts.words import count, percent, seconds, times
@@ -12,7 +13,7 @@ from fabric.studies.verdicts.words import count, percent, seconds, times
 _WORTH_A_WORD = 0.05
 # Of several points, of one.
 _VERBS = {"time_s": ("take", "takes"), "busbw_GBps": ("reach", "reaches"), "over_bound": ("take", "takes"),
-          "imbalance": ("have", "has")}  # fmt: skip
+          "over_fastest": ("take", "takes"), "imbalance": ("have", "has")}  # fmt: skip
 
 
 def sweep_verdict(result: SweepResult) -> Verdict:
@@ -81,6 +82,8 @@ def _reaches(result: SweepResult, one: Ranked, several: bool = False) -> str:
     value = value_text(result.metric, one.value)
     if result.metric == "over_bound":
         return f"{verb} {times(one.value)} times its bound"
+    if result.metric == OVER_FASTEST:
+        return f"{verb} {times(one.value)} times the fastest of its job" if several else f"{verb} the least of its job"
     if result.metric == "imbalance":
         return f"{verb} a max/mean of {one.value:.3g} between switches"
     over = one.entry.outcome.over_bound
@@ -100,6 +103,8 @@ def _worse(result: SweepResult) -> str:
         return f"takes {times(factor)} times as long"
     if result.metric == "busbw_GBps":
         return f"reaches {times(factor)} times less"
+    if result.metric == OVER_FASTEST:
+        return f"takes {times(result.ranked[-1].value)} times as long as the fastest of its job"
     return f"{times(factor)} times as much"
 
 

@@ -70,6 +70,8 @@ def test_names(text, topology, cables):
     [
         ("spine:s99", "fault 'spine:s99': matches no cable of hgx-b200-64; expected one of s00, s01, s02, s03"),
         ("host:h9999", "; expected one of h0000, h0001"),
+        ("h0003", "fault 'h0003': matches no cable of hgx-b200-64; did you mean the host: 'host:h0003'?"),
+        ("switch:s0x", "fault 's0x': matches no cable of hgx-b200-64"),
         ("plane:7", "matches no cable of hgx-b200-64"),
         ("r0-l00 -> r1-l00", "expected 'NAME -> NAME' of two nodes that a cable joins"),
         ("r0-l00 ->", "expected two ends, such as"),

@@ -47,7 +47,7 @@ def test_the_example_of_the_guide(tmp_path):
         (PM[:2], 1, "--before A --after B"),
         (("--delta", PM[1]), 1, "one snapshot; expected two (before and after) or a delta"),
         ((*PM, "--delta", PM[1]), 2, "expected --before and --after, or --delta, not both"),
-        ((*PM, "--gpus", "8"), 2, "--gpus: goes with traffic: --collective, --trace or --demand"),
+        ((*PM, "--gpus", "8"), 2, "--gpus: goes with traffic: --collective, --trace, --demand or --workload"),
         ((*PM, "--skip-unrouted"), 2, "--skip-unrouted: expected traffic"),
         ((*PM, "--metric", "speed=x"), 1, "metric 'speed=x': expected [COUNTER=]NAME[*BYTES]"),
         ((*PM, "--label", "who=x"), 1, "label 'who=x': expected guid, port_guid"),

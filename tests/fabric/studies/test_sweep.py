@@ -14,12 +14,13 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 from collectives import InputError
 from fabric.studies.sweep.engine import Here, Task
 from fabric.studies.sweep.grid import Axis, combination, drawn, grid_size
-from fabric.studies.sweep.journal import Entry, Journal, make_folder, read_journal
+from fabric.studies.sweep.journal import Entry, Journal, Kept, make_folder, read_journal
 from fabric.studies.sweep.outcome import PointOutcome, TierUse
 from fabric.studies.sweep.point import StudyPoint, labels_of, point_id, point_name
 from fabric.studies.sweep.processes import Processes
-from fabric.studies.sweep.run import How, Shard, run_points, take_over
-from fabric.studies.sweep.spread import influences
+from fabric.studies.sweep.result import SweepResult
+from fabric.studies.sweep.run import How, Shard, Swept, run_points, take_over
+from fabric.studies.sweep.spread import influences, values_of
 from tests.fabric.studies.sweep_workers import work
 
 
@@ -187,6 +188,31 @@ def test_parameters_that_only_multiply_explain_all():
     assert list(found) == ["t.b", "t.a"]
     best = {one.key: (one.best().text, one.worst().text) for one in influences(rows, ["t.a", "t.b"], "time_s")}
     assert best == {"t.a": ("0", "2"), "t.b": ("0", "3")}
+
+
+def test_time_is_over_the_fastest_of_the_same_job():
+    """Each job's own fastest point is 1, however long its jobs take; what a point's bound is does not matter."""
+    told = [
+        ("a", "packed", 2.0),
+        ("a", "spread", 6.0),
+        ("b", "packed", 50.0),
+        ("b", "spread", 60.0),
+        ("c", "packed", 7.0),
+    ]
+    rows = [
+        (StudyPoint(f"{n}", {"traffic.workload": job, "placement.placement": where}, {}), entry(f"{n}", value))
+        for n, (job, where, value) in enumerate(told)
+    ]
+    assert values_of(rows, "over_fastest") == [1.0, 3.0, 1.0, 1.2, 1.0]
+    found = {one.key: one for one in influences(rows, ["traffic.workload", "placement.placement"], "over_fastest")}
+    assert found["placement.placement"].best().text == "packed"
+    points, kept = tuple(point for point, _ in rows), Kept({one.id: one for _, one in rows})
+    result = SweepResult("s", Swept.of(points, kept))
+    assert result.metric == "over_fastest"
+    assert [one.value for one in result.ranked] == [1.0, 1.0, 1.0, 1.2, 3.0]
+    # Where no two points run the same job there is nothing to be over.
+    alone = SweepResult("s", Swept.of(points[::2], kept))
+    assert alone.metric == "over_bound"
 
 
 def test_many_numbers_are_taken_in_ranges_and_what_has_no_effect_does_not_count():

@@ -1,0 +1,48 @@
+"""Which algorithm a library takes for each operation of a training step."""
+
+from collections.abc import Sequence
+
+from collectives.algorithm import Library
+from collectives.catalog import algorithm_of
+from collectives.nic_pool import NicPools
+from fabric.jobs.placement import Placement
+from fabric.jobs.step_traffic import operation_traffic
+from fabric.routing.policies import Routing
+from fabric.timing.prediction import fastest
+from fabric.timing.protocols import TimeModel
+from fabric.topology import Topology
+from traces.workload.step_operations import StepOperation
+
+
+def step_algorithms(
+    topology: Topology,
+    placement: Placement,
+    operations: Sequence[StepOperation],
+    routing: Routing,
+    model: TimeModel,
+    in_network: bool,
+    n_threads: int | None,
+    library: Library,
+    pools: NicPools | None,
+) -> tuple[str, ...]:
+    """The name of an algorithm for each operation; exchanges are sends, and the others the fastest by `fastest`.
+
+    Parameters
+    ----------
+    operations : sequence of StepOperation
+        Those of one axis, collective and size are decided once.
+    topology, placement, routing, model, in_network, n_threads, library, pools
+        As of `fabric.timing.prediction.fastest`.
+    """
+    known: dict[tuple[str, str, float], str] = {}
+    names = []
+    for one in operations:
+        usual = algorithm_of(one.collective)
+        key = (one.axis, one.collective, one.bytes)
+        if usual.tuning == "exchange":
+            known[key] = usual.name
+        elif key not in known:
+            traffic = operation_traffic(one, placement.n_ranks)
+            known[key], _ = fastest(topology, placement, traffic, routing, model, in_network, n_threads, library, pools)
+        names.append(known[key])
+    return tuple(names)
