@@ -59,6 +59,7 @@ bench: .venv/bench
 	$(BIN)/python -m benchmarks.steps
 	$(BIN)/python -m benchmarks.replay
 	$(BIN)/python -m benchmarks.diagnosis
+	$(BIN)/python -m benchmarks.history
 
 # Beside other tools, in an environment of their own: what can be had from PyPI and Debian.
 bench-peers: .venv-peers/installed
