@@ -15,13 +15,14 @@ import os
 import subprocess
 import sys
 import time
+import tomllib
 from collections.abc import Callable
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 
 HISTORY = Path(__file__).with_name("history.csv")
+PROJECT = Path(__file__).parent.parent / "pyproject.toml"
 LIMIT_S = 400
 # Slower than so much of the last release's is marked: two runs on a quiet machine differ by less.  Assumed.
 SLOWER = 1.15
@@ -164,14 +165,13 @@ def main() -> None:
         return
     from benchmarks.link_loads import copy_bytes_per_s
 
-    release = version("railscope")
+    release = tomllib.loads(PROJECT.read_text())["project"]["version"]
     lines = list(csv.DictReader(HISTORY.open())) if HISTORY.exists() else []
-    before = next((line for line in reversed(lines) if line["release"] != release), {})
+    before: dict[str, str] = next((line for line in reversed(lines) if line["release"] != release), {})
     moved = copy_bytes_per_s() / 1e9
     said = f"{before['release']}, {before['machine']}, a copy {before['copy GB/s']} GB/s" if before else "none"
-    print(
-        f"last release: {said}\nthis version: {release}, {machine()}, {os.cpu_count()} cores, a copy {moved:.1f} GB/s"
-    )
+    print(f"last release: {said}")
+    print(f"this version: {release}, {machine()}, {os.cpu_count()} cores, a copy {moved:.1f} GB/s")
     print(f"{'':34} {'before':>10} {'now':>10} {'times as fast':>14}")
     line = {"release": release, "date": datetime.date.today().isoformat(), "machine": machine(),
             "cores": str(os.cpu_count()), "copy GB/s": f"{moved:.1f}"}  # fmt: skip
@@ -180,18 +180,14 @@ def main() -> None:
         line[case] = "" if now is None else f"{now:.4g}"
         faster = float(old) / now if old and now else None
         mark = "  slower" if faster and faster < 1 / SLOWER else ""
-        print(
-            f"{case:34} {old or '-':>10} {line[case] or '-':>10} {f'{faster:.2f}' if faster else '-':>14}{mark}",
-            flush=True,
-        )
+        told = f"{case:34} {old or '-':>10} {line[case] or '-':>10} {f'{faster:.2f}' if faster else '-':>14}{mark}"
+        print(told, flush=True)
     if asked.record:
-        rows = [one for one in lines if one["release"] != release] + [line]
+        columns = ["release", "date", "machine", "cores", "copy GB/s", *CASES]
         with HISTORY.open("w", newline="") as file:
-            writer = csv.DictWriter(
-                file, ["release", "date", "machine", "cores", "copy GB/s", *CASES], restval="", lineterminator="\n"
-            )
+            writer = csv.DictWriter(file, columns, restval="", lineterminator="\n")
             writer.writeheader()
-            writer.writerows(rows)
+            writer.writerows([*(one for one in lines if one["release"] != release), line])
 
 
 if __name__ == "__main__":
