@@ -96,6 +96,7 @@ from .reports.links import links_csv as links_csv
 from .reports.page_parts import PageParts as PageParts, Picture as Picture, TimeBar as TimeBar
 from .reports.sweep_dataset import dataset_columns as dataset_columns
 from .reports.tables import Table as Table
+from .routing.device import on_device as on_device
 from .routing.flow_paths import FlowPaths as FlowPaths, RoutedFlows as RoutedFlows
 from .routing.link_loads import (
     link_loads as link_loads,

@@ -25,6 +25,7 @@ from fabric.jobs.placement import Placement, domain_of_rank, nic_pools, rail_of_
 from fabric.jobs.requests import Collective, Request, TrainingStep
 from fabric.jobs.rule import PlacementRule
 from fabric.jobs.traffic import Traffic, schedule_traffic
+from fabric.routing.device import device_notes
 from fabric.routing.match_lfts import MatchedLfts
 from fabric.routing.policies import Adaptive, Ecmp, Routing
 from fabric.timing.prediction import fastest, known_library
@@ -243,7 +244,10 @@ class Scenario:
         job = self.job
         ruled = () if job.traffic.placement is not None else job.rule.assumptions(self.fabric)
         pooled = (NICS_POOLED,) if job.nics == POOLED else ()
-        return (*self.fabric.assumptions, *job.traffic.assumptions, *ruled, *pooled, *self.flows)
+        return (
+            *self.fabric.assumptions, *job.traffic.assumptions, *ruled, *pooled, *self.flows,
+            *device_notes(self.routing.name),
+        )  # fmt: skip
 
     @property
     def assumptions(self) -> tuple[str, ...]:

@@ -29,7 +29,7 @@ from fabric._kernels.arrays import (
     LayerArrays,
     MemberClassArrays,
 )
-from fabric._kernels.arrival_rows import ArrivalRows, add_row, grow_with_rows
+from fabric._kernels.arrival_rows import ArrivalRows, add_row, found_rows, grow_with_rows
 from fabric._kernels.compile import borrowing_kernel, kernel
 from fabric._kernels.endpoints import depart, exchange, note_pair
 
@@ -542,6 +542,107 @@ def _receive_far(
         bundle_bytes[links.bundle[link]] += last[links.end[link]] * links.part[link]
 
 
+class _Room(NamedTuple):
+    """Where one DAG after the other is dealt with; all but `waiting` as it must be before and after."""
+
+    fraction: FloatVector
+    """(A,) how each class splits its bytes over its slots; written."""
+    waiting: FloatVector
+    """(S,) what sources send, at the switches behind their cables; zero before."""
+    by_row: FloatVector
+    """(S,) zero; there are no more rows than switches."""
+    touched: Int32Vector
+    """(S,)"""
+    end_of: Int32Vector
+    """(S,) end that a switch is; -1."""
+    near_to: Int64Vector
+    """(K + 1,) last run that a class was near to."""
+    part: FloatVector
+    """(W,)"""
+    slot_of: Int32Vector
+    """(W,)"""
+
+
+@kernel
+def _empty_room(layer: LayerArrays, width: int) -> _Room:
+    n_switches = layer.in_start.shape[0] - 1
+    return _Room(
+        np.empty(layer.slot_switch.shape[0]),
+        np.zeros(n_switches),
+        np.zeros(n_switches),
+        np.empty(n_switches, np.int32),
+        np.full(n_switches, -1, np.int32),
+        np.full(layer.slot_start.shape[0] - 1, -1, np.int64),
+        np.zeros(width),
+        np.zeros(width, np.int32),
+    )
+
+
+@kernel
+def _share_out(
+    layer: LayerArrays,
+    bundles: BundleArrays,
+    hops: LastHops,
+    classes: MemberClassArrays,
+    partners: Partners,
+    rounding: float,
+    between_domains: bool,
+    own_fraction: FloatVector,
+    item: int,
+    dag: Dag,
+    rows: ArrivalRows,
+    room: _Room,
+    links: _LastLinks,
+    sums: _Sums,
+    bundle_bytes: FloatVector,
+    class_up: FloatMatrix,
+    class_down: FloatMatrix,
+    unreachable: Int32Matrix,
+) -> None:
+    """Let all bytes to the destinations of an item wait behind their sources' cables, and load the last hops."""
+    stop, stop_run = partners.item_run_start[item], partners.item_run_start[item + 1]
+    find_slot_fractions(layer, dag, room.fraction)
+    while stop < stop_run:
+        first = stop
+        group = classes.run_group[partners.item_run[first]]
+        while stop < stop_run and classes.run_group[partners.item_run[stop]] == group:
+            stop += 1
+        all_weight, all_count = _count_destinations(classes, partners, first, stop, sums)
+        for position in range(first, stop):
+            _exchange_near(
+                layer, classes, partners, between_domains, partners.item_run[position], sums,
+                class_up, class_down, own_fraction, room.part, room.slot_of,
+            )  # fmt: skip
+        _send_far(
+            layer, classes, partners, between_domains, first, stop, all_weight, all_count, room.fraction, sums,
+            room.waiting, class_up, unreachable,
+        )  # fmt: skip
+        for end in range(rows.n_ends):
+            sums.arriving[end] = 0.0
+        if between_domains:
+            _find_arriving(layer, classes, rows, group, room.fraction, room.by_row, room.touched, sums.arriving)
+        for position in range(first, stop):
+            run = partners.item_run[position]
+            _find_last_links(layer, bundles, hops, classes.attachment[classes.run_class_start[run]], room.end_of, links)
+            _receive_far(
+                layer, classes, partners, rows, links, rounding, between_domains, run, room.fraction, room.near_to,
+                sums, bundle_bytes, class_down,
+            )  # fmt: skip
+        _clear_destinations(classes, partners, first, stop, sums)
+    for end in range(rows.n_ends):
+        room.end_of[dag.queue[end]] = -1
+
+
+@borrowing_kernel
+def _first_destination(classes: MemberClassArrays, partners: Partners, item: int) -> int:
+    """One of the destination classes of an item, which all have the same neighbours; -1 if nothing goes to them."""
+    first = partners.item_run_start[item]
+    if first == partners.item_run_start[item + 1]:
+        return -1
+    destination: int = classes.attachment[classes.run_class_start[partners.item_run[first]]]
+    return destination
+
+
 @kernel
 def sweep_all_to_all_shared(
     layer: LayerArrays,
@@ -572,58 +673,98 @@ def sweep_all_to_all_shared(
     bundle_bytes, class_up, class_down, own_fraction, unreachable
         As for `adaptive.sweep_all_to_all`; `class_down` is zero before.
     """
-    n_switches, width = layer.in_start.shape[0] - 1, class_up.shape[1]
     dag = empty_dag(layer.in_start.shape[0] - 1)
-    fraction = np.empty(layer.slot_switch.shape[0])
-    waiting = np.zeros(n_switches)
-    # No more rows than switches.
-    by_row, touched = np.zeros(n_switches), np.empty(n_switches, np.int32)
-    end_of = np.full(n_switches, -1, np.int32)
-    near_to = np.full(layer.slot_start.shape[0] - 1, -1, np.int64)
-    part, slot_of = np.zeros(width), np.zeros(width, np.int32)
-    links = _empty_last_links(layer, bundles)
-    sums = _empty_sums(classes, hops)
+    room, links, sums = (
+        _empty_room(layer, class_up.shape[1]),
+        _empty_last_links(layer, bundles),
+        _empty_sums(classes, hops),
+    )
     for item in range(chunk_number, partners.item_run_start.shape[0] - 1, n_chunks):
-        first_run, stop_run = partners.item_run_start[item], partners.item_run_start[item + 1]
-        if first_run == stop_run:
+        destination = _first_destination(classes, partners, item)
+        if destination < 0:
             continue
         clear_dag(dag)
-        n_ends = _start_at_neighbours(
-            hops, classes.attachment[classes.run_class_start[partners.item_run[first_run]]], dag, end_of
-        )
+        n_ends = _start_at_neighbours(hops, destination, dag, room.end_of)
         n_reached, rows = grow_with_rows(bundles, dag, n_ends)
-        find_slot_fractions(layer, dag, fraction)
-        stop = first_run
-        while stop < stop_run:
-            first = stop
-            group = classes.run_group[partners.item_run[first]]
-            while stop < stop_run and classes.run_group[partners.item_run[stop]] == group:
-                stop += 1
-            all_weight, all_count = _count_destinations(classes, partners, first, stop, sums)
-            for position in range(first, stop):
-                _exchange_near(
-                    layer, classes, partners, between_domains, partners.item_run[position], sums,
-                    class_up, class_down, own_fraction, part, slot_of,
-                )  # fmt: skip
-            _send_far(
-                layer, classes, partners, between_domains, first, stop, all_weight, all_count, fraction, sums,
-                waiting, class_up, unreachable,
-            )  # fmt: skip
-            for end in range(n_ends):
-                sums.arriving[end] = 0.0
-            if between_domains:
-                _find_arriving(layer, classes, rows, group, fraction, by_row, touched, sums.arriving)
-            for position in range(first, stop):
-                run = partners.item_run[position]
-                _find_last_links(layer, bundles, hops, classes.attachment[classes.run_class_start[run]], end_of, links)
-                _receive_far(
-                    layer, classes, partners, rows, links, rounding, between_domains, run, fraction, near_to, sums,
-                    bundle_bytes, class_down,
-                )  # fmt: skip
-            _clear_destinations(classes, partners, first, stop, sums)
-        carry_over(bundles, dag, n_reached, waiting, bundle_bytes)
+        _share_out(
+            layer, bundles, hops, classes, partners, rounding, between_domains, own_fraction, item, dag, rows, room,
+            links, sums, bundle_bytes, class_up, class_down, unreachable,
+        )  # fmt: skip
+        carry_over(bundles, dag, n_reached, room.waiting, bundle_bytes)
+
+
+class FoundDags(NamedTuple):
+    """DAGs of some items that were found elsewhere, I of them."""
+
+    distance: Int32Matrix
+    """(S, I) hops to the destination; -1 where there is no way."""
+    capacity: FloatMatrix
+    """(S, I)"""
+    alone: FloatMatrix
+    """(S, I)"""
+    row: Int32Matrix
+    """(S, I) end by which all arrives; S and the switch's twin where it parts; -1 where there is no way."""
+    waiting: FloatMatrix
+    """(S, I) out: what waits at each switch, to be carried on."""
+
+
+@kernel
+def share_out_found(
+    layer: LayerArrays,
+    bundles: BundleArrays,
+    hops: LastHops,
+    classes: MemberClassArrays,
+    partners: Partners,
+    rounding: float,
+    between_domains: bool,
+    own_fraction: FloatVector,
+    first_item: int,
+    found: FoundDags,
+    chunk_number: int,
+    n_chunks: int,
+    bundle_bytes: FloatVector,
+    class_up: FloatMatrix,
+    class_down: FloatMatrix,
+    unreachable: Int32Matrix,
+) -> None:
+    """As `sweep_all_to_all_shared`, between the two passes over all links: last hops are loaded, all else waits.
+
+    Parameters
+    ----------
+    first_item : int
+        Item of the first of the DAGs.
+    chunk_number, n_chunks : int
+        Of the DAGs.
+    rounding, between_domains, bundle_bytes, class_up, class_down, own_fraction, unreachable
+        As there.
+    """
+    n_switches = layer.in_start.shape[0] - 1
+    dag = empty_dag(n_switches)
+    room, links, sums = (
+        _empty_room(layer, class_up.shape[1]),
+        _empty_last_links(layer, bundles),
+        _empty_sums(classes, hops),
+    )
+    for number in range(chunk_number, found.distance.shape[1], n_chunks):
+        destination = _first_destination(classes, partners, first_item + number)
+        if destination < 0:
+            continue
+        for switch in range(n_switches):
+            dag.distance[switch] = found.distance[switch, number]
+            dag.capacity[switch] = found.capacity[switch, number]
+            dag.alone[switch] = found.alone[switch, number]
+        n_ends = hops.start[destination + 1] - hops.start[destination]
         for end in range(n_ends):
-            end_of[dag.queue[end]] = -1
+            dag.queue[end] = hops.switch[hops.start[destination] + end]
+            room.end_of[dag.queue[end]] = end
+        rows = found_rows(bundles, dag, n_ends, found.row[:, number])
+        _share_out(
+            layer, bundles, hops, classes, partners, rounding, between_domains, own_fraction, first_item + number,
+            dag, rows, room, links, sums, bundle_bytes, class_up, class_down, unreachable,
+        )  # fmt: skip
+        for switch in range(n_switches):
+            found.waiting[switch, number] = room.waiting[switch]
+            room.waiting[switch] = 0.0
 
 
 @borrowing_kernel

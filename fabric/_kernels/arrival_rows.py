@@ -74,6 +74,40 @@ def grow_with_rows(bundles: BundleArrays, dag: Dag, n_ends: int) -> tuple[int, A
 
 
 @kernel
+def found_rows(bundles: BundleArrays, dag: Dag, n_ends: int, row: Int32Vector) -> ArrivalRows:
+    """Rows of a DAG whose distances and capacities are known, as `grow_with_rows` finds them.
+
+    Parameters
+    ----------
+    row : (S,) int32
+        End by which all arrives; S and the switch's twin where it parts; -1 where there is no way.
+    """
+    n_switches = row.shape[0]
+    of, own = np.empty(n_switches, np.int32), np.full(n_switches, _UNKNOWN, np.int32)
+    parts_at = np.empty(n_switches, np.int32)
+    n_rows = 0
+    farthest = 0
+    for switch in range(n_switches):
+        of[switch] = row[switch]
+        if row[switch] >= n_switches:
+            farthest = max(farthest, dag.distance[switch])
+    # Rows are made of those of switches nearer by.
+    for distance in range(2, farthest + 1):
+        for switch in range(n_switches):
+            if row[switch] < n_switches or dag.distance[switch] != distance:
+                continue
+            twin = row[switch] - n_switches
+            if own[twin] == _UNKNOWN:
+                own[twin] = n_ends + n_rows
+                parts_at[n_rows] = switch
+                n_rows += 1
+    for switch in range(n_switches):
+        if row[switch] >= n_switches:
+            of[switch] = own[row[switch] - n_switches]
+    return _written_out(bundles, dag, n_ends, of, parts_at[:n_rows])
+
+
+@kernel
 def _written_out(bundles: BundleArrays, dag: Dag, n_ends: int, of: Int32Vector, parts_at: Int32Vector) -> ArrivalRows:
     n_rows = parts_at.shape[0]
     start = np.zeros(n_rows + 1, np.int64)

@@ -9,6 +9,7 @@ from collectives.suggestion import hint
 
 # Known without loading anything heavy, so that `--help` is instant; a test holds them against the registries.
 POLICIES = ("adaptive", "ecmp", "dmodk", "lft")
+DEVICES = ("cpu", "cuda")
 WIRINGS = ("rail", "host")
 TRANSPORTS = ("direct", "pxn")
 NICS = ("own", "pooled")
@@ -66,6 +67,7 @@ def choice(
     *names: str,
     more: More | None = None,
     metavar: str = "NAME",
+    callback: Callable[..., Any] | None = None,
 ) -> Any:
     """An option that takes one of `known`, or of what `more` finds when none of them is meant."""
     return typer.Option(
@@ -73,6 +75,7 @@ def choice(
         parser=_reader(known, more),
         autocompletion=_completion(known),
         metavar=metavar,
+        callback=callback,
         help=_listed(about, known),
     )
 
@@ -113,6 +116,19 @@ def registered_policies() -> Sequence[str]:
     from fabric.routing.registry import ready_policy_names
 
     return (*ready_policy_names(), "lft")
+
+
+def put_on_device(context: typer.Context, device: str | None) -> str | None:
+    """Let the whole command compute its loads there, or refuse what is not there in one line."""
+    if device is not None:
+        from collectives.errors import InputError
+        from fabric.routing.device import on_device
+
+        try:
+            context.with_resource(on_device(device))
+        except InputError as error:
+            raise InputError(f"--{error}") from None
+    return device
 
 
 def registered_documents() -> Sequence[str]:

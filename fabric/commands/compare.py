@@ -10,6 +10,7 @@ from fabric.commands.designs import side_by_side
 from fabric.commands.options import (
     CompareOutput,
     DesignOptions,
+    Device,
     FabricsOptions,
     GateOptions,
     HashOptions,
@@ -55,6 +56,7 @@ def compare(
         int | None, typer.Option(min=1, metavar="N", help="Seeds of hashes and drawn hosts to try [default: 5].")
     ] = None,
     threads: Threads = None,
+    device: Device = None,
 ) -> None:
     """Naive to rail-aware, one step at a time, on the same switches and cables; heatmaps side by side.
 

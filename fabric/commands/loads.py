@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from fabric.commands.options import (
+    Device,
     FabricOptions,
     GateOptions,
     HashOptions,
@@ -64,6 +65,7 @@ def loads(
         bool, typer.Option("--optimum", help="Small fabrics: also the best that any routing of this demand could do.")
     ] = False,
     threads: Threads = None,
+    device: Device = None,
 ) -> None:
     """Per-link loads and hotspots of one job.
 

@@ -8,6 +8,7 @@ import typer
 
 from collectives.bandwidth import COLLECTIVES
 from fabric.commands.choices import (
+    DEVICES,
     HASH_SEEDS,
     LIBRARIES,
     NICS,
@@ -16,6 +17,7 @@ from fabric.commands.choices import (
     TRANSPORTS,
     WIRINGS,
     choice,
+    put_on_device,
     registered_policies,
     registered_trace_formats,
 )
@@ -116,6 +118,10 @@ Nics = Annotated[
 ]
 Threads = Annotated[
     int | None, typer.Option(min=1, metavar="N", help="Threads [default: all]; the result does not depend on it.")
+]
+Device = Annotated[
+    str | None,
+    choice("What routes all-to-alls, cuda: an NVIDIA GPU [default: cpu]", DEVICES, "--device", callback=put_on_device),
 ]
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
 Html = Annotated[

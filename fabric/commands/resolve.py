@@ -219,7 +219,16 @@ def policy_name(options: RoutingOptions, hashing: HashOptions, seed_used: bool =
         usage("--routing lft: expected forwarding tables, --lfts FILE")
     if name != "ecmp":
         refuse_given(hashing, f"only --routing ecmp hashes, not {name}", *(("seed",) if seed_used else ()))
+    refuse_device(name)
     return name
+
+
+def refuse_device(policy: str) -> None:
+    """Refuse a GPU for a policy that has no kernel for it."""
+    from fabric.routing.device import POLICIES_ON_GPU, on_gpu
+
+    if on_gpu() and policy not in POLICIES_ON_GPU:
+        usage(f"--device cuda: has kernels for {' and '.join(POLICIES_ON_GPU)}, not for {policy}")
 
 
 def ecmp_of(hashing: HashOptions) -> "Ecmp":

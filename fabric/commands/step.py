@@ -10,6 +10,7 @@ from fabric.commands.grouping import OptionGroup
 from fabric.commands.jobs import JobsFile, OtherJobs, job_of, jobs_of_file
 from fabric.commands.options import (
     Degrade,
+    Device,
     FabricOptions,
     Fail,
     FaultsFile,
@@ -165,6 +166,7 @@ def step(
     ] = False,
     nics: Nics = None,
     threads: Threads = None,
+    device: Device = None,
 ) -> None:
     """A training job's step: bytes and time by parallel axis, what compute hides, naive to rail-aware.
 
@@ -235,6 +237,7 @@ def scale(
     degrade: Degrade = None,
     faults: FaultsFile = None,
     threads: Threads = None,
+    device: Device = None,
 ) -> None:
     """A workload over numbers of GPUs, beside what was published; what layout and batch change; measured runs judged.
 

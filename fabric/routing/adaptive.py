@@ -8,16 +8,19 @@ import numpy as np
 from collectives.demand import AllToAll, FloatVector, Flows, Int32Vector
 from fabric._kernels.arrays import FloatMatrix, FlowArrays, MemberClassArrays
 from fabric.jobs.placement import Placement
+from fabric.routing.adaptive_cuda import swept_on_gpu
 from fabric.routing.bundles import bundles_of
+from fabric.routing.device import on_gpu
 from fabric.routing.flow_paths import RoutedFlows
 from fabric.routing.layer import Layer, layer_of
 from fabric.routing.layer_paths import split_paths
 from fabric.routing.loads import LinkLoads
-from fabric.routing.member_classes import ROUNDING
+from fabric.routing.member_classes import ROUNDING, member_classes_of
 from fabric.routing.mesh import mesh_bytes, mesh_paths, outside_meshes
 from fabric.routing.policies import Adaptive
 from fabric.routing.shared_ends import shared_ends_of
-from fabric.routing.sweep import swept_by_class, swept_flows
+from fabric.routing.sweep import by_slot, load_of_classes, no_way, swept_by_class, swept_flows
+from fabric.routing.unroutable import refuse_unreachable
 from fabric.topology import NVSWITCH, SWITCH, Topology
 
 
@@ -34,6 +37,8 @@ def adaptive_all_to_all(
 ) -> LinkLoads:
     """Loads of an all-to-all's pairs between domains."""
     layer = layer_of(topology, SWITCH)
+    if on_gpu():
+        return LinkLoads(topology, _bytes_by_gpu(topology, layer, demand, placement, n_threads))
     return LinkLoads(topology, _all_to_all_bytes(topology, layer, demand, placement, True, n_threads))
 
 
@@ -100,6 +105,18 @@ def _flow_bytes(
             sweep_flows_shared(*arrays, ends.hops, ends.shared, flows, *places, layer.width, *rest)
 
     return swept_flows(topology, layer, demand, placement, between_domains, sweep, n_threads, bundles)
+
+
+def _bytes_by_gpu(
+    topology: Topology, layer: Layer, demand: AllToAll, placement: Placement, n_threads: int | None
+) -> FloatVector:
+    members = member_classes_of(topology, layer, demand, placement)
+    own = np.zeros(len(layer.arrays.slot_switch))
+    unreachable, class_down = no_way(layer), by_slot(layer, members.arrays)
+    bundle_bytes, class_up = swept_on_gpu(layer, members.arrays, own, class_down, unreachable, n_threads)
+    refuse_unreachable(topology, unreachable)
+    isl = bundles_of(layer).isl_bytes(bundle_bytes)
+    return load_of_classes(topology, layer, members, True, isl, class_up, class_down, (own, own))
 
 
 def _all_to_all_bytes(

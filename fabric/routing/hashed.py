@@ -12,6 +12,8 @@ from collectives.demand import AllToAll, FloatVector, Flows
 from fabric._kernels.arrays import FloatMatrix, UInt64Matrix
 from fabric.jobs.placement import Placement
 from fabric.routing.chunks import share_of, sum_of_chunks
+from fabric.routing.device import on_gpu
+from fabric.routing.hashed_cuda import counted_on_gpu
 from fabric.routing.layer import Layer, layer_of
 from fabric.routing.loads import LinkLoads
 from fabric.routing.member_classes import counted_members, without_part
@@ -135,8 +137,13 @@ def _all_to_all_walk(
                 )  # fmt: skip
             return *by_seed, *by_class
 
-        n_floats = layer.n_isls + layer.n_slots + 2 * n_classes * width
-        isl, ends, class_up, class_down = sum_of_chunks(chunk, turns.size, n_floats, n_threads, (unreachable, own))
+        found = counted_on_gpu(layer, members, seeds, keys, n_ends) if counted and on_gpu() else None
+        if found is not None:
+            isl, ends, class_up, class_down = found.isl, found.ends, found.class_up, found.class_down
+            own[:] = found.own
+        else:
+            n_floats = layer.n_isls + layer.n_slots + 2 * n_classes * width
+            isl, ends, class_up, class_down = sum_of_chunks(chunk, turns.size, n_floats, n_threads, (unreachable, own))
         refuse_unreachable(topology, unreachable)
         own_slots = members.own_bytes(layer, own, True)
         up = without_part(members.to_slots(layer, members.send, class_up), own_slots)

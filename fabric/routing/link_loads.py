@@ -11,6 +11,7 @@ from collectives.errors import InputError
 from collectives.schedule import Schedule
 from fabric.jobs.placement import Placement
 from fabric.routing.adaptive import nvlink_bytes
+from fabric.routing.device import on_device
 from fabric.routing.in_network import reduction_bytes
 from fabric.routing.loads import LinkLoads as LinkLoads, ScheduleLoads as ScheduleLoads
 from fabric.routing.pairs import BLOCK_PAIRS, pairs_in_blocks
@@ -28,10 +29,12 @@ def schedule_loads(
     placement: Placement,
     routing: Routing | None = None,
     n_threads: int | None = None,
+    device: str | None = None,
 ) -> ScheduleLoads:
     """Route every phase of a schedule.  Arguments and errors as for `link_loads`."""
     routing = Adaptive() if routing is None else routing
-    return _schedule_loads(topology, schedule, placement, [routing], n_threads)[0]
+    with on_device(device):
+        return _schedule_loads(topology, schedule, placement, [routing], n_threads)[0]
 
 
 def loads_over_seeds(
@@ -99,6 +102,7 @@ def link_loads(
     placement: Placement,
     routing: Routing | None = None,
     n_threads: int | None = None,
+    device: str | None = None,
 ) -> LinkLoads:
     """Route a demand: bytes on every link.
 
@@ -117,6 +121,8 @@ def link_loads(
         each, unless given paths say otherwise.  A `Reduction` goes along trees whatever the policy.
     n_threads : int, optional
         Threads over the destinations; default all processors.  The result does not depend on it.
+    device : {"cpu", "cuda"}, optional
+        What routes all-to-alls: see `on_device`.  Default what is chosen there, the processor if nothing is.
 
     Returns
     -------
@@ -125,12 +131,13 @@ def link_loads(
     Raises
     ------
     InputError
-        A rank without an endpoint, or a policy that is not registered.
+        A rank without an endpoint, a policy that is not registered, or a device that is not there.
     Unroutable
         Two endpoints with bytes to exchange and no path between them.
     """
     routing = Adaptive() if routing is None else routing
-    return _loads_of_each(topology, demand, placement, [routing], n_threads)[0]
+    with on_device(device):
+        return _loads_of_each(topology, demand, placement, [routing], n_threads)[0]
 
 
 def _loads_of_each(

@@ -8,12 +8,12 @@ from collections.abc import Callable
 import numpy as np
 
 from collectives.demand import AllToAll, FloatVector, Flows
-from fabric._kernels.arrays import FlowArrays, MemberClassArrays
+from fabric._kernels.arrays import FloatMatrix, FlowArrays, Int32Matrix, MemberClassArrays
 from fabric.jobs.placement import Placement
 from fabric.routing.bundles import Bundles
 from fabric.routing.chunks import sum_of_chunks
 from fabric.routing.layer import Layer
-from fabric.routing.member_classes import member_classes_of, starts_of, without_part
+from fabric.routing.member_classes import MemberClasses, member_classes_of, starts_of, without_part
 from fabric.routing.unroutable import refuse_unreachable
 from fabric.topology import Topology
 
@@ -67,8 +67,7 @@ def swept_flows(
     arrays = flows_of_layer(topology, layer, demand, placement, between_domains)
     if arrays.src.size == 0:
         return load
-    unreachable = np.full((layer.n_classes, 2), -1, np.int32)
-
+    unreachable = no_way(layer)
     n_carriers = layer.n_isls if bundles is None else bundles.n_bundles
 
     def chunk(number: int, n_chunks: int) -> tuple[FloatVector, ...]:
@@ -110,26 +109,49 @@ def swept_by_class(
     Unroutable
     """
     members = member_classes_of(topology, layer, demand, placement)
-    classes, width = members.arrays, layer.width
-    n_member_classes = len(classes.attachment)
-    unreachable = np.full((layer.n_classes, 2), -1, np.int32)
-    class_down = np.zeros((n_member_classes, width))
+    classes = members.arrays
+    unreachable, class_down = no_way(layer), by_slot(layer, classes)
     n_carriers = layer.n_isls if bundles is None else bundles.n_bundles
     sweep = sweep_of(classes)
 
     def chunk(number: int, n_chunks: int) -> tuple[FloatVector, ...]:
-        isl, class_up = np.zeros(n_carriers), np.zeros((n_member_classes, width))
+        isl, class_up = np.zeros(n_carriers), by_slot(layer, classes)
         sweep(number, n_chunks, isl, class_up, class_down, unreachable)
         return isl, class_up
 
     placed = (unreachable, class_down, *own)
-    isl, class_up = sum_of_chunks(chunk, layer.n_classes, n_carriers + n_member_classes * width, n_threads, placed)
+    isl, class_up = sum_of_chunks(chunk, layer.n_classes, n_carriers + class_down.size, n_threads, placed)
     refuse_unreachable(topology, unreachable)
+    isl = isl if bundles is None else bundles.isl_bytes(isl)
+    return load_of_classes(topology, layer, members, between_domains, isl, class_up, class_down, own)
+
+
+def no_way(layer: Layer) -> Int32Matrix:
+    """Room for a pair without a way for each destination class, none noted, (K + 1, 2) int32."""
+    return np.full((layer.n_classes, 2), -1, np.int32)
+
+
+def by_slot(layer: Layer, classes: MemberClassArrays) -> FloatMatrix:
+    """Zero for each member class and slot, (C, W) float64."""
+    return np.zeros((len(classes.attachment), layer.width))
+
+
+def load_of_classes(
+    topology: Topology,
+    layer: Layer,
+    members: MemberClasses,
+    between_domains: bool,
+    isl: FloatVector,
+    class_up: FloatMatrix,
+    class_down: FloatMatrix,
+    own: tuple[FloatVector, FloatVector],
+) -> FloatVector:
+    """Bytes per link, (n_links,) float64, of what a sweep put on ISLs and on the slots of member classes."""
     own_up, own_down = (members.own_bytes(layer, fraction, between_domains) for fraction in own)
     up = without_part(members.to_slots(layer, members.send, class_up), own_up)
     down = without_part(members.to_slots(layer, members.receive, class_down), own_down)
     load = np.zeros(topology.n_links)
-    add_to_links(layer, isl if bundles is None else bundles.isl_bytes(isl), up, down, load)
+    add_to_links(layer, isl, up, down, load)
     return load
 
 

@@ -9,6 +9,7 @@ from fabric.builders.description import Wiring
 from fabric.formats.opening import OpenedFabric
 from fabric.jobs.rule import PACKED, UNALIGNED, PlacementRule
 from fabric.jobs.step_traffic import StepLoad, operation_traffic, step_traffic
+from fabric.routing.device import device_notes
 from fabric.routing.policies import Adaptive, Ecmp, Routing
 from fabric.scenario import DIRECT, NICS_POOLED, OWN, POOLED, PXN, Scenario
 from fabric.studies.step_costs import OperationCost, operation_costs, unopened
@@ -462,6 +463,7 @@ def study_step(
         *fabric.assumptions,
         *((NICS_POOLED,) if nics == POOLED else ()),
         *(() if routing is None else (f"routing: {routing.name}, as asked; other designs are not tried",)),
+        *device_notes(best.routing.name),
         "overlap: what compute may hide is the workload's [overlap]; compute is the same under every design",
         "step: a mean stage; operations of an axis run one after the other, those of several axes too",
     )

@@ -1,0 +1,1 @@
+"""Kernels for NVIDIA GPUs: what is computed is said beside their twins for processors, one folder up."""

@@ -1,0 +1,96 @@
+"""The GPU: whether there is one, what it has free, and how its kernels are compiled and launched.
+
+Compiled code is kept on disk by numba, file by file: it does not see a change in another file, so that a file of GPU
+kernels calls nothing of another, and takes no constants from one.
+"""
+
+import importlib.util
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from numba import cuda
+from numba.core import config
+
+# Threads of a block: enough to hide memory's latency, few enough that many blocks share a multiprocessor.
+THREADS = 256
+# The simulator starts a thread of Python for each of them.
+_SIMULATED_THREADS = 4
+
+# Small fabrics do not fill a GPU, and need not.
+config.CUDA_LOW_OCCUPANCY_WARNINGS = 0  # type: ignore[attr-defined]
+
+
+def simulated() -> bool:
+    """Whether kernels run in numba's simulator (``NUMBA_ENABLE_CUDASIM=1``)."""
+    return bool(vars(config)["ENABLE_CUDASIM"])
+
+
+def why_not() -> str | None:
+    """Why nothing can be run on a GPU here, in words; None if it can."""
+    if simulated():
+        return None
+    if importlib.util.find_spec("numba_cuda") is None:
+        return "needs the extra cuda: pip install 'railscope[cuda]'"
+    try:
+        cuda.current_context()
+    except Exception as error:  # the driver's own errors have no common class
+        said = [line.strip() for line in str(error).splitlines() if line.strip(" :")]
+        reason = next((line for line in said if not line.startswith("Error at driver init")), type(error).__name__)
+        return f"no NVIDIA GPU found (the driver says: {reason.rstrip('.')})"
+    return None
+
+
+def name() -> str:
+    """What the GPU calls itself."""
+    if simulated():
+        return "numba's simulator"
+    own = cuda.get_current_device().name
+    return own.decode() if isinstance(own, bytes) else str(own)
+
+
+def free_bytes() -> float:
+    """What is free of the GPU's memory."""
+    return float("inf") if simulated() else float(cuda.current_context().get_memory_info()[0])
+
+
+def compiled(function: Callable[..., Any]) -> Any:
+    """Compile a GPU kernel when it is first launched, and keep it where numba keeps code."""
+    try:
+        return cuda.jit(cache=True)(function)
+    except RuntimeError:  # no folder to keep it in
+        return cuda.jit(function)
+
+
+def step(function: Callable[..., Any]) -> Any:
+    """Compile a function that kernels of the same file call."""
+    return cuda.jit(device=True)(function)
+
+
+def launch(kernel: Any, n_threads: int, *arguments: Any) -> None:
+    """Run a kernel with at least so many threads; it returns before the kernel does."""
+    if n_threads > 0:
+        size = _SIMULATED_THREADS if simulated() else THREADS
+        launch_blocks(kernel, -(-n_threads // size), *arguments)
+
+
+def launch_blocks(kernel: Any, n_blocks: int, *arguments: Any) -> None:
+    """Run a kernel with so many blocks."""
+    if n_blocks > 0:
+        kernel[n_blocks, _SIMULATED_THREADS if simulated() else THREADS](*arguments)
+
+
+def to_gpu(array: npt.NDArray[Any]) -> Any:
+    """A copy on the GPU."""
+    return cuda.to_device(np.ascontiguousarray(array))
+
+
+def each_to_gpu(*arrays: npt.NDArray[Any]) -> Sequence[Any]:
+    """Copies on the GPU."""
+    return tuple(map(to_gpu, arrays))
+
+
+def room(shape: tuple[int, ...], kind: npt.DTypeLike) -> Any:
+    """An array on the GPU that holds anything."""
+    return cuda.device_array(shape, kind)
