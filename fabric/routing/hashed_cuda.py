@@ -96,8 +96,8 @@ def counted_on_gpu(
     problem.clear()
     for first in range(0, destinations.size, batch):
         _do_batch(problem, layer, classes, runs, destinations[first : first + batch])
-        if flags.not_whole.copy_to_host()[0] or flags.unreachable.copy_to_host()[0]:
-            return None
+    if flags.not_whole.copy_to_host()[0] or flags.unreachable.copy_to_host()[0]:
+        return None
     isl, ends, sent, received = (
         one.copy_to_host().astype(np.float64) for one in (counts.isl, counts.end, counts.sent, counts.received)
     )
@@ -179,6 +179,11 @@ def _do_batch(
 
     n, n_switches = destinations.size, layer.n_switches
     own_layer, members, counts, flags = problem.layer, problem.members, problem.counts, problem.flags
+    # The work is cut up before the GPU is asked for anything: it still walks the batch before.
+    first = int(classes.attachment_run_start[destinations[0]])
+    stop = int(classes.attachment_run_start[destinations[-1] + 1])
+    number = np.searchsorted(destinations, classes.attachment[classes.run_class_start[first:stop]])
+    items = runs.items(first, stop, number)
     sizes = (n_switches, n_switches, layer.n_isls, n_switches, len(layer.arrays.slot_switch))
     hops = kernels.GpuHops._make(room((n, size), np.int32) for size in sizes)
     everywhere = n * n_switches
@@ -188,11 +193,6 @@ def _do_batch(
         level += 1
         launch(kernels.search, everywhere, own_layer, level, hops, flags)
     launch(kernels.split_over_slots, n * layer.n_classes, own_layer, layer.width, hops, flags)
-    first = int(classes.attachment_run_start[destinations[0]])
-    stop = int(classes.attachment_run_start[destinations[-1] + 1])
-    run_class = classes.attachment[classes.run_class_start[first:stop]]
-    number = np.searchsorted(destinations, run_class)
-    items = runs.items(first, stop, number)
     launch_blocks(
         kernels.walk, len(items), own_layer, members, to_gpu(items), problem.seeds, problem.keys, hops, counts
     )

@@ -55,6 +55,17 @@ def free_bytes() -> float:
     return float("inf") if simulated() else float(cuda.current_context().get_memory_info()[0])
 
 
+def cycles_per_s() -> float:
+    """Cycles of all multiprocessors together, at the clock that the GPU reaches at most."""
+    own = cuda.get_current_device()
+    return float(own.MULTIPROCESSOR_COUNT) * float(own.CLOCK_RATE) * 1e3
+
+
+def wait() -> None:
+    """Wait until all that was launched is done."""
+    cuda.synchronize()
+
+
 def compiled(function: Callable[..., Any]) -> Any:
     """Compile a GPU kernel when it is first launched, and keep it where numba keeps code."""
     try:

@@ -16,6 +16,7 @@ from hypothesis import given, settings, strategies as st
 from collectives import AllToAll, Groups, InputError
 from fabric._kernels.cuda import device as gpu
 from fabric.builders import build, fat_tree
+from fabric.builders.faults import with_capacity_left
 from fabric.jobs.placement import Placement, packed
 from fabric.routing import adaptive_cuda, hashed, hashed_cuda
 from fabric.routing.device import on_device
@@ -29,7 +30,7 @@ from tests.random_fabrics import topology_of
 
 NO_GPU = gpu.why_not()
 needs_gpu = pytest.mark.skipif(NO_GPU is not None, reason=f"{NO_GPU}; runs in the simulator")
-EXAMPLES = 15 if gpu.simulated() else 200
+EXAMPLES = 10 if gpu.simulated() else 200
 
 
 @pytest.fixture
@@ -101,13 +102,13 @@ def test_several_seeds_at_once_are_each_by_itself():
     assert len({one.bytes.tobytes() for one in together}) > 1
 
 
-def three_ports(speeds):
-    """Endpoints with a port of each speed in planes of their own, two leaves and two spines each."""
+def ports(ups, downs):
+    """Endpoints with a port of each speed up and down, in planes of their own, two leaves and two spines each."""
     rows = []
     first = 4
-    for speed in speeds:
+    for up, down in zip(ups, downs, strict=True):
         leaves, spines = (first, first + 1), (first + 2, first + 3)
-        rows += [(end, leaves[end // 2], speed, speed) for end in range(4)]
+        rows += [(end, leaves[end // 2], up, down) for end in range(4)]
         rows += [(leaf, spine, 100.0, 100.0) for leaf in leaves for spine in spines]
         first += 4
     return topology_of([ENDPOINT] * 4 + [SWITCH] * (first - 4), rows)
@@ -116,7 +117,7 @@ def three_ports(speeds):
 @needs_gpu
 @pytest.mark.parametrize(("speeds", "whole"), [((50.0, 50.0, 50.0), True), ((100.0, 50.0, 50.0), False)])
 def test_uneven_ports_are_the_processor_s(speeds, whole, by_gpu):
-    topology = three_ports(speeds)
+    topology = ports(speeds, speeds)
     loads = link_loads(topology, uniform(4), packed(topology), Ecmp())
     again = link_loads(topology, uniform(4), packed(topology), Ecmp(), device="cuda")
     assert again.bytes.tobytes() == loads.bytes.tobytes()
@@ -162,6 +163,28 @@ def test_adaptive_loads_are_the_slow_walk_s_in_one_batch_or_several(name, monkey
         monkeypatch.setattr(adaptive_cuda, "_BATCH_BYTES", size)
         loads = link_loads(topology, demand, packed(topology), device="cuda").bytes
         np.testing.assert_allclose(loads, expected, rtol=1e-12)
+
+
+@needs_gpu
+@pytest.mark.parametrize("name", ["one tree", "planes", "shared spines"])
+@pytest.mark.parametrize("seed", range(4))
+def test_adaptive_loads_among_slow_cables(name, seed):
+    topology = REGULAR[name]()
+    draw, cables = np.random.default_rng(seed), np.arange(topology.n_links)
+    left = np.ones(topology.n_links)
+    left[draw.choice(cables, cables.size // 3, replace=False)] = draw.choice([0.1, 0.3, 0.7], cables.size // 3)
+    slow = with_capacity_left(topology, left).topology
+    n = slow.n_endpoints
+    demand = AllToAll(Groups.consecutive(n, n), np.linspace(1.0, 3.0, n), np.linspace(2.0, 1.0, n))
+    loads = link_loads(slow, demand, packed(slow), device="cuda").bytes
+    np.testing.assert_allclose(loads, link_loads(slow, demand, packed(slow)).bytes, rtol=1e-12)
+
+
+@needs_gpu
+def test_adaptive_loads_where_ports_are_slower_down_than_up():
+    topology = ports([100.0, 100.0], [100.0, 30.0])
+    expected = naive_link_bytes(topology, uniform(4), np.arange(4), Adaptive())
+    np.testing.assert_allclose(link_loads(topology, uniform(4), packed(topology), device="cuda").bytes, expected)
 
 
 @needs_gpu
