@@ -113,7 +113,7 @@ def copy_bytes_per_s() -> float:
             target.copy_to_device(source)
         gpu.wait()
 
-    return 20 * source.nbytes / best_of(3, copy)
+    return 20.0 * float(source.nbytes) / best_of(3, copy)
 
 
 def main() -> None:

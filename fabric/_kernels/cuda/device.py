@@ -33,13 +33,23 @@ def why_not() -> str | None:
         return None
     if importlib.util.find_spec("numba_cuda") is None:
         return "needs the extra cuda: pip install 'railscope[cuda]'"
+    # The driver's errors, and those of compiling, have no common class.
     try:
         cuda.current_context()
-    except Exception as error:  # the driver's own errors have no common class
-        said = [line.strip() for line in str(error).splitlines() if line.strip(" :")]
-        reason = next((line for line in said if not line.startswith("Error at driver init")), type(error).__name__)
-        return f"no NVIDIA GPU found (the driver says: {reason.rstrip('.')})"
+    except Exception as error:
+        return f"no NVIDIA GPU found (the driver says: {_reason(error)})"
+    try:
+        launch_blocks(_nothing, 1)
+        wait()
+    except Exception as error:
+        return f"numba-cuda can run nothing on {name()} ({type(error).__name__}: {_reason(error)})"
     return None
+
+
+def _reason(error: Exception) -> str:
+    """What an error says, in one line."""
+    lines = [line.strip(" .:") for line in str(error).splitlines()]
+    return next((line for line in lines if line and not line.startswith("Error at driver init")), "nothing")
 
 
 def name() -> str:
@@ -105,3 +115,8 @@ def each_to_gpu(*arrays: npt.NDArray[Any]) -> Sequence[Any]:
 def room(shape: tuple[int, ...], kind: npt.DTypeLike) -> Any:
     """An array on the GPU that holds anything."""
     return cuda.device_array(shape, kind)
+
+
+@compiled
+def _nothing() -> None:
+    """Tried before anything else: whether kernels can be compiled, and run."""
