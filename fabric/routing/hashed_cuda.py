@@ -84,7 +84,7 @@ def counted_on_gpu(
     require_on_gpu("hashing", fixed + each)
     batch = max(1, int(min(_BATCH_BYTES, 0.8 * free_bytes() - fixed) / each))
     counts = GpuCounts(
-        chosen=room((min(batch, destinations.size), n_rows, n_isls), np.int32),
+        chosen=room((min(batch, destinations.size), n_rows * n_isls), np.int32),
         waiting=room((min(batch, destinations.size), n_rows, n_switches), np.int64),
         isl=to_gpu(np.zeros((n_rows, n_isls), np.int64)),
         end=to_gpu(np.zeros((n_rows, n_ends), np.int64)),
