@@ -92,7 +92,7 @@ def found_rows(bundles: BundleArrays, dag: Dag, n_ends: int, row: Int32Vector) -
         if row[switch] >= n_switches:
             farthest = max(farthest, dag.distance[switch])
     # Rows are made of those of switches nearer by.
-    for distance in range(2, farthest + 1):
+    for distance in range(1, farthest + 1):
         for switch in range(n_switches):
             if row[switch] < n_switches or dag.distance[switch] != distance:
                 continue

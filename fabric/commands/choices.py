@@ -95,7 +95,9 @@ def _reader(known: Sequence[str], more: More | None) -> Callable[[str], str]:
         every = tuple(known) if more is None else tuple(more())
         if wanted in every:
             return wanted
-        raise typer.BadParameter(f"{text!r} is unknown; {hint(wanted, every)}")
+        # Of two, the nearer one is no better a guess: gpu is near to cpu.
+        expected = hint(wanted, every) if len(every) > 2 else f"expected {' or '.join(every)}"
+        raise typer.BadParameter(f"{text!r} is unknown; {expected}")
 
     return parse
 

@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from contextvars import ContextVar
 
 from collectives.errors import InputError
-from collectives.suggestion import hint
 
 CPU, CUDA = "cpu", "cuda"
 DEVICES = (CPU, CUDA)
@@ -64,7 +63,7 @@ def check_device(device: str) -> None:
         Says what is missing.
     """
     if device not in DEVICES:
-        raise InputError(f"device {device!r} is unknown; {hint(device, DEVICES)}")
+        raise InputError(f"device {device!r} is unknown; expected {' or '.join(DEVICES)}")
     if device == CUDA:
         from fabric._kernels.cuda.device import why_not
 

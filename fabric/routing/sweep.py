@@ -147,7 +147,8 @@ def load_of_classes(
     own: tuple[FloatVector, FloatVector],
 ) -> FloatVector:
     """Bytes per link, (n_links,) float64, of what a sweep put on ISLs and on the slots of member classes."""
-    own_up, own_down = (members.own_bytes(layer, fraction, between_domains) for fraction in own)
+    own_up = members.own_bytes(layer, own[0], between_domains)
+    own_down = own_up if own[1] is own[0] else members.own_bytes(layer, own[1], between_domains)
     up = without_part(members.to_slots(layer, members.send, class_up), own_up)
     down = without_part(members.to_slots(layer, members.receive, class_down), own_down)
     load = np.zeros(topology.n_links)

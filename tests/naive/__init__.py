@@ -26,6 +26,11 @@ _SEARCH = Twin("adaptive_dag.naive_bundle_bytes", _ADAPTIVE + "test_search_and_b
 _CLASSES = Twin("adaptive_dag.naive_next_hops", _ADAPTIVE + "test_classes_and_their_neighbours_equal_the_definition")
 _ROWS = Twin("adaptive_dag.naive_ends", _ADAPTIVE + "test_ends_and_rows_equal_the_definition")
 _LESS = Twin("routing.naive_link_bytes", "fabric/routing/test_one_cable_less.py::test_every_cable_is_as_if_routed_anew")
+_GPU = "fabric/routing/test_cuda.py::"
+_GPU_HASHED = Twin("routing.naive_link_bytes", _GPU + "test_hashed_loads_are_the_processor_s_and_the_slow_walk_s")
+_GPU_ADAPTIVE = Twin(
+    "routing.naive_link_bytes", _GPU + "test_adaptive_loads_are_the_slow_walk_s_in_one_batch_or_several"
+)
 _ENDPOINTS = "fabric/kernels/test_endpoints.py::"
 _HOPS = "fabric/kernels/test_next_hops.py::"
 _LFT = "fabric/kernels/test_lfts.py::"
@@ -42,12 +47,31 @@ TWINS = {
     "adaptive_dag.find_slot_fractions": _CLASSES,
     "adaptive_dag.part_ends": _ROWS,
     "adaptive_shared.find_last_hops": Twin("adaptive_dag.naive_last_hops", _CLASSES.test),
+    "adaptive_shared.share_out_found": Twin(
+        "routing.naive_link_bytes", _GPU + "test_what_is_shared_out_between_two_passes_equals_the_slow_walk"
+    ),
     "adaptive_shared.sweep_all_to_all_shared": _SWEEP,
     "adaptive_shared.sweep_flows_shared": _SWEEP,
     "arrival_rows.add_row": _ROWS,
+    "arrival_rows.found_rows": _ROWS,
     "arrival_rows.grow_with_rows": _ROWS,
     "by_destination.dmodk_all_to_all": _SWEEP,
     "by_destination.dmodk_flows": _SWEEP,
+    **{f"cuda.adaptive.{name}": _GPU_ADAPTIVE for name in ("begin", "put_ends", "search", "carry", "add_to_bundles")},
+    **{
+        f"cuda.hashed.{name}": _GPU_HASHED
+        for name in (
+            "clear",
+            "begin",
+            "search",
+            "split_over_slots",
+            "walk",
+            "add_choices",
+            "carry_forced",
+            "count_sent",
+            "count_received",
+        )
+    },
     "dag.carry": Twin("dag.naive_carried", "fabric/kernels/test_dag.py::test_bytes_down_a_dag"),
     "endpoints.depart": Twin("endpoints.naive_departing", _ENDPOINTS + "test_bytes_that_leave_an_endpoint"),
     "endpoints.most_slots": Twin("endpoints.naive_most_slots", _ENDPOINTS + "test_the_most_slots_of_a_class"),

@@ -4,8 +4,8 @@ Compiled code is kept on disk by numba, file by file: it does not see a change i
 kernels calls nothing of another, and takes no constants from one.
 """
 
-import importlib.util
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -31,7 +31,7 @@ def why_not() -> str | None:
     """Why nothing can be run on a GPU here, in words; None if it can."""
     if simulated():
         return None
-    if importlib.util.find_spec("numba_cuda") is None:
+    if find_spec("numba_cuda") is None:
         return "needs the extra cuda: pip install 'railscope[cuda]'"
     # The driver's errors, and those of compiling, have no common class.
     try:
@@ -105,11 +105,6 @@ def launch_blocks(kernel: Any, n_blocks: int, *arguments: Any) -> None:
 def to_gpu(array: npt.NDArray[Any]) -> Any:
     """A copy on the GPU."""
     return cuda.to_device(np.ascontiguousarray(array))
-
-
-def each_to_gpu(*arrays: npt.NDArray[Any]) -> Sequence[Any]:
-    """Copies on the GPU."""
-    return tuple(map(to_gpu, arrays))
 
 
 def room(shape: tuple[int, ...], kind: npt.DTypeLike) -> Any:

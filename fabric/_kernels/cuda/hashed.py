@@ -7,8 +7,7 @@ switches, T ISLs, K attachment classes, A attachment slots, R sets of seeds, C m
 1. `begin`, then `search` level by level: the next hops of every switch towards each destination.
 2. `split_over_slots`: what endpoints of each class send by each of their slots, in units.
 3. `walk`: a block takes some sources' flows to one destination class.  A thread lets its flow choose, switch by switch,
-   until the rest of the way is forced, and adds it to the count of each next hop that it takes.  Sources of a leaf, and
-   of those beside it, take few: the block counts these in memory of its own, and adds them to all blocks' at the end.
+   until the rest of the way is forced, and adds it to the count of each next hop that it takes.
 4. `add_choices`, then `carry_forced` level by level: counts go to the links, and on where ways are forced.
 5. `count_sent`, `count_received`: what a member of each class sends and receives by each of its slots.
 
@@ -21,12 +20,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba import cuda
 
-from fabric._kernels.cuda.device import compiled, simulated, step
-
-# Counters of a block, in the memory that its threads share: 32 kB with their places.  A power of 2.
-_COUNTERS = 8 if simulated() else 4096
-_MASK = np.uint32(_COUNTERS - 1)
-_FREE = np.uint32(0xFFFFFFFF)
+from fabric._kernels.cuda.device import compiled, step
 
 
 class GpuLayer(NamedTuple):
@@ -97,7 +91,7 @@ class GpuCounts(NamedTuple):
     """What is counted; all zero at first."""
 
     chosen: Any
-    """(D, R T) int32 units by next hop, those of a set of seeds together; zero again after `add_choices`."""
+    """(D, R, T) int32 units by next hop; zero again after `add_choices`."""
     waiting: Any
     """(D, R, S) int64 units where ways are forced; zero again after `carry_forced` of all levels."""
     isl: Any
@@ -233,18 +227,6 @@ def split_over_slots(layer: GpuLayer, width: int, hops: GpuHops, flags: GpuFlags
                 flags.not_whole[0] = 1
 
 
-@step
-def _count(number: Any, place: Any, unit: Any, places: Any, counters: Any, elsewhere: Any) -> None:
-    """Add to the counter of a place: one of the block's, where it is free or that place's already; else the GPU's."""
-    known = places[number]
-    if known == _FREE:
-        known = cuda.atomic.cas(places, number, _FREE, place)
-    if known in (place, _FREE):
-        cuda.atomic.add(counters, number, unit)
-    else:
-        cuda.atomic.add(elsewhere, place, unit)
-
-
 @compiled
 def walk(
     layer: GpuLayer, members: GpuMembers, items: Any, seed: Any, port_key: Any, hops: GpuHops, counts: GpuCounts
@@ -258,17 +240,10 @@ def walk(
     seed : (R, S) uint64
     port_key : (n_queue_pairs, W) uint64
     """
-    places = cuda.shared.array(_COUNTERS, np.uint32)
-    counters = cuda.shared.array(_COUNTERS, np.int32)
-    for number in range(cuda.threadIdx.x, _COUNTERS, cuda.blockDim.x):
-        places[number] = _FREE
-        counters[number] = 0
-    cuda.syncthreads()
     item = cuda.blockIdx.x
     d, first_to, n_to = np.uint32(items[item, 0]), items[item, 1], items[item, 2]
     first_source, n_sources = items[item, 3], items[item, 4]
-    n_queue_pairs, n_rows, n_isls = port_key.shape[0], seed.shape[0], np.uint32(counts.isl.shape[1])
-    chosen = counts.chosen[d]
+    n_queue_pairs, n_rows = port_key.shape[0], seed.shape[0]
     # Neighbouring threads have one source: they read the same tables.
     i, j = cuda.threadIdx.x // n_to, cuda.threadIdx.x % n_to
     on_i, on_j = cuda.blockDim.x // n_to, cuda.blockDim.x % n_to
@@ -300,21 +275,16 @@ def walk(
                     line, switch, n_hops = np.uint32(number), start, n_first
                     while n_hops != 0:
                         drawn = _mix(key ^ seed[line, switch]) >> np.uint64(32)
-                        picked = np.uint32((drawn * np.uint64(abs(n_hops))) >> np.uint64(32))
-                        hop = np.uint32(np.uint32(layer.out_start[switch]) + picked)
-                        place = np.uint32(line * n_isls + hop)
-                        _count(place & _MASK, place, unit, places, counters, chosen)
+                        chosen = (drawn * np.uint64(abs(n_hops))) >> np.uint64(32)
+                        hop = np.uint32(layer.out_start[switch]) + np.uint32(chosen)
+                        cuda.atomic.add(counts.chosen, (d, line, hop), unit)
                         if n_hops < 0 and not decided:
                             break
                         switch = np.uint32(hops.head[d, hop])
                         n_hops = hops.choices[d, switch]
                     if decided:
-                        end = layer.endpoint_slot[dst] + hops.end[d, switch]
-                        cuda.atomic.add(counts.end, (line, np.uint32(end)), np.int64(unit))
-    cuda.syncthreads()
-    for number in range(cuda.threadIdx.x, _COUNTERS, cuda.blockDim.x):
-        if counters[number] > 0:
-            cuda.atomic.add(chosen, places[number], counters[number])
+                        place = layer.endpoint_slot[dst] + hops.end[d, switch]
+                        cuda.atomic.add(counts.end, (line, np.uint32(place)), np.int64(unit))
 
 
 @compiled
@@ -334,10 +304,9 @@ def add_choices(layer: GpuLayer, hops: GpuHops, counts: GpuCounts) -> None:
         if hops.distance[d, head] != nearer:
             continue
         for row in range(counts.isl.shape[0]):
-            chosen = row * counts.isl.shape[1] + hop
-            units = np.int64(counts.chosen[d, chosen])
+            units = np.int64(counts.chosen[d, row, hop])
             if units > 0:
-                counts.chosen[d, chosen] = 0
+                counts.chosen[d, row, hop] = 0
                 cuda.atomic.add(counts.isl, (row, layer.out_link[entry]), units)
                 if hops.choices[d, head] == 0 and nearer > 0:
                     cuda.atomic.add(counts.waiting, (d, row, head), units)

@@ -14,7 +14,7 @@ from fabric._kernels.adaptive_dag import (
     part_ends,
 )
 from fabric._kernels.adaptive_shared import find_last_hops
-from fabric._kernels.arrival_rows import add_row, grow_with_rows
+from fabric._kernels.arrival_rows import add_row, found_rows, grow_with_rows
 from fabric.routing.bundles import bundles_of
 from fabric.routing.layer import layer_of
 from fabric.topology import SWITCH
@@ -101,16 +101,30 @@ def test_ends_and_rows_equal_the_definition(case):
         np.testing.assert_array_equal(one, other)
     again = started(layer, starts)
     _, rows = grow_with_rows(bundles, again, len(starts))
+    known = found_rows(bundles, again, len(starts), named_rows(bundles, again, len(starts), n_reached))
     for switch in range(layer.n_switches):
         if dag.distance[switch] < 0:
             assert rows.of[switch] < 0
+            assert known.of[switch] < 0
             continue
         parts = naive_ends(network, starts, switch)
         expected = [parts.get(end, 0.0) for end in starts]
         np.testing.assert_allclose(ends[switch], expected, rtol=1e-12)
-        arriving = np.full(len(starts), 5.0)
-        add_row(rows, rows.of[switch], 2.0, arriving)
-        np.testing.assert_allclose(arriving, 5.0 + 2.0 * np.array(expected), rtol=1e-12)
+        for some in (rows, known):
+            arriving = np.full(len(starts), 5.0)
+            add_row(some, some.of[switch], 2.0, arriving)
+            np.testing.assert_allclose(arriving, 5.0 + 2.0 * np.array(expected), rtol=1e-12)
+
+
+def named_rows(bundles, dag, n_ends, n_reached):
+    """The end by which all bytes of a switch arrive, S and its twin where its next hops differ, as a search names them."""
+    row = np.full(dag.queue.size, -1, np.int32)
+    row[dag.queue[:n_ends]] = np.arange(n_ends)
+    for switch in dag.queue[n_ends:n_reached].tolist():
+        heads = bundles.out_head[bundles.out_start[switch] : bundles.out_start[switch + 1]]
+        onward = set(row[heads[dag.distance[heads] == dag.distance[switch] - 1]].tolist())
+        row[switch] = onward.pop() if len(onward) == 1 else dag.queue.size + bundles.twin[switch]
+    return row
 
 
 @pytest.mark.kernels

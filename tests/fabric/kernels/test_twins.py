@@ -10,7 +10,7 @@ from tests.naive import TWINS
 
 TESTS = Path(__file__).parents[2]
 KERNELS = TESTS.parent / "fabric" / "_kernels"
-DECORATORS = {"kernel", "borrowing_kernel", "inline_step", "inlined"}
+DECORATORS = {"kernel", "borrowing_kernel", "inline_step", "inlined", "compiled"}
 
 
 def functions(path):
@@ -21,8 +21,8 @@ def functions(path):
 def kernels():
     """``file.function`` of each kernel without a leading underscore."""
     return {
-        f"{path.stem}.{name}"
-        for path in KERNELS.glob("*.py")
+        ".".join([*path.relative_to(KERNELS).with_suffix("").parts, name])
+        for path in KERNELS.rglob("*.py")
         for name, function in functions(path).items()
         if not name.startswith("_") and DECORATORS & {ast.unparse(decorator) for decorator in function.decorator_list}
     }
@@ -45,8 +45,13 @@ def test_twin_and_test_exist(kernel):
 
 
 def test_kernels_have_no_other_decorator():
-    """One compile policy: numba is imported by one file."""
-    users = [
-        path.name for path in KERNELS.glob("*.py") if "numba." in path.read_text() or "import numba" in path.read_text()
-    ]
-    assert users == ["compile.py"]
+    """One compile policy: one file says how kernels are compiled, and one how those of a GPU are."""
+    compilers = {"numba.njit", "cuda.jit", "numba.core"}
+    users = {
+        str(path.relative_to(KERNELS))
+        for path in KERNELS.rglob("*.py")
+        if any(name in path.read_text() for name in compilers)
+    }
+    assert users == {"compile.py", "cuda/device.py"}
+    imports = {path.name for path in KERNELS.glob("*.py") if "import numba" in path.read_text()}
+    assert imports == {"compile.py"}

@@ -14,15 +14,19 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from collectives import AllToAll, Groups, InputError
+from fabric._kernels.adaptive_dag import carry_over, clear_dag, empty_dag, grow_dag
+from fabric._kernels.adaptive_shared import FoundDags
 from fabric._kernels.cuda import device as gpu
 from fabric.builders import build, fat_tree
 from fabric.builders.faults import with_capacity_left
 from fabric.jobs.placement import Placement, packed
-from fabric.routing import adaptive_cuda, hashed, hashed_cuda
+from fabric.routing import adaptive, adaptive_cuda, hashed, hashed_cuda
+from fabric.routing.bundles import bundles_of
 from fabric.routing.device import on_device
 from fabric.routing.link_loads import link_loads
 from fabric.routing.policies import Adaptive, Ecmp
 from fabric.topology import ENDPOINT, SWITCH
+from tests.fabric.kernels.test_adaptive_dag import named_rows
 from tests.fabric.kernels.test_next_hops import REGULAR, damaged
 from tests.fabric.routing.test_shared_ends import damaged_clos, demands
 from tests.naive.routing import naive_link_bytes
@@ -50,6 +54,7 @@ def uniform(n, size=None):
     return AllToAll(Groups.consecutive(n, size or n), np.full(n, 6.0), np.ones(n))
 
 
+@pytest.mark.kernels
 @needs_gpu
 @pytest.mark.parametrize("routing", [Ecmp(), Ecmp(queue_pairs=3, seed=2), Ecmp(shared_seed=True)], ids=repr)
 def test_hashed_loads_are_the_processor_s_and_the_slow_walk_s(routing, by_gpu):
@@ -134,7 +139,7 @@ def test_counts_that_could_overflow_are_the_processor_s(monkeypatch, by_gpu):
 
 
 @needs_gpu
-@settings(deadline=None, max_examples=2 * EXAMPLES)
+@settings(deadline=None, max_examples=EXAMPLES)
 @given(damaged_clos(), st.data())
 def test_adaptive_loads_are_the_processor_s(topology, data):
     n = topology.n_endpoints
@@ -152,6 +157,7 @@ def test_adaptive_loads_are_the_processor_s(topology, data):
     assert link_loads(topology, demand, placement, device="cuda").bytes.tobytes() == loads.tobytes()
 
 
+@pytest.mark.kernels
 @needs_gpu
 @pytest.mark.parametrize("name", ["one tree", "leaves in several slots", "leaves that are neighbours"])
 def test_adaptive_loads_are_the_slow_walk_s_in_one_batch_or_several(name, monkeypatch):
@@ -194,6 +200,63 @@ def test_what_does_not_fit_the_gpu_is_refused(routing, monkeypatch):
     monkeypatch.setattr(gpu, "free_bytes", lambda: 1000.0)
     with pytest.raises(InputError, match=r"needs [0-9.e-]+ GB of the GPU's memory, and 1e-06 GB are free; device cpu"):
         link_loads(topology, uniform(16), packed(topology), routing, device="cuda")
+
+
+class Here:
+    """An array that is not copied to a GPU."""
+
+    def __init__(self, array):
+        self.array = array
+
+    def copy_to_host(self):
+        return self.array
+
+
+@pytest.mark.kernels
+@pytest.mark.parametrize("name", ["one tree", "shared spines", "leaves in several slots"])
+@pytest.mark.parametrize("batch", [500e6, 1])
+def test_what_is_shared_out_between_two_passes_equals_the_slow_walk(name, batch, monkeypatch):
+    """With both passes by the processor, DAG by DAG."""
+
+    def search(layer, bundles, ends, destinations):
+        found = []
+        for destination in destinations.tolist():
+            hops, dag = slice(*ends.start[destination : destination + 2]), empty_dag(layer.n_switches)
+            clear_dag(dag)
+            n_ends = ends.switch[hops].size
+            dag.queue[:n_ends] = ends.switch[hops]
+            for array, values in ((dag.distance, 1), (dag.capacity, ends.gbps[hops]), (dag.alone, ends.alone[hops])):
+                array[ends.switch[hops]] = values
+            n_reached = grow_dag(bundles, dag, n_ends)
+            found.append((dag, n_reached, named_rows(bundles, dag, n_ends, n_reached)))
+        return found, 0
+
+    def fetch(found):
+        columns = [(dag.distance, dag.capacity, dag.alone, row) for dag, _, row in found]
+        distance, capacity, alone, row = (np.stack(column, axis=1) for column in zip(*columns, strict=True))
+        return FoundDags(distance, capacity, alone, row, np.zeros(row.shape))
+
+    def carry(layer, bundles, found, deepest, waiting, carried):
+        for (dag, n_reached, _), own in zip(found, waiting.T, strict=True):
+            carry_over(bundles, dag, n_reached, own.copy(), carried.array)
+
+    for name_of, stand_in in (
+        ("_search", search),
+        ("_fetch", fetch),
+        ("_carry", carry),
+        ("_ends_on_gpu", lambda hops: hops),
+        ("bundles_on_gpu", lambda layer: bundles_of(layer).arrays),
+        ("require_on_gpu", lambda what, n_bytes: None),
+        ("_BATCH_BYTES", batch),
+    ):
+        monkeypatch.setattr(adaptive_cuda, name_of, stand_in)
+    monkeypatch.setattr(gpu, "to_gpu", Here)
+    monkeypatch.setattr(adaptive, "on_gpu", lambda: True)
+    topology = REGULAR[name]()
+    n = topology.n_endpoints
+    demand = AllToAll(Groups.consecutive(n, n), np.linspace(1.0, 3.0, n), np.linspace(2.0, 1.0, n))
+    expected = naive_link_bytes(topology, demand, packed(topology).endpoint, Adaptive())
+    np.testing.assert_allclose(link_loads(topology, demand, packed(topology)).bytes, expected, rtol=1e-12)
 
 
 @pytest.mark.skipif(NO_GPU is None, reason="there is a GPU here, or this is the simulator")
