@@ -33,7 +33,7 @@ from tests.naive.routing import naive_link_bytes
 from tests.random_fabrics import topology_of
 
 NO_GPU = gpu.why_not()
-needs_gpu = pytest.mark.skipif(NO_GPU is not None, reason=f"{NO_GPU}; runs in the simulator")
+needs_gpu = pytest.mark.skipif(NO_GPU is not None, reason=f"{NO_GPU}; the simulator runs it")
 EXAMPLES = 8 if gpu.simulated() else 200
 
 
