@@ -46,6 +46,11 @@ def summed_elsewhere(by: Elsewhere) -> Iterator[None]:
         _elsewhere.reset(token)
 
 
+def is_elsewhere() -> bool:
+    """Whether sums are asked for elsewhere now: the chunks must be the processor's, whoever routes them."""
+    return _elsewhere.get() is not None
+
+
 def sum_of_chunks(
     chunk: Chunk, n_items: int, chunk_floats: int, n_threads: int | None, placed: Placed
 ) -> tuple[FloatVector, ...]:

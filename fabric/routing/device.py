@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextvars import ContextVar
 
 from collectives.errors import InputError
+from fabric.routing.chunks import is_elsewhere
 
 CPU, CUDA = "cpu", "cuda"
 DEVICES = (CPU, CUDA)
@@ -50,8 +51,8 @@ def on_device(device: str | None) -> Iterator[None]:
 
 
 def on_gpu() -> bool:
-    """Whether a GPU computes loads now."""
-    return _device.get() == CUDA
+    """Whether a GPU computes loads now; parts of loads (`fabric.routing.parts`) are the processor's."""
+    return _device.get() == CUDA and not is_elsewhere()
 
 
 def check_device(device: str) -> None:

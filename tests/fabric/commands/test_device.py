@@ -5,10 +5,12 @@ import sys
 
 import pytest
 
+import railscope as rs
 from collectives import InputError
 from fabric._kernels.cuda import device as gpu
 from fabric.commands.choices import DEVICES
 from fabric.routing import adaptive, device, hashed
+from fabric.routing.parts import N_PARTS
 from fabric.routing.policies import Adaptive, Ecmp
 from tests.fabric.commands.test_cli import TIGHT, railscope
 
@@ -85,6 +87,19 @@ def test_within_python():
     with device.on_device("cpu"), device.on_device(None):
         assert not device.on_gpu()
         assert device.device_notes("ecmp") == ()
+
+
+@pytest.mark.parametrize("routing", [Adaptive(), Ecmp()], ids=repr)
+def test_parts_of_loads_are_the_processor_s(routing, monkeypatch):
+    monkeypatch.setattr(gpu, "why_not", lambda: None)
+    topology = rs.build(rs.fat_tree(8))
+    schedule = rs.collective_schedule("all-to-all", rs.Groups.consecutive(128, 128), 1 << 20)
+    problem = topology, schedule, rs.packed(topology), routing
+    expected = rs.schedule_loads(*problem)
+    with device.on_device("cuda"):
+        parts = [rs.part_of_loads(*problem, number) for number in range(N_PARTS)]
+        loads = rs.loads_of_parts(*problem, parts)
+    assert loads.total.bytes.tobytes() == expected.total.bytes.tobytes()
 
 
 def test_reasons_are_in_words(monkeypatch):
