@@ -132,9 +132,12 @@ _SINGULAR = {
     "lines": "line",
     "neighbours": "neighbour",
     "ports": "port",
+    "rails": "rail",
     "switches": "switch",
     "tiers": "tier",
     "are": "is",
+    "call": "calls",
+    "join": "joins",
     "have": "has",
     "lead": "leads",
     "share": "shares",
@@ -151,7 +154,7 @@ def numbered(number: int, text: str) -> str:
         return f"{number:,} {text}"
     first, *rest = text.split(" ")
     # Only the first verb has the subject that is counted.
-    verb = next((place for place, word in enumerate(rest) if word in ("are", "have", "lead", "share")), None)
+    verb = next((place for place, word in enumerate(rest) if word in ("are", "call", "have", "join", "lead", "share")), None)
     if verb is not None:
         rest[verb] = _SINGULAR[rest[verb]]
     return " ".join(["1", _SINGULAR.get(first, first), *rest])

@@ -32,6 +32,8 @@ ADVICE: dict[str, str] = {
     "uneven wiring": "put the missing cables back",
     "missing adapter": "look whether the host sees the adapter, and whether its cable is plugged in",
     "slow cable": "reseat or replace the slow cables, or look how their ports are set",
+    "mixed speeds": "leave them if they are meant so, an older generation or storage's adapters; else look how their "
+    "ports are set",
     "no spine": "read the switches too (lldpctl -f json of the leaves shows what is above them); for loads "
     "of hosts alone --assume-spine 1 puts a spine there",
     "one-sided cable": "reseat or replace these cables, and read the fabric again",

@@ -5,13 +5,16 @@ from collections.abc import Mapping
 import numpy as np
 
 from collectives.demand import FloatVector, Int64Vector
+from collectives.sizes import counted
 from fabric.studies.health_findings import WARNING, Example, Finding, findings_of, link_ends
 from fabric.studies.health_names import skeleton
 from fabric.studies.hotspots import tier_name
-from fabric.topology import DOWN, NIC, NVLINK, UNKNOWN, UP, BoolVector, Topology
+from fabric.topology import DOWN, ENDPOINT, NIC, NVLINK, UNKNOWN, UP, BoolVector, Topology
 
 # Hosts of which every adapter is slow are another generation, if they are this part of their kind.  Assumed.
 _GENERATION = 0.25
+# Speeds are nominal; what differs by less is the same.
+_SAME = 0.99
 
 Rates = Mapping[tuple[int, int], str]
 """Width and speed of a port, ``4x HDR``, by node and port number."""
@@ -25,7 +28,11 @@ def up_links(topology: Topology) -> Int64Vector:
 
 
 def slow_cables(topology: Topology, rates: Rates) -> list[Finding]:
-    """Cables beside the best of their kind: of the same tier, between nodes named alike, of adapters on one rail."""
+    """Cables beside the best of their kind: of the same tier, between nodes named alike, of adapters on one rail.
+
+    Many hosts, and rails, that are slow throughout may be meant so, an older generation or the adapters of storage:
+    they are a finding of their own.
+    """
     links = up_links(topology)
     gbps = np.minimum(topology.link_capacity_gbps[links], topology.link_capacity_gbps[topology.link_reverse[links]])
     if links.size == 0:
@@ -33,14 +40,61 @@ def slow_cables(topology: Topology, rates: Rates) -> list[Finding]:
     like = _kinds(topology, links)
     best = np.zeros(int(like.max()) + 1)
     np.maximum.at(best, like, gbps)
-    slow = gbps < 0.99 * best[like]
-    slow &= ~_older(topology, links, slow, like)
+    slow = gbps < _SAME * best[like]
+    older = slow & _older(topology, links, slow, like)
     examples = []
-    for number in np.flatnonzero(slow).tolist():
+    for number in np.flatnonzero(slow & ~older).tolist():
         link = int(links[number])
         fast = links[(like == like[number]) & (gbps == best[like[number]])]
         examples.append(_example(topology, rates, link, gbps[number], int(fast[0]), float(best[like[number]])))
-    return findings_of(WARNING, "slow cable", "cables slower than the best of their kind", examples)
+    hosts, examples_of_hosts = _hosts(topology, rates, links[older], gbps[older], best[like[older]])
+    text = "slower throughout than others of their kind"
+    return [
+        *findings_of(WARNING, "slow cable", "cables slower than the best of their kind", examples),
+        *findings_of(WARNING, "mixed speeds", f"hosts are {text}", examples_of_hosts, hosts),
+        *findings_of(WARNING, "mixed speeds", f"rails are {text}", _rails(topology, links, gbps)),
+    ]
+
+
+def _hosts(
+    topology: Topology, rates: Rates, links: Int64Vector, gbps: FloatVector, best: FloatVector
+) -> tuple[int, list[Example]]:
+    """How many hosts are slow throughout; and by their speed and that of others that are named alike."""
+    speeds: dict[tuple[float, float], list[int]] = {}
+    for place, pair in enumerate(zip(gbps.tolist(), best.tolist(), strict=True)):
+        speeds.setdefault(pair, []).append(place)
+    examples = []
+    for (own, other), places in sorted(speeds.items()):
+        tails = topology.link_tail[links[places]]
+        rate = _rate(topology, rates, int(links[places[0]]))
+        n_hosts = np.unique(topology.nodes.host[tails]).size
+        text = (
+            f"{counted(n_hosts, 'host')}, {topology.nodes.name[tails[0]]} one of their adapters: {own:g} Gb/s"
+            f"{f' ({rate})' if rate else ''} on every cable, the best of their kind have {other:g}"
+        )
+        examples.append(Example(text, link_ends(topology, int(links[places[0]]))))
+    return np.unique(topology.nodes.host[topology.link_tail[links]]).size, examples
+
+
+def _rails(topology: Topology, links: Int64Vector, gbps: FloatVector) -> list[Example]:
+    """Rails on leaves that are named like those of others, and of which the best cable is slower than theirs."""
+    nodes = topology.nodes
+    nic = np.flatnonzero((topology.link_kind[links] == NIC) & (nodes.rail[topology.link_tail[links]] != UNKNOWN))
+    best: dict[tuple[str, str], dict[int, tuple[float, int]]] = {}
+    for place in nic.tolist():
+        tail, head = int(topology.link_tail[links[place]]), int(topology.link_head[links[place]])
+        if nodes.kind[tail] == ENDPOINT:
+            rails = best.setdefault((skeleton(nodes.name[tail]), skeleton(nodes.name[head])), {})
+            rail = int(nodes.rail[tail])
+            rails[rail] = max(rails.get(rail, (0.0, -1)), (float(gbps[place]), -int(links[place])))
+    examples = []
+    for rails in best.values():
+        fastest = max(speed for speed, _ in rails.values())
+        for rail, (speed, link) in sorted(rails.items()):
+            if speed < _SAME * fastest:
+                text = f"rail {rail}: none of its cables is faster than {speed:g} Gb/s, other rails have {fastest:g}"
+                examples.append(Example(text, link_ends(topology, -link)))
+    return examples
 
 
 def _kinds(topology: Topology, links: Int64Vector) -> Int64Vector:

@@ -63,7 +63,7 @@ _FEW_ONE_SIDED, _PART_ONE_SIDED, _MOST_ONE_SIDED = 2, 0.01, 0.1
 # GPUs of a host that most have, each with an adapter of its own; with more, some adapters are for storage.  Assumed.
 _GPUS = 8
 # The permissive LID (InfiniBand architecture specification 1.4, 4.1.3), which tools print for ports without one.
-_UNASSIGNED = 0xFFFF
+_UNASSIGNED, _NO_LID = 0xFFFF, "unassigned LID"
 
 
 def lane_speed(width: str, speed: str) -> float:
@@ -140,7 +140,7 @@ def checked_lid(path: str | Path, line: int, text: str, odd: Oddities, base: int
     """A unicast LID, 0 where a subnet manager has given none (65535, which is counted as odd); InputError otherwise."""
     lid = int(text, base)
     if lid == _UNASSIGNED:
-        odd.add("unassigned LID", "ports have LID 65535: no subnet manager has given them one", f"line {line}")
+        odd.add(_NO_LID, "ports have LID 65535: no subnet manager has given them one", f"line {line}")
         return 0
     if lid > 0xBFFF:
         raise InputError(f"{path}:{line}: LID {lid}; expected at most {0xBFFF} (unicast)")
@@ -254,7 +254,7 @@ def assemble(
             where = f"line {half.line}: {_place(nodes, node, port)} to its own port {half.peer_port}"
             name = nodes[node].name or node
             both = ((name, port), (name, half.peer_port))
-            odd.add("loopback cable", "cables lead from a node back to itself and are left out", where, both)
+            odd.add("loopback cable", "cables from a node back to itself are left out", where, both)
             continue
         # Where the ends differ, the slower one is what passes.
         ends = [end for end in (half, back) if end is not None and end.gbps is not None]
@@ -445,7 +445,14 @@ def subnet_fabric(subnet: Subnet, name: str, host_pattern: str | None = None) ->
         topology = Topology.from_cables(name, nodes, cables)
     except InputError as error:
         raise InputError(f"{subnet.source}: {error}") from None
-    notes = [*subnet.notes, *(each.note() for each in _one_sided_cables(subnet, unique)), read.note]
+    used = _used_ports(subnet)
+    without_lid = _unassigned(subnet, unique, used)
+    if without_lid:
+        # Ports by name instead of the lines of the dump.
+        own = tuple(odd for odd in subnet.oddities if odd.kind != _NO_LID)
+        subnet = replace(subnet, oddities=own)
+    passed_over = (*without_lid, *_one_sided_cables(subnet, unique))
+    notes = [*subnet.notes, *(each.note() for each in passed_over), read.note]
     if direct:
         notes.append(
             f"{counted(direct, 'cable')} between two adapters, without a switch: one of two ports stands for each"
@@ -466,7 +473,6 @@ def subnet_fabric(subnet: Subnet, name: str, host_pattern: str | None = None) ->
     tiers = np.unique(topology.nodes.tier[kind == SWITCH], return_counts=True)
     counts = ", ".join(f"{count} in tier {tier}" for tier, count in zip(*tiers, strict=True))
     notes.append(f"tiers of switches are their distance from the leaves, which most of their kind show: {counts}")
-    used = _used_ports(subnet)
     guids = {guid: number.get(key, OUTSIDE) for key in keys for guid in _guids(subnet.nodes[key])}
     own_guids = {subnet.nodes[key].node_guid: number.get(key, OUTSIDE) for key in keys if subnet.nodes[key].node_guid}
     lids = {
@@ -484,7 +490,12 @@ def subnet_fabric(subnet: Subnet, name: str, host_pattern: str | None = None) ->
         host_names,
         tuple(sorted(unique[key] for key in left_out)),
         tuple(notes),
-        (*subnet.oddities, *_one_sided_cables(subnet, unique), *read.oddities, *_unnamed(subnet, switches, unique)),
+        (
+            *subnet.oddities,
+            *passed_over,
+            *read.oddities,
+            *_unnamed(subnet, switches, unique),
+        ),
         {guid: node for guid, node in own_guids.items() if guid not in guids},
         {
             end: half.rate
@@ -558,6 +569,24 @@ def _with_middles(subnet: Subnet) -> tuple[Subnet, int]:
 def _lid(node: SubnetNode) -> int:
     """LID of a switch, of an adapter's first port that has one; 0 where it is not known."""
     return next((lid for _, (lid, _) in sorted(node.lid.items()) if lid), 0)
+
+
+def _unassigned(subnet: Subnet, unique: dict[str, str], used: dict[str, set[int]]) -> tuple[Oddity, ...]:
+    """Ports with LID 0 among others that have one, or 65535; of a netlist, in which all have 0, it says nothing."""
+    lids = {
+        (key, port): lid
+        for key, node in subnet.nodes.items()
+        for port, (lid, _) in node.lid.items()
+        if port == 0 or port in used[key]
+    }
+    ends = [end for end, lid in lids.items() if not lid]
+    said = any(odd.kind == _NO_LID for odd in subnet.oddities)
+    if not ends or (not said and 2 * len(ends) > len(lids)):
+        return ()
+    names = [f"{unique[key]} port {port}" if port else unique[key] for key, port in ends[:1000]]
+    plugs = tuple(((unique[key], port or None),) for key, port in ends[:1000])
+    text = "ports have no LID: no subnet manager has given them one"
+    return (Oddity(_NO_LID, text, len(ends), tuple(names), plugs),)
 
 
 def _one_sided_cables(subnet: Subnet, unique: dict[str, str]) -> tuple[Oddity, ...]:

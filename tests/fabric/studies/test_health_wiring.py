@@ -12,6 +12,7 @@ from jsonschema import Draft202012Validator
 
 import railscope as rs
 from collectives import InputError
+from collectives.sizes import counted
 from fabric.builders import build, read_preset
 from fabric.formats.infiniband.ibsim import ibsim_netlist
 from fabric.formats.opening import open_fabric
@@ -292,10 +293,33 @@ def test_narrow_cables_of_a_dump(tmp_path):
     assert "(1x HDR), the best of host have 200 (4x HDR)" in finding.examples[0]
 
 
-def test_older_hosts_are_another_generation(pod):
-    nic = [n for n, name in enumerate(pod.endpoint_names) if int(name[1:5]) >= 20]
-    assert check_fabric(slowed(pod, nic, 2)).findings == ()
+@pytest.mark.parametrize("first", [1, 16, 20])
+def test_hosts_that_are_slow_throughout_may_be_meant_so(pod, look, first):
+    """Most of the hosts too: what the best show tells."""
+    nic = [n for n, name in enumerate(pod.endpoint_names) if int(name[1:5]) >= first]
+    finding = only(look(slowed(pod, nic, 2)), "mixed speeds", 32 - first)
+    assert finding.examples[0].startswith(f"{counted(32 - first, 'host')}, h{first:04d}g0 one of their adapters: 200 Gb/s")
+    assert ends_of(finding)[0] == (f"h{first:04d}g0", 1)
     assert check_fabric(slowed(pod, nic[:8], 2)).findings[0].count == 8
+
+
+def test_rails_that_are_slow_throughout(pod, look):
+    nic = [n for n, name in enumerate(pod.endpoint_names) if name.endswith("g3")]
+    finding = only(look(slowed(pod, nic, 2)), "mixed speeds", 1)
+    assert finding.examples == ("rail 3: none of its cables is faster than 200 Gb/s, other rails have 400",)
+    # One that is as fast as those of other rails: the others are slow cables.
+    assert only(look(slowed(pod, nic[1:], 2)), "slow cable", 31)
+
+
+@pytest.mark.parametrize("lid", [0, 65535])
+def test_ports_without_a_lid_are_named(tmp_path, lid):
+    text = gzip.decompress((DATA / "ibnetdiscover.txt.gz").read_bytes()).decode()
+    text = re.sub(r'("spine0002" .*port 0 lid) \d+', rf"\1 {lid}", text)
+    text = re.sub(r'(Ca\t.*"hgx0004 mlx5_2"\n\[1\].*# lid) \d+', rf"\1 {lid}", text)
+    path = tmp_path / "young.ibnetdiscover"
+    path.write_text(text)
+    finding = only(checked(open_fabric(str(path))), "unassigned LID", 2)
+    assert sorted(finding.examples) == ["hgx0004 mlx5_2 port 1", "spine0002"]
 
 
 def test_adapters_that_are_exchanged(pod, look):
