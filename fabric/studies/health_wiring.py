@@ -6,7 +6,7 @@ fewer of the two: so a spine with one cable to each leaf is whole beside spines 
 spine to which others have two is not.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from itertools import zip_longest
@@ -77,6 +77,37 @@ class _Tier:
     def high_block(self) -> Int64Vector:
         """The same above."""
         return _blocks(self.cables.T > 0, [self.topology.nodes.name[node] for node in self.high])
+
+    @cached_property
+    def votes_below(self) -> "_Votes":
+        """By block below and switch above: how many of the block it is joined with, and by which of their ports."""
+        return _votes(self.low_block[self.row], self.row, self.column, self.topology.link_tail_port[self.links])
+
+    @cached_property
+    def votes_above(self) -> "_Votes":
+        """The same by block above and switch below."""
+        return _votes(self.high_block[self.column], self.column, self.row, self.topology.link_head_port[self.links])
+
+    def used_ports(self, node: int) -> set[int]:
+        """Ports of a switch that have a cable."""
+        start = self.topology.out_start
+        return set(self.topology.link_tail_port[start[node] : start[node + 1]].tolist())
+
+
+_Votes = tuple[Counter[tuple[int, int]], defaultdict[tuple[int, int], Counter[int]]]
+
+
+def _votes(block: Int64Vector, own: Int64Vector, other: Int64Vector, ports: npt.NDArray[np.int32]) -> _Votes:
+    joined: Counter[tuple[int, int]] = Counter()
+    votes: defaultdict[tuple[int, int], Counter[int]] = defaultdict(Counter)
+    pairs: set[tuple[int, int]] = set()
+    for of, one, peer, port in zip(block.tolist(), own.tolist(), other.tolist(), ports.tolist(), strict=True):
+        if (one, peer) not in pairs:
+            pairs.add((one, peer))
+            joined[of, peer] += 1
+        if port != UNKNOWN:
+            votes[of, peer][port] += 1
+    return joined, votes
 
 
 def _tiers(topology: Topology) -> list[_Tier]:
@@ -262,6 +293,12 @@ def _wanted(tier: _Tier, explained: tuple[set[int], set[int]]) -> IntMatrix:
         axis = 1 if rows.size >= columns.size else 0
         plausible = (expected - part).sum(axis=axis, keepdims=True) <= short
         wanted[np.ix_(rows, columns)] = np.where(plausible, expected, part)
+        own = wanted[np.ix_(rows, columns)]
+        for row, column in np.argwhere((own < best) & (there | supported)).tolist():
+            # None has fewer than others, but each has a port free where the others have their cable.
+            lacks = int(best[row, column] - part[row, column])
+            if min(len(_free(tier, int(rows[row]), int(columns[column]), lower)) for lower in (True, False)) >= lacks:
+                wanted[rows[row], columns[column]] = best[row, column]
         usual, times = Counter(part.ravel().tolist()).most_common(1)[0]
         if usual and times >= _UNIFORM * part.size and part.size >= _FEWEST:
             # Nearly all pairs have as many: what is missing here is perhaps plugged in there.
@@ -328,17 +365,15 @@ def _too_many(tier: _Tier, row: int, column: int) -> str:
 
 def _free(tier: _Tier, row: int, column: int, lower: bool) -> list[int]:
     """Free ports of a switch where most others of its block have theirs to the same neighbour."""
-    topology = tier.topology
     node = int(tier.low[row] if lower else tier.high[column])
-    own, block = (tier.row, tier.low_block) if lower else (tier.column, tier.high_block)
-    place = row if lower else column
-    to_same = (tier.column == column) if lower else (tier.row == row)
-    links = np.flatnonzero(to_same & (block[own] == block[place]) & (own != place))
-    ports = (topology.link_tail_port if lower else topology.link_head_port)[tier.links[links]]
-    used = set(topology.link_tail_port[topology.out_start[node] : topology.out_start[node + 1]].tolist())
-    votes = Counter(port for port in ports.tolist() if port != UNKNOWN and port not in used)
-    others = np.unique(own[links]).size
-    return sorted(port for port, times in votes.items() if 2 * times > others)
+    place, other = (row, column) if lower else (column, row)
+    block = tier.low_block if lower else tier.high_block
+    joined, votes = tier.votes_below if lower else tier.votes_above
+    others = joined[block[place], other] - bool(tier.cables[row, column])
+    used = tier.used_ports(node)
+    return sorted(
+        port for port, times in votes[block[place], other].items() if port not in used and 2 * times > others
+    )
 
 
 def _short_of_kind(tier: _Tier, wanted: IntMatrix) -> tuple[list[Example], int]:

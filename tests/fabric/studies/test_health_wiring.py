@@ -246,6 +246,34 @@ def test_cables_that_are_missing(pod, look):
     assert finding.examples == ("s02: 60 of 64 cables down are missing",)
 
 
+def test_a_cable_that_every_leaf_lacks_to_another_spine(pod, look):
+    """None has fewer than another, but the ports of those that are missing are free."""
+    leaves = [name for name in pod.nodes.name if "-l" in name]
+    lacking = [cables_between(pod, vars(cables_of(pod)), leaf, f"s{n % 4:02d}")[n % 2] for n, leaf in enumerate(leaves)]
+    finding = only(look(removed(pod, lacking)), "uneven wiring", 32)
+    cables = cables_of(pod)
+    ends = [((cables.a[n], cables.a_port[n]), (cables.b[n], cables.b_port[n])) for n in lacking]
+    names = {frozenset((pod.nodes.name[node], int(port)) for node, port in pair) for pair in ends}
+    assert {frozenset(ends_of(finding, place)) for place in range(32)} == names
+
+
+def test_an_odd_number_of_uplinks_dealt_to_the_spines_in_turn_is_meant_so(pod, look):
+    """Seven cables of each leaf, from one port to the next: to one spine there is one."""
+
+    def change(columns):
+        a, b = columns["a"].copy(), columns["b"].copy()
+        for name in (name for name in pod.nodes.name if "-l" in name):
+            leaf = number(pod, name)
+            own = np.flatnonzero(((a == leaf) | (b == leaf)) & (pod.nodes.tier[a] > 0) & (pod.nodes.tier[b] > 0))
+            end = "a" if a[own[0]] == leaf else "b"
+            for port, place in enumerate(own[np.arange(8) != leaf % 8], 9):
+                columns[f"{end}_port"][place] = port
+            columns[f"{end}_port"][own[leaf % 8]] = -2
+        return (columns["a_port"] != -2) & (columns["b_port"] != -2)
+
+    assert look(rewired(pod, change)).findings == ()
+
+
 def test_cables_that_are_exchanged_between_switches(pod, look):
     hurt = exchanged(pod, ("r0-l00", "s00"), ("r0-l01", "s01"))
     finding = only(look(hurt), "uneven wiring", 2)
