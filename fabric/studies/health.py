@@ -84,7 +84,7 @@ def check_fabric(
     # Where leaves are all that is known, what joins them is not missing.
     apart = any(one.kind == NO_SPINE for one in oddities)
     findings = [
-        *missing_switches(topology),
+        *missing_switches(topology, None if origin is None else origin.free_ports, not topology.port_names),
         *(one for one in cable_findings(topology) if not (apart and one.kind == "disconnected")),
         *wiring_findings(topology),
         *slow_cables(topology, {} if origin is None else origin.rates),

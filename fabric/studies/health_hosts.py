@@ -15,6 +15,9 @@ from fabric.topology import Topology
 
 # Hosts lack an adapter that at least this part of their kind has, and as many hosts.  Assumed.
 _USUAL, _FEWEST = 0.75, 3
+# A unit lacks an adapter that those of other units have if it is no more than this part of theirs.  Assumed: more is
+# another make.
+_FEW_OF_ALL = 0.25
 # As many mends are said one by one.
 _MENDS = 3
 
@@ -62,7 +65,7 @@ def host_findings(topology: Topology, origin: SubnetFabric | None = None) -> lis
         own = [one for one in astray if one.kind == kind]
         mends = _mends([one.mend for one in own if one.mend])
         findings += findings_of(WARNING, kind, text, [one.example for one in own], sum(one.count for one in own), mends)
-    return [*findings, *_missing_adapters(topology, hosts)]
+    return [*findings, *_missing_adapters(topology, hosts, unit_of)]
 
 
 def _mended(topology: Topology, odd: OddHost) -> list[_Astray]:
@@ -128,11 +131,14 @@ def _wrong_units(topology: Topology, found: Sequence[OutOfPlace]) -> list[Findin
     return findings_of(WARNING, "wrong unit", text, examples, todo=todo)
 
 
-def _missing_adapters(topology: Topology, hosts: Sequence[PluggedHost]) -> list[Finding]:
-    """Hosts that lack an adapter that nearly all of their kind have, and have no other one instead."""
+def _missing_adapters(
+    topology: Topology, hosts: Sequence[PluggedHost], unit_of: Sequence[tuple[PluggedHost, int]]
+) -> list[Finding]:
+    """Hosts that lack an adapter that nearly all of their kind have, and have no other one instead; whole units too."""
     kinds: dict[str, list[PluggedHost]] = {}
     for host in hosts:
         kinds.setdefault(skeleton(host.name), []).append(host)
+    of_units = _lacking_units(unit_of)
     examples = []
     for alike in kinds.values():
         times = Counter(plug for host in alike for plug in host.plugs)
@@ -141,8 +147,39 @@ def _missing_adapters(topology: Topology, hosts: Sequence[PluggedHost]) -> list[
             lacking = [plug for plug in usual if plug not in host.plugs and plug[0] not in host.bare]
             if lacking and len(host.plugs) == len(usual) - len(lacking) >= len(lacking):
                 examples.append(_lack(topology, host, lacking, alike))
+            elif host.name in of_units:
+                examples.append(_lack(topology, host, of_units[host.name], alike))
     text = "hosts have fewer adapters with cables than the others of their kind"
     return findings_of(WARNING, "missing adapter", text, examples)
+
+
+def _lacking_units(unit_of: Sequence[tuple[PluggedHost, int]]) -> dict[str, list[Plug]]:
+    """Plugs that all hosts of a unit lack and those of other units have, by host: a leaf of that unit is not there.
+
+    Plugs that share their leaf between units, as those of storage may, are none of theirs.
+    """
+    units: dict[tuple[str, int], list[PluggedHost]] = {}
+    on_leaf: dict[int, set[int]] = {}
+    for host, unit in unit_of:
+        units.setdefault((skeleton(host.name), unit), []).append(host)
+        for leaf in host.pattern:
+            on_leaf.setdefault(leaf, set()).add(unit)
+    found: dict[str, list[Plug]] = {}
+    plugs = {key: set.intersection(*(set(host.plugs) for host in own)) for key, own in units.items() if len(own) > 1}
+    for (kind, unit), own in plugs.items():
+        whole = max((others for (other, _), others in plugs.items() if other == kind), key=len)
+        lacking = sorted(whole - own)
+        if not lacking or not own < whole or len(lacking) > _FEW_OF_ALL * len(whole):
+            continue
+        whole_hosts = [host for (other, _), others in units.items() if other == kind for host in others
+                       if set(lacking) <= set(host.plugs)]  # fmt: skip
+        leaves = {host.pattern[host.plugs.index(plug)] for host in whole_hosts for plug in lacking}
+        if all(len(on_leaf[leaf]) == 1 for leaf in leaves):
+            found |= {
+                host.name: [plug for plug in lacking if plug not in host.plugs and plug[0] not in host.bare]
+                for host in units[kind, unit]
+            }
+    return {host: own for host, own in found.items() if own}
 
 
 def _lack(topology: Topology, host: PluggedHost, lacking: list[Plug], alike: Sequence[PluggedHost]) -> Example:

@@ -1,6 +1,7 @@
 """Names with numbers: what is alike but for them, and what their numbering leaves out."""
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import product
 from math import prod
@@ -64,6 +65,38 @@ def missing_names(names: Iterable[str], from_zero: bool = False) -> Iterator[tup
             if numbers not in there:
                 written = [f"{number:0{width}d}" for number, width in zip(numbers, widths, strict=True)]
                 yield "".join(a + b for a, b in zip(texts, [*written, ""], strict=True)), members
+
+
+def is_numbered(names: Iterable[str]) -> bool:
+    """Whether several names are of a kind with numbers: what a numbering leaves out tells then."""
+    kinds = Counter(skeleton(name) for name in names if not _GUID.search(name))
+    return any(times >= _FEWEST for kind, times in kinds.items() if "#" in kind)
+
+
+def next_names(names: Iterable[str]) -> Iterator[tuple[str, list[str]]]:
+    """The name behind the last one of each numbering by one number without gaps, and the names of that numbering.
+
+    >>> list(next_names(["s02", "s00", "s01", "a", "b0-c0", "b1-c1"]))
+    [('s03', ['s00', 's01', 's02'])]
+    """
+    kinds: dict[str, list[str]] = {}
+    for name in names:
+        if not _GUID.search(name):
+            kinds.setdefault(skeleton(name), []).append(name)
+    for members in kinds.values():
+        fields = [_DIGITS.findall(name) for name in members]
+        columns = [sorted(set(texts), key=int) for texts in zip(*fields, strict=True)]
+        varying = [place for place, column in enumerate(columns) if len(column) > 1]
+        if len(members) < _FEWEST or len(varying) != 1 or max(map(len, columns[varying[0]])) > _LONGEST:
+            continue
+        place = varying[0]
+        ordered = sorted(members, key=lambda name: int(_DIGITS.findall(name)[place]))
+        values = [int(_DIGITS.findall(name)[place]) for name in ordered]
+        if values != list(range(values[0], values[0] + len(values))):
+            continue
+        texts, own = _DIGITS.split(ordered[-1]), _DIGITS.findall(ordered[-1])
+        own[place] = f"{values[-1] + 1:0{len(own[place])}d}"
+        yield "".join(a + b for a, b in zip(texts, [*own, ""], strict=True)), ordered
 
 
 def siblings(name: str, members: Sequence[str]) -> list[list[str]]:

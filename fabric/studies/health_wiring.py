@@ -371,9 +371,7 @@ def _free(tier: _Tier, row: int, column: int, lower: bool) -> list[int]:
     joined, votes = tier.votes_below if lower else tier.votes_above
     others = joined[block[place], other] - bool(tier.cables[row, column])
     used = tier.used_ports(node)
-    return sorted(
-        port for port, times in votes[block[place], other].items() if port not in used and 2 * times > others
-    )
+    return sorted(port for port, times in votes[block[place], other].items() if port not in used and 2 * times > others)
 
 
 def _short_of_kind(tier: _Tier, wanted: IntMatrix) -> tuple[list[Example], int]:

@@ -211,6 +211,68 @@ def test_leaves_that_are_missing(pod, planes, look, request):
     assert [(one.kind, one.count) for one in health.findings] == [("missing switch", 1), ("missing adapter", 16)]
 
 
+def renamed(fabric, new):
+    names = tuple(map(new, fabric.nodes.name))
+    return replace(fabric, nodes=replace(fabric.nodes, name=names))
+
+
+def test_a_leaf_at_the_edge_of_its_numbering_that_is_missing(pod, look):
+    """The last of 32: its numbers are those of others, no port between others is free; but its hosts lack an adapter."""
+    adapters = [name for name in pod.endpoint_names if name.endswith("g7") and int(name[1:5]) >= 24]
+    health = look(without(pod, "r7-l03", *adapters))
+    assert [(one.kind, one.count) for one in health.findings] == [("missing switch", 1), ("missing adapter", 8)]
+    assert health.findings[0].examples == (
+        "r7-l03: the 31 others of its kind, r0-l00 to r7-l02, are there; all 8 hosts below r6-l03 have fewer cables than "
+        "others of their kind",
+    )
+    assert health.findings[1].examples[0] == "h0024: g7 is missing"
+    # By one number: it is the next one.
+    health = look(renamed(without(pod, "r7-l03", *adapters), lambda name: re.sub(
+        r"r(\d)-l(\d+)", lambda m: f"leaf{int(m[2]) * 8 + int(m[1]):02d}", name)))  # fmt: skip
+    assert (
+        health.findings[0].examples[0].startswith("leaf31: the 31 others of its kind, leaf00 to leaf30, are there; all")
+    )
+
+
+def test_hosts_of_a_unit_that_are_of_another_make_lack_nothing(pod, look):
+    """Half of the adapters, and none of their leaves."""
+    gone = [name for name in pod.nodes.name if re.fullmatch(r"h00(1[6-9]|2\d|3\d)g[4-7]|r[4-7]-l0[23]", name)]
+    assert look(without(pod, *gone)).findings == ()
+
+
+def test_the_first_and_the_last_spine_that_are_missing(pod, tmp_path):
+    def further_up(columns):
+        for end in "ab":
+            uplink = (pod.nodes.tier[columns[end]] == 1) & (columns[f"{end}_port"] > 8)
+            columns[f"{end}_port"][uplink] += 24
+
+    # Ports 9 to 32 are free besides: the first uplink is at 35.
+    finding = only(check_fabric(without(rewired(pod, further_up), "s00")), "missing switch", 1)
+    assert finding.examples[0].endswith("; ports 33, 34 are free on 32 switches next to them")
+    counted_from_one = renamed(rewired(pod, further_up), lambda name: re.sub(
+        r"^s(\d+)", lambda m: f"s{int(m[1]) + 1:02d}", name))  # fmt: skip
+    assert check_fabric(counted_from_one).findings == ()
+    # A dump says how many ports a switch has: the last two are free, as many as a spine takes.
+    last = dump(without(pod, "s03"), tmp_path, lambda text: re.sub(r"Switch\s+\d+", "Switch\t16", text))
+    finding = only(checked(last), "missing switch", 1)
+    assert finding.examples[0] == (
+        "s03: the 3 others of its kind, s00 to s02, are there; ports 15, 16 are free on 32 switches next to them"
+    )
+    more_ports = dump(without(pod, "s03"), tmp_path, lambda text: re.sub(r"Switch\s+\d+", "Switch\t64", text))
+    assert checked(more_ports).findings == ()
+
+
+@pytest.mark.parametrize("words", [["alpha", "beta", "gamma", "delta"], [f"0x0002c9030000{n}0aa" for n in range(4)]])
+def test_a_spine_without_a_number_that_is_missing(pod, look, words):
+    named = renamed(pod, lambda name: words[int(name[1:])] if re.fullmatch(r"s\d\d", name) else name)
+    assert "missing switch" not in found(look(named))
+    health = look(without(named, words[2]))
+    assert found(health)["missing switch"].examples == (
+        f"a switch above r0-l00, beside {words[0]}; ports 13, 14 are free on 32 switches next to them",
+    )
+    assert found(health)["missing switch"].todo == "follow the cable in r0-l00 port 13"
+
+
 def test_adapters_that_are_missing(pod, look):
     finding = only(look(without(pod, "h0008g3", "h0021g0", "h0021g1")), "missing adapter", 2)
     assert finding.examples == (
@@ -326,7 +388,9 @@ def test_hosts_that_are_slow_throughout_may_be_meant_so(pod, look, first):
     """Most of the hosts too: what the best show tells."""
     nic = [n for n, name in enumerate(pod.endpoint_names) if int(name[1:5]) >= first]
     finding = only(look(slowed(pod, nic, 2)), "mixed speeds", 32 - first)
-    assert finding.examples[0].startswith(f"{counted(32 - first, 'host')}, h{first:04d}g0 one of their adapters: 200 Gb/s")
+    assert finding.examples[0].startswith(
+        f"{counted(32 - first, 'host')}, h{first:04d}g0 one of their adapters: 200 Gb/s"
+    )
     assert ends_of(finding)[0] == (f"h{first:04d}g0", 1)
     assert check_fabric(slowed(pod, nic[:8], 2)).findings[0].count == 8
 
