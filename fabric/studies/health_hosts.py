@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from collectives.sizes import counted
 from fabric.formats.infiniband.subnet import SubnetFabric
@@ -59,13 +59,31 @@ def host_findings(topology: Topology, origin: SubnetFabric | None = None) -> lis
     """
     hosts = plugged_hosts(topology, origin)
     odd, unit_of = fit_units(hosts)
+    odd, elsewhere = _by_neighbours(odd, out_of_place(unit_of))
     astray = [found for one in odd for found in ([_renamed(topology, one)] if one.renamed else _mended(topology, one))]
-    findings = _wrong_units(topology, out_of_place(unit_of))
+    findings = _wrong_units(topology, elsewhere)
     for kind, text in _TEXTS.items():
         own = [one for one in astray if one.kind == kind]
         mends = _mends([one.mend for one in own if one.mend])
         findings += findings_of(WARNING, kind, text, [one.example for one in own], sum(one.count for one in own), mends)
     return [*findings, *_missing_adapters(topology, hosts, unit_of)]
+
+
+def _by_neighbours(odd: Sequence[OddHost], found: Sequence[OutOfPlace]) -> tuple[list[OddHost], list[OutOfPlace]]:
+    """Hosts with adapters in two units, one of them that of their neighbours by name: the others are out of place."""
+    hosts_odd = {one.host.name for one in odd}
+    beside = {
+        one.host.name: one.neighbour.pattern
+        for one in found
+        if one.neighbour.plugs == one.host.plugs
+        and one.neighbour.name not in hosts_odd
+        and any(leaf == other for leaf, other in zip(one.host.pattern, one.neighbour.pattern, strict=True))
+    }
+    mended = [
+        replace(one, usual=beside[one.host.name]) if one.host.name in beside and not one.renamed else one for one in odd
+    ]
+    done = {one.host.name for one in mended if one.host.name in beside and not one.renamed}
+    return mended, [one for one in found if one.host.name not in done]
 
 
 def _mended(topology: Topology, odd: OddHost) -> list[_Astray]:

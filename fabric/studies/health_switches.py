@@ -82,8 +82,8 @@ def missing_switches(
                 continue
             if below.lacks([last]):
                 examples.append(Example(_is_missing(name, members) + below.text([members[-1]]), (End(name),)))
-            elif (near := _at_the_end(topology, [number[member] for member in members], free_ports or {})) is not None:
-                examples.append(Example(f"{_is_missing(name, members)}; {near.text()}", (End(name),)))
+            elif (end := _at_the_end(topology, [number[member] for member in members], free_ports or {})) is not None:
+                examples.append(Example(f"{_is_missing(name, members)}; {end.text()}", (End(name),)))
     where = examples[0].ends[0].device if examples else ""
     log = "the subnet manager's log" if subnet else "whether it answers"
     todo = f"look for {where}: its power, its cables, {log}"

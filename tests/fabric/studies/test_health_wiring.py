@@ -479,6 +479,18 @@ def test_hosts_on_another_unit(pod, look):
     assert only(look(hurt), "wrong unit", 2).todo == "exchange the cables of hosts h0004 and h0013, or their names"
 
 
+@pytest.mark.parametrize("n", [1, 3, 4, 5, 7])
+def test_a_host_on_two_units_is_of_that_of_its_neighbours(pod, look, n):
+    """However many of its adapters are astray: one mend, not two that contradict one another."""
+    hurt = pod
+    for rail in range(n):
+        hurt = exchanged(hurt, (f"h0004g{rail}", f"r{rail}-l00"), (f"h0031g{rail}", f"r{rail}-l03"))
+    finding = only(look(hurt), "wrong rail", 2 * n)
+    assert {one.split("; its own is ")[1] for one in finding.examples} == {
+        f"r{rail}-l0{unit}" for rail in range(n) for unit in (0, 3)
+    }
+
+
 def test_hosts_that_are_dealt_to_units_in_turn_are_in_place(pod):
     names = tuple(
         f"h{(int(name[1:5]) % 8) * 4 + int(name[1:5]) // 8:04d}{name[5:]}" if name[0] == "h" else name
