@@ -55,7 +55,8 @@ class Health:
     def counted(self, on: str) -> str:
         """How many kinds of findings there are that are as bad, in words."""
         n = self.n_errors if on == ERROR else len(self.findings)
-        return f"{n} {'kind' if n == 1 else 'kinds'} of {'errors' if on == ERROR else 'findings'}"
+        what = "error" if on == ERROR else "finding"
+        return f"1 kind of {what}" if n == 1 else f"{n} kinds of {what}s"
 
 
 def check_fabric(

@@ -11,6 +11,7 @@ is the same on another day, and can be ignored.
 
 import hashlib
 import re
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -20,6 +21,7 @@ from collectives.errors import InputError
 from collectives.gate import quoted
 from collectives.sizes import counted, numbered
 from fabric.formats.ethernet.cabling import NamedCable
+from fabric.formats.infiniband.host_names import natural
 from fabric.formats.plan import Plan
 from fabric.formats.port_names import same_ports
 from fabric.studies.health_findings import ERROR, WARNING, End as PlugEnd, Example, Finding, findings_of
@@ -136,7 +138,7 @@ def check_plan(cables: Sequence[NamedCable], plan: Plan, ignore: Collection[str]
     _refuse_another_fabric(there, planned, plan)
     deviations: list[Deviation] = []
     wanted, spare, matched, speeds = _exact(planned, there, deviations)
-    deviations += _miswired(wanted, spare)
+    deviations += _miswired(wanted, spare, there)
     devices = {end[0] for row in planned for end in row.ends}
     unplanned = [row for row in spare if not {end[0] for end in row.ends} & devices]
     extra = [row for row in spare if {end[0] for end in row.ends} & devices]
@@ -147,6 +149,7 @@ def check_plan(cables: Sequence[NamedCable], plan: Plan, ignore: Collection[str]
     ignored = len(deviations) - len(left)
     notes = [f"plan: {matched:,} of {counted(len(plan.cables), 'cable')} of {plan.source} are as planned"]
     notes += [f"plan: {note}" for note in (*renamed, *plan.notes)]
+    notes += _names_apart(there, planned)
     if unplanned:
         others = counted(len({end[0] for row in unplanned for end in row.ends}), "device")
         notes.append(f"not compared: {counted(len(unplanned), 'cable')} of {others} that the plan does not name")
@@ -287,6 +290,23 @@ def _refuse_another_fabric(there: Sequence[_Row], planned: Sequence[_Row], plan:
         )
 
 
+def _names_apart(there: Sequence[_Row], planned: Sequence[_Row]) -> list[str]:
+    """Devices of the plan that the fabric does not have: not there, or by another name."""
+    known = {end[0] for row in there for end in row.ends}
+    missing = {
+        device: said
+        for row in planned
+        for (device, _), said in zip(row.ends, row.said, strict=True)
+        if device not in known
+    }
+    if not missing:
+        return []
+    names = sorted(missing, key=natural)
+    shown = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
+    what = numbered(len(names), "devices of the plan are not in the fabric, or by another name")
+    return [f"plan: {what}: {shown}"]
+
+
 def _exact(
     planned: Sequence[_Row], there: Sequence[_Row], deviations: list[Deviation]
 ) -> tuple[list[_Row], list[_Row], int, int]:
@@ -327,19 +347,23 @@ def _fits(one: _Row, other: _Row) -> bool:
     return all(not a[1] or not b[1] or a == b for a, b in zip(one.ends, other.ends, strict=True))
 
 
-def _miswired(wanted: Sequence[_Row], spare: list[_Row]) -> list[Deviation]:
+def _miswired(wanted: Sequence[_Row], spare: list[_Row], there: Sequence[_Row]) -> list[Deviation]:
     """Cables that use a port of a planned one, then those between the same devices; takes them out of `spare`."""
     at: dict[End, list[_Row]] = {}
+    cables = Counter(end[0] for row in there for end in row.ends)
     for row in spare:
         for end in row.ends:
             if end[1]:
                 at.setdefault(end, []).append(row)
+            # Of an adapter with one cable its port need not be named.
+            if end[1] and cables[end[0]] == 1:
+                at.setdefault((end[0], ""), []).append(row)
     found: dict[int, list[_Row]] = {}
     for number, row in enumerate(wanted):
-        own = [one for end in row.ends for one in at.get(end, ())]
-        if own:
-            found[number] = list(dict.fromkeys(own))
-    used = {id(one) for own in found.values() for one in own}
+        others = [one for end in row.ends for one in at.get(end, ())]
+        if others:
+            found[number] = list(dict.fromkeys(others))
+    used = {id(one) for others in found.values() for one in others}
     between: dict[tuple[str, str], list[_Row]] = {}
     for one in spare:
         if id(one) not in used:

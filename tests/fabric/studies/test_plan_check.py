@@ -124,6 +124,28 @@ def test_a_plan_by_other_names_is_refused():
     assert check_plan(named(CABLES), plan_of(with_domain)).matched == len(CABLES)
 
 
+def test_devices_of_the_plan_that_are_not_there_are_named():
+    """A switch that is gone, or a few hosts by other names: it is said which."""
+    there = [one for one in CABLES if "p2-spine2" not in one]
+    gone = len(CABLES) - len(there)
+    check = check_plan(named(there), plan_of(CABLES))
+    assert [one.kind for one in check.deviations] == ["missing cable"] * gone
+    assert "plan: 1 device of the plan is not in the fabric, or by another name: p2-spine2" in check.notes
+    other = [(a.replace("gpu0", "node"), p, b, q) for a, p, b, q in CABLES]
+    check = check_plan(named(CABLES), plan_of(other))
+    assert (
+        "plan: 8 devices of the plan are not in the fabric, or by another name: node1, node2, node3, ..." in check.notes
+    )
+
+
+def test_adapters_whose_ports_the_plan_does_not_name_are_swapped():
+    there = named([("h1 a", "1", "s1", "2"), ("h1 b", "1", "s1", "1"), ("h1 c", "1", "s1", "3")])
+    plan = plan_of([("h1", "a", "s1", "1"), ("h1", "b", "s1", "2"), ("h1", "c", "s1", "3")])
+    assert kinds(check_plan(there, plan)) == [
+        ("miswired cable", "planned h1 a - s1 1 and h1 b - s1 2; swapped: h1 a 1 - s1 2 and h1 b 1 - s1 1"),
+    ]
+
+
 def test_ports_by_number_or_not_at_all():
     there = named([("h1", "1", "s1", "21"), ("h2", "1", "s1", "22"), ("h2", "2", "s1", "23")])
     plan = plan_of([("h1", "", "S1", "Port 21"), ("h2", "", "s1", ""), ("s1", "", "h2", "")])
