@@ -101,6 +101,8 @@ def counters_document(study: CounterStudy, figure: Path | None, assumptions: tup
             "agreeing_cables": same,
             "resets": list(measured.resets),
             "wraps": list(measured.wraps),
+            "cleared": list(measured.cleared),
+            "at_end": list(measured.at_end),
             "scale": study.scale,
             "explained": study.explained,
         },
@@ -170,7 +172,12 @@ def _facts(study: CounterStudy) -> Facts:
         ("interval", "not known" if measured.interval_s is None else seconds_text(measured.interval_s)),
         ("carried, all links", bytes_text(float(measured.bytes[measured.known].sum()))),
     ]
-    for what, ports in (("reset, left out", measured.resets), ("wrapped at 32 bits", measured.wraps)):
+    for what, ports in (
+        ("reset, left out", measured.resets),
+        ("wrapped at 32 bits", measured.wraps),
+        ("errors cleared", measured.cleared),
+        ("at end of range", measured.at_end),
+    ):
         if ports:
             more = f" and {len(ports) - _SHOWN:,} more" if len(ports) > _SHOWN else ""
             rows.append((what, f"{counted(len(ports), 'port')}: {', '.join(ports[:_SHOWN])}{more}"))

@@ -172,7 +172,8 @@ class CounterStudy:
         """What the answer rests on, in words."""
         measured = self.measured
         lines = [
-            "a link carried what its sender's port counted, where that is not known what its receiver's did",
+            "a link carried what its sender's port counted, where that is not known, or less than arrived, what its "
+            "receiver's did",
             *measured.notes,
         ]
         if measured.interval_s is None:

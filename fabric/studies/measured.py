@@ -1,7 +1,9 @@
 """What links carried between two readings of their ports' counters.
 
-Both ends of a link count it: its tail what it sent, its head what it received.  A counter that went back has wrapped,
-if it may have 32 bits and the bytes could have passed, or was reset: then nothing is known of its port.
+Both ends of a link count it: its tail what it sent, its head what it received.  A counter of data that went back has
+wrapped, if it may have 32 bits and the bytes could have passed, or was reset: then it is not known what its port sent
+and received.  So too where errors went back, and the other end counts other data.  Errors and waiting are at least what
+they count since then, or up to the end of their range.
 """
 
 from dataclasses import dataclass
@@ -34,6 +36,9 @@ _WRAP = 2**32
 _NEAR = _WRAP // 4
 # More than a link carries; its readings and the interval are not of one moment (assumed).
 _TOO_MUCH = 1.02
+# More than this part arrived and was not counted as sent: the sender's port was reset.  Assumed: ports that are read one
+# after the other differ by less.
+_NOT_SENT = 0.1
 # Of the ports that went back, above which two snapshots are the wrong way round: assumed.
 _BACKWARDS = 0.5
 
@@ -57,7 +62,11 @@ class Measured:
         Between the two readings; None where nothing says it.
     ports : MatchedPorts
     resets, wraps : tuple of str
-        Ports whose counters went back: left out, and taken as wrapped.
+        Ports whose counters of data went back, or began anew: left out, and taken as wrapped.
+    cleared : tuple of str
+        Ports of which other counters went back: what they count since then is taken.
+    at_end : tuple of str
+        Ports of which other counters reached the end of their range: what they grew by at least is taken.
     notes : tuple of str
         What was passed over or assumed.
     """
@@ -73,6 +82,8 @@ class Measured:
     resets: tuple[str, ...] = ()
     wraps: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    cleared: tuple[str, ...] = ()
+    at_end: tuple[str, ...] = ()
 
     @property
     def topology(self) -> Topology:
@@ -81,8 +92,13 @@ class Measured:
 
     @cached_property
     def bytes(self) -> FloatVector:
-        """What each link carried, (n_links,) float64: as its tail says, else as its head says; NaN unknown."""
-        return np.where(np.isnan(self.sent), self.received, self.sent)
+        """What each link carried, (n_links,) float64; NaN unknown.
+
+        As its tail says, else as its head says; and where clearly more arrived than was sent, what arrived.
+        """
+        with np.errstate(invalid="ignore"):
+            began_anew = self.received * (1 - SAME_ENDS) > self.sent
+        return np.where(np.isnan(self.sent) | began_anew, self.received, self.sent)
 
     @cached_property
     def known(self) -> BoolVector:
@@ -180,7 +196,7 @@ def measure(
     earlier = None if before is None else match_ports(before, fabric)
     if interval_s is None and before is not None and earlier is not None:
         interval_s = _interval_s(topology, before, earlier, after, ports)
-    grown, reset, wrapped = _grown(topology, after, ports, before, earlier, interval_s)
+    grown, went = _grown(topology, after, ports, before, earlier, interval_s)
     unknown = np.full(topology.n_links, np.nan)
     received = grown.get(RCV, unknown)[topology.link_reverse]
     notes = [*(before.notes if before is not None else ()), *after.notes, *ports.notes]
@@ -198,9 +214,11 @@ def measure(
         {name: grown[name] for name in ERRORS if name in grown},
         interval_s,
         ports,
-        _names(topology, reset),
-        _names(topology, wrapped),
+        _names(topology, went.reset),
+        _names(topology, went.wrapped),
         tuple(dict.fromkeys(notes)),
+        _names(topology, went.cleared & ~went.reset),
+        _names(topology, went.at_end),
     )
     if not made.known.any():
         raise InputError(f"{made.source}: no port is known in both; expected two snapshots of the same ports")
@@ -214,11 +232,11 @@ def too_busy(measured: Measured) -> int:
     return int((measured.utilization[measured.known] > _TOO_MUCH).sum())
 
 
-def _column(topology: Topology, snapshot: Snapshot, ports: MatchedPorts, counter: str) -> Int64Vector:
-    """A counter by the link that leaves its port, (n_links,) int64."""
+def _column(topology: Topology, counts: Int64Vector, ports: MatchedPorts) -> Int64Vector:
+    """A counter of each row by the link that leaves its port, (n_links,) int64."""
     column = np.full(topology.n_links, MISSING, np.int64)
     there = ports.link != NO_LINK
-    column[ports.link[there]] = snapshot.count(counter)[there]
+    column[ports.link[there]] = counts[there]
     return column
 
 
@@ -245,6 +263,16 @@ def _interval_s(
     return middle
 
 
+@dataclass(frozen=True, eq=False)
+class _Went:
+    """Links by how the counters of the port that they leave by went, each (n_links,) bool; as in `Measured`."""
+
+    reset: BoolVector
+    wrapped: BoolVector
+    cleared: BoolVector
+    at_end: BoolVector
+
+
 def _grown(
     topology: Topology,
     after: Snapshot,
@@ -252,36 +280,70 @@ def _grown(
     before: Snapshot | None,
     earlier: MatchedPorts | None,
     interval_s: float | None,
-) -> tuple[dict[str, FloatVector], BoolVector, BoolVector]:
-    """What every counter grew by, by the link of its port; links whose port was reset, and whose counters wrapped."""
+) -> tuple[dict[str, FloatVector], _Went]:
+    """What every counter grew by, by the link of its port; and how those went that did not simply grow."""
     grown: dict[str, FloatVector] = {}
-    reset, wrapped = np.zeros(topology.n_links, bool), np.zeros(topology.n_links, bool)
+    went = _Went(*(np.zeros(topology.n_links, bool) for _ in range(4)))
+    rows = np.array(sorted(after.went_back), np.int64)
+    went.reset[ports.link[rows][ports.link[rows] != NO_LINK]] = True
     for name in after.counts:
-        last = _column(topology, after, ports, name)
+        last = _column(topology, after.count(name), ports)
         known = last != MISSING
         value = last.astype(np.float64)
         if before is not None and earlier is not None:
-            first = _column(topology, before, earlier, name)
-            known &= first != MISSING
-            difference = last - first
-            back = known & (difference < 0)
+            first = _column(topology, before.count(name), earlier)
             if name in (XMIT, RCV):
+                known &= first != MISSING
+                back = known & (last < first)
                 wide = name in after.wide or name in before.wide
                 around = back & _wraps(topology, first, last, after.word_bytes, interval_s) & (not wide)
-                difference = difference + np.where(around, _WRAP * after.word_bytes, 0)
-                wrapped |= around
-                reset |= back & ~around
-            known &= difference >= 0
+                difference = last - first + np.where(around, _WRAP * after.word_bytes, 0)
+                np.logical_or(went.wrapped, around, out=went.wrapped)
+                np.logical_or(went.reset, back & ~around, out=went.reset)
+                known &= difference >= 0
+            else:
+                end = _column(topology, after.ends[name], ports) if name in after.ends else np.full_like(last, MISSING)
+                full = (end > first) & (first != MISSING)
+                np.logical_or(went.at_end, full, out=went.at_end)
+                known = (known & (first != MISSING)) | full
+                back = known & ~full & (last < first)
+                np.logical_or(went.cleared, back, out=went.cleared)
+                # It has counted so much since then, and at least so much in all.
+                difference = np.where(full, end - first, np.where(back, last, last - first))
             value = difference.astype(np.float64)
         grown[name] = np.where(known, value, np.nan)
-    counted_ports = int((~np.isnan(grown[XMIT]) | reset).sum()) if XMIT in grown else 0
-    if before is not None and counted_ports and reset.sum() > _BACKWARDS * counted_ports:
+    _began_anew(topology, grown, went)
+    counted_ports = int((~np.isnan(grown[XMIT]) | went.reset).sum()) if XMIT in grown else 0
+    if before is not None and counted_ports and went.reset.sum() > _BACKWARDS * counted_ports:
         raise InputError(
-            f"{after.source}: {counted(int(reset.sum()), 'port')} of {counted_ports:,} count less than in "
+            f"{after.source}: {counted(int(went.reset.sum()), 'port')} of {counted_ports:,} count less than in "
             f"{before.source}; expected the earlier one as before (or all were reset in between)"
         )
     # What a port counted before its reset is not known, whether a counter shows it or not.
-    return {name: np.where(reset, np.nan, column) for name, column in grown.items()}, reset, wrapped
+    for name in (XMIT, RCV):
+        if name in grown:
+            grown[name] = np.where(went.reset, np.nan, grown[name])
+    return grown, went
+
+
+def _began_anew(topology: Topology, grown: dict[str, FloatVector], went: _Went) -> None:
+    """Ports that were reset, and count more by now than before: what they say is not what the other end says.
+
+    Nobody receives what was not sent; and ports of which other counters went back were reset as a whole, if not only
+    those were cleared.
+    """
+    if XMIT not in grown or RCV not in grown:
+        return
+    idle = IDLE * max(float(np.nanmax(grown[name], initial=0.0)) for name in (XMIT, RCV))
+    for name, other in ((XMIT, RCV), (RCV, XMIT)):
+        own, there = grown[name], np.where(went.reset, np.nan, grown[other])[topology.link_reverse]
+        with np.errstate(invalid="ignore"):
+            apart = np.abs(own - there) > np.maximum(SAME_ENDS * np.maximum(own, there), idle)
+            less = apart & (own < (1 - _NOT_SENT) * there)
+        both = ~np.isnan(own) & ~np.isnan(there)
+        if name == XMIT and (both & ~apart).sum() >= MOST * both.sum():
+            np.logical_or(went.reset, less & both, out=went.reset)
+        np.logical_or(went.reset, went.cleared & apart, out=went.reset)
 
 
 def _wraps(

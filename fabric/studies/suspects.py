@@ -163,10 +163,12 @@ def suspects_of(measured: Measured, predicted: FloatVector | None = None) -> tup
         add(link, "carries-less", text, _WEIGHTS["carries-less"] * (1 + part))
     for link in _disagreeing(measured).tolist():
         part = float(measured.disagreement[link])
+        sent = float(measured.sent[link])
+        arrived = f"{percent(float(measured.received[link]) / sent - 1)} more" if sent > 0 else "more"
         said = (
             f"{percent(part)} of what it sent did not arrive"
             if part > 0
-            else f"{percent(-part)} more arrived than it sent"
+            else f"{arrived} arrived than it counts as sent"
         )
         add(link, "ends-disagree", f"its two ends disagree: {said}", _WEIGHTS["ends-disagree"] * min(1.0, abs(part)))
     for link, kind, text, weight in (*_errors(measured), *_waits(measured)):

@@ -13,7 +13,7 @@ from collectives.sizes import numbered
 from fabric.formats.counters.names import USUAL, Vocabulary
 from fabric.formats.counters.reading import CounterReading, notes_of
 from fabric.formats.counters.registry import CounterFormat, counter_format_of, counter_titles
-from fabric.formats.counters.snapshot import MISSING, CounterSample, Snapshot, by_port
+from fabric.formats.counters.snapshot import MISSING, RCV, XMIT, CounterSample, Snapshot, by_port
 from fabric.formats.dump import without_terminal
 from traces.files import max_bytes, read_bytes
 from traces.naming import listed
@@ -87,6 +87,7 @@ def _hide_steps_back(series: list[CounterSample]) -> None:
         known = [one.counts[name] for one in series if one.counts.get(name, MISSING) >= 0]
         if any(later < earlier for earlier, later in pairwise(known)) and len(known) > 2:
             series[0].counts[name] = MISSING
+            series[-1].went_back |= name in (XMIT, RCV)
 
 
 def _read(paths: Sequence[str | Path] | str | Path, words: Vocabulary) -> tuple[str, list[CounterReading], str]:

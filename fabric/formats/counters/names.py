@@ -224,6 +224,10 @@ def add(sample: CounterSample, counter: Counter, raw: int, wide: bool = False, m
         sample.counts[counter.name] = value
         sample.wide = sample.wide | {counter.name} if wide else sample.wide - {counter.name}
         sample.saturated = sample.saturated - {counter.name} | ({counter.name} if saturated else set())
+        if saturated and raw <= SATURATED:
+            sample.ends[counter.name] = raw * counter.bytes
+        else:
+            sample.ends.pop(counter.name, None)
         if counter.name in (XMIT, RCV):
             sample.word_bytes = counter.bytes
 

@@ -65,6 +65,10 @@ class CounterSample:
         Counters at the end of their range, which are not known.
     port_name : str
         What the port is called where that is no number: ``swp1s0``, ``1/3/2``.
+    ends : dict of str to int
+        Where the counters stand that are at the end of their range.
+    went_back : bool
+        Data of an earlier time was more: the port was reset between them.
     """
 
     where: str
@@ -79,6 +83,8 @@ class CounterSample:
     word_bytes: int = 1
     saturated: frozenset[str] = frozenset()
     port_name: str = ""
+    ends: dict[str, int] = field(default_factory=dict)
+    went_back: bool = False
 
     @property
     def key(self) -> Key:
@@ -116,6 +122,10 @@ class Snapshot:
         What was passed over or assumed.
     port_name : tuple of str
         What ports are called that are not called by a number; empty otherwise.
+    ends : dict of str to (n,) int64
+        Where counters stand that are at the end of their range; `MISSING` for others.
+    went_back : frozenset of int
+        Rows of ports that were reset between the times of which this is the last.
     """
 
     source: str
@@ -131,6 +141,8 @@ class Snapshot:
     word_bytes: int = 1
     notes: tuple[str, ...] = ()
     port_name: tuple[str, ...] = ()
+    ends: dict[str, Int64Vector] = field(default_factory=dict)
+    went_back: frozenset[int] = frozenset()
 
     def __post_init__(self) -> None:
         if not self.port_name:
@@ -176,6 +188,12 @@ class Snapshot:
             max(one.word_bytes for one in rows),
             tuple(notes),
             tuple(one.port_name for one in rows),
+            {
+                name: frozen_array(np.array([one.ends.get(name, MISSING) for one in rows], np.int64), np.int64, name)
+                for name in COUNTERS
+                if any(name in one.ends for one in rows)
+            },
+            frozenset(row for row, one in enumerate(rows) if one.went_back),
         )
 
 
@@ -192,6 +210,7 @@ def by_port(samples: Iterable[CounterSample]) -> dict[Key, list[CounterSample]]:
             for name, count in one.counts.items():
                 known.counts.setdefault(name, count)
             known.wide |= one.wide
+            known.ends = {name: end for name, end in (one.ends | known.ends).items() if known.counts[name] == MISSING}
             known.word_bytes = max(known.word_bytes, one.word_bytes)
     ports: dict[Key, list[CounterSample]] = {}
     for (key, _), one in sorted(joined.items(), key=lambda item: item[0][1]):

@@ -27,7 +27,9 @@ class CountersSummaryPart(TypedDict):
     cables_at_both_ends, agreeing_cables : int
         Cables that are known at both ends, and those whose ends agree.
     resets, wraps : list of str
-        Ports whose counters went back: left out, and taken as wrapped at 32 bits.
+        Ports whose counters of data went back or began anew: left out, and taken as wrapped at 32 bits.
+    cleared, at_end : list of str
+        Ports whose other counters went back, and reached the end of their range: taken as at least what they show.
     scale : float or None
         How many times the traffic ran, as far as the links show; None without traffic.
     explained : float or None
@@ -44,6 +46,8 @@ class CountersSummaryPart(TypedDict):
     agreeing_cables: int
     resets: list[str]
     wraps: list[str]
+    cleared: list[str]
+    at_end: list[str]
     scale: float | None
     explained: float | None
 

@@ -281,7 +281,7 @@ def test_a_wrap_without_a_time_needs_to_be_near_the_end(tmp_path, naive):
         before[0].xmit, after[0].xmit = 2**32 - 1000, 1000
         before[1].xmit, after[1].xmit = 2**31, 1000
 
-    files = snapshots(tmp_path, naive, noisy(naive.bytes), change=change)
+    files = snapshots(tmp_path, naive, 0 * naive.bytes, change=change)
     measured = study_counters(naive.fabric, before=files["before"], after=files["after"]).measured
     assert (len(measured.wraps), len(measured.resets)) == (1, 1)
     assert measured.sent[0] == 8000
@@ -289,6 +289,76 @@ def test_a_wrap_without_a_time_needs_to_be_near_the_end(tmp_path, naive):
     files = snapshots(tmp_path, naive, noisy(naive.bytes), twins.perfquery, change)
     measured = study_counters(naive.fabric, before=files["before"], after=files["after"]).measured
     assert (len(measured.wraps), len(measured.resets)) == (0, 2)
+
+
+@pytest.mark.parametrize("evidence", ["other end", "errors"])
+@pytest.mark.parametrize("with_traffic", [True, False])
+def test_a_reset_that_no_counter_of_data_shows(tmp_path, naive, evidence, with_traffic):
+    """A port was reset and has counted more since than it had before: its cable carried all the same."""
+    topology = naive.topology
+    carried = noisy(naive.bytes, noise=0.001)
+    up = np.flatnonzero((topology.link_kind == ISL) & (topology.link_direction == UP))
+    link = int(up[10])
+    left = 0.4 if evidence == "other end" else 0.95
+
+    def change(before, after):
+        for port in before:
+            port.errors = {"SymbolErrorCounter": 0}
+        place = number_of(naive, link)
+        old, new = before[place], after[place]
+        for one, other in (("xmit", link), ("rcv", int(topology.link_reverse[link]))):
+            setattr(old, one, 1000)
+            setattr(new, one, 1000 + int(left * carried[other] / 4))
+        if evidence == "errors":
+            old.errors = {"SymbolErrorCounter": 9}
+
+    files = snapshots(tmp_path, naive, carried, twins.perfquery, change, symbol_errors=np.zeros(carried.size))
+    study = study_counters(naive.fabric, **files, scenario=naive.scenario if with_traffic else None)
+    assert study.measured.resets == (topology.link_name(link).split(" -> ")[0],)
+    assert np.isnan(study.measured.sent[link])
+    assert study.measured.bytes[link] == pytest.approx(carried[link], rel=0.01)
+    assert not study.suspects
+
+
+def test_counters_of_errors_that_were_cleared_count_at_least_what_they_show(tmp_path, naive):
+    carried = noisy(naive.bytes, noise=0.001)
+
+    def change(before, after):
+        for number, (old, new) in enumerate(zip(before, after, strict=True)):
+            old.errors = {"SymbolErrorCounter": 60}
+            new.errors = {"SymbolErrorCounter": 50 if number == 7 else 0}
+
+    files = snapshots(tmp_path, naive, carried, twins.perfquery, change)
+    study = study_counters(naive.fabric, **files)
+    assert (len(study.measured.cleared), study.measured.resets) == (256, ())
+    assert [one.reasons[0].text for one in study.suspects] == ["50 symbol errors, 2.88 are allowed"]
+
+
+def test_waiting_up_to_the_end_of_its_range_is_at_least_so_much(tmp_path, naive):
+    carried, link = noisy(naive.bytes, noise=0.001), 20
+
+    def change(before, after):
+        before[number_of(naive, link)].wait, after[number_of(naive, link)].wait = 295, 2**32 - 1
+
+    files = snapshots(tmp_path, naive, carried, twins.perfquery, change)
+    measured = study_counters(naive.fabric, **files).measured
+    assert measured.at_end == (naive.topology.link_name(link).split(" -> ")[0],)
+    assert measured.wait_ticks[link] == 2**32 - 1 - 295
+    report = counters_report(study_counters(naive.fabric, **files))
+    assert ("at end of range", f"1 port: {measured.at_end[0]}") in report.tables[0].rows
+
+
+def test_a_reset_amid_a_range_query_is_named(tmp_path, naive):
+    """Three times; at the second one a port has begun anew, at the third it has counted more than at first."""
+    carried = noisy(naive.bytes, noise=0.001)
+    ports = [twins.ports_of(naive.fabric, part * carried / 4) for part in (0.0, 0.5, 1.0)]
+    ports[1][5].xmit = 3
+    texts = [twins.ufm_csv(own, time_s=twins.TIME_S + 30.0 * number) for number, own in enumerate(ports)]
+    head = texts[0].splitlines()[0]
+    rows = [line for text in texts for line in text.splitlines()[1:]]
+    (tmp_path / "range.csv").write_text("\n".join([head, *rows]) + "\n")
+    measured = study_counters(naive.fabric, delta=tmp_path / "range.csv").measured
+    assert measured.resets == (naive.topology.link_name(5).split(" -> ")[0],)
 
 
 def test_two_jobs_are_two_groups_of_nics(tmp_path, naive):
