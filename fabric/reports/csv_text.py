@@ -1,4 +1,4 @@
-"""CSV for other programs."""
+"""CSV for other programs, and what no spreadsheet may take for a formula."""
 
 import csv
 import io
@@ -7,6 +7,8 @@ from collections.abc import Iterable
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _NUMBER = re.compile(r"[+-]?[0-9.]+(?:[eE][+-]?[0-9]+)?", re.ASCII)
+# A dash, and what tables for people print of numbers: -12.5 %, +3.1 GB/s.
+_QUANTITY = re.compile(r"[+-]+|[+-][0-9.,]+(?:[eE][+-]?[0-9]+)?(?: ?[%A-Za-z/]+)?", re.ASCII)
 
 
 def csv_text(columns: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
@@ -20,6 +22,11 @@ def csv_text(columns: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
     writer.writerow(map(_cell, columns))
     writer.writerows(map(_cell, row) for row in rows)
     return text.getvalue().replace("\r\n", "\n")
+
+
+def no_formula(text: str) -> str:
+    """A cell of a table for people; text that a spreadsheet would take for a formula begins with an apostrophe."""
+    return f"'{text}" if text.startswith(_FORMULA) and not _QUANTITY.fullmatch(text) else text
 
 
 def _cell(value: object) -> object:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any, assert_never
 
 from collectives.saying import printable
+from fabric.reports.csv_text import no_formula
 from fabric.reports.words import shortened, wrapped
 
 _GAP = "  "
@@ -90,7 +91,7 @@ def tab_separated(table: Table | Facts) -> list[str]:
             everything: tuple[tuple[str, ...], ...] = (("what", "value"), *table.rows)
         case Table():
             everything = (table.columns, *table.rows) if table.rows else ()
-    return [f"# {table.title}", *("\t".join(row) for row in everything)]
+    return [f"# {table.title}", *("\t".join(map(no_formula, row)) for row in everything)]
 
 
 def _shown(table: Table | Facts) -> Table | Facts:

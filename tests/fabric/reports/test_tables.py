@@ -132,3 +132,20 @@ def test_a_pipe_gets_all_columns_and_no_tabs_inside_cells():
     assert tab_separated(table) == ["# t", "a\tb", "x y\t1"]
     assert tab_separated(Table("none", ("a",), ())) == ["# none"]
     assert tab_separated(Facts("f", (("k", "v"),))) == ["# f", "what\tvalue", "k\tv"]
+
+
+@pytest.mark.parametrize(
+    ("cell", "piped"),
+    [
+        ("=cmd|' /C calc'!A0", "'=cmd|' /C calc'!A0"),
+        ("@SUM(1,2)", "'@SUM(1,2)"),
+        ("-1+2+cmd|x", "'-1+2+cmd|x"),
+        ("+A1", "'+A1"),
+        ("-", "-"),
+        ("-12.5 %", "-12.5 %"),
+        ("+3.1 GB/s", "+3.1 GB/s"),
+        ("-1e-05", "-1e-05"),
+    ],
+)
+def test_names_in_a_pipe_are_no_formulas_of_a_spreadsheet(cell, piped):
+    assert tab_separated(Table("names", ("name",), ((cell,),)))[-1] == piped
