@@ -112,7 +112,13 @@ def _read(paths: Sequence[str | Path] | str | Path, words: Vocabulary) -> tuple[
             continue
         found, text = told
         titles[found.title] = None
-        readings.append(found.read(name, text, words))
+        reading = found.read(name, text, words)
+        whole = text[: text.rfind("\n") + 1]
+        if found.lines and len(whole) < len(text) and whole.strip():
+            # What the line says reads well, and may be the first digits of a number.
+            reading = found.read(name, whole, words)
+            reading.notes.append(f"{printable(name)}: the last line has no end, may be cut, and is left out")
+        readings.append(reading)
     if not titles:
         empty = "is empty" if len(readings) == 1 and not others else "holds nothing" if not others else "holds none"
         raise InputError(f"{source}: {empty}; expected counters of ports: {counter_titles()}")

@@ -125,7 +125,7 @@ class Ports:
         key = (port.key, 0.0 if math.isnan(time_s) else time_s)
         sample = self.samples.get(key)
         if sample is None:
-            self.samples[key] = sample = replace(port, where=where, time_s=time_s, counts={})
+            self.samples[key] = sample = replace(port, where=where, time_s=time_s, counts={}, ends={})
         add(sample, counter, count_of(value, f"{where}: {metric}"))
         if _TREYDOCK.fullmatch(metric) and not self._words.metrics and not self._found.notes:
             self._found.notes.append(

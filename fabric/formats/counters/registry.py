@@ -9,9 +9,16 @@ from traces.format_table import FormatTable, ToldFormat
 
 @dataclass(frozen=True)
 class CounterFormat(ToldFormat):
-    """A format of counters; its reader makes a `CounterReading` of a file's name, its text and a `Vocabulary`."""
+    """A format of counters; its reader makes a `CounterReading` of a file's name, its text and a `Vocabulary`.
+
+    Attributes
+    ----------
+    lines : bool
+        A counter a line, and nothing that shows where the text ends: a last line without its line feed may be cut.
+    """
 
     what: ClassVar[str] = "counter format"
+    lines: bool = False
 
 
 _table: FormatTable[CounterFormat] = FormatTable(CounterFormat.what)
@@ -32,6 +39,7 @@ for _format in (
         "Prometheus text",
         r"^(?:# (?:HELP|TYPE) [a-zA-Z_:]|[a-zA-Z_:][a-zA-Z0-9_:]*\{[^\n]*\}\s+\S)",
         f"{_HERE}.prometheus:read_prometheus_text",
+        lines=True,
     ),
     CounterFormat(
         "ufm-csv",
@@ -59,7 +67,11 @@ for _format in (
         f"{_HERE}.prometheus:read_prometheus_json",
     ),
     CounterFormat(
-        "ibdiagnet-pm", "ibdiagnet's pm", r"^\s*Port=\d+\s+Lid=\S+\s+GUID=0x[0-9a-fA-F]+", f"{_HERE}.ibdiagnet:read_pm"
+        "ibdiagnet-pm",
+        "ibdiagnet's pm",
+        r"^\s*Port=\d+\s+Lid=\S+\s+GUID=0x[0-9a-fA-F]+",
+        f"{_HERE}.ibdiagnet:read_pm",
+        lines=True,
     ),
     CounterFormat("ibdiagnet-db-csv", "ibdiagnet's db_csv", r"^START_[A-Z0-9_]+\s*$", f"{_HERE}.ibdiagnet:read_db_csv"),
     CounterFormat(
@@ -69,7 +81,11 @@ for _format in (
         f"{_HERE}.ibqueryerrors:read_ibqueryerrors",
     ),
     CounterFormat(
-        "perfquery", "perfquery", r"^\s*# Port (?:extended )?counters: ", f"{_HERE}.perfquery:read_perfquery"
+        "perfquery",
+        "perfquery",
+        r"^\s*# Port (?:extended )?counters: ",
+        f"{_HERE}.perfquery:read_perfquery",
+        lines=True,
     ),
 ):
     register_counter_format(_format)

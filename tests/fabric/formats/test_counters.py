@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from hypothesis import given, settings, strategies as st
 
 from collectives.errors import InputError
 from fabric.builders.nvlink import with_nvlink
@@ -316,6 +317,32 @@ def test_what_is_damaged_is_refused_in_one_line(tmp_path, text, reason):
     with pytest.raises(InputError, match=reason) as refused:
         read_counters(tmp_path / "x")
     assert "\n" not in str(refused.value)
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    st.sampled_from([form for form in FORMS if form not in ("sonic", "prometheus-text, of one's own")]),
+    st.floats(0.2, 0.999),
+)
+def test_a_text_that_is_cut_anywhere_gives_no_other_count(fabric, carried, tmp_path_factory, form, part):
+    """Half a number is none: of the ports that are left all counts are those of the whole text, or not known."""
+    path = tmp_path_factory.getbasetemp() / f"cut-{form}"
+    text = FORMS[form][0](twins.ports_of(fabric, carried)[:6])
+    path.write_text(text)
+
+    def key(made, row):
+        return made.guid[row], made.port_guid[row], made.lid[row], made.node[row], made.port[row]
+
+    whole = read_counters(path)
+    counts = {key(whole, row): {name: own[row] for name, own in whole.counts.items()} for row in range(whole.n_ports)}
+    path.write_text(text[: int(part * len(text))])
+    try:
+        cut = read_counters(path)
+    except InputError:
+        return
+    for row in range(cut.n_ports):
+        for name, own in cut.counts.items():
+            assert own[row] in (MISSING, counts[key(cut, row)][name])
 
 
 def test_an_archive_that_is_cut_is_refused(tmp_path):
