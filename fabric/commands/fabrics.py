@@ -129,7 +129,9 @@ def check(
         health = check_fabric(given.topology, matched[0] if matched else None, threads, given.oddities, given.origin)
     planned = None
     if expect is not None:
-        planned = check_plan(cables_of(given), read_plan(expect), read_ignored(ignore) if ignore else ())
+        telling = None if given.cabled is None else given.cabled.cabling.telling
+        known = read_ignored(ignore) if ignore else ()
+        planned = check_plan(cables_of(given), read_plan(expect), known, telling)
         health = health.with_findings(planned.findings())
     report = health_report(given, matched[0] if matched else None, health, top, planned)
     emit(report, json=json, verbose=verbose, force=force, html=html, command=command_line())

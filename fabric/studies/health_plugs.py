@@ -1,5 +1,6 @@
 """Hosts as they are plugged in: what each calls its adapters, on which leaf each of their ports is, and its GUID."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
@@ -8,6 +9,7 @@ import numpy as np
 from fabric.formats.infiniband.host_names import hosts_and_rails, natural
 from fabric.formats.infiniband.subnet import SubnetFabric
 from fabric.studies.health_findings import End, link_ends
+from fabric.studies.health_names import skeleton
 from fabric.topology import ENDPOINT, NIC, SWITCH, UNKNOWN, Topology
 
 Plug = tuple[str, int]
@@ -72,7 +74,7 @@ def plugged_hosts(topology: Topology, origin: SubnetFabric | None = None) -> lis
     head, ports, rails = topology.link_head.tolist(), topology.link_tail_port.tolist(), topology.endpoint_rail.tolist()
     nodes, guids = topology.endpoints.tolist(), _port_guids(origin)
     order = lru_cache(maxsize=None)(natural)
-    found = []
+    hosts: list[tuple[str, list[_Row], frozenset[str]]] = []
     for name, endpoints in _hosts(topology, origin):
         own = [_label(topology.endpoint_names[endpoint], name) for endpoint in endpoints]
         rail = [rails[endpoint] for endpoint in endpoints]
@@ -84,25 +86,70 @@ def plugged_hosts(topology: Topology, origin: SubnetFabric | None = None) -> lis
             there = links.get(nodes[endpoint], [])
             for place, link in enumerate(there):
                 port = ports[link] if ports[link] != UNKNOWN else place
+                port_name = topology.port_names.get((topology.nodes.name[nodes[endpoint]], ports[link]), "")
                 said = topology.port_name(nodes[endpoint], ports[link]) or place
                 label = f"{own[which]} port {said}" if len(there) > 1 else own[which]
-                rows.append(((called[which], port), link, label, guids.get((nodes[endpoint], ports[link]))))
-        rows.sort(key=lambda row: (order(row[0][0]), row[0][1]))
-        plugs = tuple(row[0] for row in rows)
+                rows.append(
+                    _Row(called[which], port, port_name, link, label, guids.get((nodes[endpoint], ports[link])))
+                )
+        bare = frozenset(word for word, one in zip(called, endpoints, strict=True) if nodes[one] not in links)
+        hosts.append((name, rows, bare))
+    number = _numbers_of_names(hosts)
+    found = []
+    for name, rows, bare in hosts:
+        plugged = [(row.called, number.get((skeleton(name), row.called, row.port_name), row.port)) for row in rows]
+        in_order = sorted(range(len(rows)), key=lambda place: (order(plugged[place][0]), plugged[place][1]))
+        plugs = tuple(plugged[place] for place in in_order)
         if len(set(plugs)) < len(plugs):
             continue
+        rows = [rows[place] for place in in_order]
         found.append(
             PluggedHost(
                 name,
                 plugs,
-                tuple(head[row[1]] for row in rows),
-                tuple(row[1] for row in rows),
-                tuple(row[2] for row in rows),
-                tuple(row[3] for row in rows),
-                frozenset(word for word, one in zip(called, endpoints, strict=True) if nodes[one] not in links),
+                tuple(head[row.link] for row in rows),
+                tuple(row.link for row in rows),
+                tuple(row.label for row in rows),
+                tuple(row.guid for row in rows),
+                bare,
             )
         )
     return found
+
+
+@dataclass(frozen=True)
+class _Row:
+    """A plug while hosts are read: `port_name` is empty where its port has a number only."""
+
+    called: str
+    port: int
+    port_name: str
+    link: int
+    label: str
+    guid: int | None
+
+
+def _numbers_of_names(hosts: Sequence[tuple[str, Sequence[_Row], object]]) -> dict[tuple[str, str, str], int]:
+    """Numbers of the named ports of an adapter that has several, the same on all hosts that are named alike.
+
+    A host that lacks the first port has the second one all the same.  Where hosts call their ports by more names than
+    one has ports there are none.
+    """
+    names: dict[tuple[str, str], set[str]] = {}
+    most: dict[tuple[str, str], int] = {}
+    for name, rows, _ in hosts:
+        own: dict[tuple[str, str], list[str]] = {}
+        for row in rows:
+            own.setdefault((skeleton(name), row.called), []).append(row.port_name)
+        for key, ports in own.items():
+            names.setdefault(key, set()).update(ports)
+            most[key] = max(most.get(key, 0), len(ports))
+    return {
+        (*key, port): number
+        for key, ports in names.items()
+        if len(ports) == most[key] > 1 and "" not in ports
+        for number, port in enumerate(sorted(ports, key=natural), 1)
+    }
 
 
 def _hosts(topology: Topology, origin: SubnetFabric | None) -> list[tuple[str, list[int]]]:

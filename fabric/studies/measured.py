@@ -36,8 +36,8 @@ _WRAP = 2**32
 _NEAR = _WRAP // 4
 # More than a link carries; its readings and the interval are not of one moment (assumed).
 _TOO_MUCH = 1.02
-# Where more than this part of what arrived was not counted as sent, the sender's port was reset.  Assumed: ports that are
-# read one after the other differ by less.
+# Where more than this part of what arrived was not counted as sent, the sender's port was reset.  Assumed: ports that
+# are read one after the other differ by less.
 _NOT_SENT = 0.1
 # Of the ports that went back, above which two snapshots are the wrong way round: assumed.
 _BACKWARDS = 0.5

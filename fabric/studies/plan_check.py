@@ -113,7 +113,9 @@ class PlanCheck:
         return found
 
 
-def check_plan(cables: Sequence[NamedCable], plan: Plan, ignore: Collection[str] = ()) -> PlanCheck:
+def check_plan(
+    cables: Sequence[NamedCable], plan: Plan, ignore: Collection[str] = (), telling: Collection[str] | None = None
+) -> PlanCheck:
     """Compare the cables that are there with a plan.
 
     A cable of the plan is *miswired* where a port of it is used by another cable, or the same two devices are joined by
@@ -126,6 +128,9 @@ def check_plan(cables: Sequence[NamedCable], plan: Plan, ignore: Collection[str]
     plan : Plan
     ignore : collection of str
         Identifiers of deviations that are known (`read_ignored`).
+    telling : collection of str, optional
+        Devices that say what they see, where the fabric is made of that: a cable between two others, as between
+        switches where only hosts say something, is not compared.  None: all cables are seen.
 
     Raises
     ------
@@ -138,6 +143,7 @@ def check_plan(cables: Sequence[NamedCable], plan: Plan, ignore: Collection[str]
     _refuse_another_fabric(there, planned, plan)
     deviations: list[Deviation] = []
     wanted, spare, matched, speeds = _exact(planned, there, deviations)
+    wanted, unseen = _seen(wanted, telling)
     deviations += _miswired(wanted, spare, there)
     devices = {end[0] for row in planned for end in row.ends}
     unplanned = [row for row in spare if not {end[0] for end in row.ends} & devices]
@@ -150,6 +156,11 @@ def check_plan(cables: Sequence[NamedCable], plan: Plan, ignore: Collection[str]
     notes = [f"plan: {matched:,} of {counted(len(plan.cables), 'cable')} of {plan.source} are as planned"]
     notes += [f"plan: {note}" for note in (*renamed, *plan.notes)]
     notes += _names_apart(there, planned)
+    if unseen:
+        notes.append(
+            f"not compared: {counted(len(unseen), 'cable')} between devices whose files are not there, such as "
+            f"{unseen[0].cable.text()}"
+        )
     if unplanned:
         others = counted(len({end[0] for row in unplanned for end in row.ends}), "device")
         notes.append(f"not compared: {counted(len(unplanned), 'cable')} of {others} that the plan does not name")
@@ -288,6 +299,15 @@ def _refuse_another_fabric(there: Sequence[_Row], planned: Sequence[_Row], plan:
             f"({(len(wanted) - len(missing)) / len(wanted):.0%}); expected at least {_LEAST_MATCH:.0%}; "
             f"not there: {shown}{others}"
         )
+
+
+def _seen(wanted: Sequence[_Row], telling: Collection[str] | None) -> tuple[list[_Row], list[_Row]]:
+    """Cables of the plan that somebody would see, and those that nobody would."""
+    if telling is None:
+        return list(wanted), []
+    who = set(map(_device, telling))
+    seen = [row for row in wanted if row.ends[0][0] in who or row.ends[1][0] in who]
+    return seen, [row for row in wanted if row.ends[0][0] not in who and row.ends[1][0] not in who]
 
 
 def _names_apart(there: Sequence[_Row], planned: Sequence[_Row]) -> list[str]:

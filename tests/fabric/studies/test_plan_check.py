@@ -255,6 +255,24 @@ def test_the_command(tmp_path):
     assert CliRunner().invoke(rs.app, [*call[:3], "--ignore", "known"]).exit_code == 2
 
 
+def test_what_nobody_sees_is_not_called_missing(tmp_path):
+    """Files of hosts alone: cables between switches are not compared; those of hosts are."""
+    cables = [one for one in twins.all_cables() if one[:2] != ("gpu05", "eth3")]
+    files = {name: text for name, text in twins.lldpctl(cables).items() if "gpu" in name or "nas" in name}
+    (tmp_path / "hosts.tar").write_bytes(twins.archive(files))
+    (tmp_path / "plan.dot").write_text(twins.dot(twins.all_cables()))
+    given = rs.open_fabric(tmp_path / "hosts.tar")
+    plan = read_plan(tmp_path / "plan.dot")
+    check = check_plan(cables_of(given), plan, telling=given.cabled.cabling.telling)
+    assert kinds(check) == [("missing cable", "gpu05 eth3 - p1-leaf3 swp3s0")]
+    (note,) = (one for one in check.notes if one.startswith("not compared") and "speeds" not in one)
+    between = [one for one in plan.cables if not {one.device[:3], one.peer[:3]} & {"gpu", "nas"}]
+    assert note.startswith(f"not compared: {len(between)} cables between devices whose files are not there, such as ")
+    call = ["fabric", "check", str(tmp_path / "hosts.tar"), "--expect", str(tmp_path / "plan.dot"), "--json"]
+    found = {one["kind"]: one["count"] for one in json.loads(CliRunner().invoke(rs.app, call).stdout)["findings"]}
+    assert found["missing cable"] == 1
+
+
 def test_a_plan_of_others_and_its_fabric():
     path = shared("ethernet", "lldpq_topology.dot")
     given = rs.open_fabric(path)
