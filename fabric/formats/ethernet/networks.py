@@ -156,14 +156,31 @@ def ports_of_the_job(ports: Sequence[HostPort], odd: Oddities) -> list[HostPort]
     alike = [one for one in ports if 2 * on_job[one.host] > all_of[one.host]]
     home = _homes(alike)
     stray = {one for one in alike if one.port in home and (home[one.port][0] in own) != (one.network in own)}
+    plugged: dict[str, dict[str, HostPort]] = {}
+    for one in alike if stray else ():
+        plugged.setdefault(one.host, {})[one.port] = one
     for one in sorted(stray, key=lambda one: (natural(one.host), natural(one.port))):
-        leaf = home[one.port][1]
-        back = [other.port for other in stray if other.host == one.host and home[other.port][0] == one.network]
-        mend = f"; exchange its cable with that of {back[0]}" if len(back) == 1 else ""
-        example = f"{one.text()} is on {one.leaf}, on most hosts on {leaf}{mend}"
+        back = [other for other in stray if other.host == one.host and home[other.port][0] == one.network]
+        mend = f"; exchange its cable with that of {back[0].port}" if len(back) == 1 else ""
+        exchanged = len(back) == 1 and back[0].network == home[one.port][0]
+        leaf = back[0].leaf if exchanged else _leaf_of_neighbours(one, plugged, home[one.port])
+        example = f"{one.text()} is on {one.leaf}, its place is on {leaf}{mend}"
         text = "ports of hosts are on another network than on most hosts, and are left out"
         odd.add("wrong network", text, example, ((one.host, one.port),))
     return [one for one in ports if one.network in own and one not in stray]
+
+
+def _leaf_of_neighbours(stray: HostPort, plugged: Mapping[str, Mapping[str, HostPort]], home: tuple[int, str]) -> str:
+    """Where a port is on the host that has most of its other ports on the same leaves; else on most hosts."""
+    own = {(port, one.leaf) for port, one in plugged[stray.host].items() if port != stray.port}
+    best, leaf = 0, home[1]
+    for ports in plugged.values():
+        there = ports.get(stray.port)
+        if there is not None and there.network == home[0]:
+            shared = len(own & {(port, one.leaf) for port, one in ports.items()})
+            if shared > best:
+                best, leaf = shared, there.leaf
+    return leaf
 
 
 def _homes(ports: Sequence[HostPort]) -> dict[str, tuple[int, str]]:

@@ -179,10 +179,26 @@ def test_a_port_that_is_exchanged_with_that_of_storage_is_named(tmp_path):
     assert topology.endpoint_rail.tolist() == [0, 1, 2, 3] * 8
     assert found["wrong network"].count == 2
     assert found["wrong network"].examples == (
-        "gpu05 eth8 is on st-leaf1, on most hosts on p2-leaf4; exchange its cable with that of eth9",
-        "gpu05 eth9 is on p2-leaf4, on most hosts on st-leaf2; exchange its cable with that of eth8",
+        "gpu05 eth8 is on st-leaf1, its place is on p2-leaf4; exchange its cable with that of eth9",
+        "gpu05 eth9 is on p2-leaf4, its place is on st-leaf1; exchange its cable with that of eth8",
     )
     assert found["missing adapter"].count == 1
+
+
+@pytest.mark.parametrize("port", [0, 1])
+def test_a_port_of_an_adapter_that_has_no_cable_is_named(tmp_path, port):
+    """Names of ports that are no numbers: what is left is not counted as the first."""
+
+    def named(name):
+        number = "12345678".find(name.removeprefix("eth"))
+        return name if number < 0 else f"ens{1 + number % 4}f{number // 4}np{number // 4}"
+
+    cables = [(a, named(p) if a.startswith("gpu") else p, b, q) for a, p, b, q in CABLES]
+    gone = f"ens2f{port}np{port}"
+    topology, found = _found(written(tmp_path, "topology.dot", [one for one in cables if one[:2] != ("gpu03", gone)]))
+    assert topology.n_endpoints == 32
+    (example,) = found["missing adapter"].examples
+    assert example.startswith(f"gpu03: rail1 port {gone} is missing, on p{port + 1}-leaf2 by its neighbours")
 
 
 def test_a_missing_leaf_or_spine_shifts_no_rail_and_no_plane(tmp_path, expected):
