@@ -167,6 +167,7 @@ def _facts(study: CounterStudy) -> Facts:
         ("fabric", f"{study.fabric.name}: {counted(study.topology.n_endpoints, 'endpoint')}"),
         ("counters", measured.source),
         ("ports found", found),
+        *_not_in_the_fabric(study),
         ("links", f"{int(measured.known.sum()):,} of {network:,} known"),
         ("both ends agree", f"{same:,} of {counted(both, 'cable')}" if both else "no cable is known at both ends"),
         ("interval", "not known" if measured.interval_s is None else seconds_text(measured.interval_s)),
@@ -189,6 +190,16 @@ def _facts(study: CounterStudy) -> Facts:
             ("explained", f"{study.explained:.1%}" if study.explained is not None else "-"),
         ]
     return Facts("What ports counted", tuple(rows))
+
+
+def _not_in_the_fabric(study: CounterStudy) -> list[tuple[str, str]]:
+    """Ports with data that have no cable in the fabric, and their share."""
+    ports = study.measured.ports
+    if not ports.unmatched:
+        return []
+    share = ports.unmatched / (ports.unmatched + ports.matched)
+    text = f"{counted(ports.unmatched, 'port')} with data ({share:.0%}), such as {ports.examples[0]}"
+    return [("not in the fabric", text)]
 
 
 def _tier_table(study: CounterStudy) -> Table:

@@ -270,6 +270,17 @@ def test_counters_of_a_fabric_that_is_wired_otherwise_are_said(tmp_path, naive):
     assert not any(reason.kind == "ends-disagree" for suspect in study.suspects for reason in suspect.reasons)
 
 
+def test_ports_of_another_fabric_among_them_are_said(tmp_path, naive):
+    def change(before, after):
+        for port in (*before[:64], *after[:64]):
+            port.node_guid, port.port_guid = port.node_guid + 2**40, port.port_guid + 2**40
+
+    study = study_counters(naive.fabric, **snapshots(tmp_path, naive, noisy(naive.bytes), twins.treydock, change))
+    rows = dict(counters_report(study).tables[0].rows)
+    assert rows["not in the fabric"].startswith("64 ports with data (25%), such as GUID 0x")
+    assert rows["ports found"] == "192 by GUID"
+
+
 def test_an_idle_fabric_carries_nothing(tmp_path, naive):
     files = snapshots(tmp_path, naive, 0 * naive.bytes)
     verdict = counters_verdict(study_counters(naive.fabric, **files))
