@@ -22,6 +22,7 @@ from collectives.gate import quoted
 from collectives.sizes import counted, numbered
 from fabric.formats.ethernet.cabling import NamedCable
 from fabric.formats.infiniband.host_names import natural
+from fabric.formats.infiniband.subnet import is_aggregation_node
 from fabric.formats.plan import Plan
 from fabric.formats.port_names import same_ports
 from fabric.studies.health_findings import ERROR, WARNING, End as PlugEnd, Example, Finding, findings_of
@@ -144,6 +145,7 @@ def check_plan(
     deviations: list[Deviation] = []
     wanted, spare, matched, speeds = _exact(planned, there, deviations)
     wanted, unseen = _seen(wanted, telling)
+    wanted, inside = _outside(wanted, there)
     deviations += _miswired(wanted, spare, there)
     devices = {end[0] for row in planned for end in row.ends}
     unplanned = [row for row in spare if not {end[0] for end in row.ends} & devices]
@@ -161,6 +163,8 @@ def check_plan(
             f"not compared: {counted(len(unseen), 'cable')} between devices whose files are not there, such as "
             f"{unseen[0].cable.text()}"
         )
+    if inside:
+        notes.append(f"not compared: {counted(inside, 'cable')} of SHARP's aggregation nodes, which are no devices")
     if unplanned:
         others = counted(len({end[0] for row in unplanned for end in row.ends}), "device")
         notes.append(f"not compared: {counted(len(unplanned), 'cable')} of {others} that the plan does not name")
@@ -310,18 +314,20 @@ def _seen(wanted: Sequence[_Row], telling: Collection[str] | None) -> tuple[list
     return seen, [row for row in wanted if row.ends[0][0] not in who and row.ends[1][0] not in who]
 
 
+def _outside(wanted: Sequence[_Row], there: Sequence[_Row]) -> tuple[list[_Row], int]:
+    """Cables of the plan but for those inside a switch, to its aggregation node, and how many those are."""
+    known = {end[0] for row in there for end in row.ends}
+    left = [row for row in wanted if not any(is_aggregation_node(end[0]) and end[0] not in known for end in row.ends)]
+    return left, len(wanted) - len(left)
+
+
 def _names_apart(there: Sequence[_Row], planned: Sequence[_Row]) -> list[str]:
     """Devices of the plan that the fabric does not have: not there, or by another name."""
     known = {end[0] for row in there for end in row.ends}
-    missing = {
-        device: said
-        for row in planned
-        for (device, _), said in zip(row.ends, row.said, strict=True)
-        if device not in known
-    }
-    if not missing:
+    devices = {device for row in planned for device, _ in row.ends if not is_aggregation_node(device)}
+    names = sorted(devices - known, key=natural)
+    if not names:
         return []
-    names = sorted(missing, key=natural)
     shown = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
     what = numbered(len(names), "devices of the plan are not in the fabric, or by another name")
     return [f"plan: {what}: {shown}"]

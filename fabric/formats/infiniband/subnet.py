@@ -50,6 +50,7 @@ _SIGNALLING_GBPS = {
 # SHARP's processing units show up as adapters, one at each switch; they send nothing of their own.
 _NO_ENDPOINT = re.compile(r"Aggregation Node", re.IGNORECASE)
 
+
 # Fabric cards of directors: Mellanox (`MF0;sw:CS7500/S03/U1`), QLogic (`Spine 2, Chip A`), Voltaire (`sFB-12`).
 _FABRIC_CARD = re.compile(r"/S\d{1,3}/U\d{1,3}$|\bSpine \d{1,3}\b|\bsFB-?\d", re.IGNORECASE | re.ASCII)
 
@@ -64,6 +65,11 @@ _FEW_ONE_SIDED, _PART_ONE_SIDED, _MOST_ONE_SIDED = 2, 0.01, 0.1
 _GPUS = 8
 # The permissive LID (InfiniBand architecture specification 1.4, 4.1.3), which tools print for ports without one.
 _UNASSIGNED, _NO_LID = 0xFFFF, "unassigned LID"
+
+
+def is_aggregation_node(name: str) -> bool:
+    """Whether a node description is that of SHARP's: no device of its own, and no endpoint."""
+    return _NO_ENDPOINT.search(name) is not None
 
 
 def lane_speed(width: str, speed: str) -> float:
@@ -398,7 +404,7 @@ def subnet_fabric(subnet: Subnet, name: str, host_pattern: str | None = None) ->
         key
         for key in keys
         if subnet.nodes[key].kind == ROUTER
-        or (subnet.nodes[key].kind == ADAPTER and _NO_ENDPOINT.search(subnet.nodes[key].name))
+        or (subnet.nodes[key].kind == ADAPTER and is_aggregation_node(subnet.nodes[key].name))
     }
     unique = _unique_names(subnet)
     adapters = [key for key in keys if subnet.nodes[key].kind == ADAPTER and key not in left_out]

@@ -255,6 +255,16 @@ def test_the_command(tmp_path):
     assert CliRunner().invoke(rs.app, [*call[:3], "--ignore", "known"]).exit_code == 2
 
 
+def test_aggregation_nodes_of_a_plan_are_no_devices():
+    there = named([("h1", "1", "s1", "1"), ("h2", "1", "s1", "2")])
+    plan = plan_of(
+        [("h1", "1", "s1", "1"), ("h2", "1", "s1", "2"), ("s1", "41", "Mellanox Technologies Aggregation Node", "1")]
+    )
+    check = check_plan(there, plan)
+    assert (check.deviations, check.matched) == ((), 2)
+    assert "not compared: 1 cable of SHARP's aggregation nodes, which are no devices" in check.notes
+
+
 def test_what_nobody_sees_is_not_called_missing(tmp_path):
     """Files of hosts alone: cables between switches are not compared; those of hosts are."""
     cables = [one for one in twins.all_cables() if one[:2] != ("gpu05", "eth3")]
