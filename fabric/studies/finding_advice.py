@@ -31,6 +31,7 @@ ADVICE: dict[str, str] = {
     "stray cable": "move these cables to where those of their switches go",
     "uneven wiring": "put the missing cables back",
     "missing adapter": "look whether the host sees the adapter, and whether its cable is plugged in",
+    "missing host": "look whether it is up, and its cables are plugged in",
     "slow cable": "reseat or replace the slow cables, or look how their ports are set",
     "mixed speeds": "leave them if they are meant so, an older generation or storage's adapters; else look how their "
     "ports are set",

@@ -1,17 +1,19 @@
 """Findings about where the adapters of hosts are plugged in: exchanged, astray, in another unit or plane, not there."""
 
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from collectives.sizes import counted
+from fabric.formats.infiniband.host_names import natural
 from fabric.formats.infiniband.subnet import SubnetFabric
-from fabric.studies.health_findings import WARNING, End, Example, Finding, findings_of
-from fabric.studies.health_names import skeleton
+from fabric.studies.health_findings import WARNING, End, Example, Finding, end_text, findings_of, port_end
+from fabric.studies.health_names import missing_names, skeleton
 from fabric.studies.health_places import OutOfPlace, out_of_place
 from fabric.studies.health_plugs import Plug, PluggedHost, plugged_hosts
 from fabric.studies.health_units import OddHost, fit_units
-from fabric.topology import Topology
+from fabric.topology import UNKNOWN, Topology
 
 # Hosts lack an adapter that at least this part of their kind has, and as many hosts.  Assumed.
 _USUAL, _FEWEST = 0.75, 3
@@ -66,7 +68,7 @@ def host_findings(topology: Topology, origin: SubnetFabric | None = None) -> lis
         own = [one for one in astray if one.kind == kind]
         mends = _mends([one.mend for one in own if one.mend])
         findings += findings_of(WARNING, kind, text, [one.example for one in own], sum(one.count for one in own), mends)
-    return [*findings, *_missing_adapters(topology, hosts, unit_of)]
+    return [*findings, *_missing_adapters(topology, hosts, unit_of), *_missing_hosts(topology, hosts)]
 
 
 def _by_neighbours(odd: Sequence[OddHost], found: Sequence[OutOfPlace]) -> tuple[list[OddHost], list[OutOfPlace]]:
@@ -198,6 +200,46 @@ def _lacking_units(unit_of: Sequence[tuple[PluggedHost, int]]) -> dict[str, list
                 for host in units[kind, unit]
             }
     return {host: own for host, own in found.items() if own}
+
+
+def _missing_hosts(topology: Topology, hosts: Sequence[PluggedHost]) -> list[Finding]:
+    """Hosts that a numbering leaves out, where ports are free between those of the two hosts beside them."""
+    by_name = {host.name: host for host in hosts}
+    used: dict[int, set[int]] = {}
+    examples = []
+    in_order: dict[str, list[str]] = {}
+    for name, members in missing_names(by_name):
+        if name in by_name:
+            continue
+        if members[0] not in in_order:
+            in_order[members[0]] = sorted(members, key=natural)
+        own = in_order[members[0]]
+        place = bisect_left(own, natural(name), key=natural)
+        if not 0 < place < len(own):
+            continue
+        below, above = own[place - 1], own[place]
+        if by_name[below].pattern != by_name[above].pattern:
+            continue
+        ends = [
+            port_end(topology, leaf, port)
+            for leaf, one, other in zip(by_name[below].pattern, by_name[below].links, by_name[above].links, strict=True)
+            if (port := _free_between(topology, leaf, one, other, used)) is not None
+        ]
+        if 2 * len(ends) > len(by_name[below].pattern):
+            text = f"{name}: {below} and {above} are there; between their ports {end_text(ends[0])} is free"
+            more = f", and so on {counted(len(ends) - 1, 'other leaf', 'other leaves')}" if len(ends) > 1 else ""
+            examples.append(Example(text + more, (End(name), *ends)))
+    return findings_of(WARNING, "missing host", "hosts are missing in the numbering of their kind", examples)
+
+
+def _free_between(topology: Topology, leaf: int, one: int, other: int, used: dict[int, set[int]]) -> int | None:
+    """The one free port of a leaf between those of two links to it; None where there is none, or more."""
+    if leaf not in used:
+        out = slice(topology.out_start[leaf], topology.out_start[leaf + 1])
+        used[leaf] = set(topology.link_tail_port[out].tolist())
+    ends = sorted(int(topology.link_head_port[link]) for link in (one, other))
+    free = [port for port in range(ends[0] + 1, ends[1]) if port not in used[leaf]] if ends[0] != UNKNOWN else []
+    return free[0] if len(free) == 1 else None
 
 
 def _lack(topology: Topology, host: PluggedHost, lacking: list[Plug], alike: Sequence[PluggedHost]) -> Example:

@@ -94,10 +94,11 @@ def plugged_hosts(topology: Topology, origin: SubnetFabric | None = None) -> lis
                 )
         bare = frozenset(word for word, one in zip(called, endpoints, strict=True) if nodes[one] not in links)
         hosts.append((name, rows, bare))
-    number = _numbers_of_names(hosts)
+    number = _numbers_of_names(hosts) if topology.port_names else {}
     found = []
     for name, rows, bare in hosts:
-        plugged = [(row.called, number.get((skeleton(name), row.called, row.port_name), row.port)) for row in rows]
+        alike = skeleton(name) if number else ""
+        plugged = [(row.called, number.get((alike, row.called, row.port_name), row.port)) for row in rows]
         in_order = sorted(range(len(rows)), key=lambda place: (order(plugged[place][0]), plugged[place][1]))
         plugs = tuple(plugged[place] for place in in_order)
         if len(set(plugs)) < len(plugs):
@@ -139,8 +140,9 @@ def _numbers_of_names(hosts: Sequence[tuple[str, Sequence[_Row], object]]) -> di
     most: dict[tuple[str, str], int] = {}
     for name, rows, _ in hosts:
         own: dict[tuple[str, str], list[str]] = {}
+        kind = skeleton(name)
         for row in rows:
-            own.setdefault((skeleton(name), row.called), []).append(row.port_name)
+            own.setdefault((kind, row.called), []).append(row.port_name)
         for key, ports in own.items():
             names.setdefault(key, set()).update(ports)
             most[key] = max(most.get(key, 0), len(ports))

@@ -79,21 +79,30 @@ def _hosts(
 def _rails(topology: Topology, links: Int64Vector, gbps: FloatVector) -> list[Example]:
     """Rails on leaves that are named like those of others, and of which the best cable is slower than theirs."""
     nodes = topology.nodes
-    nic = np.flatnonzero((topology.link_kind[links] == NIC) & (nodes.rail[topology.link_tail[links]] != UNKNOWN))
-    best: dict[tuple[str, str], dict[int, tuple[float, int]]] = {}
-    for place in nic.tolist():
-        tail, head = int(topology.link_tail[links[place]]), int(topology.link_head[links[place]])
-        if nodes.kind[tail] == ENDPOINT:
-            rails = best.setdefault((skeleton(nodes.name[tail]), skeleton(nodes.name[head])), {})
-            rail = int(nodes.rail[tail])
-            rails[rail] = max(rails.get(rail, (0.0, -1)), (float(gbps[place]), -int(links[place])))
+    tail, head = topology.link_tail[links], topology.link_head[links]
+    nic = np.flatnonzero(
+        (topology.link_kind[links] == NIC) & (nodes.rail[tail] != UNKNOWN) & (nodes.kind[tail] == ENDPOINT)
+    )
+    if nic.size == 0:
+        return []
+    words: dict[str, int] = {}
+    number = np.zeros(topology.n_nodes, np.int64)
+    for node in np.unique([tail[nic], head[nic]]).tolist():
+        number[node] = words.setdefault(skeleton(nodes.name[node]), len(words))
+    kind = number[tail[nic]] * len(words) + number[head[nic]]
     examples = []
-    for rails in best.values():
-        fastest = max(speed for speed, _ in rails.values())
-        for rail, (speed, link) in sorted(rails.items()):
-            if speed < _SAME * fastest:
-                text = f"rail {rail}: none of its cables is faster than {speed:g} Gb/s, other rails have {fastest:g}"
-                examples.append(Example(text, link_ends(topology, -link)))
+    for alike in np.unique(kind):
+        own = nic[kind == alike]
+        rails, of_rail = np.unique(nodes.rail[tail[own]], return_inverse=True)
+        best = np.zeros(rails.size)
+        np.maximum.at(best, of_rail.ravel(), gbps[own])
+        for place in np.flatnonzero(best < _SAME * best.max()).tolist():
+            first = int(links[own[of_rail.ravel() == place][0]])
+            text = (
+                f"rail {rails[place]}: none of its cables is faster than {best[place]:g} Gb/s, other rails have "
+                f"{best.max():g}"
+            )
+            examples.append(Example(text, link_ends(topology, first)))
     return examples
 
 

@@ -284,6 +284,17 @@ def test_adapters_that_are_missing(pod, look):
     assert look(without(pod, *(f"h0008g{rail}" for rail in range(8)))).findings == ()
 
 
+def test_a_host_that_is_missing(pod, look):
+    finding = only(look(without(pod, *(f"h0011g{rail}" for rail in range(8)))), "missing host", 1)
+    assert finding.examples == (
+        "h0011: h0010 and h0012 are there; between their ports r0-l01 port 4 is free, and so on 7 other leaves",
+    )
+    assert ends_of(finding)[:2] == [("h0011", None), ("r0-l01", 4)]
+    # A number that nobody has, and no port is free for it.
+    assert look(renamed(pod, lambda name: re.sub(r"^h(\d+)", lambda m: f"h{int(m[1]) + (int(m[1]) > 10):04d}", name))
+                ).findings == ()  # fmt: skip
+
+
 def test_a_number_that_was_never_given_is_no_switch(pod, tmp_path):
     """Spines 0, 1, 3: but no leaf has a port free between them."""
     health = checked(dump(pod, tmp_path, lambda text: text.replace("s03", "s05").replace("s02", "s04")))
