@@ -186,8 +186,13 @@ def _lacking_units(unit_of: Sequence[tuple[PluggedHost, int]]) -> dict[str, list
             on_leaf.setdefault(leaf, set()).add(unit)
     found: dict[str, list[Plug]] = {}
     plugs = {key: set.intersection(*(set(host.plugs) for host in own)) for key, own in units.items() if len(own) > 1}
+    usual: dict[str, set[Plug]] = {}
+    for kind in {kind for kind, _ in plugs}:
+        alike = [own for (other, _), own in plugs.items() if other == kind]
+        times = Counter(plug for own in alike for plug in own)
+        usual[kind] = {plug for plug, number in times.items() if 2 * number >= len(alike)}
     for (kind, unit), own in plugs.items():
-        whole = max((others for (other, _), others in plugs.items() if other == kind), key=len)
+        whole = usual[kind]
         lacking = sorted(whole - own)
         if not lacking or not own < whole or len(lacking) > _FEW_OF_ALL * len(whole):
             continue

@@ -12,6 +12,8 @@ _GUID = re.compile(r"0x[0-9a-f]{6,}|[0-9a-f]{12,}", re.IGNORECASE)
 # Names that a numbering must have at least, and the part of them that may be missing.  Assumed: with more gaps it is no
 # numbering without gaps, as that of racks.
 _FEWEST, _GAPS = 3, 1 / 8
+# Combinations of several numbers may be as few, and names no more than so many times those that are there.  Assumed.
+_HOLES, _MOST = 2, 2
 # A number this long is none that anybody counts with.
 _LONGEST = 9
 
@@ -52,13 +54,16 @@ def missing_names(names: Iterable[str], from_zero: bool = False) -> Iterator[tup
             continue
         fields = [_DIGITS.findall(name) for name in members]
         columns = [_column(texts, from_zero) for texts in zip(*fields, strict=True)]
-        most = max(1, int(len(members) * _GAPS))
         if not columns or any(column is None for column in columns):
             continue
         chosen = [column for column in columns if column is not None]
-        if prod(map(len, chosen)) - len(members) > most:
-            continue
         there = {tuple(map(int, each)) for each in fields}
+        # Those with a number that none has, as of a whole unit, are one gap.
+        seen = [sorted(set(column) & {each[place] for each in there}) for place, column in enumerate(chosen)]
+        if prod(map(len, seen)) - len(members) > max(_HOLES, int(len(members) * _GAPS)):
+            continue
+        if prod(map(len, chosen)) > _MOST * len(members):
+            continue
         texts = _DIGITS.split(members[0])
         widths = [min(len(each[place]) for each in fields) for place in range(len(chosen))]
         for numbers in product(*chosen):

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -18,6 +19,8 @@ _FEWEST = 4
 _PORTS = 4
 # Ports of a kind begin behind a multiple of this: assumed, as of half a switch.
 _ROUND = 8
+# Of a kind no more than this part has no cable up where the others have one.  Assumed.
+_FEW_STRANDED = 0.25
 
 
 @dataclass(frozen=True)
@@ -72,15 +75,25 @@ def missing_switches(
             # One of several numbers, at an edge, has no ports on both sides; adapters without a leaf tell as much.
             by_name = len(members) >= _FEWEST and (not near or (in_the_air and len(groups) > 1))
             lacking = next((one for one in chosen if below.lacks([number[member] for member in one])), None)
-            if name in number or (free is None and not by_name and lacking is None):
+            stranded = below.stranded(int(tier))
+            if name in number or (free is None and not by_name and lacking is None and stranded < 2):
                 continue
-            more = f"; {free.text()}" if free is not None else below.text(lacking) if lacking is not None else ""
+            if free is not None:
+                more = f"; {free.text()}"
+            elif lacking is not None:
+                more = below.text(lacking)
+            else:
+                more = f"; {stranded} switches below have no cable up" if stranded > 1 else ""
             examples.append(Example(_is_missing(name, members) + more, (End(name),)))
         for name, members in next_names(names):
             last = number[members[-1]]
             if name in number:
                 continue
-            if below.lacks([last]):
+            stranded = below.stranded(int(tier))
+            if stranded > 1 and not examples:
+                more = f"; {stranded} switches below have no cable up"
+                examples.append(Example(_is_missing(name, members) + more, (End(name),)))
+            elif below.lacks([last]):
                 examples.append(Example(_is_missing(name, members) + below.text([members[-1]]), (End(name),)))
             elif (end := _at_the_end(topology, [number[member] for member in members], free_ports or {})) is not None:
                 examples.append(Example(f"{_is_missing(name, members)}; {end.text()}", (End(name),)))
@@ -123,8 +136,23 @@ class _Below:
         kind[self._unit] = [words.setdefault(skeleton(name), len(words)) for name in nodes.name]
         best = np.zeros(len(words), np.int64)
         np.maximum.at(best, kind[kind >= 0], cables[kind >= 0])
+        self._stranded = {int(low): self._n_stranded(low, kind) for low in np.unique(nodes.tier[nodes.kind == SWITCH])}
         self._fewer = (kind >= 0) & (cables > 0) & (cables < best[np.maximum(kind, 0)])
         self._names = nodes.name
+
+    def _n_stranded(self, tier: "np.integer[Any]", kind: Int64Vector) -> int:
+        """Switches of a tier without a cable up, and with one down, of kinds of which most have one up."""
+        nodes = self._topology.nodes
+        there = np.flatnonzero((nodes.kind == SWITCH) & (nodes.tier == tier) & (np.diff(self._topology.out_start) > 0))
+        none = ~np.isin(there, self._tail)
+        of_kind, number = np.unique(kind[there], return_inverse=True)
+        without = np.bincount(number.ravel(), none, of_kind.size)
+        few = without <= _FEW_STRANDED * np.bincount(number.ravel(), minlength=of_kind.size)
+        return int(without[few].sum())
+
+    def stranded(self, tier: int) -> int:
+        """How many switches of the tier below have no cable up, though most of their kind have."""
+        return self._stranded.get(tier - 1, 0)
 
     def _own(self, members: Sequence[int]) -> Int64Vector:
         return np.unique(self._tail[np.isin(self._head, members)])

@@ -28,7 +28,7 @@ from fabric.studies.health_findings import (
     port_end,
 )
 from fabric.studies.health_names import skeleton
-from fabric.topology import ISL, UNKNOWN, UP, Topology, joined_by
+from fabric.topology import ISL, SWITCH, UNKNOWN, UP, Topology, joined_by
 
 # Switches of a block share more than this part of the neighbours of both; of those of the one that has fewer, where
 # their names are of one kind.
@@ -208,6 +208,9 @@ def wiring_findings(topology: Topology) -> list[Finding]:
         found, more = _missing(tier, explained)
         missing += found
         count += more
+    lost, more = _without_uplinks(topology)
+    missing += lost
+    count += more
     mends = _exchange(topology, astray)
     put_back = f"put the missing cable back, {missing[0].text.split(':')[0]}" if count == 1 else None
     if missing and all(_ONE_TOO_MANY in one.text for one in missing):
@@ -218,6 +221,24 @@ def wiring_findings(topology: Topology) -> list[Finding]:
         *findings_of(WARNING, "uneven wiring", "cables are missing between switches, beside the best of their kind",
                      missing, count, put_back),
     ]  # fmt: skip
+
+
+def _without_uplinks(topology: Topology) -> tuple[list[Example], int]:
+    """Switches without any cable up, where most of their kind have as many, and how many cables those are."""
+    nodes, up = topology.nodes, (topology.link_kind == ISL) & (topology.link_direction == UP)
+    cables = np.bincount(topology.link_tail[up], minlength=topology.n_nodes)
+    kinds: dict[tuple[int, str], list[int]] = {}
+    for node in np.flatnonzero((nodes.kind == SWITCH) & (np.diff(topology.out_start) > 0)).tolist():
+        kinds.setdefault((int(nodes.tier[node]), skeleton(nodes.name[node])), []).append(node)
+    examples, count = [], 0
+    for alike in kinds.values():
+        own = cables[alike]
+        if (own > 0).sum() >= _SUPPORT * len(alike) and own[own > 0].min() == own.max():
+            for node in (node for node, number in zip(alike, own.tolist(), strict=True) if not number):
+                text = f"{nodes.name[node]}: no cable up, the others of its kind have {own.max()}"
+                examples.append(Example(text, (End(nodes.name[node]),)))
+                count += int(own.max())
+    return examples, count
 
 
 def _networks(topology: Topology, astray: Int64Vector) -> Int64Vector:

@@ -273,6 +273,52 @@ def test_a_spine_without_a_number_that_is_missing(pod, look, words):
     assert found(health)["missing switch"].todo == "follow the cable in r0-l00 port 13"
 
 
+def test_several_leaves_that_are_missing(pod, look):
+    """Two, of which no unit has both; and all of a unit with its hosts."""
+    gone = [name for name in pod.endpoint_names if name[-2:] == "g2" and name < "h0008"]
+    gone += [name for name in pod.endpoint_names if name[-2:] == "g5" and name >= "h0024"]
+    health = look(without(pod, "r2-l00", "r5-l03", *gone))
+    assert [(one.kind, one.count) for one in health.findings] == [("missing switch", 2), ("missing adapter", 16)]
+    assert [one[0].device for one in health.findings[0].ends] == ["r2-l00", "r5-l03"]
+    unit = [name for name in pod.nodes.name if name.endswith("-l01") or "h0008" <= name < "h0016"]
+    finding = found(look(without(pod, *unit)))["missing switch"]
+    assert [one[0].device for one in finding.ends] == [f"r{rail}-l01" for rail in range(8)]
+
+
+def three_tiers(cores):
+    """A netlist of 4 rails with a leaf in each of 2 units and 4 spines; spine s of each rail has its cable to core s."""
+    ports = {}
+
+    def cable(a, a_port, b, b_port):
+        for one, port, other, other_port in ((a, a_port, b, b_port), (b, b_port, a, a_port)):
+            ports.setdefault(one, []).append(f'[{port}]\t"{other}"[{other_port}]')
+
+    for rail in range(4):
+        for unit in range(2):
+            for host in range(4):
+                cable(f"h{unit * 4 + host}r{rail}", 1, f"leaf-r{rail}-u{unit}", host + 1)
+            for spine in range(4):
+                cable(f"leaf-r{rail}-u{unit}", 33 + spine, f"spine-r{rail}-{spine}", unit + 1)
+        for spine in cores:
+            cable(f"spine-r{rail}-{spine}", 33, f"core{spine}", rail + 1)
+    kinds = ((name, "Switch\t64" if name[0] != "h" else "Hca\t1") for name in ports)
+    return "\n\n".join("\n".join([f'{kind} "{name}"\t# "{name}"', *ports[name]]) for name, kind in kinds) + "\n"
+
+
+@pytest.mark.parametrize("gone", [None, 1, 3])
+def test_a_core_that_was_all_that_its_spines_had(tmp_path, gone):
+    path = tmp_path / "tiers.net"
+    path.write_text(three_tiers([core for core in range(4) if core != gone]))
+    health = checked(open_fabric(str(path)))
+    if gone is None:
+        assert health.findings == ()
+        return
+    assert [(one.kind, one.count) for one in health.findings] == [("missing switch", 1), ("uneven wiring", 4)]
+    assert health.findings[0].examples[0].startswith(f"core{gone}: the 3 others of its kind, ")
+    assert health.findings[0].examples[0].endswith("; 4 switches below have no cable up")
+    assert health.findings[1].examples[0] == f"spine-r0-{gone}: no cable up, the others of its kind have 1"
+
+
 def test_adapters_that_are_missing(pod, look):
     finding = only(look(without(pod, "h0008g3", "h0021g0", "h0021g1")), "missing adapter", 2)
     assert finding.examples == (
