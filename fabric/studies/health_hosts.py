@@ -12,6 +12,7 @@ from fabric.studies.health_findings import WARNING, End, Example, Finding, end_t
 from fabric.studies.health_names import missing_names, skeleton
 from fabric.studies.health_places import OutOfPlace, out_of_place
 from fabric.studies.health_plugs import Plug, PluggedHost, plugged_hosts
+from fabric.studies.health_rails import UnitAcross, units_across
 from fabric.studies.health_units import OddHost, fit_units
 from fabric.topology import UNKNOWN, Topology
 
@@ -63,6 +64,7 @@ def host_findings(topology: Topology, origin: SubnetFabric | None = None) -> lis
     odd, unit_of = fit_units(hosts)
     odd, elsewhere = _by_neighbours(odd, out_of_place(unit_of))
     astray = [found for one in odd for found in ([_renamed(topology, one)] if one.renamed else _mended(topology, one))]
+    astray += [found for one in units_across(topology, unit_of) for found in _across(topology, one)]
     findings = _wrong_units(topology, elsewhere)
     for kind, text in _TEXTS.items():
         own = [one for one in astray if one.kind == kind]
@@ -113,6 +115,23 @@ def _mended(topology: Topology, odd: OddHost) -> list[_Astray]:
         same = other != place and host.plugs[other][0] == host.plugs[place][0]
         example = Example(text, host.ends(topology, places))
         found.append(_Astray("crossed plane" if same else "wrong rail", len(places), example, mend))
+    return found
+
+
+def _across(topology: Topology, unit: UnitAcross) -> list[_Astray]:
+    """What to exchange where a whole unit has adapters on the network of another rail."""
+    names, first, found = topology.nodes.name, unit.hosts[0], []
+    hosts = first.name + (f" and {counted(len(unit.hosts) - 1, 'more host')}" if len(unit.hosts) > 1 else "")
+    for place, whose in zip(unit.places, unit.whose, strict=True):
+        leaf, word = names[first.pattern[place]], first.labels[place]
+        spines = f"the spines that {first.labels[whose]} has" if whose >= 0 else "other spines than"
+        text = f"{hosts}: {word} is on {leaf}, below {spines} on most units"
+        mend = f"move the cables up of {leaf}, or those of {word} of {hosts}"
+        if whose >= 0 and whose in unit.places and unit.whose[unit.places.index(whose)] == place:
+            both = f"{leaf} and {names[first.pattern[whose]]}"
+            words = f"{word} and {first.labels[whose]}"
+            mend = f"exchange the cables up of {both}, or those of {words} of {hosts}" if place < whose else ""
+        found.append(_Astray("wrong rail", len(unit.hosts), Example(text, first.ends(topology, [place])), mend))
     return found
 
 

@@ -285,8 +285,11 @@ def test_several_leaves_that_are_missing(pod, look):
     assert [one[0].device for one in finding.ends] == [f"r{rail}-l01" for rail in range(8)]
 
 
-def three_tiers(cores):
-    """A netlist of 4 rails with a leaf in each of 2 units and 4 spines; spine s of each rail has its cable to core s."""
+def three_tiers(cores, units=2, crossed=()):
+    """A netlist of 4 rails with a leaf in each unit and 4 spines; spine s of each rail has its cable to core s.
+
+    In units that are crossed the hosts have the first two rails exchanged.
+    """
     ports = {}
 
     def cable(a, a_port, b, b_port):
@@ -294,9 +297,10 @@ def three_tiers(cores):
             ports.setdefault(one, []).append(f'[{port}]\t"{other}"[{other_port}]')
 
     for rail in range(4):
-        for unit in range(2):
+        for unit in range(units):
+            own = rail ^ 1 if unit in crossed and rail < 2 else rail
             for host in range(4):
-                cable(f"h{unit * 4 + host}r{rail}", 1, f"leaf-r{rail}-u{unit}", host + 1)
+                cable(f"h{unit * 4 + host}r{own}", 1, f"leaf-r{rail}-u{unit}", host + 1)
             for spine in range(4):
                 cable(f"leaf-r{rail}-u{unit}", 33 + spine, f"spine-r{rail}-{spine}", unit + 1)
         for spine in cores:
@@ -317,6 +321,25 @@ def test_a_core_that_was_all_that_its_spines_had(tmp_path, gone):
     assert health.findings[0].examples[0].startswith(f"core{gone}: the 3 others of its kind, ")
     assert health.findings[0].examples[0].endswith("; 4 switches below have no cable up")
     assert health.findings[1].examples[0] == f"spine-r0-{gone}: no cable up, the others of its kind have 1"
+
+
+def test_a_whole_unit_with_two_rails_exchanged(tmp_path):
+    """Where each rail has spines of its own most units show which is which, whatever leaves are called."""
+    path = tmp_path / "tiers.net"
+    path.write_text(three_tiers(range(4), units=5))
+    assert checked(open_fabric(str(path))).findings == ()
+    path.write_text(three_tiers(range(4), units=5, crossed=[2]))
+    finding = only(checked(open_fabric(str(path))), "wrong rail", 8)
+    assert finding.examples == (
+        "h8 and 3 more hosts: r0 is on leaf-r1-u2, below the spines that r1 has on most units",
+        "h8 and 3 more hosts: r1 is on leaf-r0-u2, below the spines that r0 has on most units",
+    )
+    assert finding.todo == (
+        "exchange the cables up of leaf-r1-u2 and leaf-r0-u2, or those of r0 and r1 of h8 and 3 more hosts"
+    )
+    # Two of four: nobody knows which are right.
+    path.write_text(three_tiers(range(4), units=4, crossed=[0, 1]))
+    assert checked(open_fabric(str(path))).findings == ()
 
 
 def test_adapters_that_are_missing(pod, look):
