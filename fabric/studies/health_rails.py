@@ -1,4 +1,4 @@
-"""Units of hosts of which an adapter is on another network than on most units, where rails or planes are networks apart.
+"""Units of hosts of which an adapter is on another network than on most units, where rails or planes are apart.
 
 Leaves that share spines are one network; where those of a rail do, and no others, the same adapter of every host is on
 the same network, as most units show.
