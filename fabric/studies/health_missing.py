@@ -75,9 +75,10 @@ def _lacking_units(unit_of: Sequence[tuple[PluggedHost, int]]) -> dict[str, list
 
 
 def missing_hosts(topology: Topology, hosts: Sequence[PluggedHost]) -> list[Finding]:
-    """Hosts that a numbering leaves out, where ports are free between those of the two hosts beside them."""
+    """Hosts that a numbering leaves out, where ports are free beside those of the two hosts next to them."""
     by_name = {host.name: host for host in hosts}
     used: dict[int, set[int]] = {}
+    usual = _UsualPorts(topology, hosts)
     examples = []
     in_order: dict[str, list[str]] = {}
     for name, members in missing_names(by_name):
@@ -90,26 +91,57 @@ def missing_hosts(topology: Topology, hosts: Sequence[PluggedHost]) -> list[Find
         if not 0 < place < len(own):
             continue
         below, above = own[place - 1], own[place]
-        if by_name[below].pattern != by_name[above].pattern:
-            continue
-        ends = [
-            port_end(topology, leaf, port)
-            for leaf, one, other in zip(by_name[below].pattern, by_name[below].links, by_name[above].links, strict=True)
-            if (port := _free_between(topology, leaf, one, other, used)) is not None
-        ]
-        if 2 * len(ends) > len(by_name[below].pattern):
-            text = f"{name}: {below} and {above} are there; between their ports {end_text(ends[0])} is free"
+        one, other = by_name[below], by_name[above]
+        if one.pattern == other.pattern:
+            ports = [
+                _free_between(topology, leaf, links, used)
+                for leaf, links in zip(one.pattern, zip(one.links, other.links, strict=True), strict=True)
+            ]
+            leaves = one.pattern
+        else:
+            # At the edge of a unit: behind the one or before the other, if leaves of other units have a host there.
+            leaves, ports = max(
+                ((host.pattern, usual.free(host, step)) for host, step in ((one, 1), (other, -1))),
+                key=lambda found: sum(port is not None for port in found[1]),
+            )
+        ends = [port_end(topology, leaf, port) for leaf, port in zip(leaves, ports, strict=True) if port is not None]
+        if 2 * len(ends) > len(leaves):
+            text = f"{name}: {below} and {above} are there; beside their ports {end_text(ends[0])} is free"
             more = f", and so on {counted(len(ends) - 1, 'other leaf', 'other leaves')}" if len(ends) > 1 else ""
             examples.append(Example(text + more, (End(name), *ends)))
     return findings_of(WARNING, "missing host", "hosts are missing in the numbering of their kind", examples)
 
 
-def _free_between(topology: Topology, leaf: int, one: int, other: int, used: dict[int, set[int]]) -> int | None:
+class _UsualPorts:
+    """Ports by which leaves of a kind have hosts."""
+
+    def __init__(self, topology: Topology, hosts: Sequence[PluggedHost]) -> None:
+        self._topology = topology
+        self._used: dict[int, set[int]] = {}
+        for host in hosts:
+            for leaf, link in zip(host.pattern, host.links, strict=True):
+                self._used.setdefault(leaf, set()).add(int(topology.link_head_port[link]))
+        self._kind = {leaf: skeleton(topology.nodes.name[leaf]) for leaf in self._used}
+        self._leaves = Counter(self._kind.values())
+        self._times = Counter((self._kind[leaf], port) for leaf, ports in self._used.items() for port in ports)
+
+    def free(self, host: PluggedHost, step: int) -> list[int | None]:
+        """Of each leaf of a host the next port, if it is free here, and has a host on most others of the kind."""
+        found: list[int | None] = []
+        for leaf, link in zip(host.pattern, host.links, strict=True):
+            own = int(self._topology.link_head_port[link])
+            port, kind = own + step, self._kind[leaf]
+            there = own != UNKNOWN and port not in self._used[leaf]
+            found.append(port if there and 2 * self._times[kind, port] > self._leaves[kind] else None)
+        return found
+
+
+def _free_between(topology: Topology, leaf: int, links: tuple[int, int], used: dict[int, set[int]]) -> int | None:
     """The one free port of a leaf between those of two links to it; None where there is none, or more."""
     if leaf not in used:
         out = slice(topology.out_start[leaf], topology.out_start[leaf + 1])
         used[leaf] = set(topology.link_tail_port[out].tolist())
-    ends = sorted(int(topology.link_head_port[link]) for link in (one, other))
+    ends = sorted(int(topology.link_head_port[link]) for link in links)
     free = [port for port in range(ends[0] + 1, ends[1]) if port not in used[leaf]] if ends[0] != UNKNOWN else []
     return free[0] if len(free) == 1 else None
 

@@ -349,16 +349,18 @@ def test_adapters_that_are_missing(pod, look):
         "h0021: g0, g1 are missing, on r0-l02, r1-l02 by its neighbours",
     )
     assert ends_of(finding) == [("h0008", None), ("r3-l01", None)]
-    # A host that is not there at all is none that lacks an adapter.
-    assert look(without(pod, *(f"h0008g{rail}" for rail in range(8)))).findings == ()
 
 
 def test_a_host_that_is_missing(pod, look):
     finding = only(look(without(pod, *(f"h0011g{rail}" for rail in range(8)))), "missing host", 1)
     assert finding.examples == (
-        "h0011: h0010 and h0012 are there; between their ports r0-l01 port 4 is free, and so on 7 other leaves",
+        "h0011: h0010 and h0012 are there; beside their ports r0-l01 port 4 is free, and so on 7 other leaves",
     )
     assert ends_of(finding)[:2] == [("h0011", None), ("r0-l01", 4)]
+    # The first and the last one of a unit.
+    for host, end in (("h0008", ("r0-l01", 1)), ("h0015", ("r0-l01", 8))):
+        finding = only(look(without(pod, *(f"{host}g{rail}" for rail in range(8)))), "missing host", 1)
+        assert ends_of(finding)[1] == end
     # A number that nobody has, and no port is free for it.
     assert look(renamed(pod, lambda name: re.sub(r"^h(\d+)", lambda m: f"h{int(m[1]) + (int(m[1]) > 10):04d}", name))
                 ).findings == ()  # fmt: skip
