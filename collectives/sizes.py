@@ -143,6 +143,8 @@ _SINGULAR = {
     "share": "shares",
 }
 
+_VERBS = ("are", "call", "have", "join", "lead", "share")
+
 
 def numbered(number: int, text: str) -> str:
     """A count before a text about several; for one of them in the singular.
@@ -154,7 +156,7 @@ def numbered(number: int, text: str) -> str:
         return f"{number:,} {text}"
     first, *rest = text.split(" ")
     # Only the first verb has the subject that is counted.
-    verb = next((place for place, word in enumerate(rest) if word in ("are", "call", "have", "join", "lead", "share")), None)
+    verb = next((place for place, word in enumerate(rest) if word in _VERBS), None)
     if verb is not None:
         rest[verb] = _SINGULAR[rest[verb]]
     return " ".join(["1", _SINGULAR.get(first, first), *rest])

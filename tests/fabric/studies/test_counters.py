@@ -276,7 +276,7 @@ def test_ports_of_another_fabric_among_them_are_said(tmp_path, naive):
             port.node_guid, port.port_guid = port.node_guid + 2**40, port.port_guid + 2**40
 
     study = study_counters(naive.fabric, **snapshots(tmp_path, naive, noisy(naive.bytes), twins.treydock, change))
-    rows = dict(counters_report(study).tables[0].rows)
+    rows = {row[0]: row[1] for row in counters_report(study).tables[0].rows}
     assert rows["not in the fabric"].startswith("64 ports with data (25%), such as GUID 0x")
     assert rows["ports found"] == "192 by GUID"
 

@@ -290,7 +290,7 @@ def three_tiers(cores, units=2, crossed=()):
 
     In units that are crossed the hosts have the first two rails exchanged.
     """
-    ports = {}
+    ports: dict[str, list[str]] = {}
 
     def cable(a, a_port, b, b_port):
         for one, port, other, other_port in ((a, a_port, b, b_port), (b, b_port, a, a_port)):

@@ -273,6 +273,7 @@ def test_what_nobody_sees_is_not_called_missing(tmp_path):
     (tmp_path / "plan.dot").write_text(twins.dot(twins.all_cables()))
     given = rs.open_fabric(tmp_path / "hosts.tar")
     plan = read_plan(tmp_path / "plan.dot")
+    assert given.cabled is not None
     check = check_plan(cables_of(given), plan, telling=given.cabled.cabling.telling)
     assert kinds(check) == [("missing cable", "gpu05 eth3 - p1-leaf3 swp3s0")]
     (note,) = (one for one in check.notes if one.startswith("not compared") and "speeds" not in one)
