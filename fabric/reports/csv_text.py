@@ -7,8 +7,8 @@ from collections.abc import Iterable
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _NUMBER = re.compile(r"[+-]?[0-9.]+(?:[eE][+-]?[0-9]+)?", re.ASCII)
-# A dash, and what tables for people print of numbers: -12.5 %, +3.1 GB/s.
-_QUANTITY = re.compile(r"[+-]+|[+-][0-9.,]+(?:[eE][+-]?[0-9]+)?(?: ?[%A-Za-z/]+)?", re.ASCII)
+# What a formula that calls something holds: a function, another program (DDE), another sheet.
+_CALLS = re.compile(r"[(|!=]")
 
 
 def csv_text(columns: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
@@ -25,8 +25,12 @@ def csv_text(columns: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
 
 
 def no_formula(text: str) -> str:
-    """A cell of a table for people; text that a spreadsheet would take for a formula begins with an apostrophe."""
-    return f"'{text}" if text.startswith(_FORMULA) and not _QUANTITY.fullmatch(text) else text
+    """A cell of a table for people; text that a spreadsheet would run begins with an apostrophe.
+
+    What tables say themselves does not: ``-12.5 %``, ``+wiring``.
+    """
+    runs = text.startswith(("=", "@")) or (text.startswith(_FORMULA) and _CALLS.search(text))
+    return f"'{text}" if runs else text
 
 
 def _cell(value: object) -> object:
