@@ -304,6 +304,7 @@ def _wanted(tier: _Tier, explained: tuple[set[int], set[int]]) -> IntMatrix:
         row_best, column_best = part.max(axis=1)[:, None], part.max(axis=0)[None, :]
         # What is alone in its block has nothing beside it.
         best = np.minimum(row_best if columns.size > 1 else column_best, column_best if rows.size > 1 else row_best)
+        best = np.broadcast_to(best, part.shape)
         # Of the others of its block; a switch alone in its block says nothing.
         column_support = there.sum(axis=0)[None, :] / max(rows.size - 1, 1)
         row_support = there.sum(axis=1)[:, None] / max(columns.size - 1, 1)

@@ -5,6 +5,7 @@ import json
 import re
 from dataclasses import replace
 
+import networkx as nx
 import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
@@ -416,6 +417,28 @@ def test_an_odd_number_of_uplinks_dealt_to_the_spines_in_turn_is_meant_so(pod, l
         return (columns["a_port"] != -2) & (columns["b_port"] != -2)
 
     assert look(rewired(pod, change)).findings == ()
+
+
+def test_odd_fabrics_are_judged_without_a_stumble():
+    """Random switches, cables and hosts: blocks of one switch, parallel cables, no leaf."""
+    judged = 0
+    for seed in range(120):
+        draw = np.random.default_rng(seed)
+        graph = nx.MultiGraph(name="odd")
+        n = int(draw.integers(1, 9))
+        for one, other in ((one, other) for one in range(n) for other in range(one)):
+            for _ in range(draw.choice([0, 0, 1, 2])):
+                graph.add_edge(f"s{one}", f"s{other}", gbps=float(draw.choice([100, 400])))
+        for host in range(int(draw.integers(1, 15))):
+            for rail in range(int(draw.integers(1, 3))):
+                graph.add_edge(f"h{host}r{rail}", f"s{draw.integers(n)}", gbps=400.0)
+        try:
+            fabric = rs.from_networkx(graph, capacity="gbps")
+        except InputError:
+            continue
+        assert health_verdict(check_fabric(fabric)).text
+        judged += 1
+    assert judged > 60
 
 
 def test_cables_that_are_exchanged_between_switches(pod, look):
