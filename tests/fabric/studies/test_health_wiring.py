@@ -4,6 +4,7 @@ import gzip
 import json
 import re
 from dataclasses import replace
+from itertools import combinations
 
 import networkx as nx
 import numpy as np
@@ -424,9 +425,9 @@ def test_odd_fabrics_are_judged_without_a_stumble():
     judged = 0
     for seed in range(120):
         draw = np.random.default_rng(seed)
-        graph = nx.MultiGraph(name="odd")
+        graph: nx.MultiGraph = nx.MultiGraph(name="odd")
         n = int(draw.integers(1, 9))
-        for one, other in ((one, other) for one in range(n) for other in range(one)):
+        for one, other in combinations(range(n), 2):
             for _ in range(draw.choice([0, 0, 1, 2])):
                 graph.add_edge(f"s{one}", f"s{other}", gbps=float(draw.choice([100, 400])))
         for host in range(int(draw.integers(1, 15))):
