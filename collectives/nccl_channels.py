@@ -17,6 +17,7 @@ all links alike (`collectives.mesh_orders`).
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -81,6 +82,16 @@ def channels(
     """
     if cross_nic not in CROSS_NIC:
         raise InputError(f"cross-nic: expected 0, 1 or 2, got {cross_nic}")
+    where = (np.asarray(one, np.int32).tobytes() for one in (domain, rail))
+    return _channels(groups, *where, n_channels, cross_nic)
+
+
+# Operations of a step over the same groups, and designs that place them alike, have the same ones.
+@lru_cache(maxsize=8)
+def _channels(
+    groups: Groups, domains: bytes, rails: bytes, n_channels: int | None, cross_nic: int
+) -> tuple[Channel, ...]:
+    domain, rail = np.frombuffer(domains, np.int32), np.frombuffer(rails, np.int32)
     result = []
     for group, parts, least in _parted(groups, domain, rail, n_channels):
         rings = even_rings(least) if len(parts) == 1 else None
@@ -195,18 +206,12 @@ def channel_rings(
     # Groups of one size step together; others run at once, each with the bytes of all its steps.
     together = sizes.size == 1
     orders = [ring.ranks for ring in rings]
-    amounts = [
-        np.full(
-            len(order),
-            volume[ring.group] / (per_group[ring.group] * len(order)) * (1 if together else rounds * (len(order) - 1)),
-        )
-        for ring, order in zip(rings, orders, strict=True)
-    ]
-    flows = Flows(
-        np.concatenate(orders),
-        np.concatenate([np.roll(order, -1) for order in orders]),
-        np.concatenate(amounts),
-    )
+    length, group = np.array([len(order) for order in orders]), np.array([ring.group for ring in rings])
+    amount = volume[group] / (per_group[group] * length) * (1 if together else rounds * (length - 1))
+    ranks, last = np.concatenate(orders), np.cumsum(length) - 1
+    following = np.append(ranks[1:], ranks[:1])
+    following[last] = ranks[last + 1 - length]
+    flows = Flows(ranks, following, np.repeat(amount, length))
     repeat = rounds * (int(sizes[0]) - 1) if together else 1
     return _sent(Schedule((Phase(flows, repeat, f"rings, {collective}"),)), domain, rail, cross_nic)
 

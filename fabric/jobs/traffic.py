@@ -9,7 +9,7 @@ import numpy as np
 
 from collectives.algorithm import Algorithm
 from collectives.catalog import algorithm_of, collective_schedule
-from collectives.demand import Groups, Int32Vector
+from collectives.demand import Flows, Groups, Int32Vector
 from collectives.errors import InputError
 from collectives.layout import ParallelLayout
 from collectives.nccl_channels import Channel
@@ -218,13 +218,18 @@ def demand_traffic(path: str | Path, topology: Topology) -> Traffic:
     from traces.flows_csv import read_flows_csv
 
     flows = read_flows_csv(path, topology.endpoint_names)
+    made = flows_traffic(flows, topology.n_endpoints, f"{counted(len(flows.src), 'flow')} of {path}")
+    return replace(made, facts={"demand": str(path), "flows": len(flows.src)})
+
+
+def flows_traffic(flows: Flows, n_endpoints: int, label: str) -> Traffic:
+    """Explicit flows between the endpoints of a fabric, all at once."""
     schedule = Schedule((Phase(flows, 1, "flows"),))
     return Traffic(
-        label=f"{counted(len(flows.src), 'flow')} of {path}",
-        n_ranks=topology.n_endpoints,
+        label=label,
+        n_ranks=n_endpoints,
         schedule=lambda domain, rail: schedule,
-        placement=Placement(np.arange(topology.n_endpoints, dtype=np.int32)),
-        facts={"demand": str(path), "flows": len(flows.src)},
+        placement=Placement(np.arange(n_endpoints, dtype=np.int32)),
     )
 
 

@@ -95,7 +95,7 @@ def health_report(
     return Report(
         check_document(given, lfts, health, planned),
         check_tables(given, health, top),
-        health_verdict(health),
+        health_verdict(health, given),
         notes=[*(planned.notes if planned else ()), *(f"inferred: {note}" for note in given.notes)],
         page=lambda: PageParts(f"Health of {given.name}", tables=check_tables(given, health, PAGE_ROWS)),
     )

@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from collectives.demand import Int64Vector
 from collectives.sizes import counted
+from fabric.formats.exchanged_planes import crossed_planes
 from fabric.studies.health_findings import (
     WARNING,
     End,
@@ -28,7 +29,7 @@ from fabric.studies.health_findings import (
     port_end,
 )
 from fabric.studies.health_names import skeleton
-from fabric.topology import ISL, SWITCH, UNKNOWN, UP, Topology, joined_by
+from fabric.topology import ISL, NIC, SWITCH, UNKNOWN, UP, Topology, joined_by
 
 # Switches of a block share more than this part of the neighbours of both; of those of the one that has fewer, where
 # their names are of one kind.
@@ -167,7 +168,7 @@ def missing_cables(topology: Topology) -> tuple[MissingCables, ...]:
     fewer than theirs, where both come out even.
     """
     tiers = _tiers(topology)
-    explained = _explained(topology, _all_astray(tiers))
+    explained = _explained(topology, _all_astray(topology, tiers))
     found = []
     for tier in tiers:
         lacking = _wanted(tier, explained) - tier.cables
@@ -180,8 +181,30 @@ def missing_cables(topology: Topology) -> tuple[MissingCables, ...]:
     return tuple(found)
 
 
-def _all_astray(tiers: list[_Tier]) -> Int64Vector:
-    return np.concatenate([np.zeros(0, np.int64), *(_astray(tier) for tier in tiers)])
+def _all_astray(topology: Topology, tiers: list[_Tier]) -> Int64Vector:
+    """Links up that are astray, or join two planes by one mistake."""
+    found = np.concatenate([np.zeros(0, np.int64), *(_astray(tier) for tier in tiers)])
+    return found if found.size else _crossed(topology)
+
+
+@lru_cache(maxsize=4)
+def _crossed(topology: Topology) -> Int64Vector:
+    """Links up of leaves with two uplinks that join two planes."""
+    switches = np.flatnonzero(topology.nodes.kind == SWITCH)
+    place = np.full(topology.n_nodes, UNKNOWN)
+    place[switches] = np.arange(switches.size)
+    up = np.flatnonzero((topology.link_kind == ISL) & (topology.link_direction == UP))
+    hosts: list[set[str]] = [set() for _ in range(switches.size)]
+    nic = np.flatnonzero((topology.link_kind == NIC) & (place[topology.link_head] >= 0))
+    host = topology.nodes.host[topology.link_tail[nic]].tolist()
+    for switch, number in zip(place[topology.link_head[nic]].tolist(), host, strict=True):
+        if number != UNKNOWN:
+            hosts[switch].add(str(number))
+    ends = np.stack([place[topology.link_tail[up]], place[topology.link_head[up]]], axis=1)
+    names = [topology.nodes.name[node] for node in switches.tolist()]
+    cables = [cable for one in crossed_planes(ends, names, hosts) for cable in one.cables]
+    found: Int64Vector = up[sorted(cables)].astype(np.int64)
+    return found
 
 
 def _explained(topology: Topology, astray: Int64Vector) -> tuple[set[int], set[int]]:
@@ -192,7 +215,7 @@ def _explained(topology: Topology, astray: Int64Vector) -> tuple[set[int], set[i
 def wiring_findings(topology: Topology) -> list[Finding]:
     """Cables between switches that are missing, and those that are astray."""
     tiers = _tiers(topology)
-    astray = _all_astray(tiers)
+    astray = _all_astray(topology, tiers)
     network = _networks(topology, astray)
     ends = [(int(topology.link_tail[link]), int(topology.link_head[link])) for link in astray.tolist()]
     crossed: list[Example] = []
@@ -248,7 +271,9 @@ def _networks(topology: Topology, astray: Int64Vector) -> Int64Vector:
 
 
 def _exchange(topology: Topology, astray: Int64Vector) -> str | None:
-    """What to do about two cables that are exchanged."""
+    """What to do about two cables that are exchanged, or one that is elsewhere."""
+    if astray.size == 1:
+        return f"move the cable in {end_text(link_ends(topology, int(astray[0]))[1])} to where its switch's others go"
     if astray.size != 2:
         return None
     tail, head = topology.link_tail[astray], topology.link_head[astray]

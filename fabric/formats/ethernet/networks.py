@@ -12,6 +12,7 @@ from collectives.demand import Int64Vector
 from fabric.formats.dump import Oddities
 from fabric.formats.ethernet.cabling import FABRIC_SWITCH, HOST, Cabling, NamedCable
 from fabric.formats.ethernet.rails import HostPort
+from fabric.formats.exchanged_planes import crossed_planes
 from fabric.formats.infiniband.host_names import natural
 from fabric.topology import joined_by
 
@@ -48,6 +49,10 @@ def networks_of(cables: Sequence[NamedCable], kinds: Mapping[str, str]) -> dict[
             if device in place and peer not in place:
                 hosts[place[device]].add(peer)
     part = _apart(ends, part, hosts)
+    for crossed in crossed_planes(ends, switches, hosts):
+        for plane in (0, 1):
+            own = np.flatnonzero(crossed.plane == plane)
+            part[own] = own[0]
     return dict.fromkeys(kinds, -1) | {device: int(part[number]) for number, device in enumerate(switches)}
 
 

@@ -30,7 +30,7 @@ class VerdictPart(TypedDict):
         What else the sentences speak of.
     helps : list of Remedy
         Levers that were tried and help, as `advise` finds them: the best, others of its class, dearer ones that gain
-        more.
+        more.  Of `faults` with the worst failure; of `fabric check` the mend that matters most, which has no time.
     """
 
     text: str

@@ -78,6 +78,8 @@ class SectionView:
 
 
 _HELPS = "What helps, each lever alone, run through the model:"
+# Where there is no job to be run: of a fabric that was checked.
+_MENDS = "The mend that matters most:"
 
 
 def html_page(reports: "Sequence[Report]", commands: Sequence[str], title: str = "") -> str:
@@ -127,7 +129,8 @@ def _section(number: int, report: "Report", page: PageParts, most_cells: int) ->
         causes = ()
     why = [CauseView(_sentence(one.text), tuple(_sentence(each.text) for each in one.remedies)) for one in causes]
     if helps:
-        why.append(CauseView(_HELPS, tuple(_sentence(one.text) for one in helps)))
+        tried = any(one.time_s is not None for one in helps)
+        why.append(CauseView(_HELPS if tried else _MENDS, tuple(_sentence(one.text) for one in helps)))
     return SectionView(
         f"s{number}",
         str(report.document["schema"]).removeprefix("railscope.").partition("/")[0],

@@ -8,6 +8,7 @@ from fabric.builders.changes import changed_description
 from fabric.builders.clos import shape_of
 from fabric.builders.description import Wiring
 from fabric.formats.opening import OpenedFabric
+from fabric.jobs.rule import TREE
 from fabric.scenario import PXN
 from fabric.studies.advice.lever import Case, Change, Cost, NotTried, Option, Proposal, elsewhere
 from fabric.studies.parts import parts_of
@@ -20,7 +21,7 @@ _NOT_LIMITING = "cables between switches are not what limits"
 def _why_not(case: Case) -> str:
     if case.scenario.fabric.description is None:
         return _UNKNOWN
-    return "" if case.switches_matter else _NOT_LIMITING
+    return "" if case.switches_matter and not case.ends_limit else _NOT_LIMITING
 
 
 def wiring(case: Case) -> Iterator[Proposal]:
@@ -28,7 +29,8 @@ def wiring(case: Case) -> Iterator[Proposal]:
     description = case.scenario.fabric.description
     other: Wiring = "rail" if description is None or description.fabric.wiring == "host" else "host"
     lever = f"wired by {other}"
-    if (why_not := _why_not(case)) or description is None:
+    why_not = "" if case.switches_matter and _sends_less(case) else _why_not(case)
+    if why_not or description is None:
         yield NotTried(lever, Cost.RECABLING, why_not)
         return
     how = "each GPU's NIC to its own rail's leaves" if other == "rail" else "all NICs of a host to one leaf"
@@ -45,6 +47,13 @@ def wiring(case: Case) -> Iterator[Proposal]:
             both = replace(scenario, jobs=(replace(job, transport=PXN),))
             options: dict[str, Option] = {"wiring": other, "transport": PXN}
             yield Change(f"{lever}, with PXN transport", Cost.RECABLING, f"{how}; PXN on", both, options)
+
+
+def _sends_less(case: Case) -> bool:
+    """Whether less could go through NICs that limit: ranks would be elsewhere, or PXN take bytes over NVLink."""
+    scenario = case.scenario
+    pxn = scenario.job.transport != PXN and scenario.topology.nvlink_gbps is not None and not case.algorithms_at_bound
+    return scenario.fabric.description is not None and (scenario.job.rule.kind == TREE or pxn)
 
 
 def less_oversubscription(case: Case) -> Iterator[Proposal]:

@@ -14,12 +14,13 @@ from fabric.formats.infiniband.lfts import LftDump
 from fabric.formats.opening import OpenedFabric
 from fabric.jobs.placement import Placement
 from fabric.jobs.rule import PlacementRule
+from fabric.routing.loads import LinkLoads, ScheduleLoads
 from fabric.routing.policies import Ecmp, Routing
 from fabric.scenario import Scenario
 from fabric.studies.advice.trial import Trial
 from fabric.studies.verdicts.evidence import Evidence, evidence_of
 from fabric.studies.verdicts.thresholds import SAME
-from fabric.topology import ISL, NIC, Topology
+from fabric.topology import ISL, NIC, NVLINK, Topology
 
 # What an option of the command line is set to; None takes it away.
 Option = str | int | None
@@ -134,6 +135,13 @@ class Case:
         in_turn = loads.overlap != "pipelined" and len(loads.phases) > 1
         return self.evidence.kind == ISL or several or in_turn
 
+    @cached_property
+    def ends_limit(self) -> bool:
+        """Whether the NICs and NVLinks of the GPUs need as long for this traffic, whatever is between the switches."""
+        if self.scenario.traffic.step is not None or self.trial.analysis.loads.total.unrouted.pairs:
+            return False
+        return self.trial.time_s < SAME * ends_s(self.trial.analysis.loads)
+
     @property
     def at_bound(self) -> bool:
         """Whether nothing is faster on these cables and hosts: no routing, and of a collective no algorithm."""
@@ -149,6 +157,26 @@ class Case:
     def switches_may_help(self) -> bool:
         """Whether an algorithm in which switches reduce could be faster than the bound."""
         return self.trial.bound is not None and self.trial.bound.holds_for == NO_REDUCING_SWITCHES
+
+
+def ends_s(loads: ScheduleLoads) -> float:
+    """What the NICs of the busiest GPU, and NVLink, need for the traffic, phase by phase; seconds."""
+    topology = loads.topology
+    nvlink, nics = topology.link_kind == NVLINK, topology.link_kind == NIC
+    node = topology.endpoints
+    gbps = [np.bincount(end[nics], topology.link_capacity_gbps[nics], topology.n_nodes)[node] for end in
+            (topology.link_tail, topology.link_head)]  # fmt: skip
+
+    def longest(one: LinkLoads) -> float:
+        found = float(one.seconds[nvlink].max(initial=0.0))
+        for end, most in zip((topology.link_tail, topology.link_head), gbps, strict=True):
+            carried = np.bincount(end[nics], one.bytes[nics], topology.n_nodes)[node]
+            found = max(found, float((carried[most > 0] / most[most > 0]).max(initial=0.0)) * 8e-9)
+        return found
+
+    if loads.overlap == "pipelined":
+        return longest(loads.total)
+    return sum(times * longest(one) for one, times in zip(loads.phases, loads.repeats, strict=True))
 
 
 Lever = Callable[[Case], Iterator[Proposal]]

@@ -3,6 +3,7 @@
 from fabric.studies.advice.adapters import plugged_in_place, ranks_by_leaf
 from fabric.studies.advice.described import less_oversubscription, more_spines, wiring
 from fabric.studies.advice.experts import dispatch_by_node, expert_placement
+from fabric.studies.advice.hosts import pooled_nics, spare_hosts
 from fabric.studies.advice.job import algorithms, order, packed, rails_of_rings, segmented, transport
 from fabric.studies.advice.lever import Lever
 from fabric.studies.advice.mend import drain, mend_all, mend_hottest
@@ -24,6 +25,8 @@ LEVERS: tuple[Lever, ...] = (
     segmented,
     order,
     ranks_by_leaf,
+    pooled_nics,
+    spare_hosts,
     expert_placement,
     mend_hottest,
     mend_all,

@@ -95,7 +95,7 @@ def _mended(case: Case, lever: str, repairs: Sequence[Repair]) -> Change | NotTr
     missing, slow = sum(one.missing for one in repairs), sum(one.slow for one in repairs)
     parts = [f"put {counted(missing, 'cable')} back"] if missing else []
     parts += [f"find out why {counted(slow, 'cable')} {'is' if slow == 1 else 'are'} slow"] if slow else []
-    where = "; ".join(_place(topology, one) for one in repairs[:_NAMED])
+    where = "; ".join(place_text(topology, one) for one in repairs[:_NAMED])
     if len(repairs) > _NAMED:
         by = "" if given.sound is not None else ", which fabric check names"
         where += f"; and at {len(repairs) - _NAMED:,} more places{by}"
@@ -159,7 +159,7 @@ def _ends(topology: Topology, repair: Repair) -> str:
     return f"{names[repair.low]} - {names[repair.high]}"
 
 
-def _place(topology: Topology, repair: Repair) -> str:
+def place_text(topology: Topology, repair: Repair) -> str:
     """Where a cable goes, with its ports; of several how many."""
     number = repair.missing + repair.slow
     if number > 1 or not repair.ports or UNKNOWN in repair.ports[0]:

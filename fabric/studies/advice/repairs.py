@@ -12,7 +12,7 @@ from fabric.formats.opening import OpenedFabric
 from fabric.studies.advice.recabled import NewCable
 from fabric.studies.health_wiring import missing_cables
 from fabric.studies.verdicts.thresholds import SAME
-from fabric.topology import ISL, NVLINK, UNKNOWN, UP, Topology
+from fabric.topology import ISL, NVLINK, UNKNOWN, UP, BoolVector, Topology
 
 
 @dataclass(frozen=True)
@@ -95,16 +95,18 @@ def _ordered(topology: Topology, one: int, other: int) -> tuple[int, int]:
     return (one, other) if (tier[one], one) <= (tier[other], other) else (other, one)
 
 
-def _taken(topology: Topology, whole: Topology) -> list[Repair]:
+@lru_cache(maxsize=4)
+def _taken(topology: Topology, whole: Topology) -> tuple[Repair, ...]:
     """What a damaged fabric has lost of the whole one, of the same nodes; each cable is known by its ports."""
-    forward = np.flatnonzero(np.arange(whole.n_links) < whole.link_reverse)
+    forward, kept = (np.flatnonzero(np.arange(one.n_links) < one.link_reverse) for one in (whole, topology))
+    alone, other = _unchanged(whole, forward, topology, kept)
     left: dict[tuple[int, ...], list[float]] = {}
-    for link in np.flatnonzero(np.arange(topology.n_links) < topology.link_reverse).tolist():
+    for link in kept[~other].tolist():
         left.setdefault(_cable(topology, link), []).append(float(topology.link_capacity_gbps[link]))
     lost: dict[tuple[int, int], list[tuple[int, int, float]]] = {}
     slow: Counter[tuple[int, int]] = Counter()
     speed: dict[tuple[int, int], float] = {}
-    for link in forward.tolist():
+    for link in forward[~alone].tolist():
         cable, gbps = _cable(whole, link), float(whole.link_capacity_gbps[link])
         low, high = _ordered(whole, int(whole.link_tail[link]), int(whole.link_head[link]))
         ports = (int(whole.link_tail_port[link]), int(whole.link_head_port[link]))
@@ -118,10 +120,28 @@ def _taken(topology: Topology, whole: Topology) -> list[Repair]:
         else:
             continue
         speed[low, high] = max(speed.get((low, high), 0.0), gbps)
-    return [
+    return tuple(
         Repair(*pair, len(lost.get(pair, ())), slow[pair], gbps, tuple(one[:2] for one in lost.get(pair, ())))
         for pair, gbps in speed.items()
-    ]
+    )
+
+
+def _unchanged(
+    one: Topology, of_one: Int64Vector, other: Topology, of_other: Int64Vector
+) -> tuple[BoolVector, BoolVector]:
+    """Cables of either fabric that are the only ones with their ends and ports in both, and as fast there."""
+    columns = ("link_tail", "link_head", "link_tail_port", "link_head_port")
+    ends = [np.concatenate([getattr(one, name)[of_one], getattr(other, name)[of_other]]) for name in columns]
+    order = np.lexsort(ends)
+    starts = np.any([np.diff(column[order], prepend=column[order][:1] - 1) != 0 for column in ends], axis=0)
+    number = np.empty(order.size, np.int64)
+    number[order] = np.cumsum(starts) - 1
+    numbers, n = np.split(number, [of_one.size]), int(number.max(initial=-1)) + 1
+    gbps = one.link_capacity_gbps[of_one], other.link_capacity_gbps[of_other]
+    single = np.all([np.bincount(mine, minlength=n) == 1 for mine in numbers], axis=0)
+    speeds = [np.bincount(mine, its, minlength=n) for mine, its in zip(numbers, gbps, strict=True)]
+    same = single & (speeds[0] == speeds[1])
+    return same[numbers[0]], same[numbers[1]]
 
 
 def _cable(topology: Topology, link: int) -> tuple[int, ...]:

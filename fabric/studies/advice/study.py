@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from collectives.errors import InputError
-from fabric.bounds.cuts import ANY_ROUTING, NO_REDUCING_SWITCHES, Bound
+from fabric.bounds.cuts import ANY_ROUTING, NO_REDUCING_SWITCHES, Bound, job_bound
 from fabric.formats.infiniband.lfts import LftDump, read_lfts
 from fabric.formats.opening import OpenedFabric
 from fabric.jobs.placement import Placement
@@ -15,13 +15,20 @@ from fabric.scenario import Scenario
 from fabric.studies.advice.job import ORDER_FILE
 from fabric.studies.advice.lever import COSTS, Case, Change, Cost, Lever, NotTried, Option, same_cables, same_places
 from fabric.studies.advice.levers import LEVERS
-from fabric.studies.advice.trial import SEEDS, Trial, check_flows, n_seeds, run
+from fabric.studies.advice.longest import Longest
+from fabric.studies.advice.trial import SEEDS, Trial, check_flows, hashed_flows, n_seeds, run, work_of
 from fabric.studies.analysis import Analysis, scenario_bound
 from fabric.studies.opensm import missing_tools, reroute
 from fabric.studies.verdicts.thresholds import GAIN, SAME
 
 # A gain is none by chance if this part of the hash seeds gains.  Assumed.
 _MOST_SEEDS = 0.75
+# Hashed flows of a design, all seeds, that take longer than the cuts of its fabric: assumed.
+_MANY_FLOWS = 10_000_000
+# What levers may take that nobody asked for, as `work_of` counts it: a second on two cores.  Assumed to be as long as
+# anybody waits for a remark.
+_MOST_WORK = 4_000_000
+_TOO_LONG = "takes too long to be tried unasked; advise tries it"
 # OpenSM computes tables of some thousand endpoints in seconds; nobody waits longer for one lever: assumed.
 _OPENSM_S = 60.0
 
@@ -124,12 +131,19 @@ class Advice:
     combined : tuple of Advised
         The best together, step by step: each row has its own change and those above it; gains are over `base`.
     assumptions : tuple of str
+    share : float
+        Part of the job's time that the levers were tried on, its longest phases or operations; of a step of the
+        communication that nothing hides.
+    left_out : int
+        Levers that would have taken too long to be tried unasked.
     """
 
     base: Trial
     rows: tuple[Advised, ...]
     combined: tuple[Advised, ...]
     assumptions: tuple[str, ...]
+    share: float = 1.0
+    left_out: int = 0
 
     @property
     def helping(self) -> tuple[Advised, ...]:
@@ -185,14 +199,17 @@ class Advice:
 class _Runs:
     """Trials of one study: a bound and tables that are known are not computed again."""
 
-    def __init__(self, tables: "Callable[[OpenedFabric, str], LftDump] | None" = None) -> None:
+    def __init__(
+        self, tables: "Callable[[OpenedFabric, str], LftDump] | None" = None, longest: Longest | None = None
+    ) -> None:
         self._bounds: dict[tuple[int, bytes, bool], tuple[Scenario, Bound | None]] = {}
         self._tables: dict[tuple[int, str], tuple[OpenedFabric, LftDump]] = {}
         self.tables = tables or self._opensm
+        self.longest = longest
 
     def run(self, scenario: Scenario, known: Analysis | None = None) -> Trial:
         """Route a design."""
-        return run(scenario, self._bound, known)
+        return run(scenario, self._bound, known, self.longest)
 
     def _bound(self, scenario: Scenario) -> Bound | None:
         """A collective's bound depends on cables and placement alone."""
@@ -245,31 +262,45 @@ def advise(scenario: Scenario, levers: Sequence[Lever] = LEVERS) -> Advice:
     return Advice(base, rows, _combined(base, rows, levers, runs), _assumptions(base))
 
 
-def single_advice(scenario: Scenario, known: Analysis | None = None) -> Advice:
+def single_advice(
+    scenario: Scenario,
+    known: Analysis | None = None,
+    longest: Longest | None = None,
+    levers: Sequence[Lever] = LEVERS,
+    most_work: int | None = None,
+) -> Advice:
     """Each lever alone, as `advise` tries it, but for what takes another program: what its best row is, is the same.
 
-    Levers that cannot be better than one before them are left out: those that change neither cables nor places where
-    it is at the bound.
+    Levers that cannot be better than one before them are left out, those whose bound is no better than the job as it
+    is, and from `most_work` on all others.
 
     Parameters
     ----------
     scenario : Scenario
     known : Analysis, optional
-        Of the scenario, where it was routed already.
+        Of the scenario, where it was routed already; of its longest phases, if those are all that is looked at.
+    longest : Longest, optional
+        What of the job levers are tried on; default all of it.
+    levers : sequence of Lever
+    most_work : int, optional
+        As `fabric.studies.advice.trial.work_of` counts it; default a second on two cores.
 
     Raises
     ------
     InputError
         If the job cannot be routed as it is.
     """
-    runs = _Runs(_no_tables)
+    runs = _Runs(no_tables, longest)
     base = runs.run(scenario, known)
     if base.analysis.hottest is None:
         return Advice(base, (), (), _assumptions(base))
-    return Advice(base, _rows(base, Applied(), LEVERS, runs, pruned=True), (), _assumptions(base))
+    rows = _rows(base, Applied(), levers, runs, pruned=_MOST_WORK if most_work is None else most_work)
+    left_out = sum(row.why_not == _TOO_LONG for row in rows)
+    return Advice(base, rows, (), _assumptions(base), 1.0 if longest is None else longest.share, left_out)
 
 
-def _no_tables(fabric: OpenedFabric, engine: str) -> LftDump:
+def no_tables(fabric: OpenedFabric, engine: str) -> LftDump:
+    """Tables by OpenSM, which is not run unasked."""
     raise InputError("OpenSM was not asked; advise asks it")
 
 
@@ -279,14 +310,24 @@ def _rows(
     levers: Sequence[Lever],
     runs: _Runs,
     costs: Sequence[Cost] = COSTS,
-    pruned: bool = False,
+    pruned: int | None = None,
 ) -> tuple[Advised, ...]:
     """Every lever on the design `now`, with gains over it; in each class the best, then by gain."""
     case = Case(now, runs.tables)
     found: list[Advised] = []
+    spent = 0
     for one in _proposals(case, levers):
-        if one.cost in costs and not (pruned and any(_beaten(now, row, one) for row in found)):
-            found.append(_tried(now, one, so_far, runs))
+        if one.cost not in costs or (pruned is not None and any(_beaten(now, row, one) for row in found)):
+            continue
+        if pruned is not None and isinstance(one, Change):
+            work = work_of(one.scenario, one.scenario.topology is not now.scenario.topology, runs.longest)
+            if _hopeless(now, found, one):
+                one = NotTried(one.lever, one.cost, "its bound is no better than what there is")
+            elif spent + work > pruned:
+                one = NotTried(one.lever, one.cost, _TOO_LONG)
+            else:
+                spent += work
+        found.append(_tried(now, one, so_far, runs))
     return tuple(row for cost in COSTS for row in _best_first([row for row in found if row.cost == cost]))
 
 
@@ -314,11 +355,28 @@ def _beaten(now: Trial, row: Advised, change: Change | NotTried) -> bool:
     if any(one.topology is not base.topology or one.placement is not base.placement for one in (own, other)):
         return False
     bound = trial.bound
-    if bound is None or trial.time_s >= SAME * bound.time_s or trial.scenario.traffic.step is not None:
+    if bound is None or trial.run_s >= SAME * bound.time_s or trial.scenario.traffic.step is not None:
         return False
     if bound.holds_for == ANY_ROUTING:
         return other.traffic is own.traffic and other.job.transport == own.job.transport
     return not (bound.holds_for == NO_REDUCING_SWITCHES and other.traffic.switches_reduce)
+
+
+def _hopeless(now: Trial, found: Sequence[Advised], change: Change) -> bool:
+    """Whether the cuts of a change with very many hashed flows show that it would be named by no verdict.
+
+    It has to gain 1 %; where a cheaper one gains 5 % already, 5 % more than that one.
+    """
+    if now.scenario.traffic.step is not None or _unrouted(now) or hashed_flows(change.scenario) < _MANY_FLOWS:
+        return False
+    other, job = change.scenario, change.scenario.traffic
+    bound = job_bound(
+        other.topology, other.schedule, other.placement, job.collective, job.groups, job.bytes, job.switches_reduce
+    )
+    cheaper = [row.gain or 0.0 for row in found if row.helps and COSTS.index(row.cost) < COSTS.index(change.cost)]
+    most = max(cheaper, default=0.0)
+    least = GAIN * most if most >= GAIN else max(SAME, most)
+    return bound is not None and now.run_s < least * bound.time_s
 
 
 def _tried(now: Trial, proposal: Change | NotTried, so_far: Applied, runs: _Runs) -> Advised:

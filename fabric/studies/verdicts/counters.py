@@ -1,9 +1,12 @@
 """The verdict on counters: the suspect cable and why, and how far the prediction explains what links carried."""
 
+from fabric.studies.advice.best import what_helps
+from fabric.studies.advice.study import Advice
 from fabric.studies.counters import CounterStudy, apart, overfull
 from fabric.studies.port_groups import port_groups
 from fabric.studies.suspects import Suspect
-from fabric.studies.verdicts.verdict import Cause, CauseKind, Fact, Remedy, Verdict, sentences_of
+from fabric.studies.verdicts.remedy import help_texts, remedies_of
+from fabric.studies.verdicts.verdict import Cause, CauseKind, Fact, Remedy, Verdict, sentences_of, with_help
 from fabric.studies.verdicts.words import count, data, link_name, percent, seconds, times
 from fabric.topology import NVLINK
 
@@ -18,6 +21,7 @@ _REMEDIES = {
 }
 # Below, the traffic is not what the fabric carried: assumed.
 _EXPLAINS = 0.8
+_IT = "the traffic"
 
 
 def counters_verdict(study: CounterStudy) -> Verdict:
@@ -41,8 +45,21 @@ def counters_verdict(study: CounterStudy) -> Verdict:
         first: tuple[str, ...] = (causes[0].sentence + more, causes[0].text + more, causes[0].text)
     else:
         first = (f"no cable is suspect among {count(int(measured.known.sum()) // 2, 'cable')} with counters",)
-    sentences = sentences_of((apart(study), first, _part(study), overfull(study), _late(study), _fits(study)))
-    return Verdict(sentences, causes=causes, facts=facts)
+    parts = (apart(study), first, _part(study), overfull(study), _late(study), _fits(study))
+    # What the traffic would gain is worth a word beside what the counters show, not instead of it.
+    advice = _advice(study)
+    helping = () if advice is None or advice.best is None else help_texts(advice, _IT)
+    said = sentences_of(parts)
+    if helping:
+        said = with_help([one for one in parts if one and one != parts[2]], helping)
+    return Verdict(said, causes=causes, facts=facts, helps=remedies_of(advice, _IT))
+
+
+def _advice(study: CounterStudy) -> Advice | None:
+    """What helps the traffic, where it is what the fabric carried; None where it is not known, or other traffic ran."""
+    if study.scenario is None or study.explained is None or study.explained < _EXPLAINS:
+        return None
+    return what_helps(study.scenario)
 
 
 def _part(study: CounterStudy) -> str:

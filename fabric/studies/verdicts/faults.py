@@ -3,8 +3,10 @@
 from collections.abc import Iterator, Sequence
 
 from fabric.routing.policies import Lft
+from fabric.studies.advice.failure import AgainstFailure, GoesOn, against_failures
 from fabric.studies.faults import FaultRow, Faults
-from fabric.studies.verdicts.verdict import Verdict, sentences_of
+from fabric.studies.verdicts.remedy import A_COST, help_texts, remedies_of
+from fabric.studies.verdicts.verdict import Remedy, Verdict, sentences_of, with_help
 from fabric.studies.verdicts.words import count, link_name, seconds, times
 
 # A failure that costs less is none worth a word: assumed.
@@ -12,8 +14,41 @@ _SAME = 1.005
 
 
 def faults_verdict(faults: Faults) -> Verdict:
-    """What a single failure costs at worst, which kinds stop the job, and what several do."""
-    return Verdict(sentences=sentences_of(list(_parts(faults))), time_s=faults.time_s)
+    """What a single failure costs at worst, which kinds stop the job, what several do, and what helps against it."""
+    against, parts = against_failures(faults), list(_parts(faults))
+    helping = () if against is None else _help_texts(faults, against)
+    return Verdict(
+        sentences=with_help(parts, helping) if helping else sentences_of(parts),
+        time_s=faults.time_s,
+        helps=() if against is None else _remedies(against),
+    )
+
+
+def _help_texts(faults: Faults, against: AgainstFailure) -> tuple[str, ...]:
+    """What helps against the worst failure, in several lengths."""
+    fault = link_name(str(against.row.broken.fault))
+    if against.row.time_s is None:
+        if not against.going_on:
+            return (f"nothing that was tried keeps the job going without {fault}",)
+        best = against.going_on[0]
+        said = f"against {fault}: {_goes_on(best)}"
+        return (f"{said}, {seconds(best.time_s)} beside {seconds(faults.time_s)} without the failure", said)
+    if against.advice is None:
+        return ()
+    if against.advice.best is None:
+        return tuple(f"{text} against {fault}" for text in help_texts(against.advice))
+    return tuple(f"against {fault}: {text}" for text in help_texts(against.advice))
+
+
+def _goes_on(one: GoesOn) -> str:
+    return f"{one.lever} ({A_COST[one.cost]}) keeps the job going"
+
+
+def _remedies(against: AgainstFailure) -> tuple[Remedy, ...]:
+    going_on = (
+        Remedy(f"{_goes_on(one)}: {one.how}", one.time_s, None, one.lever, str(one.cost)) for one in against.going_on
+    )
+    return (*going_on, *remedies_of(against.advice))
 
 
 def _parts(faults: Faults) -> Iterator[str]:

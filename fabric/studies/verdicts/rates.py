@@ -9,12 +9,17 @@ from collectives.errors import InputError
 from fabric.jobs.placement import Placement
 from fabric.routing.link_loads import LinkLoads, link_loads
 from fabric.routing.policies import Adaptive
+from fabric.studies.advice.flows import by_even_splits_s, flows_advice
 from fabric.studies.hotspots import bottleneck, links_like
 from fabric.studies.rates import FlowTimes
+from fabric.studies.verdicts.remedy import help_texts, remedies_of
 from fabric.studies.verdicts.thresholds import DELAYED, GAIN, SAME
-from fabric.studies.verdicts.verdict import Cause, CauseKind, Fact, Limit, Remedy, Verdict, sentences_of
+from fabric.studies.verdicts.verdict import Cause, CauseKind, Fact, Limit, Remedy, Verdict, sentences_of, with_help
 from fabric.studies.verdicts.words import count, link_name, name, percent, seconds, times
 from fabric.topology import DOWN, ISL, NIC, UP
+
+# What ends when the last flow does.
+_ALL = "all flows together"
 
 
 def rates_verdict(shared: FlowTimes) -> Verdict:
@@ -56,20 +61,39 @@ def rates_verdict(shared: FlowTimes) -> Verdict:
     if taken[flow] <= DELAYED * alone[flow]:
         text = f"{slowest}, as long as alone: no {'other flow delays it' if delayed else 'flow delays another'}"
         waiting = f"{percent(delayed)} of the {count(moving.size, 'flow')} are delayed by others" if delayed else ""
-        return Verdict(sentences_of((text, waiting)), shared.makespan_s, limit, facts=facts)
+        helping, helps = _helps(shared)
+        said = with_help((text, waiting), helping) if helping else sentences_of((text, waiting))
+        return Verdict(said, shared.makespan_s, limit, facts=facts, helps=helps)
     text = f"{slowest}, {times(float(taken[flow] / alone[flow]))} times as long as alone"
     others = count(crossing.size - 1, "other flow")
     where = f"it shares {link_name(limit.link)} ({limit.tier} {limit.direction}) with {others}"
     cause = _cause(shared, loads, link, crossing)
     part = "all" if delayed == 1 else f"{percent(delayed)} of the"
     waiting = f"{part} {count(moving.size, 'flow')} are delayed by others"
+    helping, helps = _helps(shared)
+    parts = (f"{text}: {where}", "" if cause is None else cause.text if helping else cause.sentence, waiting)
     return Verdict(
-        sentences=sentences_of((f"{text}: {where}", cause.sentence if cause else "", waiting)),
+        sentences=with_help(parts, helping) if helping else sentences_of(parts),
         time_s=shared.makespan_s,
         limit=limit,
         causes=(cause,) if cause else (),
         facts=facts,
+        helps=helps,
     )
+
+
+def _helps(shared: FlowTimes) -> tuple[tuple[str, ...], tuple[Remedy, ...]]:
+    """What ends the last flow sooner, in several lengths, and for programs; nothing where nothing was found."""
+    even_s = by_even_splits_s(shared)
+    if even_s is not None and even_s > 0 and shared.makespan_s >= SAME * even_s:
+        gain = shared.makespan_s / even_s
+        text = f"adaptive routing instead of these paths (a setting) makes {_ALL} {times(gain)} times faster"
+        said = f"{text}, {seconds(even_s)} instead of {seconds(shared.makespan_s)}"
+        return (said, text), (Remedy(text, even_s, gain, "adaptive routing", "setting"),)
+    advice = flows_advice(shared)
+    if advice is None or advice.best is None:
+        return (), ()
+    return help_texts(advice, _ALL), remedies_of(advice, _ALL)
 
 
 def alone_s(shared: FlowTimes) -> FloatVector:

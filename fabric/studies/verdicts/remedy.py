@@ -4,7 +4,7 @@ from fabric.studies.advice.lever import COSTS, Cost
 from fabric.studies.advice.study import Advice, Advised
 from fabric.studies.verdicts.thresholds import GAIN, SAME
 from fabric.studies.verdicts.verdict import Remedy
-from fabric.studies.verdicts.words import count, seconds, times
+from fabric.studies.verdicts.words import count, percent, seconds, times
 
 A_COST = {
     Cost.SETTING: "a setting",
@@ -38,8 +38,15 @@ def at_bound(advice: Advice) -> bool:
     return advice.base.over_bound is not None and advice.base.over_bound < SAME
 
 
-def help_texts(advice: Advice | None) -> tuple[str, ...]:
-    """What helps most, in several lengths; where nothing does, that; empty where it was not tried."""
+def help_texts(advice: Advice | None, what: str = "it") -> tuple[str, ...]:
+    """What helps most, in several lengths; where nothing does, that; empty where it was not tried.
+
+    Parameters
+    ----------
+    advice : Advice or None
+    what : str
+        What is faster; of a training step the step.
+    """
     if advice is None or advice.base.analysis.hottest is None:
         return ()
     best = advice.best
@@ -47,9 +54,11 @@ def help_texts(advice: Advice | None) -> tuple[str, ...]:
         return ("nothing helps",) if at_bound(advice) else ("nothing that was tried helps",)
     assert best.trial is not None
     base = advice.base
-    it = "the step" if base.scenario.traffic.step is not None else "it"
+    it = "the step" if base.scenario.traffic.step is not None else what
     short = gain_text(best, it)
     took = f"{short}, {seconds(best.trial.time_s)}{'' if best.routed else f' instead of {seconds(base.time_s)}'}"
+    if advice.share < 1:
+        took += f", tried on {_part(advice)}"
     if len(base.times_s) > 1:
         took += f" (median of {len(base.times_s)} hash seeds)"
     more = [f"{other.lever} ({A_COST[other.cost]}) {times(other.gain or 1.0)} times" for other in dearer(advice, best)]
@@ -57,7 +66,14 @@ def help_texts(advice: Advice | None) -> tuple[str, ...]:
     return (*said, took, short)
 
 
-def remedies_of(advice: Advice | None) -> tuple[Remedy, ...]:
+def _part(advice: Advice) -> str:
+    """The part of a job that levers were tried on, all else as it is."""
+    if advice.base.scenario.traffic.step is not None:
+        return f"the operations with {percent(advice.share)} of the exposed communication"
+    return f"the phases that take {percent(advice.share)} of it"
+
+
+def remedies_of(advice: Advice | None, what: str = "it") -> tuple[Remedy, ...]:
     """The levers that help of the best one's class, it first, and of each dearer class the best that gains more."""
     if advice is None or advice.best is None:
         return ()
@@ -66,7 +82,7 @@ def remedies_of(advice: Advice | None) -> tuple[Remedy, ...]:
     rows = [best, *alike, *dearer(advice, best)]
     return tuple(
         Remedy(
-            f"{gain_text(row)}: {row.how}",
+            f"{gain_text(row, what)}: {row.how}",
             None if row.trial is None else row.trial.time_s,
             row.gain,
             row.lever,

@@ -2,14 +2,28 @@
 
 from collections.abc import Iterator
 
+from fabric.studies.advice.replayed import replay_advice
 from fabric.studies.replay import Replay, exposed_share
-from fabric.studies.verdicts.verdict import Verdict, sentences_of
+from fabric.studies.verdicts.remedy import help_texts, remedies_of
+from fabric.studies.verdicts.verdict import Verdict, sentences_of, with_help
 from fabric.studies.verdicts.words import count, seconds
+
+# What a lever makes faster: the time that a rank communicates.
+_IT = "communication"
+# The same of long traces, of which the longest operations are looked at one after the other.
+_LONG = "communication, latency aside,"
 
 
 def replay_verdict(replay: Replay) -> Verdict:
-    """The busiest link and when, what slows what, and predicted beside measured."""
-    return Verdict(sentences=sentences_of(_parts(replay)), time_s=replay.span_s)
+    """The busiest link and when, what slows what, predicted beside measured, and what helps its communication."""
+    advice, parts = replay_advice(replay), list(_parts(replay))
+    what = _LONG if advice is not None and advice.share < 1 else _IT
+    helping = () if advice is None or advice.best is None else help_texts(advice, what)
+    return Verdict(
+        sentences=with_help(parts, helping) if helping else sentences_of(parts),
+        time_s=replay.span_s,
+        helps=remedies_of(advice, what),
+    )
 
 
 def _parts(replay: Replay) -> Iterator[str]:

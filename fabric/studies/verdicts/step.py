@@ -37,7 +37,7 @@ def step_verdict(result: StepResult) -> Verdict:
         )
     if time.bubble_s > max(exposed, 0.02 * time.step_s):
         parts.append(f"the pipeline's bubble, {time.bubble_s / time.step_s:.1%}, costs more than the network")
-    advice = what_helps(result.step_scenario)
+    advice = what_helps(result.step_scenario, costs=best.costs)
     helping = help_texts(advice) if advice is not None and advice.best is not None else ()
     return Verdict(
         sentences=with_help(parts, helping) if helping else sentences_of(parts),

@@ -17,6 +17,7 @@ from fabric.reports.figures.counters import counters_figure, outliers
 from fabric.routing.link_loads import schedule_loads
 from fabric.routing.match_lfts import match_lfts
 from fabric.scenario import Scenario
+from fabric.studies.advice.study import single_advice
 from fabric.studies.counters import compared, study_counters
 from fabric.studies.measured import Measured
 from fabric.studies.port_groups import leaf_shares, port_groups
@@ -484,3 +485,20 @@ def test_links_that_nobody_counts_are_not_known(naive):
     assert measured.known.sum() == 10
     assert compared(measured).tiers[0].known <= 10
     assert measured.agreeing_cables == (0, 0)
+
+
+def test_what_helps_the_traffic_that_was_counted(tmp_path, hurt):
+    """The lever of `advise`, where the prediction is what ran; nothing where other traffic did."""
+    study = study_counters(hurt.fabric, **snapshots(tmp_path, hurt, noisy(hurt.bytes)), scenario=hurt.scenario)
+    verdict, best = counters_verdict(study), single_advice(hurt.scenario).best
+    assert best is not None
+    assert best.trial is not None
+    assert (verdict.helps[0].lever, verdict.helps[0].time_s) == (best.lever, best.trial.time_s)
+    assert verdict.sentences[-1].startswith("Adaptive routing (a setting) makes the traffic ")
+    assert "no cable is suspect" in verdict.sentences[0].lower()
+    assert counters_verdict(replace(study, scenario=None)).helps == ()
+    other = np.random.default_rng(5).permutation(hurt.bytes)
+    study = study_counters(hurt.fabric, **snapshots(tmp_path, hurt, RAN * other), scenario=hurt.scenario)
+    assert study.explained is not None
+    assert study.explained < 0.8
+    assert counters_verdict(study).helps == ()

@@ -16,6 +16,7 @@ from tests.fabric.commands.test_cli import railscope
 from tests.shared_data import TWINS
 from traces.gpu_time import GpuTime
 from traces.operation import Operation, Trace
+from traces.traffic import trace_schedule
 
 FABRIC = "hgx-b200-64"
 
@@ -178,7 +179,7 @@ def test_exposed_communication_beside_the_predicted():
     known = GpuTime(8, np.array([[start + 2 * alone, start + 6 * alone]]), np.array([[start, start + lasted]]))
     only = operation([0, 8], start, "send-recv", measured=lasted)
     trace = Trace(("made",), (only,), 64, gpu_times=(known, GpuTime(3, np.zeros((0, 2)), np.array([[0.0, 1.0]]))))
-    traffic = Traffic("made", 64, lambda domain, rail: None, trace=trace)  # type: ignore[arg-type, return-value]
+    traffic = Traffic("made", 64, lambda domain, rail: trace_schedule(trace, 64)[0], trace=trace)
     result = study_replay(rs.Scenario.of(FABRIC, traffic))
     (exposed,) = result.exposed  # Of rank 3 nothing but communication is known.
     assert (exposed.rank, exposed.span_s) == (8, pytest.approx(6 * alone))
