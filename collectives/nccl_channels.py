@@ -87,7 +87,7 @@ def channels(
 
 
 # Operations of a step over the same groups, and designs that place them alike, have the same ones.
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=4)
 def _channels(
     groups: Groups, domains: bytes, rails: bytes, n_channels: int | None, cross_nic: int
 ) -> tuple[Channel, ...]:

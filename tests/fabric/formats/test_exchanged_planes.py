@@ -77,7 +77,7 @@ def test_names_that_say_nothing_leave_two_ways_to_mend_it():
     assert np.unique(joined_by(12, mended[:, 0], mended[:, 1])).size == 2
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(
     st.integers(1, 3), st.integers(1, 5), st.integers(1, 2), st.sampled_from(sorted(NAMES)), st.data(),
 )  # fmt: skip
@@ -101,7 +101,7 @@ def test_networks_that_are_joined_on_purpose():
     assert crossed_planes(every_leaf, called, on) == []
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.integers(2, 7), st.data())
 def test_cuts_beside_all_pairs_tried(n, data):
     pairs = st.tuples(st.integers(0, n - 1), st.integers(0, n - 1)).filter(lambda pair: pair[0] != pair[1])
