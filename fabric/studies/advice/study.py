@@ -320,13 +320,8 @@ def _rows(
         if one.cost not in costs or (pruned is not None and any(_beaten(now, row, one) for row in found)):
             continue
         if pruned is not None and isinstance(one, Change):
-            work = work_of(one.scenario, one.scenario.topology is not now.scenario.topology, runs.longest)
-            if _hopeless(now, found, one):
-                one = NotTried(one.lever, one.cost, "its bound is no better than what there is")
-            elif spent + work > pruned:
-                one = NotTried(one.lever, one.cost, _TOO_LONG)
-            else:
-                spent += work
+            one, work = _worth(now, found, one, runs, pruned - spent)
+            spent += work
         found.append(_tried(now, one, so_far, runs))
     return tuple(row for cost in COSTS for row in _best_first([row for row in found if row.cost == cost]))
 
@@ -360,6 +355,21 @@ def _beaten(now: Trial, row: Advised, change: Change | NotTried) -> bool:
     if bound.holds_for == ANY_ROUTING:
         return other.traffic is own.traffic and other.job.transport == own.job.transport
     return not (bound.holds_for == NO_REDUCING_SWITCHES and other.traffic.switches_reduce)
+
+
+def _worth(
+    now: Trial, found: Sequence[Advised], change: Change, runs: _Runs, left: int
+) -> tuple[Change | NotTried, int]:
+    """A change and what it takes to run, or why it is not run: it cannot help, or takes more than what is left."""
+    try:
+        work = work_of(change.scenario, change.scenario.topology is not now.scenario.topology, runs.longest)
+        hopeless = _hopeless(now, found, change)
+    except InputError:
+        # It cannot be run: why, running it says.
+        return change, 0
+    if hopeless:
+        return NotTried(change.lever, change.cost, "its bound is no better than what there is"), 0
+    return (change, work) if work <= left else (NotTried(change.lever, change.cost, _TOO_LONG), 0)
 
 
 def _hopeless(now: Trial, found: Sequence[Advised], change: Change) -> bool:

@@ -321,3 +321,12 @@ def test_a_long_trace_is_helped_by_its_longest_operations(monkeypatch):
     assert "makes communication, latency aside, " in verdict.text
     monkeypatch.setattr(replayed, "MOST_LOADED", 0)
     assert replay_advice(result) is None
+
+
+def test_levers_that_cannot_be_run_are_said_to_be_none():
+    """PXN transport beside an algorithm that changes rails itself."""
+    scenario = rs.Scenario.of(clos(hosts=4, gpus=4, hosts_per_domain=1, wiring="rail"),
+                              rs.Collective("all-to-all", algorithm="pxn", group=4))  # fmt: skip
+    row = next(row for row in single_advice(scenario).rows if row.lever == "PXN transport")
+    assert row.trial is None
+    assert row.why_not == "rail-aligned transport: expected an all-to-all without blocks"
