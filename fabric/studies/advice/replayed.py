@@ -6,6 +6,7 @@ import numpy as np
 
 from collectives.catalog import collective_schedule
 from collectives.demand import Flows, Groups, Int32Vector
+from collectives.errors import InputError
 from collectives.schedule import Phase, Schedule
 from fabric.scenario import Scenario
 from fabric.studies.advice.best import MOST_LOADED, what_helps
@@ -44,7 +45,11 @@ def replay_advice(replay: Replay) -> Advice | None:
     """
     sets = _together(replay)
     work = work_of_demand(replay.scenario, 1) * sum(len(one.operations) for one in sets)
-    advice = what_helps(replay.scenario, levers=LEVERS) if work <= MOST_LOADED else _of_longest(replay, sets)
+    try:
+        advice = what_helps(replay.scenario, levers=LEVERS) if work <= MOST_LOADED else _of_longest(replay, sets)
+    except InputError:
+        # An operation has no schedule by itself: nothing can be tried.
+        return None
     if advice is None or work > _MOST_AGAIN:
         return advice
     return remeasured(advice, communication_s(replay), lambda one: _replayed_s(replay.scenario, one))
