@@ -350,64 +350,75 @@ class Batch(NamedTuple):
     """(B,) made of its first and last link: what was read to have them in the cache."""
 
 
-class SharingState(NamedTuple):
-    """Flows that share L links while they come and go.
+# Columns of `SharingState.links`, which has one more.
+CAPACITY = 0
+"""Bytes/s."""
+LEVEL = 1
+"""Rate of the link's own flows, bytes/s; infinite where there are none."""
+OWN = 2
+"""What its own flows take of the link at rate 1."""
+OTHERS = 3
+"""What all others take of it, bytes/s."""
+FASTEST = 4
+"""No slower than the fastest of the others, bytes/s, where the link has own flows."""
+SERVED = 5
+"""Bytes that a flow would have had by `SINCE`, had it always been the link's own."""
+SINCE = 6
+"""When the level last changed, seconds."""
+SHARING_COLUMNS = 8
 
-    The flows on a link that it holds back, its own, come first in its list.
+
+class SharingState(NamedTuple):
+    """F flows that share L links while they come and go; H hops of all of them.
+
+    The flows on a link that it holds back, its own, come first in its list, as a binary heap by `ends_at`.
     """
 
     first: Int64Vector
     """(L + 1,) where the room for each link's flows begins in `on_flow` and `on_hop`."""
     on_flow: Int32Vector
     """(H,) flows on each link, `n_on` of them from `first` on."""
-    on_hop: Int64Vector
+    on_hop: Int32Vector
     """(H,) the hop of each of them that crosses the link."""
-    place: Int64Vector
+    place: Int32Vector
     """(H,) where a hop stands in `on_hop`."""
     n_on: Int64Vector
     """(L,) flows on each link."""
     n_own: Int64Vector
     """(L,) how many of them it holds back."""
-    left: FloatVector
-    """(L,) capacity that no flow takes, bytes/s."""
+    links: FloatMatrix
+    """(L, 8) what is known of each link, in one cache line: the columns that begin with `CAPACITY`."""
     changes: Int64Vector
-    """(L,) how often `left` was changed since it was summed."""
-    rate: FloatVector
-    """(F,) bytes/s; negative while a flow has none."""
-    held: Int64Vector
-    """(F,) hop at whose link a flow is held back."""
-    rest: FloatVector
-    """(F,) bytes that a flow had left at `since`."""
-    since: FloatVector
-    """(F,) when its rate last changed, seconds."""
+    """(L,) how often the link was changed since its sums were found anew."""
+    held: Int32Vector
+    """(F,) hop at whose link a flow is held back; -1 for none."""
+    holder: Int32Vector
+    """(F,) that link."""
+    ends_at: FloatVector
+    """(F,) `SERVED` of that link when the flow ends; bytes left while it has none."""
     ends: FloatVector
-    """(2 P,) when flows end, P >= F a power of two: flow f at P + f, the earlier of two children at each i < P."""
+    """(2 P,) when the next own flow of each link ends, P >= L a power of two: link l at P + l, the earlier of two
+    children at each i < P."""
 
 
-class Refilling(NamedTuple):
-    """The flows that are given new rates at one event, and the links that they cross."""
+class LevelWork(NamedTuple):
+    """The links that may need a new level at one event."""
 
     counts: Int64Vector
-    """(2,) how many of `flows` and of `links` there are."""
-    flows: Int32Vector
-    """(F,)"""
-    old: FloatVector
-    """(F,) rate that each of `flows` had."""
-    freed: BoolVector
-    """(F,) whether a flow is among them."""
-    links: Int32Vector
-    """(L,)"""
-    touched: BoolVector
-    """(L,) whether a link is among them."""
-    wanted: FloatVector
-    """(L,) what the flows without a rate take of each link at rate 1."""
-    waiting: Int64Vector
-    """(L,) how many they are."""
-    lowest: FloatVector
-    """(L,) smallest key of the link in the heap; infinite where it is not there."""
+    """(2,) how many are in the heap, and how many of `links` there are."""
     key: FloatVector
-    """(L + H,) heap of fill levels; no link's smallest key is above the level at which it would be full."""
+    """(L,) heap of levels that links would have, as they were when put there."""
     item: Int32Vector
-    """(L + H,) link of each key."""
-    ended: Int32Vector
-    """(F,) flows that end at the event."""
+    """(L,) link of each key."""
+    queued: BoolVector
+    """(L,) whether a link is in the heap."""
+    links: Int32Vector
+    """(L,) links whose next end is to be found anew."""
+    changed: BoolVector
+    """(L,) whether a link is among them."""
+    away: Int32Vector
+    """(F,) flows that other links hold back from now on."""
+    waiting: Int64Vector
+    """(L,) flows on the link without a rate, while all rates are found anew."""
+    wanted: FloatVector
+    """(L,) what they take of it at rate 1."""

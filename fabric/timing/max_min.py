@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from collectives.demand import FloatVector, Int32Vector, Int64Vector, frozen_array
 from collectives.errors import InputError
-from fabric._kernels.arrays import PathArrays, Refilling, SharingState
+from fabric._kernels.arrays import CAPACITY, LEVEL, SHARING_COLUMNS, LevelWork, PathArrays, SharingState
 from fabric.routing.chunks import MAX_CHUNKS, for_each_chunk
 from fabric.routing.flow_paths import FlowPaths
 from fabric.timing.equal_flows import equal_flows
@@ -133,7 +133,7 @@ def completions(
     InputError
         As `max_min_rates`; a size, start or quantum that is not finite and >= 0.
     """
-    from fabric._kernels.max_min import run
+    from fabric._kernels.sharing import run
 
     size = np.asarray(size_bytes, np.float64)
     begin = np.zeros(paths.n_flows) if start_s is None else np.asarray(start_s, np.float64)
@@ -152,24 +152,26 @@ def completions(
     moving = np.flatnonzero((size > 0) & (np.diff(paths.start) > 0))
     paths, size, start = paths.chosen(moving), size[moving], begin[moving]
     number, first = equal_flows(paths, size, start)
+    # By their starts: flows that share links at one time are near each other in memory then.
+    first = first[np.argsort(start[first], kind="stable")]
     some, size, start = paths.chosen(first), size[first], start[first]
-    weight = None if first.size == moving.size else np.bincount(number).astype(np.float64)
-    path_arrays = _path_arrays(capacity_bytes_per_s, some, weight)
+    weight = None if first.size == moving.size else np.bincount(number).astype(np.float64)[number[first]]
     finish, shortfall = np.zeros(first.size), np.zeros(first.size)
     solves = run(
-        np.ascontiguousarray(capacity_bytes_per_s, np.float64),
-        path_arrays,
-        _nothing_shared(capacity_bytes_per_s, some, size, start),
-        _nothing_new(len(capacity_bytes_per_s), some),
+        _path_arrays(capacity_bytes_per_s, some, weight),
+        _nothing_shared(capacity_bytes_per_s, some),
+        _no_work(len(capacity_bytes_per_s), some.n_flows),
         size,
         start,
-        np.argsort(start, kind="stable").astype(np.int32),
+        np.arange(first.size, dtype=np.int32),
         float(quantum_s),
         finish,
         shortfall,
     )
+    by_number = np.empty(first.size)
+    by_number[number[first]] = finish
     result = begin.copy()
-    result[moving] = finish[number]
+    result[moving] = by_number[number]
     return Completions(
         frozen_array(result, np.float64, "finish"), solves, float(quantum_s), float(shortfall.max(initial=0.0))
     )
@@ -193,40 +195,37 @@ def _path_arrays(capacity: FloatVector, paths: FlowPaths, weight: FloatVector | 
     )
 
 
-def _nothing_shared(capacity: FloatVector, paths: FlowPaths, size: FloatVector, begin: FloatVector) -> SharingState:
+def _nothing_shared(capacity: FloatVector, paths: FlowPaths) -> SharingState:
     """The state before any flow has begun."""
     n_links, n_flows, n_hops = len(capacity), paths.n_flows, len(paths.link)
     room = np.bincount(paths.link, minlength=n_links)
+    links = np.zeros((n_links, SHARING_COLUMNS))
+    links[:, CAPACITY], links[:, LEVEL] = capacity, np.inf
     return SharingState(
         first=np.concatenate([[0], np.cumsum(room)]).astype(np.int64),
         on_flow=np.empty(n_hops, np.int32),
-        on_hop=np.empty(n_hops, np.int64),
-        place=np.empty(n_hops, np.int64),
+        on_hop=np.empty(n_hops, np.int32),
+        place=np.empty(n_hops, np.int32),
         n_on=np.zeros(n_links, np.int64),
         n_own=np.zeros(n_links, np.int64),
-        left=np.array(capacity, np.float64),
+        links=links,
         changes=np.zeros(n_links, np.int64),
-        rate=np.full(n_flows, -1.0),
-        held=np.full(n_flows, -1, np.int64),
-        rest=size.copy(),
-        since=begin.copy(),
-        ends=np.full(2 << max(n_flows - 1, 1).bit_length(), np.inf),
+        held=np.full(n_flows, -1, np.int32),
+        holder=np.full(n_flows, -1, np.int32),
+        ends_at=np.zeros(n_flows),
+        ends=np.full(2 << max(n_links - 1, 1).bit_length(), np.inf),
     )
 
 
-def _nothing_new(n_links: int, paths: FlowPaths) -> Refilling:
-    n_flows, n_keys = paths.n_flows, n_links + len(paths.link)
-    return Refilling(
+def _no_work(n_links: int, n_flows: int) -> LevelWork:
+    return LevelWork(
         counts=np.zeros(2, np.int64),
-        flows=np.empty(n_flows, np.int32),
-        old=np.empty(n_flows),
-        freed=np.zeros(n_flows, bool),
+        key=np.empty(n_links),
+        item=np.empty(n_links, np.int32),
+        queued=np.zeros(n_links, bool),
         links=np.empty(n_links, np.int32),
-        touched=np.zeros(n_links, bool),
-        wanted=np.empty(n_links),
+        changed=np.zeros(n_links, bool),
+        away=np.empty(n_flows, np.int32),
         waiting=np.empty(n_links, np.int64),
-        lowest=np.empty(n_links),
-        key=np.empty(n_keys),
-        item=np.empty(n_keys, np.int32),
-        ended=np.empty(n_flows, np.int32),
+        wanted=np.empty(n_links),
     )

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from collectives import AllToAll, Flows, Groups, InputError
+from fabric._kernels.arrays import LEVEL, OTHERS, OWN, SERVED, SINCE
 from fabric.builders import build, fat_tree
 from fabric.jobs.placement import Placement
 from fabric.routing.flow_paths import FlowPaths
@@ -100,36 +101,56 @@ def test_many_flows_end_as_solved_anew_at_every_event(seed):
     np.testing.assert_allclose(completions(capacity, paths, size, begin).finish_s, expected, rtol=1e-6)
 
 
-@pytest.mark.kernels
-@pytest.mark.parametrize("seed", range(20))
-def test_the_certificate_holds_after_every_event(seed):
-    """Flows come and go in random order, several at a time; rates are those found anew each time."""
-    from fabric._kernels import max_min as filling
-    from fabric.timing.max_min import _nothing_new, _nothing_shared, _path_arrays
+def rate_of(state):
+    """(L,) rate of each link's own flows; 0 where there are none."""
+    return np.where(state.n_own > 0, state.links[:, LEVEL], 0.0)
 
-    capacity, paths, size, begin = large_case(seed)
+
+@pytest.mark.kernels
+@pytest.mark.parametrize("anew", [False, True])
+@pytest.mark.parametrize("seed", range(20))
+def test_the_certificate_holds_after_every_event(seed, anew):
+    """Flows come and go in random order, several at a time; rates are those found for the flows of the moment."""
+    from fabric._kernels import sharing
+    from fabric.timing.max_min import _no_work, _nothing_shared, _path_arrays
+
+    capacity, paths, size, _ = large_case(seed)
     uses, n = matrix(capacity, paths), paths.n_flows
     generator = np.random.default_rng(seed)
     weight = generator.integers(1, 4, n).astype(float)
     columns = _path_arrays(capacity, paths, weight)
-    state, new = _nothing_shared(capacity, paths, size, begin), _nothing_new(capacity.size, paths)
+    state, work = _nothing_shared(capacity, paths), _no_work(capacity.size, n)
     order = generator.permutation(np.repeat(np.arange(n), 2))  # a flow comes at its first place and goes at its second
-    active = np.zeros(n, bool)
+    active, left = np.zeros(n, bool), size.copy()
+    now, rate = 0.0, np.zeros(n)
     for some in np.split(order, np.flatnonzero(generator.random(order.size) < 0.7)):
         here = np.unique(some)  # one that comes and goes at once was never there
         here = here[np.array([np.count_nonzero(some == flow) for flow in here], int) == 1]
-        coming, going = here[~active[here]], here[active[here]]
-        filling.end_flows(capacity, columns, state, new, going.astype(np.int32), going.size)
-        filling.start_flows(columns, state, new, coming.astype(np.int32))
-        active[coming], active[going] = True, False
-        filling.refill(columns, state, new)
-        filling.settle(capacity, columns, state, new, 0.0)
+        step = 0.001 * generator.random()
+        left[active] -= rate[active] * step
+        now += step
+        for flow in here:
+            if active[flow]:
+                sharing.end_flow(columns, state, work, flow)
+            elif anew:
+                sharing.list_flow(columns, state, flow, size[flow])
+            else:
+                sharing.start_flow(columns, state, work, flow, size[flow], now)
+        active[here] = ~active[here]
+        if anew:
+            sharing.fill_anew(columns, state, work, now)
+        sharing.renew_levels(columns, state, work, now)
+        rate[active] = state.links[state.holder[active], LEVEL]
         if active.any():
             expected = naive_rates(uses[:, active], capacity, weight[active])
-            np.testing.assert_allclose(state.rate[active], expected, rtol=1e-9)
-            assert_max_min(uses[:, active], capacity, state.rate[active], weight[active])
-        load = (uses[:, active] * (weight * state.rate)[active]).sum(axis=1)
-        np.testing.assert_allclose(state.left, capacity - load, atol=1e-9)
+            np.testing.assert_allclose(rate[active], expected, rtol=1e-9)
+            assert_max_min(uses[:, active], capacity, rate[active], weight[active])
+            served = state.links[:, SERVED] + rate_of(state) * (now - state.links[:, SINCE])
+            got = state.ends_at[active] - served[state.holder[active]]
+            np.testing.assert_allclose(got, left[active], rtol=1e-9, atol=1e-9)
+        load = (uses[:, active] * (weight * rate)[active]).sum(axis=1)
+        own = state.links[:, OWN] * rate_of(state)
+        np.testing.assert_allclose(own + state.links[:, OTHERS], load, atol=1e-9)
     assert not active.any()
 
 
