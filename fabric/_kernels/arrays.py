@@ -350,7 +350,7 @@ class Batch(NamedTuple):
     """(B,) made of its first and last link: what was read to have them in the cache."""
 
 
-# Columns of `SharingState.links`, which has one more.
+# Columns of `SharingState.links`.
 CAPACITY = 0
 """Bytes/s."""
 LEVEL = 1
@@ -365,7 +365,20 @@ SERVED = 5
 """Bytes that a flow would have had by `SINCE`, had it always been the link's own."""
 SINCE = 6
 """When the level last changed, seconds."""
-SHARING_COLUMNS = 8
+NEXT = 7
+"""`SERVED` when the next of the link's own flows ends, where it has any."""
+LINK_COLUMNS = 8
+
+# Columns of `SharingState.lists`.
+FIRST = 0
+"""Where the room for the link's flows begins in `on_flow` and `on_hop`."""
+N_ON = 1
+"""Flows on the link."""
+N_OWN = 2
+"""How many of them it holds back."""
+CHANGES = 3
+"""How often the link was changed since its sums were found anew."""
+LIST_COLUMNS = 4
 
 
 class SharingState(NamedTuple):
@@ -374,22 +387,16 @@ class SharingState(NamedTuple):
     The flows on a link that it holds back, its own, come first in its list, as a binary heap by `ends_at`.
     """
 
-    first: Int64Vector
-    """(L + 1,) where the room for each link's flows begins in `on_flow` and `on_hop`."""
     on_flow: Int32Vector
-    """(H,) flows on each link, `n_on` of them from `first` on."""
+    """(H,) flows on each link, `N_ON` of them from `FIRST` on."""
     on_hop: Int32Vector
     """(H,) the hop of each of them that crosses the link."""
     place: Int32Vector
     """(H,) where a hop stands in `on_hop`."""
-    n_on: Int64Vector
-    """(L,) flows on each link."""
-    n_own: Int64Vector
-    """(L,) how many of them it holds back."""
+    lists: Int64Matrix
+    """(L, 4) where the list of each link is and how long: the columns that begin with `FIRST`."""
     links: FloatMatrix
     """(L, 8) what is known of each link, in one cache line: the columns that begin with `CAPACITY`."""
-    changes: Int64Vector
-    """(L,) how often the link was changed since its sums were found anew."""
     held: Int32Vector
     """(F,) hop at whose link a flow is held back; -1 for none."""
     holder: Int32Vector

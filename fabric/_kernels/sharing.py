@@ -16,8 +16,13 @@ import numpy as np
 
 from fabric._kernels.arrays import (
     CAPACITY,
+    CHANGES,
     FASTEST,
+    FIRST,
     LEVEL,
+    N_ON,
+    N_OWN,
+    NEXT,
     OTHERS,
     OWN,
     SERVED,
@@ -102,6 +107,8 @@ def _down(state: SharingState, first: int, place: int, n: int) -> None:
 @borrowing_kernel
 def _set_end(ends: FloatVector, link: int, end: float) -> None:
     node = (ends.shape[0] >> 1) + link
+    if ends[node] == end:
+        return
     ends[node] = end
     while node > 1:
         earlier = min(ends[node], ends[node ^ 1])
@@ -139,7 +146,7 @@ def _queue(state: SharingState, work: LevelWork, link: int) -> None:
     if state.links[link, LEVEL] < np.inf:
         level = (state.links[link, CAPACITY] - state.links[link, OTHERS]) / state.links[link, OWN]
     elif state.links[link, OTHERS] > state.links[link, CAPACITY] * (1.0 + SAME):
-        level = state.links[link, CAPACITY] / state.n_on[link]
+        level = state.links[link, CAPACITY] / state.lists[link, N_ON]
     else:
         return
     work.queued[link] = True
@@ -169,14 +176,16 @@ def _begin_holding(state: SharingState, link: int, level: float, now: float) -> 
 def _hold(paths: PathArrays, state: SharingState, work: LevelWork, flow: int, hop: int, rest: float) -> None:
     """Make a flow with so much left, and no holder, the own one of the link at a hop, which is served up to now."""
     link = paths.link[hop]
-    place = state.first[link] + state.n_own[link]
+    place = state.lists[link, FIRST] + state.lists[link, N_OWN]
     _swap(state, state.place[hop], place)
-    state.n_own[link] += 1
+    state.lists[link, N_OWN] += 1
     state.links[link, OWN] += _part(paths, flow, hop)
     state.held[flow] = hop
     state.holder[flow] = link
     state.ends_at[flow] = state.links[link, SERVED] + rest
-    _up(state, state.first[link], place)
+    first = state.lists[link, FIRST]
+    _up(state, first, place)
+    state.links[link, NEXT] = state.ends_at[state.on_flow[first]]
     _note(work, link)
 
 
@@ -185,8 +194,8 @@ def _let_go(paths: PathArrays, state: SharingState, work: LevelWork, flow: int) 
     """Make a flow nobody's own."""
     hop = state.held[flow]
     link = paths.link[hop]
-    first, n = state.first[link], state.n_own[link] - 1
-    state.n_own[link] = n
+    first, n = state.lists[link, FIRST], state.lists[link, N_OWN] - 1
+    state.lists[link, N_OWN] = n
     place = state.place[hop]
     if place < first + n:
         _swap(state, place, first + n)
@@ -196,6 +205,8 @@ def _let_go(paths: PathArrays, state: SharingState, work: LevelWork, flow: int) 
     if n == 0:
         state.links[link, OWN] = 0.0
         state.links[link, LEVEL] = np.inf
+    else:
+        state.links[link, NEXT] = state.ends_at[state.on_flow[first]]
     state.held[flow] = -1
     _note(work, link)
 
@@ -245,9 +256,9 @@ def _take_over(
     Newton's method from below, as what the link carries is concave in its level: the faster ones that it takes over
     raise the level, so that fewer are.
     """
-    first, stop = state.first[link] + state.n_own[link], state.first[link] + state.n_on[link]
+    first, stop = state.lists[link, FIRST] + state.lists[link, N_OWN], state.lists[link, FIRST] + state.lists[link, N_ON]
     reached, level, n_before = 0.0, 0.0, -1
-    if state.n_own[link] > 0:
+    if state.lists[link, N_OWN] > 0:
         reached = max(0.0, (state.links[link, CAPACITY] - state.links[link, OTHERS]) / state.links[link, OWN])
     while True:
         left, wanted, n_faster, fastest = state.links[link, CAPACITY] - state.links[link, OTHERS], state.links[link, OWN], 0, 0.0
@@ -268,7 +279,7 @@ def _take_over(
     state.links[link, FASTEST] = fastest
     if n_faster == 0:
         return
-    if state.n_own[link] == 0:
+    if state.lists[link, N_OWN] == 0:
         _begin_holding(state, link, level, now)
     for place in range(first, stop):
         flow = state.on_flow[place]
@@ -294,13 +305,13 @@ def _renew(
     paths: PathArrays, state: SharingState, work: LevelWork, link: int, now: float
 ) -> None:
     """Give a link the level at which it is full, and its own flows that rate."""
-    if state.n_own[link] == 0:
+    if state.lists[link, N_OWN] == 0:
         if state.links[link, OTHERS] <= state.links[link, CAPACITY] * (1.0 + SAME):
             return
         _take_over(paths, state, work, link, now)
     elif state.links[link, FASTEST] * state.links[link, OWN] > (state.links[link, CAPACITY] - state.links[link, OTHERS]) * (1.0 + SAME):
         _take_over(paths, state, work, link, now)
-    if state.n_own[link] == 0:
+    if state.lists[link, N_OWN] == 0:
         return
     level = max(0.0, state.links[link, CAPACITY] - state.links[link, OTHERS]) / state.links[link, OWN]
     step = level - state.links[link, LEVEL]
@@ -312,8 +323,8 @@ def _renew(
     above = level * (1.0 - SAME)
     start, hop_link, links, queued, on_flow = paths.start, paths.link, state.links, work.queued, state.on_flow
     n_away = 0
-    first = np.uint64(state.first[link])
-    for place in range(first, first + np.uint64(state.n_own[link])):
+    first = np.uint64(state.lists[link, FIRST])
+    for place in range(first, first + np.uint64(state.lists[link, N_OWN])):
         flow = np.uint32(on_flow[place])
         leaves = False
         for hop in range(np.uint64(start[flow]), np.uint64(start[flow + np.uint32(1)])):
@@ -342,8 +353,8 @@ def list_flow(paths: PathArrays, state: SharingState, flow: int, size: float) ->
     """Put a flow on the lists of its links, with no link that holds it back."""
     for hop in range(paths.start[flow], paths.start[flow + 1]):
         link = paths.link[hop]
-        _put(state, state.first[link] + state.n_on[link], flow, hop)
-        state.n_on[link] += 1
+        _put(state, state.lists[link, FIRST] + state.lists[link, N_ON], flow, hop)
+        state.lists[link, N_ON] += 1
     state.held[flow] = -1
     state.ends_at[flow] = size
 
@@ -361,7 +372,7 @@ def start_flow(
         if level < lowest:
             best, lowest = hop, level
     holder = paths.link[best]
-    if state.n_own[holder] == 0:
+    if state.lists[holder, N_OWN] == 0:
         _begin_holding(state, holder, lowest, now)
         state.links[holder, FASTEST] = np.inf
     else:
@@ -383,11 +394,11 @@ def end_flow(paths: PathArrays, state: SharingState, work: LevelWork, flow: int)
     _let_go(paths, state, work, flow)
     for hop in range(paths.start[flow], paths.start[flow + 1]):
         link = paths.link[hop]
-        state.n_on[link] -= 1
-        _swap(state, state.place[hop], state.first[link] + state.n_on[link])
+        state.lists[link, N_ON] -= 1
+        _swap(state, state.place[hop], state.lists[link, FIRST] + state.lists[link, N_ON])
         if hop != at:
             state.links[link, OTHERS] -= _part(paths, flow, hop) * rate
-        if state.n_on[link] == state.n_own[link]:
+        if state.lists[link, N_ON] == state.lists[link, N_OWN]:
             state.links[link, OTHERS] = 0.0
         _queue(state, work, link)
 
@@ -397,14 +408,14 @@ def fill_anew(paths: PathArrays, state: SharingState, work: LevelWork, now: floa
     """Find the rates of all flows on the lists, by progressive filling.  O(H + pops log L)."""
     size = 0
     for link in range(state.links.shape[0]):
-        first, stop = state.first[link], state.first[link] + state.n_on[link]
-        if state.n_own[link] > 0:
+        first, stop = state.lists[link, FIRST], state.lists[link, FIRST] + state.lists[link, N_ON]
+        if state.lists[link, N_OWN] > 0:
             _serve(state, link, now)
-            for place in range(first, first + state.n_own[link]):
+            for place in range(first, first + state.lists[link, N_OWN]):
                 flow = state.on_flow[place]
                 state.ends_at[flow] = max(0.0, state.ends_at[flow] - state.links[link, SERVED])
                 state.held[flow] = -1
-        state.n_own[link] = 0
+        state.lists[link, N_OWN] = 0
         state.links[link, LEVEL] = np.inf
         state.links[link, OTHERS] = 0.0
         state.links[link, OWN] = 0.0
@@ -429,7 +440,7 @@ def fill_anew(paths: PathArrays, state: SharingState, work: LevelWork, now: floa
                 sift_down(work.key, work.item, size)
                 continue
             _begin_holding(state, link, level, now)
-            for place in range(state.first[link], state.first[link] + state.n_on[link]):
+            for place in range(state.lists[link, FIRST], state.lists[link, FIRST] + state.lists[link, N_ON]):
                 flow = state.on_flow[place]
                 if state.held[flow] >= 0:
                     continue
@@ -473,8 +484,8 @@ def renew_levels(
         work.changed[link] = False
         _set_end(state.ends, link, _end_of(state, link, now))
         # Rounding adds up while sums are changed: now and then they are found anew.
-        state.changes[link] += 1
-        if state.changes[link] == 256:
+        state.lists[link, CHANGES] += 1
+        if state.lists[link, CHANGES] == 256:
             _sum_up(paths, state, link)
     work.counts[1] = 0
 
@@ -482,21 +493,21 @@ def renew_levels(
 @borrowing_kernel
 def _end_of(state: SharingState, link: int, now: float) -> float:
     """When the next own flow of a link ends at its present level."""
-    if state.n_own[link] == 0:
+    level = state.links[link, LEVEL]
+    if level == np.inf:
         return np.inf
-    rest = state.ends_at[state.on_flow[state.first[link]]] - state.links[link, SERVED]
-    return float(max(now, state.links[link, SINCE] + rest / state.links[link, LEVEL]))
+    return float(max(now, state.links[link, SINCE] + (state.links[link, NEXT] - state.links[link, SERVED]) / level))
 
 
 @borrowing_kernel
 def _sum_up(paths: PathArrays, state: SharingState, link: int) -> None:
     """Find the sums of a link anew."""
-    state.changes[link] = 0
+    state.lists[link, CHANGES] = 0
     own, others = 0.0, 0.0
-    first, stop = state.first[link], state.first[link] + state.n_on[link]
+    first, stop = state.lists[link, FIRST], state.lists[link, FIRST] + state.lists[link, N_ON]
     for place in range(first, stop):
         part = _part(paths, state.on_flow[place], state.on_hop[place])
-        if place < first + state.n_own[link]:
+        if place < first + state.lists[link, N_OWN]:
             own += part
         else:
             others += part * state.links[state.holder[state.on_flow[place]], LEVEL]
@@ -554,7 +565,7 @@ def run(
             limit = now + max(quantum, SAME * now)
             while state.ends[1] <= limit:
                 link = _next_to_end(state.ends)
-                flow = state.on_flow[state.first[link]]
+                flow = state.on_flow[state.lists[link, FIRST]]
                 finish[flow] = state.ends[1]
                 if quantum > 0.0:
                     shortfall[flow] = max(0.0, state.links[link, LEVEL] * (finish[flow] - now) / size[flow])

@@ -11,7 +11,16 @@ import numpy.typing as npt
 
 from collectives.demand import FloatVector, Int32Vector, Int64Vector, frozen_array
 from collectives.errors import InputError
-from fabric._kernels.arrays import CAPACITY, LEVEL, SHARING_COLUMNS, LevelWork, PathArrays, SharingState
+from fabric._kernels.arrays import (
+    CAPACITY,
+    FIRST,
+    LEVEL,
+    LINK_COLUMNS,
+    LIST_COLUMNS,
+    LevelWork,
+    PathArrays,
+    SharingState,
+)
 from fabric.routing.chunks import MAX_CHUNKS, for_each_chunk
 from fabric.routing.flow_paths import FlowPaths
 from fabric.timing.equal_flows import equal_flows
@@ -198,18 +207,15 @@ def _path_arrays(capacity: FloatVector, paths: FlowPaths, weight: FloatVector | 
 def _nothing_shared(capacity: FloatVector, paths: FlowPaths) -> SharingState:
     """The state before any flow has begun."""
     n_links, n_flows, n_hops = len(capacity), paths.n_flows, len(paths.link)
-    room = np.bincount(paths.link, minlength=n_links)
-    links = np.zeros((n_links, SHARING_COLUMNS))
+    links, lists = np.zeros((n_links, LINK_COLUMNS)), np.zeros((n_links, LIST_COLUMNS), np.int64)
     links[:, CAPACITY], links[:, LEVEL] = capacity, np.inf
+    lists[1:, FIRST] = np.cumsum(np.bincount(paths.link, minlength=n_links))[:-1]
     return SharingState(
-        first=np.concatenate([[0], np.cumsum(room)]).astype(np.int64),
         on_flow=np.empty(n_hops, np.int32),
         on_hop=np.empty(n_hops, np.int32),
         place=np.empty(n_hops, np.int32),
-        n_on=np.zeros(n_links, np.int64),
-        n_own=np.zeros(n_links, np.int64),
+        lists=lists,
         links=links,
-        changes=np.zeros(n_links, np.int64),
         held=np.full(n_flows, -1, np.int32),
         holder=np.full(n_flows, -1, np.int32),
         ends_at=np.zeros(n_flows),

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from collectives import AllToAll, Flows, Groups, InputError
-from fabric._kernels.arrays import LEVEL, OTHERS, OWN, SERVED, SINCE
+from fabric._kernels.arrays import LEVEL, N_OWN, OTHERS, OWN, SERVED, SINCE
 from fabric.builders import build, fat_tree
 from fabric.jobs.placement import Placement
 from fabric.routing.flow_paths import FlowPaths
@@ -103,7 +103,7 @@ def test_many_flows_end_as_solved_anew_at_every_event(seed):
 
 def rate_of(state):
     """(L,) rate of each link's own flows; 0 where there are none."""
-    return np.where(state.n_own > 0, state.links[:, LEVEL], 0.0)
+    return np.where(state.lists[:, N_OWN] > 0, state.links[:, LEVEL], 0.0)
 
 
 @pytest.mark.kernels
