@@ -429,3 +429,5 @@ class LevelWork(NamedTuple):
     """(L,) flows on the link without a rate, while all rates are found anew."""
     wanted: FloatVector
     """(L,) what they take of it at rate 1."""
+    near: Int32Vector
+    """(1,) made of links of flows: what was read to have them in the cache."""

@@ -139,8 +139,11 @@ def _note(work: LevelWork, link: int) -> None:
 
 
 @borrowing_kernel
-def _queue(state: SharingState, work: LevelWork, link: int) -> None:
-    """Put a link among those that may need a new level."""
+def _queue(paths: PathArrays, state: SharingState, work: LevelWork, link: int) -> None:
+    """Put a link among those that may need a new level, and read the first of its own flows.
+
+    It comes up soon, and then waits for memory less: reads that wait for no other are on their way together.
+    """
     if work.queued[link]:
         return
     if state.links[link, LEVEL] < np.inf:
@@ -154,6 +157,12 @@ def _queue(state: SharingState, work: LevelWork, link: int) -> None:
     work.key[size], work.item[size] = level, link
     sift_up(work.key, work.item, size)
     work.counts[0] = size + 1
+    if state.lists[link, N_OWN] > 0:
+        place = state.lists[link, FIRST]
+        near = paths.link[paths.start[state.on_flow[place]]]
+        if state.lists[link, N_OWN] > 1:
+            near ^= paths.link[paths.start[state.on_flow[place + 1]]]
+        work.near[0] = near
 
 
 @borrowing_kernel
@@ -221,7 +230,7 @@ def _add_load(
     state.links[link, OTHERS] += _part(paths, flow, hop) * step
     if rate > state.links[link, FASTEST]:
         state.links[link, FASTEST] = rate
-    _queue(state, work, link)
+    _queue(paths, state, work, link)
 
 
 @borrowing_kernel
@@ -244,7 +253,7 @@ def _move(
         else:
             _add_load(paths, state, work, flow, other, level - rate, level)
     _hold(paths, state, work, flow, hop, rest)
-    _queue(state, work, link)
+    _queue(paths, state, work, link)
 
 
 @borrowing_kernel
@@ -338,14 +347,14 @@ def _renew(
                 if its_level < above:
                     leaves = True
                 if (its_level < np.inf or load > links[other, CAPACITY]) and not queued[other]:
-                    _queue(state, work, other)
+                    _queue(paths, state, work, other)
         if leaves:
             work.away[n_away] = flow
             n_away += 1
     for i in range(n_away):
         _give_away(paths, state, work, work.away[i], now)
     if n_away > 0:
-        _queue(state, work, link)
+        _queue(paths, state, work, link)
 
 
 @borrowing_kernel
@@ -381,7 +390,7 @@ def start_flow(
     _hold(paths, state, work, flow, best, size)
     for hop in range(paths.start[flow], paths.start[flow + 1]):
         if hop == best:
-            _queue(state, work, holder)
+            _queue(paths, state, work, holder)
         else:
             _add_load(paths, state, work, flow, hop, rate, rate)
 
@@ -400,7 +409,7 @@ def end_flow(paths: PathArrays, state: SharingState, work: LevelWork, flow: int)
             state.links[link, OTHERS] -= _part(paths, flow, hop) * rate
         if state.lists[link, N_ON] == state.lists[link, N_OWN]:
             state.links[link, OTHERS] = 0.0
-        _queue(state, work, link)
+        _queue(paths, state, work, link)
 
 
 @borrowing_kernel

@@ -234,4 +234,5 @@ def _no_work(n_links: int, n_flows: int) -> LevelWork:
         away=np.empty(n_flows, np.int32),
         waiting=np.empty(n_links, np.int64),
         wanted=np.empty(n_links),
+        near=np.zeros(1, np.int32),
     )
