@@ -46,30 +46,35 @@ def path_lengths(
     fraction : (A,) float64
         Both are written over.
     part : (F * width * n_queue_pairs,) float64
-        Out: part of the flow's bytes; 0 where a port is not used.
+        Out: part of the flow's bytes; 0 where a port is not used.  Without room it is not written.
     hop_start : (F * width * n_queue_pairs + 1,) int64
         Out, from 1 on: number of links, those of the endpoints included; 0 where a port is not used.
     chunk_number, n_chunks, unreachable
         As for `hashed.hashed_flows`.
     """
+    n_parts = np.uint64(width * n_queue_pairs)
+    src, distance, slot_start, slot_switch = flows.src, hops.distance, layer.slot_start, layer.slot_switch
     for destination in range(chunk_number, layer.slot_start.shape[0] - 1, n_chunks):
         first, stop = flows.class_flow_start[destination], flows.class_flow_start[destination + 1]
         if first == stop:
             continue
         find_hops(layer, destination, -1, hops)
         find_slot_fractions(layer, hops, fraction)
-        for flow in range(first, stop):
-            source = endpoint_class[flows.src[flow]]
+        for flow in range(np.uint64(first), np.uint64(stop)):
+            source = np.uint32(endpoint_class[np.uint32(src[flow])])
+            first_slot, number = np.uint64(slot_start[source]), flow * n_parts
             reached = False
-            for slot in range(layer.slot_start[source], layer.slot_start[source + 1]):
-                k = slot - layer.slot_start[source]
-                for queue_pair in range(n_queue_pairs if fraction[slot] > 0.0 else 0):
-                    number = (flow * width + k) * n_queue_pairs + queue_pair
-                    part[number] = fraction[slot] / n_queue_pairs
-                    hop_start[number + 1] = hops.distance[layer.slot_switch[slot]] + 2
+            for slot in range(first_slot, np.uint64(slot_start[source + np.uint32(1)])):
+                if fraction[slot] > 0.0:
                     reached = True
+                    links = distance[np.uint32(slot_switch[slot])] + 2
+                    for k in range(n_queue_pairs):
+                        hop_start[number + np.uint64(k) + np.uint64(1)] = links
+                        if part.shape[0] > 0:
+                            part[number + np.uint64(k)] = fraction[slot] / n_queue_pairs
+                number += np.uint64(n_queue_pairs)
             if not reached:
-                unreachable[destination, 0] = flows.src[flow]
+                unreachable[destination, 0] = src[flow]
                 unreachable[destination, 1] = flows.dst[flow]
 
 
@@ -111,34 +116,38 @@ def ecmp_paths(
         Out.
     """
     n_queue_pairs = port_key.shape[0]
+    start, stop, head, hop_isl, end_slot = hops.start, hops.stop, hops.head, hops.link, hops.end_slot
+    slot_start, slot_switch = layer.slot_start, layer.slot_switch
     for destination in range(chunk_number, layer.slot_start.shape[0] - 1, n_chunks):
-        first, stop = flows.class_flow_start[destination], flows.class_flow_start[destination + 1]
-        if first == stop:
+        first_flow, stop_flow = flows.class_flow_start[destination], flows.class_flow_start[destination + 1]
+        if first_flow == stop_flow:
             continue
         find_hops(layer, destination, -1, hops)
-        for flow in range(first, stop):
-            src, dst = flows.src[flow], flows.dst[flow]
+        for flow in range(np.uint64(first_flow), np.uint64(stop_flow)):
+            src, dst = np.uint32(flows.src[flow]), np.uint32(flows.dst[flow])
             pair = mix((np.uint64(src) << np.uint64(32)) | np.uint64(dst))
-            source = endpoint_class[src]
-            for slot in range(layer.slot_start[source], layer.slot_start[source + 1]):
-                k = slot - layer.slot_start[source]
-                for queue_pair in range(n_queue_pairs):
-                    number = (flow * width + k) * n_queue_pairs + queue_pair
-                    place = hop_start[number]
-                    if hop_start[number + 1] == place:
+            source = np.uint32(endpoint_class[src])
+            first_slot, n_slots = np.uint64(slot_start[source]), slot_start[source + np.uint32(1)] - slot_start[source]
+            for k in range(np.uint64(n_slots)):
+                leaf = np.uint32(slot_switch[first_slot + k])
+                for queue_pair in range(np.uint64(n_queue_pairs)):
+                    number = (flow * np.uint64(width) + k) * np.uint64(n_queue_pairs) + queue_pair
+                    place, last = np.uint64(hop_start[number]), np.uint64(hop_start[number + np.uint64(1)])
+                    if last == place:
                         continue
-                    hop_link[place] = up_link[endpoint_slot[src] + k]
-                    switch = layer.slot_switch[slot]
-                    while hops.distance[switch] > 0:
-                        hop = hops.start[switch]
-                        choices = np.uint64(hops.stop[switch] - hop)
+                    last -= np.uint64(1)
+                    key = pair ^ port_key[queue_pair, k]
+                    hop_link[place] = up_link[np.uint64(endpoint_slot[src]) + k]
+                    switch = leaf
+                    for step in range(place + np.uint64(1), last):
+                        hop = np.uint32(start[switch])
+                        choices = np.uint64(np.uint32(stop[switch]) - hop)
                         if choices > np.uint64(1):
-                            drawn = mix(pair ^ port_key[queue_pair, k] ^ seed[switch]) >> np.uint64(32)
-                            hop += np.int64((drawn * choices) >> np.uint64(32))
-                        place += 1
-                        hop_link[place] = isl_link[hops.link[hop]]
-                        switch = hops.head[hop]
-                    hop_link[place + 1] = down_link[endpoint_slot[dst] + hops.end_slot[switch]]
+                            drawn = mix(key ^ seed[switch]) >> np.uint64(32)
+                            hop += np.uint32((drawn * choices) >> np.uint64(32))
+                        hop_link[step] = isl_link[np.uint32(hop_isl[hop])]
+                        switch = np.uint32(head[hop])
+                    hop_link[last] = down_link[np.uint64(endpoint_slot[dst]) + np.uint64(end_slot[switch])]
 
 
 @borrowing_kernel

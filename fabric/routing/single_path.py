@@ -55,8 +55,10 @@ def _paths(
     arrays = FlowArrays(starts_of(to, layer.n_classes), src, dst, np.empty(0))
     del to
     width = layer.width
-    part = np.zeros(src.size * width * n_queue_pairs)
-    hop_start = np.zeros(part.size + 1, np.int64)
+    n_parts = src.size * width * n_queue_pairs
+    # A flow of one part is whole; that takes no memory of its own.
+    part = np.empty(0) if n_parts == src.size else np.zeros(n_parts)
+    hop_start = np.zeros(n_parts + 1, np.int64)
     unreachable = np.full((layer.n_classes, 2), -1, np.int32)
     classes = layer.endpoint_class
 
@@ -80,5 +82,7 @@ def _paths(
         )  # fmt: skip
 
     for_each_chunk(write, layer.n_classes)
+    if part.size < n_parts:
+        part = np.broadcast_to(1.0, n_parts)
     routed = used_parts(flows, width * n_queue_pairs, part, hop_start, hop_link)
     return replace(routed, paths=over_cables(layer, routed.paths))
