@@ -346,8 +346,42 @@ class Batch(NamedTuple):
     """(B,) where its hops begin."""
     stop: Int64Vector
     """(B,) one past the last of them."""
-    near: Int32Vector
-    """(B,) made of its first and last link: what was read to have them in the cache."""
+
+
+class Gathered(NamedTuple):
+    """Copies of the hops of flows on some links, link by link: n flows of at most W hops."""
+
+    first: Int64Vector
+    """(L,) where the flows of each link begin; -1 where they are not gathered."""
+    stop: Int64Vector
+    """(L,) one past the last of them."""
+    flow: Int32Vector
+    """(n,)"""
+    link: Int32Matrix
+    """(n, W) its links; after the last of them -1."""
+    part: FloatMatrix
+    """(n, W) what each hop takes of its link at rate 1; without rows where that is 1."""
+
+
+class Filling(NamedTuple):
+    """How far links are filled."""
+
+    size: Int64Vector
+    """(1,) links in the heap."""
+    key: FloatVector
+    """(L,) heap of levels at which links would be full, as they were when put there."""
+    item: Int32Vector
+    """(L,) link of each key."""
+    left: FloatVector
+    """(L,) capacity that no flow takes."""
+    waiting: Int32Vector
+    """(L,) flows without a rate."""
+    demand: FloatVector
+    """(L,) what they take of the link at rate 1; empty where that is 1 for each."""
+    done: UInt64Vector
+    """(F / 64 + 1,) a bit for each flow, set where it has its rate."""
+    level: FloatVector
+    """(L,) level at which each link was full; infinite where it is not."""
 
 
 # Columns of `SharingState.links`.

@@ -9,7 +9,9 @@ import numpy as np
 
 from fabric._kernels.arrays import (
     Batch,
+    Filling,
     FloatVector,
+    Gathered,
     Int32Vector,
     Int64Vector,
     PathArrays,
@@ -21,8 +23,6 @@ from fabric._kernels.heap import sift_down, sift_up
 # Two fill levels closer than this part of them are one: they differ by rounding.  Assumed, as a sum of a thousand terms
 # is off by 1e-13 of itself at most.
 SAME = 1e-12
-# Flows whose hops are fetched together: few enough that they stay in the cache, assumed.
-BATCH = 1024
 
 
 @kernel
@@ -37,7 +37,7 @@ def count_flows(link: Int32Vector, counts: Int64Vector) -> None:
         Added to.
     """
     for hop in range(link.shape[0]):
-        counts[link[hop]] += 1
+        counts[np.uint32(link[hop])] += 1
 
 
 @borrowing_kernel
@@ -53,10 +53,11 @@ def list_flows(paths: PathArrays, first: int, stop: int, place: Int64Vector, lin
     link_flow : (H,) int32
         Out: flows by link.
     """
-    for flow in range(first, stop):
-        for hop in range(paths.start[flow], paths.start[flow + 1]):
-            link = paths.link[hop]
-            link_flow[place[link]] = flow
+    start, hop_link = paths.start, paths.link
+    for flow in range(np.uint64(first), np.uint64(stop)):
+        for hop in range(np.uint64(start[flow]), np.uint64(start[flow + np.uint64(1)])):
+            link = np.uint32(hop_link[hop])
+            link_flow[np.uint64(place[link])] = flow
             place[link] += 1
 
 
@@ -68,105 +69,174 @@ def _part(paths: PathArrays, flow: int, hop: int) -> float:
 
 
 @borrowing_kernel
-def _flows_left(link_flow: Int32Vector, first: int, stop: int, done: UInt64Vector, batch: Batch) -> int:
-    """Gather those of a link's flows that have no rate yet, and note that they do; returns how many they are."""
-    n = np.int64(0)
-    for place in range(first, stop):
+def _flows_left(link_flow: Int32Vector, first: int, stop: int, done: UInt64Vector, flows: Int32Vector) -> int:
+    """List those of a link's flows that have no rate yet; returns how many they are."""
+    n = np.uint64(0)
+    for place in range(np.uint64(first), np.uint64(stop)):
         flow = link_flow[place]
-        word, bit = done[flow >> 6], np.uint64(flow & 63)
-        batch.flow[n] = flow
-        n += 1 - np.int64((word >> bit) & np.uint64(1))
-        done[flow >> 6] = word | (np.uint64(1) << bit)
-    return int(n)
+        flows[n] = flow
+        n += np.uint64(1) - ((done[np.uint32(flow) >> np.uint32(6)] >> np.uint64(flow & 63)) & np.uint64(1))
+    return int(np.int64(n))
 
 
 @borrowing_kernel
-def _fetch(paths: PathArrays, n: int, batch: Batch) -> None:
-    """Read where the hops of `n` flows are and a link at either end, so that their cache lines are there.
+def gather(
+    paths: PathArrays,
+    link_start: Int64Vector,
+    link_flow: Int32Vector,
+    done: UInt64Vector,
+    links: Int32Vector,
+    gathered: Gathered,
+    batch: Batch,
+    chunk_number: int,
+    n_chunks: int,
+) -> None:
+    """Copy the hops of those flows on some links that have no rate yet to where they follow one another.
 
-    Reads that wait for no other are on their way to memory together; hop by hop, each flow would wait for its own.
-    """
-    for i in range(n):
-        batch.first[i] = paths.start[batch.flow[i]]
-        batch.stop[i] = paths.start[batch.flow[i] + 1]
-    for i in range(n):
-        batch.near[i] = paths.link[batch.first[i]] ^ paths.link[batch.stop[i] - 1]
-
-
-@kernel
-def fill(
-    capacity: FloatVector, paths: PathArrays, link_start: Int64Vector, link_flow: Int32Vector, rate: FloatVector
-) -> int:
-    """Max-min fair rates of all flows.  O(H + pops log L).
+    A batch at a time: reads that wait for no other are on their way to memory together; hop by hop, each flow would wait
+    for its own.
 
     Parameters
     ----------
-    capacity : (L,) float64
-    paths : PathArrays
     link_start : (L + 1,) int64
         Where each link's flows begin in `link_flow`.
     link_flow : (H,) int32
         Flows by link.
-    rate : (F,) float64
-        Out: rate of each flow (of each of its `weight` equal ones).  That of a flow without hops is left as it is.
+    done : (F / 64 + 1,) uint64
+        A bit for each flow, set where it has its rate.
+    links : (n,) int32
+        Links ``chunk_number, chunk_number + n_chunks, ...`` of these are taken.
+    gathered : Gathered
+        `first` of the links is read, the rest written.
+    batch : Batch
+        Written over.
+    """
+    width = np.uint64(gathered.link.shape[1])
+    equal = gathered.part.shape[0] == 0
+    flows, start, hop_link = batch.flow, paths.start, paths.link
+    for position in range(chunk_number, links.shape[0], n_chunks):
+        link = links[position]
+        place = np.uint64(gathered.first[link])
+        for first in range(link_start[link], link_start[link + 1], flows.shape[0]):
+            n = _flows_left(link_flow, first, min(first + flows.shape[0], link_start[link + 1]), done, flows)
+            for i in range(np.uint64(n)):
+                batch.first[i] = start[np.uint32(flows[i])]
+                batch.stop[i] = start[np.uint32(flows[i]) + np.uint32(1)]
+            for i in range(np.uint64(n)):
+                gathered.flow[place] = flows[i]
+                column = np.uint64(0)
+                for hop in range(np.uint64(batch.first[i]), np.uint64(batch.stop[i])):
+                    gathered.link[place, column] = hop_link[hop]
+                    if not equal:
+                        gathered.part[place, column] = _part(paths, flows[i], hop)
+                    column += np.uint64(1)
+                if column < width:
+                    gathered.link[place, column] = -1
+                place += np.uint64(1)
+        gathered.stop[link] = place
+
+
+@borrowing_kernel
+def demands(paths: PathArrays, demand: FloatVector) -> None:
+    """Add up what the flows of each link take of it at rate 1.
+
+    Parameters
+    ----------
+    demand : (L,) float64
+        Added to.
+    """
+    for flow in range(paths.start.shape[0] - 1):
+        for hop in range(paths.start[flow], paths.start[flow + 1]):
+            demand[paths.link[hop]] += _part(paths, flow, hop)
+
+
+@borrowing_kernel
+def begin_filling(filling: Filling) -> None:
+    """Put all links with flows into the heap."""
+    size = 0
+    for link in range(filling.left.shape[0]):
+        if filling.waiting[link] > 0:
+            filling.key[size] = filling.left[link] / _demand(filling, link)
+            filling.item[size] = link
+            size += 1
+            sift_up(filling.key, filling.item, size - 1)
+    filling.size[0] = size
+
+
+@inline_step
+def _demand(filling: Filling, link: int) -> float:
+    """What the flows without a rate take of a link at rate 1: equal flows of single paths take 1 each."""
+    return filling.demand[link] if filling.demand.shape[0] > 0 else float(filling.waiting[link])
+
+
+@borrowing_kernel
+def fill(gathered: Gathered, filling: Filling) -> bool:
+    """Fill links, in the order of their levels, until one comes whose flows are not gathered.
+
+    O(hops of the flows that get a rate + pops log L).
 
     Returns
     -------
-    int
-        Pops of the heap.
+    bool
+        Whether every flow has its rate.
     """
-    n_links = capacity.shape[0]
-    equal = paths.weight.shape[0] == 0 and paths.fraction.shape[0] == 0
-    left = capacity.copy()
-    # Equal flows of single paths take 1 each: how many they are is their demand.
-    waiting = np.empty(n_links, np.int32)
-    demand = np.zeros(0 if equal else n_links)
-    if not equal:
-        for flow in range(rate.shape[0]):
-            for hop in range(paths.start[flow], paths.start[flow + 1]):
-                demand[paths.link[hop]] += _part(paths, flow, hop)
-    # A bit per flow that has its rate: it is asked for once per hop, in no order that caches like.
-    done = np.zeros((rate.shape[0] >> 6) + 1, np.uint64)
-    batch = Batch(
-        np.empty(BATCH, np.int32), np.empty(BATCH, np.int64), np.empty(BATCH, np.int64), np.empty(BATCH, np.int32)
-    )
-    key = np.empty(n_links)
-    item = np.empty(n_links, np.int32)
-    size = 0
-    for link in range(n_links):
-        waiting[link] = link_start[link + 1] - link_start[link]
-        if waiting[link] > 0:
-            key[size] = left[link] / (waiting[link] if equal else demand[link])
-            item[size] = link
-            size += 1
-            sift_up(key, item, size - 1)
-    pops = 0
+    left, waiting, demand, done, key, item = (
+        filling.left, filling.waiting, filling.demand, filling.done, filling.key, filling.item,
+    )  # fmt: skip
+    width = np.uint64(gathered.link.shape[1])
+    equal = demand.shape[0] == 0
+    size = int(filling.size[0])
     while size > 0:
-        pops += 1
         link = item[0]
         if waiting[link] > 0:
-            level = max(left[link], 0.0) / (waiting[link] if equal else demand[link])
+            level = max(left[link], 0.0) / _demand(filling, link)
             if level > key[0] * (1.0 + SAME):
                 key[0] = level
                 sift_down(key, item, size)
                 continue
-            for first in range(link_start[link], link_start[link + 1], BATCH):
-                n = _flows_left(link_flow, first, min(first + BATCH, link_start[link + 1]), done, batch)
-                _fetch(paths, n, batch)
-                for i in range(n):
-                    flow = batch.flow[i]
-                    rate[flow] = level
-                    for hop in range(batch.first[i], batch.stop[i]):
-                        other = paths.link[hop]
-                        waiting[other] -= 1
-                        if equal:
-                            left[other] -= level
-                        else:
-                            part = _part(paths, flow, hop)
-                            left[other] -= part * level
-                            demand[other] -= part
+            if gathered.first[link] < 0:
+                filling.size[0] = size
+                return False
+            filling.level[link] = level
+            for place in range(np.uint64(gathered.first[link]), np.uint64(gathered.stop[link])):
+                flow = np.uint32(gathered.flow[place])
+                word, bit = done[flow >> np.uint32(6)], np.uint64(1) << np.uint64(flow & np.uint32(63))
+                if word & bit != np.uint64(0):
+                    continue
+                done[flow >> np.uint32(6)] = word | bit
+                for column in range(width):
+                    other = gathered.link[place, column]
+                    if other < 0:
+                        break
+                    waiting[np.uint32(other)] -= 1
+                    if equal:
+                        left[np.uint32(other)] -= level
+                    else:
+                        part = gathered.part[place, column]
+                        left[np.uint32(other)] -= part * level
+                        demand[np.uint32(other)] -= part
         size -= 1
         key[0], item[0] = key[size], item[size]
         if size > 0:
             sift_down(key, item, size)
-    return pops
+    filling.size[0] = 0
+    return True
+
+
+@borrowing_kernel
+def lowest_levels(paths: PathArrays, level: FloatVector, first: int, stop: int, rate: FloatVector) -> None:
+    """Give the flows `first` to `stop` the lowest level of their links.
+
+    Parameters
+    ----------
+    level : (L,) float64
+        Infinite for a link that is not full.
+    rate : (F,) float64
+        Out.
+    """
+    start, link = paths.start, paths.link
+    for flow in range(np.uint64(first), np.uint64(stop)):
+        lowest = np.inf
+        for hop in range(np.uint64(start[flow]), np.uint64(start[flow + np.uint64(1)])):
+            lowest = min(lowest, level[np.uint32(link[hop])])
+        rate[flow] = lowest

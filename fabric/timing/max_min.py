@@ -17,6 +17,9 @@ from fabric._kernels.arrays import (
     LEVEL,
     LINK_COLUMNS,
     LIST_COLUMNS,
+    Batch,
+    Filling,
+    Gathered,
     LevelWork,
     PathArrays,
     SharingState,
@@ -28,6 +31,9 @@ from fabric.timing.equal_flows import equal_flows
 # So many flows at least are listed by link at a time: some MB, assumed to suit any machine.  The answer does not depend
 # on it.
 _CHUNK_FLOWS = 100_000
+# Room for the hops of so many flows of links that are filled next, some MB, and flows read at a time: they should stay in
+# the caches, assumed.  Nor does the answer depend on these.
+_GATHERED_FLOWS, _BATCH = 500_000, 1024
 
 
 def max_min_rates(capacity: FloatVector, paths: FlowPaths, weight: FloatVector | None = None) -> FloatVector:
@@ -51,14 +57,86 @@ def max_min_rates(capacity: FloatVector, paths: FlowPaths, weight: FloatVector |
     InputError
         A link that does not exist, a capacity that is not > 0, a weight that is not > 0.
     """
-    from fabric._kernels.max_min import fill
+    from fabric._kernels.max_min import lowest_levels
 
     path_arrays = _path_arrays(capacity, paths, weight)
-    link_start, link_flow = _flows_by_link(path_arrays, len(capacity))
-    _refuse_capacities(capacity, np.diff(link_start) > 0)
-    rate = np.full(paths.n_flows, np.inf)
-    fill(np.ascontiguousarray(capacity, np.float64), path_arrays, link_start, link_flow, rate)
+    level = _link_levels(capacity, path_arrays)
+    rate = np.empty(paths.n_flows)
+
+    def assign(number: int, n_chunks: int) -> None:
+        lowest_levels(path_arrays, level, *_share(paths.n_flows, number, n_chunks), rate)
+
+    for_each_chunk(assign, max(1, paths.n_flows // _CHUNK_FLOWS))
     return rate
+
+
+def _link_levels(capacity: FloatVector, path_arrays: PathArrays) -> FloatVector:
+    """The level at which each link is full, (L,); infinite where it never is.
+
+    The links next to be full are taken together: what they need of the paths, scattered over memory, is copied on all
+    threads; then they are filled one after another.
+    """
+    from fabric._kernels.max_min import begin_filling, demands, fill, gather
+
+    n_links, n_flows = len(capacity), len(path_arrays.start) - 1
+    link_start, link_flow = _flows_by_link(path_arrays, n_links)
+    n_on = np.diff(link_start)
+    _refuse_capacities(capacity, n_on > 0)
+    equal = len(path_arrays.weight) == len(path_arrays.fraction) == 0
+    filling = Filling(
+        size=np.zeros(1, np.int64),
+        key=np.empty(n_links),
+        item=np.empty(n_links, np.int32),
+        left=np.array(capacity, np.float64),
+        waiting=n_on.astype(np.int32),
+        demand=np.zeros(0 if equal else n_links),
+        done=np.zeros((n_flows >> 6) + 1, np.uint64),
+        level=np.full(n_links, np.inf),
+    )
+    if not equal:
+        demands(path_arrays, filling.demand)
+    begin_filling(filling)
+    room = max(_GATHERED_FLOWS, int(n_on.max(initial=0)))
+    width = _most_hops(path_arrays.start)
+    gathered = Gathered(
+        first=np.full(n_links, -1, np.int64),
+        stop=np.zeros(n_links, np.int64),
+        flow=np.empty(room, np.int32),
+        link=np.empty((room, width), np.int32),
+        part=np.empty((0 if equal else room, width)),
+    )
+    while not fill(gathered, filling):
+        links = _next_to_fill(filling, room)
+        gathered.first[:] = -1
+        gathered.first[links] = np.cumsum(filling.waiting[links]) - filling.waiting[links]
+
+        def take(number: int, n_chunks: int, links: Int32Vector = links) -> None:
+            batch = Batch(np.empty(_BATCH, np.int32), np.empty(_BATCH, np.int64), np.empty(_BATCH, np.int64))
+            gather(path_arrays, link_start, link_flow, filling.done, links, gathered, batch, number, n_chunks)
+
+        for_each_chunk(take, links.size)
+    return filling.level
+
+
+def _next_to_fill(filling: Filling, room: int) -> Int32Vector:
+    """The links with the lowest levels, as many as have `room` flows without a rate."""
+    links = np.flatnonzero(filling.waiting > 0)
+    demand = filling.demand if filling.demand.size else filling.waiting
+    links = links[np.argsort(filling.left[links] / demand[links], kind="stable")]
+    flows = np.cumsum(filling.waiting[links], dtype=np.int64)
+    return links[: np.searchsorted(flows, room, side="right")].astype(np.int32)
+
+
+def _most_hops(start: Int64Vector) -> int:
+    """Most hops of a flow, without a copy of `start`."""
+    most = 1
+    for first in range(0, len(start) - 1, _CHUNK_FLOWS):
+        most = max(most, int(np.diff(start[first : first + _CHUNK_FLOWS + 1]).max()))
+    return most
+
+
+def _share(n: int, number: int, n_chunks: int) -> tuple[int, int]:
+    return n * number // n_chunks, n * (number + 1) // n_chunks
 
 
 def _flows_by_link(path_arrays: PathArrays, n_links: int) -> tuple[Int64Vector, Int32Vector]:
@@ -70,15 +148,12 @@ def _flows_by_link(path_arrays: PathArrays, n_links: int) -> tuple[Int64Vector, 
     place = np.zeros((min(n_items, MAX_CHUNKS), n_links), np.int64)
     link_flow = np.empty(len(path_arrays.link), np.int32)
 
-    def ends(number: int, n_chunks: int) -> tuple[int, int]:
-        return n_flows * number // n_chunks, n_flows * (number + 1) // n_chunks
-
     def count(number: int, n_chunks: int) -> None:
-        first, stop = ends(number, n_chunks)
+        first, stop = _share(n_flows, number, n_chunks)
         count_flows(path_arrays.link[path_arrays.start[first] : path_arrays.start[stop]], place[number])
 
     def write(number: int, n_chunks: int) -> None:
-        list_flows(path_arrays, *ends(number, n_chunks), place[number], link_flow)
+        list_flows(path_arrays, *_share(n_flows, number, n_chunks), place[number], link_flow)
 
     for_each_chunk(count, n_items)
     counts = place.sum(axis=0)
