@@ -346,6 +346,8 @@ class Batch(NamedTuple):
     """(B,) where its hops begin."""
     stop: Int64Vector
     """(B,) one past the last of them."""
+    near: Int32Vector
+    """(B,) made of its first and last link: what was read to have them in the cache."""
 
 
 class Gathered(NamedTuple):

@@ -123,6 +123,8 @@ def gather(
                 batch.first[i] = start[np.uint32(flows[i])]
                 batch.stop[i] = start[np.uint32(flows[i]) + np.uint32(1)]
             for i in range(np.uint64(n)):
+                batch.near[i] = hop_link[np.uint64(batch.first[i])] ^ hop_link[np.uint64(batch.stop[i]) - np.uint64(1)]
+            for i in range(np.uint64(n)):
                 gathered.flow[place] = flows[i]
                 column = np.uint64(0)
                 for hop in range(np.uint64(batch.first[i]), np.uint64(batch.stop[i])):

@@ -111,7 +111,7 @@ def _link_levels(capacity: FloatVector, path_arrays: PathArrays) -> FloatVector:
         gathered.first[links] = np.cumsum(filling.waiting[links]) - filling.waiting[links]
 
         def take(number: int, n_chunks: int, links: Int32Vector = links) -> None:
-            batch = Batch(np.empty(_BATCH, np.int32), np.empty(_BATCH, np.int64), np.empty(_BATCH, np.int64))
+            batch = Batch(*(np.empty(_BATCH, kind) for kind in (np.int32, np.int64, np.int64, np.int32)))
             gather(path_arrays, link_start, link_flow, filling.done, links, gathered, batch, number, n_chunks)
 
         for_each_chunk(take, links.size)
