@@ -354,7 +354,7 @@ class Gathered(NamedTuple):
     """Copies of the hops of flows on some links, link by link: n flows of at most W hops."""
 
     first: Int64Vector
-    """(L,) where the flows of each link begin; -1 where they are not gathered."""
+    """(L,) where the flows of each link begin, for those that are gathered."""
     stop: Int64Vector
     """(L,) one past the last of them."""
     flow: Int32Vector
@@ -368,12 +368,10 @@ class Gathered(NamedTuple):
 class Filling(NamedTuple):
     """How far links are filled."""
 
-    size: Int64Vector
-    """(1,) links in the heap."""
     key: FloatVector
-    """(L,) heap of levels at which links would be full, as they were when put there."""
+    """(L,) room for a heap of levels at which links would be full."""
     item: Int32Vector
-    """(L,) link of each key."""
+    """(L,) link of each."""
     left: FloatVector
     """(L,) capacity that no flow takes."""
     waiting: Int32Vector

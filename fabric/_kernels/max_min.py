@@ -153,52 +153,38 @@ def demands(paths: PathArrays, demand: FloatVector) -> None:
 
 
 @borrowing_kernel
-def begin_filling(filling: Filling) -> None:
-    """Put all links with flows into the heap."""
-    size = 0
-    for link in range(filling.left.shape[0]):
-        if filling.waiting[link] > 0:
-            filling.key[size] = filling.left[link] / _demand(filling, link)
-            filling.item[size] = link
-            size += 1
-            sift_up(filling.key, filling.item, size - 1)
-    filling.size[0] = size
+def fill(gathered: Gathered, filling: Filling, links: Int32Vector, limit: float) -> None:
+    """Fill those of some links that are full at a level of no more than `limit`, in the order of their levels.
 
+    O(hops of the flows that get a rate + pops log n).
 
-@inline_step
-def _demand(filling: Filling, link: int) -> float:
-    """What the flows without a rate take of a link at rate 1: equal flows of single paths take 1 each."""
-    return filling.demand[link] if filling.demand.shape[0] > 0 else float(filling.waiting[link])
-
-
-@borrowing_kernel
-def fill(gathered: Gathered, filling: Filling) -> bool:
-    """Fill links, in the order of their levels, until one comes whose flows are not gathered.
-
-    O(hops of the flows that get a rate + pops log L).
-
-    Returns
-    -------
-    bool
-        Whether every flow has its rate.
+    Parameters
+    ----------
+    gathered : Gathered
+        The flows of `links` that have no rate yet.
+    filling : Filling
+    links : (n,) int32
+    limit : float
+        No other link is full at a lower level.
     """
     left, waiting, demand, done, key, item = (
         filling.left, filling.waiting, filling.demand, filling.done, filling.key, filling.item,
     )  # fmt: skip
     width = np.uint64(gathered.link.shape[1])
     equal = demand.shape[0] == 0
-    size = int(filling.size[0])
-    while size > 0:
+    size = 0
+    for link in links:
+        key[size], item[size] = max(left[link], 0.0) / (waiting[link] if equal else demand[link]), link
+        size += 1
+        sift_up(key, item, size - 1)
+    while size > 0 and key[0] <= limit * (1.0 + SAME):
         link = item[0]
         if waiting[link] > 0:
-            level = max(left[link], 0.0) / _demand(filling, link)
+            level = max(left[link], 0.0) / (waiting[link] if equal else demand[link])
             if level > key[0] * (1.0 + SAME):
                 key[0] = level
                 sift_down(key, item, size)
                 continue
-            if gathered.first[link] < 0:
-                filling.size[0] = size
-                return False
             filling.level[link] = level
             for place in range(np.uint64(gathered.first[link]), np.uint64(gathered.stop[link])):
                 flow = np.uint32(gathered.flow[place])
@@ -221,8 +207,6 @@ def fill(gathered: Gathered, filling: Filling) -> bool:
         key[0], item[0] = key[size], item[size]
         if size > 0:
             sift_down(key, item, size)
-    filling.size[0] = 0
-    return True
 
 
 @borrowing_kernel

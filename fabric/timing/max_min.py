@@ -76,7 +76,7 @@ def _link_levels(capacity: FloatVector, path_arrays: PathArrays) -> FloatVector:
     The links next to be full are taken together: what they need of the paths, scattered over memory, is copied on all
     threads; then they are filled one after another.
     """
-    from fabric._kernels.max_min import begin_filling, demands, fill, gather
+    from fabric._kernels.max_min import demands, fill, gather
 
     n_links, n_flows = len(capacity), len(path_arrays.start) - 1
     link_start, link_flow = _flows_by_link(path_arrays, n_links)
@@ -84,7 +84,6 @@ def _link_levels(capacity: FloatVector, path_arrays: PathArrays) -> FloatVector:
     _refuse_capacities(capacity, n_on > 0)
     equal = len(path_arrays.weight) == len(path_arrays.fraction) == 0
     filling = Filling(
-        size=np.zeros(1, np.int64),
         key=np.empty(n_links),
         item=np.empty(n_links, np.int32),
         left=np.array(capacity, np.float64),
@@ -95,19 +94,19 @@ def _link_levels(capacity: FloatVector, path_arrays: PathArrays) -> FloatVector:
     )
     if not equal:
         demands(path_arrays, filling.demand)
-    begin_filling(filling)
     room = max(_GATHERED_FLOWS, int(n_on.max(initial=0)))
     width = _most_hops(path_arrays.start)
     gathered = Gathered(
-        first=np.full(n_links, -1, np.int64),
+        first=np.zeros(n_links, np.int64),
         stop=np.zeros(n_links, np.int64),
         flow=np.empty(room, np.int32),
         link=np.empty((room, width), np.int32),
         part=np.empty((0 if equal else room, width)),
     )
-    while not fill(gathered, filling):
-        links = _next_to_fill(filling, room)
-        gathered.first[:] = -1
+    while True:
+        links, limit = _next_to_fill(filling, room)
+        if links.size == 0:
+            return filling.level
         gathered.first[links] = np.cumsum(filling.waiting[links]) - filling.waiting[links]
 
         def take(number: int, n_chunks: int, links: Int32Vector = links) -> None:
@@ -115,16 +114,23 @@ def _link_levels(capacity: FloatVector, path_arrays: PathArrays) -> FloatVector:
             gather(path_arrays, link_start, link_flow, filling.done, links, gathered, batch, number, n_chunks)
 
         for_each_chunk(take, links.size)
-    return filling.level
+        fill(gathered, filling, links, limit)
 
 
-def _next_to_fill(filling: Filling, room: int) -> Int32Vector:
-    """The links with the lowest levels, as many as have `room` flows without a rate."""
+def _next_to_fill(filling: Filling, room: int) -> tuple[Int32Vector, float]:
+    """The links with the lowest levels, whose flows without a rate are no more than `room`, and the next level."""
     links = np.flatnonzero(filling.waiting > 0)
-    demand = filling.demand if filling.demand.size else filling.waiting
-    links = links[np.argsort(filling.left[links] / demand[links], kind="stable")]
-    flows = np.cumsum(filling.waiting[links], dtype=np.int64)
-    return links[: np.searchsorted(flows, room, side="right")].astype(np.int32)
+    if links.size == 0:
+        return links.astype(np.int32), np.inf
+    waiting = filling.waiting[links]
+    level = filling.left[links] / (filling.demand[links] if filling.demand.size else waiting)
+    # About as many as fit, and the next one: the rest is not sorted.
+    few = min(links.size - 1, 1 + int(2.0 * room * links.size / waiting.sum(dtype=np.int64)))
+    lowest = np.argpartition(level, few)[: few + 1]
+    lowest = lowest[np.argsort(level[lowest], kind="stable")]
+    n = int(np.searchsorted(np.cumsum(waiting[lowest], dtype=np.int64), room, side="right"))
+    n = n if n >= links.size else min(n, few)
+    return links[lowest[:n]].astype(np.int32), float(level[lowest[n]]) if n < links.size else np.inf
 
 
 def _most_hops(start: Int64Vector) -> int:
