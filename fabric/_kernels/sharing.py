@@ -55,7 +55,7 @@ def _part(paths: PathArrays, flow: int, hop: int) -> float:
     return float(part * paths.fraction[hop]) if paths.fraction.shape[0] > 0 else float(part)
 
 
-@borrowing_kernel
+@inline_step
 def _put(state: SharingState, place: int, flow: int, hop: int) -> None:
     state.on_flow[place] = flow
     state.on_hop[place] = hop
@@ -129,7 +129,7 @@ def _next_to_end(ends: FloatVector) -> int:
     return int(node - (ends.shape[0] >> 1))
 
 
-@borrowing_kernel
+@inline_step
 def _note(work: LevelWork, link: int) -> None:
     """Put a link among those whose next end is to be found anew."""
     if not work.changed[link]:
@@ -165,14 +165,14 @@ def _queue(paths: PathArrays, state: SharingState, work: LevelWork, link: int) -
         work.near[0] = near
 
 
-@borrowing_kernel
+@inline_step
 def _serve(state: SharingState, link: int, now: float) -> None:
     """Bring the service of a link's own flows up to now."""
     state.links[link, SERVED] += state.links[link, LEVEL] * (now - state.links[link, SINCE])
     state.links[link, SINCE] = now
 
 
-@borrowing_kernel
+@inline_step
 def _begin_holding(state: SharingState, link: int, level: float, now: float) -> None:
     """Let a link without own flows have some, of this level."""
     state.links[link, LEVEL] = level
@@ -184,9 +184,9 @@ def _begin_holding(state: SharingState, link: int, level: float, now: float) -> 
 @borrowing_kernel
 def _hold(paths: PathArrays, state: SharingState, work: LevelWork, flow: int, hop: int, rest: float) -> None:
     """Make a flow with so much left, and no holder, the own one of the link at a hop, which is served up to now."""
-    link = paths.link[hop]
+    link = np.int64(paths.link[hop])
     place = state.lists[link, FIRST] + state.lists[link, N_OWN]
-    _swap(state, state.place[hop], place)
+    _swap(state, np.int64(state.place[hop]), place)
     state.lists[link, N_OWN] += 1
     state.links[link, OWN] += _part(paths, flow, hop)
     state.held[flow] = hop
@@ -201,11 +201,11 @@ def _hold(paths: PathArrays, state: SharingState, work: LevelWork, flow: int, ho
 @borrowing_kernel
 def _let_go(paths: PathArrays, state: SharingState, work: LevelWork, flow: int) -> None:
     """Make a flow nobody's own."""
-    hop = state.held[flow]
-    link = paths.link[hop]
+    hop = np.int64(state.held[flow])
+    link = np.int64(paths.link[hop])
     first, n = state.lists[link, FIRST], state.lists[link, N_OWN] - 1
     state.lists[link, N_OWN] = n
-    place = state.place[hop]
+    place = np.int64(state.place[hop])
     if place < first + n:
         _swap(state, place, first + n)
         _up(state, first, place)
@@ -226,7 +226,7 @@ def _add_load(
     rate: float,
 ) -> None:  # fmt: skip
     """Let a flow that is held back elsewhere load the link at a hop by `step` more, to `rate`."""
-    link = paths.link[hop]
+    link = np.int64(paths.link[hop])
     state.links[link, OTHERS] += _part(paths, flow, hop) * step
     if rate > state.links[link, FASTEST]:
         state.links[link, FASTEST] = rate
@@ -238,12 +238,12 @@ def _move(
     paths: PathArrays, state: SharingState, work: LevelWork, flow: int, hop: int, now: float
 ) -> None:
     """Give a flow to the link at a hop, which has a level; its rate becomes that."""
-    before, link = state.holder[flow], paths.link[hop]
+    before, link = np.int64(state.holder[flow]), np.int64(paths.link[hop])
     rate, level = state.links[before, LEVEL], state.links[link, LEVEL]
     _serve(state, before, now)
     _serve(state, link, now)
     rest = max(0.0, state.ends_at[flow] - state.links[before, SERVED])
-    at = state.held[flow]
+    at = np.int64(state.held[flow])
     _let_go(paths, state, work, flow)
     for other in range(paths.start[flow], paths.start[flow + 1]):
         if other == at:
@@ -272,7 +272,7 @@ def _take_over(
     while True:
         left, wanted, n_faster, fastest = state.links[link, CAPACITY] - state.links[link, OTHERS], state.links[link, OWN], 0, 0.0
         for place in range(first, stop):
-            flow = state.on_flow[place]
+            flow = np.int64(state.on_flow[place])
             rate = state.links[state.holder[flow], LEVEL]
             if rate > reached * (1.0 + SAME):
                 part = _part(paths, flow, state.on_hop[place])
@@ -291,9 +291,9 @@ def _take_over(
     if state.lists[link, N_OWN] == 0:
         _begin_holding(state, link, level, now)
     for place in range(first, stop):
-        flow = state.on_flow[place]
+        flow = np.int64(state.on_flow[place])
         if state.links[state.holder[flow], LEVEL] > level * (1.0 + SAME):
-            _move(paths, state, work, flow, state.on_hop[place], now)
+            _move(paths, state, work, flow, np.int64(state.on_hop[place]), now)
 
 
 @borrowing_kernel
@@ -301,7 +301,7 @@ def _give_away(
     paths: PathArrays, state: SharingState, work: LevelWork, flow: int, now: float
 ) -> None:
     """Let the link of a flow with the lowest level hold it back."""
-    best, lowest = state.held[flow], state.links[state.holder[flow], LEVEL] * (1.0 - SAME)
+    best, lowest = np.int64(state.held[flow]), state.links[state.holder[flow], LEVEL] * (1.0 - SAME)
     for hop in range(paths.start[flow], paths.start[flow + 1]):
         if state.links[paths.link[hop], LEVEL] < lowest:
             best, lowest = hop, state.links[paths.link[hop], LEVEL]
@@ -347,12 +347,12 @@ def _renew(
                 if its_level < above:
                     leaves = True
                 if (its_level < np.inf or load > links[other, CAPACITY]) and not queued[other]:
-                    _queue(paths, state, work, other)
+                    _queue(paths, state, work, np.int64(other))
         if leaves:
             work.away[n_away] = flow
             n_away += 1
     for i in range(n_away):
-        _give_away(paths, state, work, work.away[i], now)
+        _give_away(paths, state, work, np.int64(work.away[i]), now)
     if n_away > 0:
         _queue(paths, state, work, link)
 
@@ -361,7 +361,7 @@ def _renew(
 def list_flow(paths: PathArrays, state: SharingState, flow: int, size: float) -> None:
     """Put a flow on the lists of its links, with no link that holds it back."""
     for hop in range(paths.start[flow], paths.start[flow + 1]):
-        link = paths.link[hop]
+        link = np.int64(paths.link[hop])
         _put(state, state.lists[link, FIRST] + state.lists[link, N_ON], flow, hop)
         state.lists[link, N_ON] += 1
     state.held[flow] = -1
@@ -376,11 +376,11 @@ def start_flow(
     list_flow(paths, state, flow, size)
     best, lowest = paths.start[flow], np.inf
     for hop in range(paths.start[flow], paths.start[flow + 1]):
-        link = paths.link[hop]
+        link = np.int64(paths.link[hop])
         level = max(0.0, state.links[link, CAPACITY] - state.links[link, OTHERS]) / (state.links[link, OWN] + _part(paths, flow, hop))
         if level < lowest:
             best, lowest = hop, level
-    holder = paths.link[best]
+    holder = np.int64(paths.link[best])
     if state.lists[holder, N_OWN] == 0:
         _begin_holding(state, holder, lowest, now)
         state.links[holder, FASTEST] = np.inf
@@ -399,12 +399,12 @@ def start_flow(
 def end_flow(paths: PathArrays, state: SharingState, work: LevelWork, flow: int) -> None:
     """Take a flow off its links; `renew_levels` sees to the rest."""
     rate = state.links[state.holder[flow], LEVEL]
-    at = state.held[flow]
+    at = np.int64(state.held[flow])
     _let_go(paths, state, work, flow)
     for hop in range(paths.start[flow], paths.start[flow + 1]):
-        link = paths.link[hop]
+        link = np.int64(paths.link[hop])
         state.lists[link, N_ON] -= 1
-        _swap(state, state.place[hop], state.lists[link, FIRST] + state.lists[link, N_ON])
+        _swap(state, np.int64(state.place[hop]), state.lists[link, FIRST] + state.lists[link, N_ON])
         if hop != at:
             state.links[link, OTHERS] -= _part(paths, flow, hop) * rate
         if state.lists[link, N_ON] == state.lists[link, N_OWN]:
@@ -421,7 +421,7 @@ def fill_anew(paths: PathArrays, state: SharingState, work: LevelWork, now: floa
         if state.lists[link, N_OWN] > 0:
             _serve(state, link, now)
             for place in range(first, first + state.lists[link, N_OWN]):
-                flow = state.on_flow[place]
+                flow = np.int64(state.on_flow[place])
                 state.ends_at[flow] = max(0.0, state.ends_at[flow] - state.links[link, SERVED])
                 state.held[flow] = -1
         state.lists[link, N_OWN] = 0
@@ -441,7 +441,7 @@ def fill_anew(paths: PathArrays, state: SharingState, work: LevelWork, now: floa
             size += 1
             sift_up(work.key, work.item, size - 1)
     while size > 0:
-        link = work.item[0]
+        link = np.int64(work.item[0])
         if work.waiting[link] > 0:
             level = max(0.0, state.links[link, CAPACITY] - state.links[link, OTHERS]) / work.wanted[link]
             if level > work.key[0] * (1.0 + SAME):
@@ -450,10 +450,10 @@ def fill_anew(paths: PathArrays, state: SharingState, work: LevelWork, now: floa
                 continue
             _begin_holding(state, link, level, now)
             for place in range(state.lists[link, FIRST], state.lists[link, FIRST] + state.lists[link, N_ON]):
-                flow = state.on_flow[place]
+                flow = np.int64(state.on_flow[place])
                 if state.held[flow] >= 0:
                     continue
-                own = state.on_hop[place]
+                own = np.int64(state.on_hop[place])
                 for hop in range(paths.start[flow], paths.start[flow + 1]):
                     other = paths.link[hop]
                     part = _part(paths, flow, hop)
@@ -477,7 +477,7 @@ def renew_levels(
     """Give links new levels until every flow has a full link on which none is faster; then find the next ends."""
     renewals = 0
     while work.counts[0] > 0:
-        link = work.item[0]
+        link = np.int64(work.item[0])
         size = work.counts[0] - 1
         work.counts[0] = size
         work.key[0], work.item[0] = work.key[size], work.item[size]
@@ -489,7 +489,7 @@ def renew_levels(
         if renewals > _FEW + _ROUNDS * work.counts[1]:
             fill_anew(paths, state, work, now)
     for position in range(work.counts[1]):
-        link = work.links[position]
+        link = np.int64(work.links[position])
         work.changed[link] = False
         _set_end(state.ends, link, _end_of(state, link, now))
         # Rounding adds up while sums are changed: now and then they are found anew.
@@ -574,7 +574,7 @@ def run(
             limit = now + max(quantum, SAME * now)
             while state.ends[1] <= limit:
                 link = _next_to_end(state.ends)
-                flow = state.on_flow[state.lists[link, FIRST]]
+                flow = np.int64(state.on_flow[state.lists[link, FIRST]])
                 finish[flow] = state.ends[1]
                 if quantum > 0.0:
                     shortfall[flow] = max(0.0, state.links[link, LEVEL] * (finish[flow] - now) / size[flow])
@@ -586,11 +586,12 @@ def run(
             arrived += 1
         if arrived - first > _MANY and arrived - first > _PART * (arrived - n_ended):
             for position in range(first, arrived):
-                list_flow(paths, state, by_begin[position], size[by_begin[position]])
+                flow = np.int64(by_begin[position])
+                list_flow(paths, state, flow, size[flow])
             fill_anew(paths, state, work, now)
         else:
             for position in range(first, arrived):
-                flow = by_begin[position]
+                flow = np.int64(by_begin[position])
                 start_flow(paths, state, work, flow, size[flow], now)
         renew_levels(paths, state, work, now)
         solved += 1
