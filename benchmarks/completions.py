@@ -1,14 +1,22 @@
 """Times rates and completions: ``make bench``.
 
-One solve of a million random flows and of all flows of a hashed all-to-all over 8,192 endpoints, beside a lower bound;
-completions of flows that come one by one; and completions of an all-to-all of distinct sizes over 128 hosts beside
-SimGrid on the same routes, by its C++ library or else its Python module.  SimGrid's finish times must agree.
+One solve of a million random flows and of all flows of a hashed all-to-all over 8,192 endpoints; flows that come one by
+one over 8,192 endpoints, at three loads; and an all-to-all of distinct sizes, event by event, beside SimGrid on the same
+routes (its C++ library or else its Python module), whose finish times must agree.  SimGrid takes days for 1,024
+hosts: what its times at fewer hosts lead to is said to be so.
 
-The lower bound of a solve: every path is read twice, to list the flows of each link and to take their rates off; the
-list is written and read, a flow's place is read twice and its rate written, all at the memory bandwidth of a copy,
-measured here.
+Lower bounds, of what this machine does in the same run:
+
+- A solve reads every path three times, to list the flows of each link and to give each flow its rate, and once where the
+  flow's link is full; the list is written and read; where a path begins is read four times, and the rate written: at the
+  bandwidth of a copy.  No flow's path is near that of the one before it when its link is full: a read from a place
+  drawn at random for each, on all cores.
+- An event gives some links a new level, and their flows new rates: each reads the flow's path and adds to a number for
+  each of its other links, at places drawn at random.
 """
 
+import argparse
+import os
 import re
 import resource
 import shutil
@@ -16,8 +24,11 @@ import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
+import numba
 import numpy as np
 
 from benchmarks.link_loads import RADIX, best_of, copy_bytes_per_s
@@ -25,33 +36,115 @@ from fabric.builders import build, fat_tree
 from fabric.routing.flow_paths import FlowPaths
 from fabric.routing.paths import route_flows
 from fabric.routing.policies import Ecmp
-from fabric.timing.max_min import completions, max_min_rates
+from fabric.timing.max_min import Completions, completions, max_min_rates
 from fabric.topology import Topology
 
-_LEAVES, _HOSTS, _SPINES, _GBPS = 16, 8, 8, 400.0
-_TREE = f"2;{_HOSTS},{_LEAVES};1,{_SPINES};1,1"
-_PLATFORM = f"""<?xml version='1.0'?>
+_GBPS = 400.0
+_OPTIONS = ("network/model:CM02", "network/TCP-gamma:0", "network/crosstraffic:0")
+# Table of random reads: as many bytes as the paths of a hundred million hops.
+_LARGE = 2**26
+
+
+@numba.njit(nogil=True)  # type: ignore[untyped-decorator]
+def _read(index: np.ndarray, table: np.ndarray) -> int:
+    """Sum of numbers at some places."""
+    total = 0
+    for i in range(index.shape[0]):
+        total += table[np.uint32(index[i])]
+    return total
+
+
+@numba.njit(nogil=True)  # type: ignore[untyped-decorator]
+def _add(index: np.ndarray, table: np.ndarray) -> None:
+    """Add to numbers at some places, each in a cache line of its own."""
+    for i in range(index.shape[0]):
+        table[np.uint32(index[i]), 3] += 1.0
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What it does now, with whatever else it does."""
+
+    copy_bytes_per_s: float
+    read_s: float
+    """A read from a random place of a large table, all cores together."""
+
+
+def probed() -> Machine:
+    """The machine's limits."""
+    generator = np.random.default_rng(0)
+    table, cores = np.ones(_LARGE, np.int32), os.cpu_count() or 1
+    index = generator.integers(0, _LARGE, (cores, 1_000_000)).astype(np.int32)
+    _read(index[0, :10], table)
+    with ThreadPoolExecutor(cores) as pool:
+        seconds = best_of(3, lambda: list(pool.map(lambda row: _read(row, table), index)))
+    return Machine(copy_bytes_per_s(), seconds / index.size)
+
+
+def add_s(n_links: int) -> float:
+    """Seconds to add to a number of a link drawn at random."""
+    table = np.zeros((n_links, 8))
+    index = np.random.default_rng(0).integers(0, n_links, 1_000_000).astype(np.int32)
+    _add(index[:10], table)
+    return best_of(3, lambda: _add(index, table)) / index.size
+
+
+@dataclass(frozen=True)
+class Tree:
+    """Leaves and spines of 400 Gb/s, each leaf with one cable to each spine."""
+
+    leaves: int
+    hosts: int
+    """Of a leaf; as many are the spines."""
+
+    @property
+    def n_hosts(self) -> int:
+        """All hosts."""
+        return self.leaves * self.hosts
+
+    @property
+    def links(self) -> np.ndarray:
+        """Capacities, bytes/s: hosts up, hosts down, leaves up, leaves down."""
+        return np.full(2 * self.n_hosts + 2 * self.leaves * self.hosts, _GBPS * 1e9 / 8)
+
+    @property
+    def platform(self) -> str:
+        """The same for SimGrid."""
+        return f"""<?xml version='1.0'?>
 <!DOCTYPE platform SYSTEM "https://simgrid.org/simgrid.dtd">
 <platform version="4.1">
-  <cluster id="c" prefix="host-" radical="0-{_LEAVES * _HOSTS - 1}" suffix="" speed="1Gf"
-           bw="{_GBPS / 8:g}GBps" lat="0us" topology="FAT_TREE" topo_parameters="{_TREE}"
-           sharing_policy="SPLITDUPLEX"/>
+  <cluster id="c" prefix="host-" radical="0-{self.n_hosts - 1}" suffix="" speed="1Gf"
+           bw="{_GBPS / 8:g}GBps" lat="0us" topology="FAT_TREE"
+           topo_parameters="2;{self.hosts},{self.leaves};1,{self.hosts};1,1" sharing_policy="SPLITDUPLEX"/>
 </platform>
 """
-_OPTIONS = ("network/model:CM02", "network/TCP-gamma:0", "network/crosstraffic:0")
+
+    def paths(self, src: np.ndarray, dst: np.ndarray) -> FlowPaths:
+        """SimGrid's routes: up by spine ``dst mod spines``."""
+        n, spines = self.n_hosts, self.hosts
+        up, down = 2 * n, 2 * n + self.leaves * spines
+        spine, far = dst % spines, src // self.hosts != dst // self.hosts
+        hops = np.stack(
+            [src, up + src // self.hosts * spines + spine, down + dst // self.hosts * spines + spine, n + dst], axis=1
+        )
+        used = np.stack([np.ones_like(far), far, far, np.ones_like(far)], axis=1)
+        start = np.concatenate([[0], np.cumsum(used.sum(axis=1))]).astype(np.int64)
+        return FlowPaths(start, hops[used].astype(np.int32))
+
+    def flows(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Sources, destinations and distinct sizes of an all-to-all."""
+        generator = np.random.default_rng(0)
+        src, dst = all_pairs(self.n_hosts)
+        return src, dst, generator.integers(500_000, 1_500_000, src.size).astype(float)
 
 
-def static_paths(src: np.ndarray, dst: np.ndarray) -> FlowPaths:
-    """SimGrid's routes: up by spine ``dst mod 8``.  Links: hosts up, hosts down, leaves up, leaves down."""
-    n = _LEAVES * _HOSTS
-    up, down = 2 * n, 2 * n + _LEAVES * _SPINES
-    spine, far = dst % _SPINES, src // _HOSTS != dst // _HOSTS
-    hops = np.stack(
-        [src, up + src // _HOSTS * _SPINES + spine, down + dst // _HOSTS * _SPINES + spine, n + dst], axis=1
-    )
-    used = np.stack([np.ones_like(far), far, far, np.ones_like(far)], axis=1)
-    start = np.concatenate([[0], np.cumsum(used.sum(axis=1))]).astype(np.int64)
-    return FlowPaths(start, hops[used].astype(np.int32))
+def all_pairs(n: int) -> tuple[np.ndarray, np.ndarray]:
+    """Sources and destinations of all pairs of `n`, destination by destination."""
+    src, dst = np.empty(n * (n - 1), np.int32), np.repeat(np.arange(n, dtype=np.int32), n - 1)
+    for end in range(n):
+        row = src[end * (n - 1) : (end + 1) * (n - 1)]
+        row[:end], row[end:] = np.arange(end), np.arange(end + 1, n)
+    return src, dst
 
 
 # The same as simgrid_all_to_all.cpp, for SimGrid's Python module.
@@ -91,12 +184,13 @@ def _simgrid_program(folder: Path) -> list[str] | None:
     return None
 
 
-def simgrid(folder: Path, src: np.ndarray, dst: np.ndarray, size: np.ndarray) -> tuple[str, float, np.ndarray] | None:
+def simgrid(folder: Path, tree: Tree) -> tuple[str, float, np.ndarray] | None:
     """Version, seconds and finish times; None where SimGrid is missing."""
     program = _simgrid_program(folder)
     if program is None:
         return None
-    (folder / "p.xml").write_text(_PLATFORM)
+    src, dst, size = tree.flows()
+    (folder / "p.xml").write_text(tree.platform)
     (folder / "f.txt").write_text("\n".join(f"{a} {b} {c:.0f}" for a, b, c in zip(src, dst, size, strict=True)))
     options = [f"--cfg={option}" for option in _OPTIONS]
     files = [str(folder / file) for file in ("p.xml", "f.txt", "out.txt")]
@@ -112,110 +206,147 @@ def simgrid(folder: Path, src: np.ndarray, dst: np.ndarray, size: np.ndarray) ->
     return version[0] if version else "SimGrid", float(done.stdout.split()[-1]), np.loadtxt(folder / "out.txt")
 
 
-def bound_s(paths: FlowPaths) -> float:
-    """Time to move what one solve must, at the memory bandwidth of a copy."""
+def beside_bounds(paths: FlowPaths, seconds: float, machine: Machine) -> str:
+    """The seconds of a solve, and what part of them the machine needs at the least."""
     hops, flows = len(paths.link), paths.n_flows
-    return (hops * 4 * 4 + flows * (2 * 8 + 8)) / copy_bytes_per_s()
+    moved = (hops * 4 * (4 + 2) + flows * 8 * (4 + 1)) / machine.copy_bytes_per_s
+    read = flows * machine.read_s
+    return f"{seconds:.3g} s (moves {moved:.2g} s of bytes, {moved / seconds:.0%}; random reads {read:.2g} s)"
 
 
-def beside_bound(paths: FlowPaths, seconds: float) -> str:
-    """The seconds, and how many times the lower bound they are."""
-    bound = bound_s(paths)
-    return f"{seconds:.3g} s ({seconds / bound:.1f} times the lower bound, {bound:.3g} s)"
-
-
-def random_flows(topology: Topology) -> None:
+def random_flows(topology: Topology, machine: Machine) -> None:
     """One solve of a million flows between random endpoints."""
     n = topology.n_endpoints
     capacity = topology.link_capacity_gbps
     generator = np.random.default_rng(0)
     one, other = (generator.integers(0, n, 1_000_000).astype(np.int32) for _ in range(2))
+    route_flows(topology, one[:1], other[:1], Ecmp())
     start = time.perf_counter()
     paths = route_flows(topology, one, other, Ecmp()).paths
     routed = time.perf_counter() - start
     max_min_rates(capacity, paths)
     seconds = best_of(3, lambda: max_min_rates(capacity, paths))
+    print(f"1,000,000 random flows, {n:,} endpoints: paths {routed:.2f} s, rates {beside_bounds(paths, seconds, machine)}")
+
+
+def timed(links: np.ndarray, paths: FlowPaths, size: np.ndarray, begin: np.ndarray | None = None) -> Completions:
+    """Completions; prints what they took, and what part of it the machine needs at the least."""
+    start, cpu = time.perf_counter(), time.process_time()
+    done = completions(links, paths, size, begin)
+    seconds, cpu = time.perf_counter() - start, time.process_time() - cpu
+    adds = done.new_rates * (len(paths.link) / max(paths.n_flows, 1) - 1)
+    bound = adds * add_s(len(links))
     print(
-        f"1,000,000 random flows, {n:,} endpoints: paths {routed:.2f} s (compiled or read from the cache too), "
-        f"rates {beside_bound(paths, seconds)}"
+        f"{seconds:.2f} s, {cpu:.2f} s of processor; {done.solves:,} events, {done.new_levels:,} new levels, "
+        f"{done.new_rates:,} new rates\n  adds {bound:.2g} s, {bound / cpu:.0%}",
+        flush=True,
     )
+    return done
 
 
 def arrivals(topology: Topology) -> None:
     """200,000 flows of 1 MB on average that come one by one, at random."""
     n, n_flows = topology.n_endpoints, 200_000
     links = topology.link_capacity_gbps * 1e9 / 8
-    for load in (0.1, 0.3):
+    for load in (0.1, 0.3, 0.6):
         generator = np.random.default_rng(0)
         src, dst = (generator.integers(0, n, n_flows).astype(np.int32) for _ in range(2))
         routed = route_flows(topology, src, dst, Ecmp())
         size = generator.exponential(1e6, n_flows)[routed.flow]
         begin = np.cumsum(generator.exponential(1e6 / (n * float(links[0]) * load), n_flows))[routed.flow]
-        start = time.perf_counter()
-        done = completions(links, routed.paths, size, begin)
-        seconds = time.perf_counter() - start
-        print(f"completions of {n_flows:,} flows at {load:.0%} load: {seconds:.2f} s, {done.solves:,} solves")
+        print(f"completions of {n_flows:,} flows at {load:.0%} load: ", end="")
+        timed(links, routed.paths, size, begin)
 
 
-def all_to_all_of_distinct_sizes() -> None:
-    """Completions of an all-to-all whose flows all end at times of their own, beside SimGrid's."""
-    generator = np.random.default_rng(0)
-    n_hosts = _LEAVES * _HOSTS
-    src, dst = (ends.ravel().astype(np.int32) for ends in np.indices((n_hosts, n_hosts)))
-    src, dst = src[src != dst], dst[src != dst]
-    size = generator.integers(500_000, 1_500_000, src.size).astype(float)
-    few = static_paths(src, dst)
-    links = np.full(2 * n_hosts + 2 * _LEAVES * _SPINES, _GBPS * 1e9 / 8)
-    done = completions(links, few, size)
-    seconds = best_of(3, lambda: completions(links, few, size))
-    print(
-        f"completions of {src.size:,} flows of distinct sizes, {n_hosts} hosts: {seconds:.2f} s, {done.solves:,} solves"
-    )
-    with tempfile.TemporaryDirectory() as name:
-        peer = simgrid(Path(name), src, dst, size)
-    if peer is None:
-        print("  SimGrid is not installed: apt-get install libsimgrid-dev g++, or python3-simgrid")
-    else:
-        version, peer_s, finish = peer
+def all_to_all_of_distinct_sizes(hosts: int, peer_hosts: int) -> None:
+    """Completions of all-to-alls whose flows all end at times of their own, beside SimGrid's."""
+    trees = [Tree(8, 8), Tree(16, 8), Tree(16, 16), Tree(16, 32), Tree(32, 32)]
+    own, peers = {}, {}
+    for tree in (one for one in trees if one.n_hosts <= hosts):
+        src, dst, size = tree.flows()
+        paths = tree.paths(src, dst)
+        print(f"all-to-all of distinct sizes, {tree.n_hosts} hosts, {src.size:,} flows: ", end="", flush=True)
+        start = time.process_time()
+        done = timed(tree.links, paths, size)
+        own[src.size] = time.process_time() - start
+        if tree.n_hosts > peer_hosts:
+            continue
+        with tempfile.TemporaryDirectory() as name:
+            peer = simgrid(Path(name), tree)
+        if peer is None:
+            print("  SimGrid is not installed: apt-get install libsimgrid-dev g++, or python3-simgrid")
+            peer_hosts = 0
+            continue
+        version, seconds, finish = peer
         np.testing.assert_allclose(done.finish_s, finish, rtol=1e-5)
-        print(f"  {version}: {peer_s:.1f} s, {peer_s / seconds:.0f} times as long; finish times agree to 1e-5")
+        peers[src.size] = seconds
+        ratio = seconds / own[src.size]
+        print(f"  {version}: {seconds:.1f} s, {ratio:.0f} times as long; finish times agree to 1e-5", flush=True)
+    for name, times in (("railscope", own), ("SimGrid", peers)):
+        if len(times) > 1:
+            power, led_to = growth(times, 1024 * 1023)
+            print(f"{name}: grows with flows to the power of {power:.2f}; extrapolated to 1,024 hosts {led_to:,.0f} s")
+
+
+def growth(times: dict[int, float], flows: int) -> tuple[float, float]:
+    """Power of the flows that the time grows with over the last two sizes, and what it leads to for so many flows."""
+    (fewer, before), (last, after) = sorted(times.items())[-2:]
+    power = float(np.log(after / before) / np.log(last / fewer))
+    return power, after * (flows / last) ** power
+
+
+def quanta(tree: Tree) -> None:
+    """The same all-to-all, flows ending together that would end within a quantum."""
+    src, dst, size = tree.flows()
+    paths = tree.paths(src, dst)
     for quantum in (1e-7, 1e-6):
         start = time.perf_counter()
-        quick = completions(links, few, size, quantum_s=quantum)
+        quick = completions(tree.links, paths, size, quantum_s=quantum)
         print(
-            f"  quantum {quantum:g} s: {time.perf_counter() - start:.2f} s, {quick.solves:,} solves, "
-            f"sizes short by {quick.largest_shortfall:.2%} at most"
+            f"  {tree.n_hosts} hosts, quantum {quantum:g} s: {time.perf_counter() - start:.2f} s, "
+            f"{quick.solves:,} solves, sizes short by {quick.largest_shortfall:.2%} at most"
         )
 
 
-def all_flows(topology: Topology) -> None:
+def all_flows(topology: Topology, machine: Machine) -> None:
     """One solve of every flow of a hashed all-to-all."""
-    n = topology.n_endpoints
+    start, cpu = time.perf_counter(), time.process_time()
+    src, dst = all_pairs(topology.n_endpoints)
+    listed = time.perf_counter() - start
     start = time.perf_counter()
-    src = np.empty(n * (n - 1), np.int32)
-    for end in range(n):
-        src[end * (n - 1) : (end + 1) * (n - 1)] = np.delete(np.arange(n, dtype=np.int32), end)
-    dst = np.repeat(np.arange(n, dtype=np.int32), n - 1)
     paths = route_flows(topology, src, dst, Ecmp()).paths
     del src, dst
     routed = time.perf_counter() - start
     start = time.perf_counter()
     max_min_rates(topology.link_capacity_gbps, paths)
     solved = time.perf_counter() - start
+    cpu = time.process_time() - cpu
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
     print(
-        f"all {paths.n_flows:,} flows of a hashed all-to-all: {routed + solved:.1f} s, {peak:.2f} GB at most: "
-        f"paths {routed:.1f} s, rates {beside_bound(paths, solved)}"
+        f"all {paths.n_flows:,} flows of a hashed all-to-all: {listed + routed + solved:.1f} s, {cpu:.1f} s of "
+        f"processors, {peak:.2f} GB at most: pairs {listed:.1f} s, paths {routed:.1f} s, rates "
+        f"{beside_bounds(paths, solved, machine)}"
     )
 
 
 def main() -> None:
     """Print every row."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--hosts", type=int, default=256, help="largest all-to-all of distinct sizes: up to 1024")
+    parser.add_argument("--peer-hosts", type=int, default=128, help="largest that SimGrid is asked for")
+    parser.add_argument("--only", choices=("solves", "arrivals", "all-to-all"), help="a part of it")
+    asked = parser.parse_args()
+    machine = probed()
+    print(f"copies {machine.copy_bytes_per_s / 1e9:.1f} GB/s; a random read, all cores: {machine.read_s * 1e9:.1f} ns")
     topology = build(fat_tree(RADIX))
-    random_flows(topology)
-    arrivals(topology)
-    all_to_all_of_distinct_sizes()
-    all_flows(topology)
+    if asked.only in (None, "solves"):
+        random_flows(topology, machine)
+        all_flows(topology, machine)
+    if asked.only in (None, "arrivals"):
+        arrivals(topology)
+    if asked.only in (None, "all-to-all"):
+        all_to_all_of_distinct_sizes(asked.hosts, asked.peer_hosts)
+        quanta(Tree(16, 8))
 
 
 if __name__ == "__main__":

@@ -329,6 +329,8 @@ def _renew(
     _serve(state, link, now)
     state.links[link, LEVEL] = level
     _note(work, link)
+    work.counts[2] += 1
+    work.counts[3] += state.lists[link, N_OWN]
     above = level * (1.0 - SAME)
     start, hop_link, links, queued, on_flow = paths.start, paths.link, state.links, work.queued, state.on_flow
     n_away = 0

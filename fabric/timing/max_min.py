@@ -181,12 +181,16 @@ class Completions:
     quantum_s : float
     largest_shortfall : float
         With a quantum, the answer is exact for sizes that are smaller, each by at most this part of it; else 0.
+    new_levels, new_rates : int
+        How often a link that holds flows back gave them a new rate, and how often a flow was given one so.
     """
 
     finish_s: FloatVector
     solves: int
     quantum_s: float
     largest_shortfall: float
+    new_levels: int = 0
+    new_rates: int = 0
 
     @property
     def makespan_s(self) -> float:
@@ -247,10 +251,11 @@ def completions(
     some, size, start = paths.chosen(first), size[first], start[first]
     weight = None if first.size == moving.size else np.bincount(number).astype(np.float64)[number[first]]
     finish, shortfall = np.zeros(first.size), np.zeros(first.size)
+    work = _no_work(len(capacity_bytes_per_s), some.n_flows)
     solves = run(
         _path_arrays(capacity_bytes_per_s, some, weight),
         _nothing_shared(capacity_bytes_per_s, some),
-        _no_work(len(capacity_bytes_per_s), some.n_flows),
+        work,
         size,
         start,
         np.arange(first.size, dtype=np.int32),
@@ -263,7 +268,11 @@ def completions(
     result = begin.copy()
     result[moving] = by_number[number]
     return Completions(
-        frozen_array(result, np.float64, "finish"), solves, float(quantum_s), float(shortfall.max(initial=0.0))
+        frozen_array(result, np.float64, "finish"),
+        solves,
+        float(quantum_s),
+        float(shortfall.max(initial=0.0)),
+        *work.counts[2:].tolist(),
     )
 
 
@@ -306,7 +315,7 @@ def _nothing_shared(capacity: FloatVector, paths: FlowPaths) -> SharingState:
 
 def _no_work(n_links: int, n_flows: int) -> LevelWork:
     return LevelWork(
-        counts=np.zeros(2, np.int64),
+        counts=np.zeros(4, np.int64),
         key=np.empty(n_links),
         item=np.empty(n_links, np.int32),
         queued=np.zeros(n_links, bool),

@@ -19,6 +19,10 @@ _SWEEP = Twin("routing.naive_link_bytes", "fabric/routing/test_sweep.py::test_eq
 _PATHS = Twin("routing.naive_flow_bytes", "fabric/kernels/test_paths.py::test_paths_equal_the_slow_walk")
 _TABLES = Twin("lft_walk.naive_lft_bytes", "fabric/routing/test_lft_walk.py::test_random_tables_equal_the_slow_walk")
 _EVENTS = Twin("max_min.naive_rates", "fabric/timing/test_max_min.py::test_the_certificate_holds_after_every_event")
+_RATES = Twin(
+    "max_min.naive_rates", "fabric/timing/test_max_min.py::test_rates_have_the_certificate_and_equal_the_slow_filling"
+)
+_HEAP = Twin("heap.naive_pops", "fabric/kernels/test_heap.py::test_the_smallest_comes_first")
 _LISTS = Twin("max_min.naive_flows_on_links", "fabric/kernels/test_lists.py::test_flows_are_counted_and_listed")
 _WEIGHTS = Twin("link_weights.naive_weighted_bytes", "fabric/routing/test_link_weights.py::test_equals_the_slow_walk")
 _ADAPTIVE = "fabric/kernels/test_adaptive_dag.py::"
@@ -85,6 +89,7 @@ TWINS = {
     ),
     "hashed.hashed_flows": _SWEEP,
     "hashed.mix": Twin("routing.mix", "fabric/kernels/test_hashed.py::test_mix_is_the_finalizer_of_splitmix64"),
+    **{f"heap.{name}": _HEAP for name in ("sift_up", "sift_down")},
     "link_weights.weighted_all_to_all": _WEIGHTS,
     "link_weights.weighted_flows": _WEIGHTS,
     "link_weights.weighted_paths": Twin(
@@ -101,22 +106,16 @@ TWINS = {
     "lft_walk.way_states": Twin("lft_walk.naive_way_end", _LFT + "test_ways_end_where_the_slow_walk_does"),
     "max_min.count_flows": _LISTS,
     "max_min.list_flows": _LISTS,
-    "max_min.fill": Twin(
-        "max_min.naive_rates",
-        "fabric/timing/test_max_min.py::test_rates_have_the_certificate_and_equal_the_slow_filling",
-    ),
-    "max_min.start_flows": _EVENTS,
-    "max_min.end_flows": _EVENTS,
-    "max_min.refill": _EVENTS,
-    "max_min.settle": _EVENTS,
-    "max_min.run": Twin(
-        "max_min.naive_completions",
-        "fabric/timing/test_max_min.py::test_completions_equal_those_solved_anew_at_every_event",
-    ),
+    **{f"max_min.{name}": _RATES for name in ("demands", "gather", "fill", "lowest_levels")},
     "next_hops.carry_forced": Twin("next_hops.naive_forced_loads", _HOPS + "test_what_waits_where_ways_are_forced"),
     "next_hops.find_hops": Twin("next_hops.naive_ways", _HOPS + "test_next_hops_of_one_class_after_another"),
     "next_hops.find_slot_fractions": Twin(
         "endpoints.naive_split", _HOPS + "test_fractions_are_those_of_the_nearest_slots"
+    ),
+    **{f"sharing.{name}": _EVENTS for name in ("list_flow", "start_flow", "end_flow", "fill_anew", "renew_levels")},
+    "sharing.run": Twin(
+        "max_min.naive_completions",
+        "fabric/timing/test_max_min.py::test_completions_equal_those_solved_anew_at_every_event",
     ),
     **{f"one_cable_less.{name}": _LESS for name in ("empty_scratch", "go_towards", "lose_cables")},
     "single_path.dmodk_paths": _PATHS,

@@ -3,6 +3,7 @@
 import csv
 import gzip
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from fabric.routing.paths import route_flows
 from fabric.routing.policies import Adaptive, DModK, Ecmp
 from fabric.routing.unroutable import Unroutable
 from fabric.timing.equal_flows import equal_flows
+from fabric.timing import max_min
 from fabric.timing.max_min import completions, max_min_rates
 from tests.fabric.routing.test_lft_walk import table_cases
 from tests.naive.max_min import matrix, naive_completions, naive_rates
@@ -59,7 +61,9 @@ def test_rates_have_the_certificate_and_equal_the_slow_filling(case, data):
     capacity, paths = case
     weights = st.lists(st.sampled_from([1.0, 2.0, 7.0]), min_size=paths.n_flows, max_size=paths.n_flows)
     weight = np.array(data.draw(weights))
-    rate = max_min_rates(capacity, paths, weight)
+    # Flows of few links at a time, read few at a time, as of many flows.
+    with patch.multiple(max_min, _GATHERED_FLOWS=data.draw(st.sampled_from([1, 4, 100])), _BATCH=3):
+        rate = max_min_rates(capacity, paths, weight)
     uses = matrix(capacity, paths)
     np.testing.assert_allclose(rate, naive_rates(uses, capacity, weight), rtol=1e-9)
     assert_max_min(uses, capacity, rate, weight)
@@ -94,11 +98,28 @@ def large_case(seed):
 
 
 @pytest.mark.kernels
+@pytest.mark.parametrize("together", [False, True])
 @pytest.mark.parametrize("seed", range(20))
-def test_many_flows_end_as_solved_anew_at_every_event(seed):
+def test_many_flows_end_as_solved_anew_at_every_event(seed, together):
+    """One by one, and half of them at once: then rates are found anew for all."""
     capacity, paths, size, begin = large_case(seed)
+    if together:
+        begin[begin < 30] = 7.0
     expected = naive_completions(matrix(capacity, paths), capacity, size, begin)
-    np.testing.assert_allclose(completions(capacity, paths, size, begin).finish_s, expected, rtol=1e-6)
+    np.testing.assert_allclose(completions(capacity, paths, size, begin).finish_s, expected, rtol=1e-9)
+
+
+@pytest.mark.kernels
+@pytest.mark.parametrize("seed", range(10))
+def test_levels_that_tie_end_as_solved_anew_at_every_event(seed):
+    """Links of one capacity, sizes and starts of few values: levels of many links are the same, or differ by rounding."""
+    generator = np.random.default_rng(seed)
+    n = 60
+    rows = [generator.choice(10, generator.integers(1, 5), replace=False) for _ in range(n)]
+    size, begin = generator.integers(1, 4, n).astype(float), generator.integers(0, 6, n).astype(float)
+    paths, capacity = FlowPaths.of(rows), np.ones(10)
+    expected = naive_completions(matrix(capacity, paths), capacity, size, begin)
+    np.testing.assert_allclose(completions(capacity, paths, size, begin).finish_s, expected, rtol=1e-9)
 
 
 def rate_of(state):
@@ -161,6 +182,7 @@ def test_rates_do_not_depend_on_threads_or_chunks(monkeypatch, threads):
     capacity, paths, _, _ = large_case(0)
     expected = max_min_rates(capacity, paths)
     monkeypatch.setattr(rates, "_CHUNK_FLOWS", 3)
+    monkeypatch.setattr(rates, "_GATHERED_FLOWS", 30)
     monkeypatch.setattr("os.cpu_count", lambda: threads)
     assert max_min_rates(capacity, paths).tobytes() == expected.tobytes()
 
