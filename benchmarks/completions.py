@@ -1,16 +1,16 @@
 """Times rates and completions: ``make bench``.
 
 One solve of a million random flows and of all flows of a hashed all-to-all over 8,192 endpoints; flows that come one by
-one over 8,192 endpoints, at three loads; and an all-to-all of distinct sizes, event by event, beside SimGrid on the same
-routes (its C++ library or else its Python module), whose finish times must agree.  SimGrid takes days for 1,024
-hosts: what its times at fewer hosts lead to is said to be so.
+one over 8,192 endpoints, at three loads; and an all-to-all of distinct sizes, event by event, beside SimGrid on the
+same routes (its C++ library or else its Python module), whose finish times must agree.  Of 1,024 hosts it says what
+the times at fewer lead to, and that it is so.
 
 Lower bounds, of what this machine does in the same run:
 
-- A solve reads every path three times, to list the flows of each link and to give each flow its rate, and once where the
-  flow's link is full; the list is written and read; where a path begins is read four times, and the rate written: at the
-  bandwidth of a copy.  No flow's path is near that of the one before it when its link is full: a read from a place
-  drawn at random for each, on all cores.
+- A solve reads every path three times, to list the flows of each link and to give each flow its rate, and once where
+  the flow's link is full; the list is written and read; where a path begins is read four times, and the rate written:
+  at the bandwidth of a copy.  No flow's path is near that of the one before it when its link is full: a read from a
+  place drawn at random for each, on all cores.
 - An event gives some links a new level, and their flows new rates: each reads the flow's path and adds to a number for
   each of its other links, at places drawn at random.
 """
@@ -45,7 +45,7 @@ _OPTIONS = ("network/model:CM02", "network/TCP-gamma:0", "network/crosstraffic:0
 _LARGE = 2**26
 
 
-@numba.njit(nogil=True)  # type: ignore[untyped-decorator]
+@numba.njit(nogil=True)
 def _read(index: np.ndarray, table: np.ndarray) -> int:
     """Sum of numbers at some places."""
     total = 0
@@ -54,7 +54,7 @@ def _read(index: np.ndarray, table: np.ndarray) -> int:
     return total
 
 
-@numba.njit(nogil=True)  # type: ignore[untyped-decorator]
+@numba.njit(nogil=True)
 def _add(index: np.ndarray, table: np.ndarray) -> None:
     """Add to numbers at some places, each in a cache line of its own."""
     for i in range(index.shape[0]):
@@ -226,7 +226,9 @@ def random_flows(topology: Topology, machine: Machine) -> None:
     routed = time.perf_counter() - start
     max_min_rates(capacity, paths)
     seconds = best_of(3, lambda: max_min_rates(capacity, paths))
-    print(f"1,000,000 random flows, {n:,} endpoints: paths {routed:.2f} s, rates {beside_bounds(paths, seconds, machine)}")
+    print(
+        f"1,000,000 random flows, {n:,} endpoints: paths {routed:.2f} s, rates {beside_bounds(paths, seconds, machine)}"
+    )
 
 
 def timed(links: np.ndarray, paths: FlowPaths, size: np.ndarray, begin: np.ndarray | None = None) -> Completions:
@@ -337,6 +339,8 @@ def main() -> None:
     parser.add_argument("--only", choices=("solves", "arrivals", "all-to-all"), help="a part of it")
     asked = parser.parse_args()
     machine = probed()
+    few = Tree(2, 2)
+    completions(few.links, few.paths(*all_pairs(4)), np.ones(12))  # compiles, or reads what was compiled
     print(f"copies {machine.copy_bytes_per_s / 1e9:.1f} GB/s; a random read, all cores: {machine.read_s * 1e9:.1f} ns")
     topology = build(fat_tree(RADIX))
     if asked.only in (None, "solves"):

@@ -446,7 +446,7 @@ class LevelWork(NamedTuple):
     """The links that may need a new level at one event."""
 
     counts: Int64Vector
-    """(4,) how many are in the heap, how many of `links` there are; of all events: new levels, and flows' rates with them."""
+    """(4,) links in the heap, how many of `links` there are; of all events, new levels and flows with new rates."""
     key: FloatVector
     """(L,) heap of levels that links would have, as they were when put there."""
     item: Int32Vector

@@ -93,8 +93,8 @@ def gather(
 ) -> None:
     """Copy the hops of those flows on some links that have no rate yet to where they follow one another.
 
-    A batch at a time: reads that wait for no other are on their way to memory together; hop by hop, each flow would wait
-    for its own.
+    A batch at a time: reads that wait for no other are on their way to memory together; hop by hop, each flow would
+    wait for its own.
 
     Parameters
     ----------

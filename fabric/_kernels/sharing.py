@@ -36,8 +36,10 @@ from fabric._kernels.arrays import (
 from fabric._kernels.compile import borrowing_kernel, inline_step
 from fabric._kernels.heap import sift_down, sift_up
 
-# Two levels closer than this part of them are one: they differ by rounding.  Assumed, as a sum of a thousand terms is off
-# by 1e-13 of itself at most.
+Index = int | np.int64
+
+# Two levels closer than this part of them are one: they differ by rounding.  Assumed, as a sum of a thousand terms is
+# off by 1e-13 of itself at most.
 SAME = 1e-12
 # A level that would change by less than this part of it stays: it differs by rounding.
 _STILL = 1e-14
@@ -49,21 +51,21 @@ _ROUNDS, _FEW = 100, 1000
 
 
 @inline_step
-def _part(paths: PathArrays, flow: int, hop: int) -> float:
+def _part(paths: PathArrays, flow: Index, hop: Index) -> float:
     """What a hop takes of its link at rate 1."""
     part = paths.weight[flow] if paths.weight.shape[0] > 0 else 1.0
     return float(part * paths.fraction[hop]) if paths.fraction.shape[0] > 0 else float(part)
 
 
 @inline_step
-def _put(state: SharingState, place: int, flow: int, hop: int) -> None:
+def _put(state: SharingState, place: Index, flow: Index, hop: Index) -> None:
     state.on_flow[place] = flow
     state.on_hop[place] = hop
     state.place[hop] = place
 
 
 @borrowing_kernel
-def _swap(state: SharingState, one: int, other: int) -> None:
+def _swap(state: SharingState, one: Index, other: Index) -> None:
     """Exchange two places of one link's list."""
     flow, hop = state.on_flow[one], state.on_hop[one]
     _put(state, one, state.on_flow[other], state.on_hop[other])
@@ -71,7 +73,7 @@ def _swap(state: SharingState, one: int, other: int) -> None:
 
 
 @borrowing_kernel
-def _up(state: SharingState, first: int, place: int) -> None:
+def _up(state: SharingState, first: Index, place: Index) -> None:
     """Move an own flow to where no earlier one is behind it in its link's heap."""
     flow, hop = state.on_flow[place], state.on_hop[place]
     key = state.ends_at[flow]
@@ -85,7 +87,7 @@ def _up(state: SharingState, first: int, place: int) -> None:
 
 
 @borrowing_kernel
-def _down(state: SharingState, first: int, place: int, n: int) -> None:
+def _down(state: SharingState, first: Index, place: Index, n: Index) -> None:
     """Move an own flow to where no earlier one is before it in its link's heap of `n`."""
     flow, hop = state.on_flow[place], state.on_hop[place]
     key = state.ends_at[flow]
@@ -93,9 +95,7 @@ def _down(state: SharingState, first: int, place: int, n: int) -> None:
         child = first + 2 * (place - first) + 1
         if child >= first + n:
             break
-        if child + 1 < first + n and (
-            state.ends_at[state.on_flow[child + 1]] < state.ends_at[state.on_flow[child]]
-        ):
+        if child + 1 < first + n and (state.ends_at[state.on_flow[child + 1]] < state.ends_at[state.on_flow[child]]):
             child += 1
         if state.ends_at[state.on_flow[child]] >= key:
             break
@@ -105,7 +105,7 @@ def _down(state: SharingState, first: int, place: int, n: int) -> None:
 
 
 @borrowing_kernel
-def _set_end(ends: FloatVector, link: int, end: float) -> None:
+def _set_end(ends: FloatVector, link: Index, end: float) -> None:
     node = (ends.shape[0] >> 1) + link
     if ends[node] == end:
         return
@@ -130,7 +130,7 @@ def _next_to_end(ends: FloatVector) -> int:
 
 
 @inline_step
-def _note(work: LevelWork, link: int) -> None:
+def _note(work: LevelWork, link: Index) -> None:
     """Put a link among those whose next end is to be found anew."""
     if not work.changed[link]:
         work.changed[link] = True
@@ -139,7 +139,7 @@ def _note(work: LevelWork, link: int) -> None:
 
 
 @borrowing_kernel
-def _queue(paths: PathArrays, state: SharingState, work: LevelWork, link: int) -> None:
+def _queue(paths: PathArrays, state: SharingState, work: LevelWork, link: Index) -> None:
     """Put a link among those that may need a new level, and read the first of its own flows.
 
     It comes up soon, and then waits for memory less: reads that wait for no other are on their way together.
@@ -166,14 +166,14 @@ def _queue(paths: PathArrays, state: SharingState, work: LevelWork, link: int) -
 
 
 @inline_step
-def _serve(state: SharingState, link: int, now: float) -> None:
+def _serve(state: SharingState, link: Index, now: float) -> None:
     """Bring the service of a link's own flows up to now."""
     state.links[link, SERVED] += state.links[link, LEVEL] * (now - state.links[link, SINCE])
     state.links[link, SINCE] = now
 
 
 @inline_step
-def _begin_holding(state: SharingState, link: int, level: float, now: float) -> None:
+def _begin_holding(state: SharingState, link: Index, level: float, now: float) -> None:
     """Let a link without own flows have some, of this level."""
     state.links[link, LEVEL] = level
     state.links[link, OWN] = 0.0
@@ -182,7 +182,7 @@ def _begin_holding(state: SharingState, link: int, level: float, now: float) -> 
 
 
 @borrowing_kernel
-def _hold(paths: PathArrays, state: SharingState, work: LevelWork, flow: int, hop: int, rest: float) -> None:
+def _hold(paths: PathArrays, state: SharingState, work: LevelWork, flow: Index, hop: Index, rest: float) -> None:
     """Make a flow with so much left, and no holder, the own one of the link at a hop, which is served up to now."""
     link = np.int64(paths.link[hop])
     place = state.lists[link, FIRST] + state.lists[link, N_OWN]
@@ -199,7 +199,7 @@ def _hold(paths: PathArrays, state: SharingState, work: LevelWork, flow: int, ho
 
 
 @borrowing_kernel
-def _let_go(paths: PathArrays, state: SharingState, work: LevelWork, flow: int) -> None:
+def _let_go(paths: PathArrays, state: SharingState, work: LevelWork, flow: Index) -> None:
     """Make a flow nobody's own."""
     hop = np.int64(state.held[flow])
     link = np.int64(paths.link[hop])
@@ -222,7 +222,7 @@ def _let_go(paths: PathArrays, state: SharingState, work: LevelWork, flow: int) 
 
 @borrowing_kernel
 def _add_load(
-    paths: PathArrays, state: SharingState, work: LevelWork, flow: int, hop: int, step: float,
+    paths: PathArrays, state: SharingState, work: LevelWork, flow: Index, hop: Index, step: float,
     rate: float,
 ) -> None:  # fmt: skip
     """Let a flow that is held back elsewhere load the link at a hop by `step` more, to `rate`."""
@@ -234,9 +234,7 @@ def _add_load(
 
 
 @borrowing_kernel
-def _move(
-    paths: PathArrays, state: SharingState, work: LevelWork, flow: int, hop: int, now: float
-) -> None:
+def _move(paths: PathArrays, state: SharingState, work: LevelWork, flow: Index, hop: Index, now: float) -> None:
     """Give a flow to the link at a hop, which has a level; its rate becomes that."""
     before, link = np.int64(state.holder[flow]), np.int64(paths.link[hop])
     rate, level = state.links[before, LEVEL], state.links[link, LEVEL]
@@ -257,20 +255,26 @@ def _move(
 
 
 @borrowing_kernel
-def _take_over(
-    paths: PathArrays, state: SharingState, work: LevelWork, link: int, now: float
-) -> None:
+def _take_over(paths: PathArrays, state: SharingState, work: LevelWork, link: Index, now: float) -> None:
     """Let a link hold back the flows on it that are faster than the level at which it is full.
 
     Newton's method from below, as what the link carries is concave in its level: the faster ones that it takes over
     raise the level, so that fewer are.
     """
-    first, stop = state.lists[link, FIRST] + state.lists[link, N_OWN], state.lists[link, FIRST] + state.lists[link, N_ON]
+    first, stop = (
+        state.lists[link, FIRST] + state.lists[link, N_OWN],
+        state.lists[link, FIRST] + state.lists[link, N_ON],
+    )
     reached, level, n_before = 0.0, 0.0, -1
     if state.lists[link, N_OWN] > 0:
         reached = max(0.0, (state.links[link, CAPACITY] - state.links[link, OTHERS]) / state.links[link, OWN])
     while True:
-        left, wanted, n_faster, fastest = state.links[link, CAPACITY] - state.links[link, OTHERS], state.links[link, OWN], 0, 0.0
+        left, wanted, n_faster, fastest = (
+            state.links[link, CAPACITY] - state.links[link, OTHERS],
+            state.links[link, OWN],
+            0,
+            0.0,
+        )
         for place in range(first, stop):
             flow = np.int64(state.on_flow[place])
             rate = state.links[state.holder[flow], LEVEL]
@@ -297,28 +301,26 @@ def _take_over(
 
 
 @borrowing_kernel
-def _give_away(
-    paths: PathArrays, state: SharingState, work: LevelWork, flow: int, now: float
-) -> None:
+def _give_away(paths: PathArrays, state: SharingState, work: LevelWork, flow: Index, now: float) -> None:
     """Let the link of a flow with the lowest level hold it back."""
     best, lowest = np.int64(state.held[flow]), state.links[state.holder[flow], LEVEL] * (1.0 - SAME)
     for hop in range(paths.start[flow], paths.start[flow + 1]):
         if state.links[paths.link[hop], LEVEL] < lowest:
-            best, lowest = hop, state.links[paths.link[hop], LEVEL]
+            best, lowest = np.int64(hop), state.links[paths.link[hop], LEVEL]
     if best != state.held[flow]:
         _move(paths, state, work, flow, best, now)
 
 
 @borrowing_kernel
-def _renew(
-    paths: PathArrays, state: SharingState, work: LevelWork, link: int, now: float
-) -> None:
+def _renew(paths: PathArrays, state: SharingState, work: LevelWork, link: Index, now: float) -> None:
     """Give a link the level at which it is full, and its own flows that rate."""
     if state.lists[link, N_OWN] == 0:
         if state.links[link, OTHERS] <= state.links[link, CAPACITY] * (1.0 + SAME):
             return
         _take_over(paths, state, work, link, now)
-    elif state.links[link, FASTEST] * state.links[link, OWN] > (state.links[link, CAPACITY] - state.links[link, OTHERS]) * (1.0 + SAME):
+    elif state.links[link, FASTEST] * state.links[link, OWN] > (
+        state.links[link, CAPACITY] - state.links[link, OTHERS]
+    ) * (1.0 + SAME):
         _take_over(paths, state, work, link, now)
     if state.lists[link, N_OWN] == 0:
         return
@@ -341,7 +343,7 @@ def _renew(
         for hop in range(np.uint64(start[flow]), np.uint64(start[flow + np.uint32(1)])):
             other = np.uint32(hop_link[hop])
             if other != link:
-                load = links[other, OTHERS] + _part(paths, flow, hop) * step
+                load = links[other, OTHERS] + _part(paths, np.int64(flow), np.int64(hop)) * step
                 links[other, OTHERS] = load
                 if level > links[other, FASTEST]:
                     links[other, FASTEST] = level
@@ -360,7 +362,7 @@ def _renew(
 
 
 @borrowing_kernel
-def list_flow(paths: PathArrays, state: SharingState, flow: int, size: float) -> None:
+def list_flow(paths: PathArrays, state: SharingState, flow: Index, size: float) -> None:
     """Put a flow on the lists of its links, with no link that holds it back."""
     for hop in range(paths.start[flow], paths.start[flow + 1]):
         link = np.int64(paths.link[hop])
@@ -371,15 +373,15 @@ def list_flow(paths: PathArrays, state: SharingState, flow: int, size: float) ->
 
 
 @borrowing_kernel
-def start_flow(
-    paths: PathArrays, state: SharingState, work: LevelWork, flow: int, size: float, now: float
-) -> None:
+def start_flow(paths: PathArrays, state: SharingState, work: LevelWork, flow: Index, size: float, now: float) -> None:
     """Let a flow begin, held back by the link that would give it least; `renew_levels` sees to the rest."""
     list_flow(paths, state, flow, size)
     best, lowest = paths.start[flow], np.inf
     for hop in range(paths.start[flow], paths.start[flow + 1]):
         link = np.int64(paths.link[hop])
-        level = max(0.0, state.links[link, CAPACITY] - state.links[link, OTHERS]) / (state.links[link, OWN] + _part(paths, flow, hop))
+        level = max(0.0, state.links[link, CAPACITY] - state.links[link, OTHERS]) / (
+            state.links[link, OWN] + _part(paths, flow, hop)
+        )
         if level < lowest:
             best, lowest = hop, level
     holder = np.int64(paths.link[best])
@@ -398,7 +400,7 @@ def start_flow(
 
 
 @borrowing_kernel
-def end_flow(paths: PathArrays, state: SharingState, work: LevelWork, flow: int) -> None:
+def end_flow(paths: PathArrays, state: SharingState, work: LevelWork, flow: Index) -> None:
     """Take a flow off its links; `renew_levels` sees to the rest."""
     rate = state.links[state.holder[flow], LEVEL]
     at = np.int64(state.held[flow])
@@ -443,15 +445,15 @@ def fill_anew(paths: PathArrays, state: SharingState, work: LevelWork, now: floa
             size += 1
             sift_up(work.key, work.item, size - 1)
     while size > 0:
-        link = np.int64(work.item[0])
-        if work.waiting[link] > 0:
-            level = max(0.0, state.links[link, CAPACITY] - state.links[link, OTHERS]) / work.wanted[link]
+        full = np.int64(work.item[0])
+        if work.waiting[full] > 0:
+            level = max(0.0, state.links[full, CAPACITY] - state.links[full, OTHERS]) / work.wanted[full]
             if level > work.key[0] * (1.0 + SAME):
                 work.key[0] = level
                 sift_down(work.key, work.item, size)
                 continue
-            _begin_holding(state, link, level, now)
-            for place in range(state.lists[link, FIRST], state.lists[link, FIRST] + state.lists[link, N_ON]):
+            _begin_holding(state, full, level, now)
+            for place in range(state.lists[full, FIRST], state.lists[full, FIRST] + state.lists[full, N_ON]):
                 flow = np.int64(state.on_flow[place])
                 if state.held[flow] >= 0:
                     continue
@@ -473,9 +475,7 @@ def fill_anew(paths: PathArrays, state: SharingState, work: LevelWork, now: floa
 
 
 @borrowing_kernel
-def renew_levels(
-    paths: PathArrays, state: SharingState, work: LevelWork, now: float
-) -> None:
+def renew_levels(paths: PathArrays, state: SharingState, work: LevelWork, now: float) -> None:
     """Give links new levels until every flow has a full link on which none is faster; then find the next ends."""
     renewals = 0
     while work.counts[0] > 0:
@@ -502,7 +502,7 @@ def renew_levels(
 
 
 @borrowing_kernel
-def _end_of(state: SharingState, link: int, now: float) -> float:
+def _end_of(state: SharingState, link: Index, now: float) -> float:
     """When the next own flow of a link ends at its present level."""
     level = state.links[link, LEVEL]
     if level == np.inf:
@@ -511,7 +511,7 @@ def _end_of(state: SharingState, link: int, now: float) -> float:
 
 
 @borrowing_kernel
-def _sum_up(paths: PathArrays, state: SharingState, link: int) -> None:
+def _sum_up(paths: PathArrays, state: SharingState, link: Index) -> None:
     """Find the sums of a link anew."""
     state.lists[link, CHANGES] = 0
     own, others = 0.0, 0.0

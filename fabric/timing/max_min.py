@@ -31,8 +31,8 @@ from fabric.timing.equal_flows import equal_flows
 # So many flows at least are listed by link at a time: some MB, assumed to suit any machine.  The answer does not depend
 # on it.
 _CHUNK_FLOWS = 100_000
-# Room for the hops of so many flows of links that are filled next, some MB, and flows read at a time: they should stay in
-# the caches, assumed.  Nor does the answer depend on these.
+# Room for the hops of so many flows of links that are filled next, some MB, and flows read at a time: they should stay
+# in the caches, assumed.  Nor does the answer depend on these.
 _GATHERED_FLOWS, _BATCH = 500_000, 1024
 
 
@@ -110,7 +110,8 @@ def _link_levels(capacity: FloatVector, path_arrays: PathArrays) -> FloatVector:
         gathered.first[links] = np.cumsum(filling.waiting[links]) - filling.waiting[links]
 
         def take(number: int, n_chunks: int, links: Int32Vector = links) -> None:
-            batch = Batch(*(np.empty(_BATCH, kind) for kind in (np.int32, np.int64, np.int64, np.int32)))
+            first, stop = np.empty(_BATCH, np.int64), np.empty(_BATCH, np.int64)
+            batch = Batch(np.empty(_BATCH, np.int32), first, stop, np.empty(_BATCH, np.int32))
             gather(path_arrays, link_start, link_flow, filling.done, links, gathered, batch, number, n_chunks)
 
         for_each_chunk(take, links.size)

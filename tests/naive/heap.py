@@ -3,7 +3,8 @@
 
 def naive_pops(operations):
     """What a queue gives out: a number is put in, None takes the smallest out."""
-    queue, out = [], []
+    queue: list[int] = []
+    out: list[int] = []
     for operation in operations:
         if operation is None:
             queue.sort()

@@ -18,8 +18,8 @@ from fabric.routing.link_loads import link_loads
 from fabric.routing.paths import route_flows
 from fabric.routing.policies import Adaptive, DModK, Ecmp
 from fabric.routing.unroutable import Unroutable
-from fabric.timing.equal_flows import equal_flows
 from fabric.timing import max_min
+from fabric.timing.equal_flows import equal_flows
 from fabric.timing.max_min import completions, max_min_rates
 from tests.fabric.routing.test_lft_walk import table_cases
 from tests.naive.max_min import matrix, naive_completions, naive_rates
@@ -117,7 +117,7 @@ def test_levels_that_tie_end_as_solved_anew_at_every_event(seed):
     n = 60
     rows = [generator.choice(10, generator.integers(1, 5), replace=False) for _ in range(n)]
     size, begin = generator.integers(1, 4, n).astype(float), generator.integers(0, 6, n).astype(float)
-    paths, capacity = FlowPaths.of(rows), np.ones(10)
+    paths, capacity = FlowPaths.of([row.tolist() for row in rows]), np.ones(10)
     expected = naive_completions(matrix(capacity, paths), capacity, size, begin)
     np.testing.assert_allclose(completions(capacity, paths, size, begin).finish_s, expected, rtol=1e-9)
 
