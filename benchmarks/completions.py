@@ -231,8 +231,10 @@ def random_flows(topology: Topology, machine: Machine) -> None:
     )
 
 
-def timed(links: np.ndarray, paths: FlowPaths, size: np.ndarray, begin: np.ndarray | None = None) -> Completions:
-    """Completions; prints what they took, and what part of it the machine needs at the least."""
+def timed(
+    links: np.ndarray, paths: FlowPaths, size: np.ndarray, begin: np.ndarray | None = None
+) -> tuple[Completions, float]:
+    """Completions and their seconds of processor; prints what part of these the machine needs at the least."""
     start, cpu = time.perf_counter(), time.process_time()
     done = completions(links, paths, size, begin)
     seconds, cpu = time.perf_counter() - start, time.process_time() - cpu
@@ -243,7 +245,7 @@ def timed(links: np.ndarray, paths: FlowPaths, size: np.ndarray, begin: np.ndarr
         f"{done.new_rates:,} new rates\n  adds {bound:.2g} s, {bound / cpu:.0%}",
         flush=True,
     )
-    return done
+    return done, cpu
 
 
 def arrivals(topology: Topology) -> None:
@@ -268,9 +270,7 @@ def all_to_all_of_distinct_sizes(hosts: int, peer_hosts: int) -> None:
         src, dst, size = tree.flows()
         paths = tree.paths(src, dst)
         print(f"all-to-all of distinct sizes, {tree.n_hosts} hosts, {src.size:,} flows: ", end="", flush=True)
-        start = time.process_time()
-        done = timed(tree.links, paths, size)
-        own[src.size] = time.process_time() - start
+        done, own[src.size] = timed(tree.links, paths, size)
         if tree.n_hosts > peer_hosts:
             continue
         with tempfile.TemporaryDirectory() as name:
