@@ -226,7 +226,7 @@ def completions(
     Raises
     ------
     InputError
-        As `max_min_rates`; a size, start or quantum that is not finite and >= 0.
+        As `max_min_rates`; a size, start or quantum that is not finite and >= 0; 2**31 hops or more.
     """
     from fabric._kernels.sharing import run
 
@@ -298,6 +298,8 @@ def _path_arrays(capacity: FloatVector, paths: FlowPaths, weight: FloatVector | 
 def _nothing_shared(capacity: FloatVector, paths: FlowPaths) -> SharingState:
     """The state before any flow has begun."""
     n_links, n_flows, n_hops = len(capacity), paths.n_flows, len(paths.link)
+    if n_hops >= 2**31:
+        raise InputError(f"paths: {n_hops:,} hops; expected fewer than {2**31:,}: fewer flows at a time")
     links, lists = np.zeros((n_links, LINK_COLUMNS)), np.zeros((n_links, LIST_COLUMNS), np.int64)
     links[:, CAPACITY], links[:, LEVEL] = capacity, np.inf
     lists[1:, FIRST] = np.cumsum(np.bincount(paths.link, minlength=n_links))[:-1]
