@@ -17,6 +17,9 @@ from fabric.routing.rooms import next_hops
 from fabric.routing.unroutable import refuse_unreachable
 from fabric.topology import SWITCH, Topology
 
+# Flows looked at together: some MB, assumed to suit any machine.
+_BLOCK = 1_000_000
+
 
 def ecmp_flow_paths(topology: Topology, src: Int32Vector, dst: Int32Vector, routing: Ecmp) -> RoutedFlows:
     """Paths of flows between domains: a part for each port and queue pair."""
@@ -35,6 +38,21 @@ def dmodk_flow_paths(topology: Topology, src: Int32Vector, dst: Int32Vector, rou
     return _paths(topology, layer, src, dst, 1, dmodk_paths, (layer.endpoint_index,))
 
 
+def _class_starts(layer: Layer, dst: Int32Vector) -> Int64Vector | None:
+    """Where the flows to each class begin, as `starts_of`; None if they are not sorted by it.
+
+    A block at a time: memory for the classes of many flows takes longer to get than to fill.
+    """
+    counts, last = np.zeros(layer.n_classes, np.int64), 0
+    for block in range(0, dst.size, _BLOCK):
+        to = layer.endpoint_class[dst[block : block + _BLOCK]]
+        if to[0] < last or np.any(to[1:] < to[:-1]):
+            return None
+        counts += np.bincount(to, minlength=layer.n_classes)
+        last = to[-1]
+    return np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+
+
 def _paths(
     topology: Topology,
     layer: Layer,
@@ -48,12 +66,12 @@ def _paths(
     from fabric._kernels.single_path import path_lengths
 
     flows: Int64Vector = np.arange(src.size)
-    to = layer.endpoint_class[dst]
-    if np.any(to[1:] < to[:-1]):
-        flows = np.argsort(to, kind="stable")
-        src, dst, to = src[flows], dst[flows], to[flows]
-    arrays = FlowArrays(starts_of(to, layer.n_classes), src, dst, np.empty(0))
-    del to
+    first = _class_starts(layer, dst)
+    if first is None:
+        flows = np.argsort(layer.endpoint_class[dst], kind="stable")
+        src, dst = src[flows], dst[flows]
+        first = starts_of(layer.endpoint_class[dst], layer.n_classes)
+    arrays = FlowArrays(first, src, dst, np.empty(0))
     width = layer.width
     n_parts = src.size * width * n_queue_pairs
     # A flow of one part is whole; that takes no memory of its own.
