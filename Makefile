@@ -57,6 +57,7 @@ bench: .venv/bench
 	$(BIN)/python -m benchmarks.validation
 	$(BIN)/python -m benchmarks.effects
 	$(BIN)/python -m benchmarks.steps
+	$(BIN)/python -m benchmarks.sparse
 	$(BIN)/python -m benchmarks.replay
 	$(BIN)/python -m benchmarks.diagnosis
 	$(BIN)/python -m benchmarks.history

@@ -92,6 +92,9 @@ class Algorithm:
         processor or by the GPUs themselves.
     libraries : tuple of str
         Those of `LIBRARIES` whose automatic choice considers it; default all.
+    moves : str
+        What it sends: of equal bytes, algorithms with the same word here have equal schedules, as reduce-scatter and
+        all-gather have on the same rings.  Empty: like no other.
 
     Raises
     ------
@@ -112,6 +115,7 @@ class Algorithm:
     automatic: Callable[[JobFacts], bool] = always
     tuning: Tuning = "ring"
     libraries: tuple[Library, ...] = LIBRARIES
+    moves: str = ""
 
     def __post_init__(self) -> None:
         known_collective(self.collective)

@@ -35,7 +35,7 @@ def frozen_array(values: npt.ArrayLike, dtype: type[np.generic], what: str) -> n
     if np.issubdtype(dtype, np.integer):
         if not np.issubdtype(array.dtype, np.integer):
             raise InputError(f"{what}: expected integers, got {array.dtype}")
-        if array.size and not np.array_equal(array, array.astype(dtype)):
+        if array.dtype != dtype and array.size and not np.array_equal(array, array.astype(dtype)):
             raise InputError(f"{what}: expected integers that fit {np.dtype(dtype).name}")
     frozen = np.ascontiguousarray(array, dtype=dtype).view()
     frozen.setflags(write=False)
@@ -265,7 +265,9 @@ class AllToAll:
         everything = _sum_of_products(group, self.send, self.receive)
         if self.block is None:
             return everything - float(self.send @ self.receive)
-        _, joint = np.unique(np.stack([group, self.block.astype(np.int64)]), axis=1, return_inverse=True)
+        block = self.block.astype(np.int64)
+        width = int(block.max(initial=0)) - int(block.min(initial=0)) + 1
+        _, joint = np.unique(group * width + block, return_inverse=True)
         return everything - _sum_of_products(joint.ravel(), self.send, self.receive)
 
 

@@ -143,7 +143,7 @@ def _job_of(sizes: Domains) -> tuple[Groups, Int32Vector, Int32Vector]:
 
 
 # Of a single member: it goes nowhere.
-_ALONE = (Channel(0, 0, (np.zeros(1, np.int32),), 0, 0),)
+_ALONE = (Channel(0, 0, np.zeros(1, np.int32), np.array([0, 1]), 0, 0),)
 
 
 def channel_rings(collective: str, sizes: Domains, n_channels: int | None = None, cross_nic: int = 2) -> Program:

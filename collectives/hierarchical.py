@@ -15,7 +15,7 @@ from collectives.domains import lone_apart
 from collectives.errors import InputError
 from collectives.ring import group_bytes, ring_all_reduce
 from collectives.schedule import Phase, Schedule
-from collectives.trees import double_trees
+from collectives.trees import by_size, double_trees
 
 
 def hierarchical_all_reduce(
@@ -77,7 +77,8 @@ def nvls_tree_all_reduce(
     `hierarchical_all_reduce`.
     """
     level = levels(groups, bytes, domain, rail, n_channels)
-    return Schedule((level.nvls(), *double_trees(list(level.across), level.across_bytes.tolist())), "pipelined")
+    members, parts = by_size(level.across, level.across_bytes)
+    return Schedule((level.nvls(), *double_trees(members, parts)), "pipelined")
 
 
 def sharp_all_reduce(

@@ -15,20 +15,21 @@ links are used.  So rings of a group in one domain, and channels in pairs, pass 
 all links alike (`collectives.mesh_orders`).
 """
 
-from collections.abc import Iterator
+import itertools
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import partial
 
 import numpy as np
 
-from collectives.demand import FloatVector, Flows, Groups, Int32Vector
+from collectives.demand import FloatVector, Flows, Groups, Int32Vector, Int64Vector
 from collectives.errors import InputError
 from collectives.hierarchical import levels
-from collectives.mesh_orders import even_paths, even_rings, path_all_round
+from collectives.mesh_orders import Int64Matrix, even_paths, even_rings, path_all_round
 from collectives.ring import group_bytes
 from collectives.schedule import Phase, Schedule
 from collectives.transport import rail_aligned
-from collectives.trees import both_ways, double_trees
+from collectives.trees import Edges, Int32Matrix, both_ways, double_trees
 
 CROSS_NIC = (0, 1, 2)
 _ROUNDS = {"all-reduce": 2, "all-gather": 1, "reduce-scatter": 1}
@@ -42,22 +43,25 @@ class Channel:
     Attributes
     ----------
     group, number : int
-    parts : tuple of (m,) int32
-        Ranks in each domain, in the order in which the channel passes through them.
+    ranks : (n,) int32
+        All ranks, domain by domain, in the order in which the channel passes through them.
+    part_start : (n_domains + 1,) int64
+        Where the ranks of each domain begin in `ranks`.
     enters_rail, leaves_rail : int
         Rail by which a ring enters the group's first domain and by which it leaves; -1 where rails are unknown.
     """
 
     group: int
     number: int
-    parts: tuple[Int32Vector, ...]
+    ranks: Int32Vector
+    part_start: Int64Vector
     enters_rail: int
     leaves_rail: int
 
     @property
-    def ranks(self) -> Int32Vector:
-        """All ranks in the order of the ring, (n,) int32."""
-        return np.concatenate(self.parts)
+    def parts(self) -> tuple[Int32Vector, ...]:
+        """Ranks in each domain, each (m,) int32."""
+        return tuple(np.split(self.ranks, self.part_start[1:-1]))
 
 
 def channels(
@@ -82,31 +86,46 @@ def channels(
     """
     if cross_nic not in CROSS_NIC:
         raise InputError(f"cross-nic: expected 0, 1 or 2, got {cross_nic}")
-    where = (np.asarray(one, np.int32).tobytes() for one in (domain, rail))
-    return _channels(groups, *where, n_channels, cross_nic)
+    found: list[Channel] = []
+    for alike in _parted(groups, domain, rail, n_channels):
+        first = int(alike.start[1]) - 1
+        rings = alike.ranks[:, _ring_orders(alike, n_channels, cross_nic)]
+        for group, own in zip(alike.groups.tolist(), rings, strict=True):
+            entries = rail[own[:, 0]].tolist()
+            leaves = entries if cross_nic == 0 else rail[own[:, first]].tolist()
+            found += [Channel(group, *one) for one in _numbered(own, alike.start, entries, leaves)]
+    return _in_order(found)
 
 
-# Operations of a step over the same groups, and designs that place them alike, have the same ones.
-@lru_cache(maxsize=4)
-def _channels(
-    groups: Groups, domains: bytes, rails: bytes, n_channels: int | None, cross_nic: int
-) -> tuple[Channel, ...]:
-    domain, rail = np.frombuffer(domains, np.int32), np.frombuffer(rails, np.int32)
-    result = []
-    for group, parts, least in _parted(groups, domain, rail, n_channels):
-        rings = even_rings(least) if len(parts) == 1 else None
-        count = n_channels or (least if rings is None else len(rings))
-        for number in range(count):
-            if rings is not None:
-                orders = [parts[0][rings[_spread(number, count, len(rings))]]]
-            elif cross_nic == 2 and count % 2 == 0 and least > 1:
-                orders = _in_pairs(parts, number, count, least)
-            else:
-                orders = [_all_round(part, _spread(number, count, least)) for part in parts]
-            entry = int(rail[orders[0][0]])
-            leave = entry if cross_nic == 0 else int(rail[orders[0][-1]])
-            result.append(Channel(group, number, tuple(orders), entry, leave))
-    return tuple(result)
+def _numbered(
+    own: Int32Matrix, start: Int64Vector, enter: list[int], leave: list[int]
+) -> Iterator[tuple[int, Int32Vector, Int64Vector, int, int]]:
+    for number, (ranks, *rails) in enumerate(zip(own, enter, leave, strict=True)):
+        yield number, ranks, start, rails[0], rails[1]
+
+
+def _in_order(found: list[Channel]) -> tuple[Channel, ...]:
+    return tuple(sorted(found, key=lambda one: one.group))
+
+
+def _ring_orders(alike: "_Alike", n_channels: int | None, cross_nic: int) -> Int64Matrix:
+    """Places of a group's members in the order of each of its rings, a ring a row."""
+    least = alike.least
+    if len(alike.start) == 2:
+        rings = even_rings(least)
+        count = n_channels or len(rings)
+        chosen: Int64Matrix = rings[[_spread(number, count, len(rings)) for number in range(count)]]
+        return chosen
+    count = n_channels or least
+    orders = []
+    for number in range(count):
+        if cross_nic == 2 and count % 2 == 0 and least > 1:
+            # In odd domains a channel takes the place of the other one of its pair.
+            place = 2 * _spread(number // 2, count // 2, least // 2)
+            orders.append(alike.along(*(partial(_to_neighbour, place + (number + index) % 2) for index in range(2))))
+        else:
+            orders.append(alike.along(partial(_all_round, _spread(number, count, least))))
+    return np.stack(orders)
 
 
 def chains(
@@ -117,53 +136,96 @@ def chains(
     Chains that begin at all places of a domain use all links of a mesh alike where the places are an even number.
     Arguments and errors as for `channels`, but for the default, always one for each member of the smallest domain.
     """
-    result = []
-    for group, parts, least in _parted(groups, domain, rail, n_channels):
-        count = n_channels or least
-        for number in range(count):
-            place = _spread(number, count, least)
-            orders = [_to_neighbour(part, place) for part in parts]
-            rails = (int(rail[orders[0][end]]) for end in (0, -1))
-            result.append(Channel(group, number, tuple(orders), *rails))
-    return tuple(result)
+    found: list[Channel] = []
+    for alike in _parted(groups, domain, rail, n_channels):
+        first = int(alike.start[1]) - 1
+        orders = alike.ranks[:, _chain_orders(alike, n_channels)]
+        for group, own in zip(alike.groups.tolist(), orders, strict=True):
+            ends = (rail[own[:, end]].tolist() for end in (0, first))
+            found += [Channel(group, *one) for one in _numbered(own, alike.start, *ends)]
+    return _in_order(found)
 
 
-def _parted(
-    groups: Groups, domain: Int32Vector, rail: Int32Vector, n_channels: int | None
-) -> Iterator[tuple[int, list[Int32Vector], int]]:
-    """Groups of two members or more, their members in each domain, and how many the smallest domain has."""
+def _chain_orders(alike: "_Alike", n_channels: int | None) -> Int64Matrix:
+    """Places of a group's members in the order of each of its chains, a channel a row."""
+    count = n_channels or alike.least
+    places = (_spread(number, count, alike.least) for number in range(count))
+    return np.stack([alike.along(partial(_to_neighbour, place)) for place in places])
+
+
+@dataclass(frozen=True, eq=False)
+class _Alike:
+    """Groups of two members or more that have as many in each of their domains, domain by domain.
+
+    Attributes
+    ----------
+    groups : (G,) int64
+    ranks : (G, n) int32
+        A group a row.
+    start : (n_domains + 1,) int64
+        Where the ranks of each domain begin in a row.
+    """
+
+    groups: Int64Vector
+    ranks: Int32Matrix
+    start: Int64Vector
+
+    @property
+    def least(self) -> int:
+        """Members in the smallest domain."""
+        return int(np.diff(self.start).min())
+
+    def along(self, *paths: Callable[[int], Int64Vector]) -> Int64Vector:
+        """Places in the order of a path through each domain, (n,) int64; domains take the paths in turns.
+
+        Parameters
+        ----------
+        *paths : callable
+            The path for a number of members, (m,) int64: places from 0 to m - 1.
+        """
+        sizes = np.diff(self.start)
+        ordered = np.empty(self.start[-1], np.int64)
+        for turn, path in enumerate(paths):
+            for size in np.unique(sizes[turn :: len(paths)]).tolist():
+                chosen = np.flatnonzero(sizes == size)
+                first = self.start[chosen[chosen % len(paths) == turn]][:, None]
+                ordered[first + np.arange(size)] = first + path(size)
+        return ordered
+
+
+def _parted(groups: Groups, domain: Int32Vector, rail: Int32Vector, n_channels: int | None) -> Iterator[_Alike]:
+    """Groups of two members or more, by scale-up domain; those alike together."""
     if n_channels is not None and n_channels < 1:
         raise InputError(f"channels: expected an integer >= 1, got {n_channels}")
     level = levels(groups, 0.0, domain, rail)
-    parts: list[list[Int32Vector]] = [[] for _ in range(groups.n_groups)]
-    for group, part in zip(level.part_group.tolist(), level.inside, strict=True):
-        parts[group].append(part)
-    for group, own in enumerate(parts):
-        if sum(map(len, own)) > 1:
-            yield group, own, min(map(len, own))
+    inside = level.inside
+    # The domains of a group follow one another.
+    bounds = np.searchsorted(level.part_group, np.arange(groups.n_groups + 1))
+    alike: dict[bytes, list[int]] = {}
+    for group, (first, stop) in enumerate(itertools.pairwise(bounds.tolist())):
+        start = inside.start[first : stop + 1]
+        if start[-1] - start[0] > 1:
+            alike.setdefault((start - start[0]).tobytes(), []).append(group)
+    for key, chosen in alike.items():
+        start, these = np.frombuffer(key, np.int64), np.array(chosen)
+        place = inside.start[bounds[these]][:, None] + np.arange(start[-1])
+        yield _Alike(these, inside.rank[place], start)
 
 
 def _spread(number: int, count: int, n_places: int) -> int:
     return number * n_places // count if count <= n_places else number % n_places
 
 
-def _in_pairs(parts: list[Int32Vector], number: int, count: int, least: int) -> list[Int32Vector]:
-    """Orders of one of two channels over two places; in odd domains it takes the other one's."""
-    first = 2 * _spread(number // 2, count // 2, least // 2)
-    return [_to_neighbour(part, first + (number + index) % 2) for index, part in enumerate(parts)]
-
-
-def _to_neighbour(part: Int32Vector, place: int) -> Int32Vector:
+def _to_neighbour(place: int, n: int) -> Int64Vector:
     """The even path from a place to the other one of its pair: 0 and 1, 2 and 3, ...; 0 after an odd last place."""
-    n = len(part)
-    path = even_paths(n)[place - place % 2 if n % 2 else place // 2]
-    order: Int32Vector = part[path if path[0] == place else path[::-1]]
-    return order
+    path: Int64Vector = even_paths(n)[place - place % 2 if n % 2 else place // 2]
+    return path if path[0] == place else path[::-1]
 
 
-def _all_round(part: Int32Vector, place: int) -> Int32Vector:
+def _all_round(place: int, n: int) -> Int64Vector:
     """An order from a place to the one before it; of all places together they use no link of a mesh much more."""
-    return part[(path_all_round(len(part)) + place) % len(part)]
+    turned: Int64Vector = (path_all_round(n) + place) % n
+    return turned
 
 
 def channel_rings(
@@ -194,24 +256,30 @@ def channel_rings(
         As `channels`.
     """
     volume = group_bytes(groups, bytes)
-    rings = channels(groups, domain, rail, n_channels, cross_nic)
-    if not rings:
-        return _nothing("rings")
-    per_group = np.bincount([ring.group for ring in rings], minlength=groups.n_groups)
     if collective in _CHAINS:
+        rings = channels(groups, domain, rail, n_channels, cross_nic)
+        if not rings:
+            return _nothing("rings")
+        per_group = np.bincount([ring.group for ring in rings], minlength=groups.n_groups)
         phase = _chains(collective, groups, volume / np.maximum(per_group, 1), rings)
         return _sent(Schedule((phase,)), domain, rail, cross_nic)
+    if cross_nic not in CROSS_NIC:
+        raise InputError(f"cross-nic: expected 0, 1 or 2, got {cross_nic}")
     sizes = np.unique(groups.sizes[groups.sizes > 1])
     rounds = _ROUNDS[collective]
     # Groups of one size step together; others run at once, each with the bytes of all its steps.
     together = sizes.size == 1
-    orders = [ring.ranks for ring in rings]
-    length, group = np.array([len(order) for order in orders]), np.array([ring.group for ring in rings])
-    amount = volume[group] / (per_group[group] * length) * (1 if together else rounds * (length - 1))
-    ranks, last = np.concatenate(orders), np.cumsum(length) - 1
-    following = np.append(ranks[1:], ranks[:1])
-    following[last] = ranks[last + 1 - length]
-    flows = Flows(ranks, following, np.repeat(amount, length))
+    src, dst, amounts = [], [], []
+    for alike in _parted(groups, domain, rail, n_channels):
+        places = _ring_orders(alike, n_channels, cross_nic)
+        count, n = places.shape
+        src.append(alike.ranks[:, places].ravel())
+        dst.append(alike.ranks[:, np.roll(places, -1, axis=1)].ravel())
+        each = volume[alike.groups] / (count * n) * (1 if together else rounds * (n - 1))
+        amounts.append(np.repeat(each, count * n))
+    if not src:
+        return _nothing("rings")
+    flows = Flows(np.concatenate(src), np.concatenate(dst), np.concatenate(amounts))
     repeat = rounds * (int(sizes[0]) - 1) if together else 1
     return _sent(Schedule((Phase(flows, repeat, f"rings, {collective}"),)), domain, rail, cross_nic)
 
@@ -251,15 +319,23 @@ def channel_trees(
         As `channels`.
     """
     volume = group_bytes(groups, bytes)
-    every = chains(groups, domain, rail, n_channels)
-    if not every:
+    inside: list[Edges] = []
+    ends, parts = [], []
+    longest = 0
+    for alike in _parted(groups, domain, rail, n_channels):
+        places = _chain_orders(alike, n_channels)
+        count, n = places.shape
+        orders = alike.ranks[:, places].reshape(-1, n)
+        part = np.repeat(volume[alike.groups] / count, count)
+        # All but the first of a domain follow another one there.
+        later = np.delete(np.arange(n), alike.start[:-1])
+        inside.append((orders[:, later], orders[:, later - 1], part))
+        longest = max(longest, int(np.diff(alike.start).max()) - 1)
+        ends.append(orders[:, alike.start[:-1]])
+        parts.append(part)
+    if not ends:
         return _nothing("trees")
-    per_group = np.bincount([one.group for one in every], minlength=groups.n_groups)
-    parts = [float(volume[one.group] / per_group[one.group]) for one in every]
-    inside = [(chain[1:], chain[:-1], part) for one, part in zip(every, parts, strict=True) for chain in one.parts]
-    longest = max(len(chain) for one in every for chain in one.parts) - 1
     in_domain = (Phase(both_ways(inside), 1, "trees, in the domain", 2 * longest),) if longest else ()
-    ends = [np.array([chain[0] for chain in one.parts], np.int32) for one in every]
     return Schedule((*in_domain, *double_trees(ends, parts)), "pipelined")
 
 

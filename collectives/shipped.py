@@ -70,6 +70,7 @@ def _rings(collective: str) -> Algorithm:
         options=("n_channels", "cross_nic"),
         channels=channels,
         libraries=_BOTH,
+        moves="rings, once round" if collective in ("all-gather", "reduce-scatter") else "",
     )
 
 
@@ -164,13 +165,22 @@ SHIPPED: tuple[Algorithm, ...] = (
         tuning="sharp",
         libraries=_NCCL,
     ),
-    Algorithm("all-gather", "ring", programs.ring_all_gather, ring_all_gather, libraries=_NONE),
+    Algorithm(
+        "all-gather", "ring", programs.ring_all_gather, ring_all_gather, libraries=_NONE, moves="ring, once round"
+    ),
     Algorithm(
         "all-gather", "recursive-doubling", programs.doubling_all_gather, label="recursive doubling", libraries=_NONE
     ),
     _pat("all-gather", programs.pat_all_gather),
     _rings("all-gather"),
-    Algorithm("reduce-scatter", "ring", programs.ring_reduce_scatter, ring_reduce_scatter, libraries=_NONE),
+    Algorithm(
+        "reduce-scatter",
+        "ring",
+        programs.ring_reduce_scatter,
+        ring_reduce_scatter,
+        libraries=_NONE,
+        moves="ring, once round",
+    ),
     Algorithm(
         "reduce-scatter",
         "recursive-halving",

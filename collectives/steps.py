@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from collectives.demand import FloatVector, Flows, Groups, Int64Vector
+from collectives.demand import FloatVector, Flows, Groups, Int32Vector, Int64Vector
 from collectives.errors import InputError
 from collectives.schedule import Overlap, Phase, Schedule
 
@@ -142,17 +142,23 @@ def schedule_of(make: Callable[[int], Program], groups: Groups, bytes: FloatVect
     programs = {int(n): make(int(n)) for n in np.unique(groups.sizes) if n > 1}
     steps = {n: program.transfers() for n, program in programs.items()}
     n_steps = max(map(len, steps.values()), default=0)
+    # Members of the groups of each size, a group a row, and which groups they are.
+    of_size = {n: np.flatnonzero(groups.sizes == n) for n in steps}
+    members = {n: groups.rank[groups.start[:-1][chosen][:, None] + np.arange(n)] for n, chosen in of_size.items()}
     phases: list[tuple[Flows, int]] = []
     for number in range(n_steps):
-        of_groups: list[tuple[Int64Vector, Int64Vector, FloatVector]] = []
-        for group, ranks in enumerate(groups):
-            own = steps.get(len(ranks), ())
+        parts: list[tuple[Int64Vector, Int32Vector, Int32Vector, FloatVector]] = []
+        for n, own in steps.items():
             if number >= len(own):
                 continue
-            step = own[number]
-            amount = step.blocks * (bytes[group] / programs[len(ranks)].n_blocks)
-            of_groups.append((ranks[step.src].astype(np.int64), ranks[step.dst].astype(np.int64), amount))
-        flows = Flows(*(np.concatenate(parts) for parts in zip(*of_groups, strict=True)))
+            step, chosen, ranks = own[number], of_size[n], members[n]
+            amount = step.blocks * (bytes[chosen] / programs[n].n_blocks)[:, None]
+            ends = (ranks[:, end].ravel() for end in (step.src, step.dst))
+            parts.append((np.repeat(chosen, step.src.size), *ends, amount.ravel()))
+        group, src, dst, amounts = (np.concatenate(column) for column in zip(*parts, strict=True))
+        # Group by group, whatever their sizes.
+        order = np.argsort(group, kind="stable") if len(parts) > 1 else slice(None)
+        flows = Flows(src[order], dst[order], amounts[order])
         if phases and _same(phases[-1][0], flows):
             phases[-1] = (flows, phases[-1][1] + 1)
         else:

@@ -109,14 +109,16 @@ class _Spots:
 
 def _flows(demand: Flows, domain: Int32Vector, rail: Int32Vector) -> list[Demand]:
     """The flows from where they leave, and the hops to there."""
-    spots = _Spots.of(domain, rail)
-    src = demand.src.astype(np.int64)
-    across = (domain[src] != domain[demand.dst]) | (domain[src] < 0)
-    proxy = np.where(across, spots.proxy(src, rail[demand.dst].astype(np.int64)), src)
-    hops = proxy != src
-    senders = proxy.astype(np.int32)
-    rest = Flows(senders, demand.dst, demand.bytes)
-    return [rest, Flows(demand.src[hops], senders[hops], demand.bytes[hops])] if hops.any() else [rest]
+    across = np.flatnonzero((domain[demand.src] != domain[demand.dst]) | (domain[demand.src] < 0))
+    src = demand.src[across].astype(np.int64)
+    proxy = _Spots.of(domain, rail).proxy(src, rail[demand.dst[across]].astype(np.int64))
+    moved = proxy != src
+    if not moved.any():
+        return [demand]
+    hops, via = across[moved], proxy[moved].astype(np.int32)
+    senders = demand.src.copy()
+    senders[hops] = via
+    return [Flows(senders, demand.dst, demand.bytes), Flows(demand.src[hops], via, demand.bytes[hops])]
 
 
 def _all_to_all(demand: AllToAll, domain: Int32Vector, rail: Int32Vector) -> list[Demand]:

@@ -3,22 +3,26 @@
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 
-from collectives.demand import Flows, Int32Vector
+from collectives.demand import FloatVector, Flows, Groups
 from collectives.programs import double_binary_trees
 from collectives.schedule import Phase
 
-# Ranks at the two ends of some edges, and the bytes of each.
-Edges = tuple[Int32Vector, Int32Vector, float]
+Int32Matrix = npt.NDArray[np.int32]
+
+# Ranks at the two ends of edges that carry as many bytes in each of some trees, a tree a row, and these bytes.
+Edges = tuple[Int32Matrix, Int32Matrix, FloatVector]
 
 
-def double_trees(members: Sequence[Int32Vector], bytes: Sequence[float]) -> tuple[Phase, ...]:
+def double_trees(members: Sequence[Int32Matrix], bytes: Sequence[FloatVector]) -> tuple[Phase, ...]:
     """All-reduces side by side, each over a double binary tree of some ranks: half of its bytes up and down each tree.
 
     Parameters
     ----------
-    members : sequence of (k,) int32
-    bytes : sequence of float
+    members : sequence of (m, k) int32
+        Ranks of m all-reduces of one size, a row each.
+    bytes : sequence of (m,) float64
         A rank's buffer in each.
 
     Returns
@@ -29,14 +33,22 @@ def double_trees(members: Sequence[Int32Vector], bytes: Sequence[float]) -> tupl
     edges: list[Edges] = []
     depth = 0
     for ranks, part in zip(members, bytes, strict=True):
-        for child, parent, below in double_binary_trees(ranks.size):
-            edges.append((ranks[child], ranks[parent], part / 2))
+        for child, parent, below in double_binary_trees(ranks.shape[1]):
+            edges.append((ranks[:, child], ranks[:, parent], part / 2))
             depth = max(depth, below)
     return (Phase(both_ways(edges), 1, "trees, across", 2 * depth),) if edges else ()
 
 
+def by_size(groups: Groups, bytes: FloatVector) -> tuple[list[Int32Matrix], list[FloatVector]]:
+    """Groups of each size as the rows of a matrix, with their bytes."""
+    sizes = [int(size) for size in np.unique(groups.sizes) if size > 0]
+    chosen = [np.flatnonzero(groups.sizes == size) for size in sizes]
+    rows = [groups.start[:-1][own][:, None] + np.arange(size) for own, size in zip(chosen, sizes, strict=True)]
+    return [groups.rank[place] for place in rows], [bytes[own] for own in chosen]
+
+
 def both_ways(edges: Sequence[Edges]) -> Flows:
     """Flows from one end to the other of each edge, and back."""
-    low, high = (np.concatenate([edge[end] for edge in edges]) for end in (0, 1))
-    amount = np.concatenate([np.full(len(edge[0]), edge[2]) for edge in edges])
+    low, high = (np.concatenate([edge[end].ravel() for edge in edges]) for end in (0, 1))
+    amount = np.concatenate([np.repeat(part, ends.shape[1]) for ends, _, part in edges])
     return Flows(np.concatenate([low, high]), np.concatenate([high, low]), np.concatenate([amount, amount]))

@@ -284,6 +284,13 @@ class Scenario:
         """The same place and transport with other traffic, under a routing as `routed` takes it."""
         return replace(self, jobs=(replace(self.job, traffic=traffic),)).routed(routing)
 
+    def sending(self, schedule: Schedule) -> "Scenario":
+        """The same with a schedule that is known already, transport included."""
+        made = replace(self)
+        # A cached property's place.
+        made.__dict__["schedule"] = schedule
+        return made
+
     def variant(
         self,
         fabric: OpenedFabric,

@@ -104,6 +104,24 @@ class Cables:
     ba_gbps: FloatVector
 
 
+@dataclass(frozen=True, eq=False)
+class LinkGroups:
+    """Links of one kind, tier and direction put together; C groups.
+
+    Attributes
+    ----------
+    number : (n_links,) int8
+        Group of each link.
+    kind, tier, direction : (C,) int64
+        Of each group.
+    """
+
+    number: Int8Vector
+    kind: Int64Vector
+    tier: Int64Vector
+    direction: Int64Vector
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class Topology(Shown):
     """A fabric.  Made by `Topology.from_cables`, a builder or a reader; never mutated.
@@ -158,7 +176,7 @@ class Topology(Shown):
         head_port = np.concatenate([cables.b_port, cables.a_port]).astype(np.int32)
         capacity = np.concatenate([cables.ab_gbps, cables.ba_gbps]).astype(np.float64)
         cable = np.concatenate([np.arange(n_cables), np.arange(n_cables)])
-        order = np.lexsort((cable, head_port, tail_port, head, tail))
+        order = _canonical(len(nodes.name), tail, head, (cable, head_port, tail_port))
         position = np.empty(2 * n_cables, dtype=np.int32)
         position[order] = np.arange(2 * n_cables, dtype=np.int32)
         reverse = np.concatenate([position[n_cables:], position[:n_cables]])[order]
@@ -272,6 +290,19 @@ class Topology(Shown):
         )
 
     @cached_property
+    def link_groups(self) -> "LinkGroups":
+        """Links by kind, tier and direction."""
+        # Direction within tier within kind.
+        key = (self.link_kind * (int(self.link_tier.max(initial=0)) + 1) + self.link_tier) * len(DIRECTIONS)
+        key += self.link_direction
+        first = np.full(int(key.max(initial=0)) + 1, UNKNOWN, np.int64)
+        first[key[::-1]] = np.arange(self.n_links)[::-1]
+        example = first[first != UNKNOWN]
+        number = (np.cumsum(first != UNKNOWN) - 1).astype(np.int8)
+        columns = (column[example].astype(np.int64) for column in (self.link_kind, self.link_tier, self.link_direction))
+        return LinkGroups(frozen_array(number[key], np.int8, "link_groups"), *columns)
+
+    @cached_property
     def link_cable_index(self) -> Int32Vector:
         """Position of each link among the parallel cables of its pair of nodes, (n_links,) int32.
 
@@ -326,6 +357,19 @@ class Topology(Shown):
         tail = end(self.link_tail[link], self.link_tail_port[link])
         head = end(self.link_head[link], self.link_head_port[link])
         return f"{tail} -> {head}"
+
+
+def _canonical(n: int, tail: Int32Vector, head: Int32Vector, others: tuple[npt.NDArray[Any], ...]) -> Int64Vector:
+    """Order of links by tail and head, and where both are the same by the last of some others, then the one before."""
+    key = tail * np.int64(n) + head
+    order = np.argsort(key, kind="stable").astype(np.int64)
+    same = key[order][1:] == key[order][:-1]
+    if same.any():
+        # Only parallel cables are looked at again.
+        parallel = np.append(same, False) | np.insert(same, 0, False)
+        few = order[parallel]
+        order[parallel] = few[np.lexsort((*(other[few] for other in others), key[few]))]
+    return order
 
 
 def _first(mask: npt.NDArray[Any]) -> int | None:

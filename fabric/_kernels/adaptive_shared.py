@@ -768,6 +768,14 @@ def share_out_found(
 
 
 @borrowing_kernel
+def _any_slot(slot_of: Int32Vector, n_slots: int) -> bool:
+    found = False
+    for k in range(n_slots):
+        found |= slot_of[k] >= 0
+    return found
+
+
+@borrowing_kernel
 def _idle(flows: FlowArrays, destination: int) -> bool:
     n_flows: int = flows.class_flow_start[destination + 1] - flows.class_flow_start[destination]
     return n_flows == 0
@@ -806,8 +814,12 @@ def sweep_flows_shared(
     fraction = np.empty(layer.slot_switch.shape[0])
     waiting = np.zeros(n_switches)
     end_of = np.full(n_switches, -1, np.int32)
+    # Of each source class: the destination that the rest is known for, whether they have a switch in common, and else
+    # by which slots what it sends arrives, and what that is.
     known_for = np.full(n_classes, -1, np.int64)
+    is_near = np.zeros(n_classes, np.bool_)
     arrives = np.zeros((n_classes, width))
+    sent, senders = np.zeros(n_classes), np.empty(n_classes, np.int32)
     part, slot_of = np.zeros(width), np.zeros(width, np.int32)
     links = _empty_last_links(layer, bundles)
     most = 1
@@ -833,34 +845,45 @@ def sweep_flows_shared(
             n_slots = layer.slot_start[destination + 1] - layer.slot_start[destination]
             for end in range(n_ends):
                 last[end] = 0.0
+            n_senders = 0
+            near_source = -1
             for flow in range(first, stop):
                 src, dst, amount = flows.src[flow], flows.dst[flow], flows.bytes[flow]
                 source = endpoint_class[src]
-                _near_fractions(layer, source, destination, part, slot_of)
-                is_near = False
-                for k in range(layer.slot_start[source + 1] - layer.slot_start[source]):
-                    if slot_of[k] >= 0:
-                        is_near = True
-                        slot_up[endpoint_slot[src] + k] += amount * part[k]
-                        slot_down[endpoint_slot[dst] + slot_of[k]] += amount * part[k]
-                if is_near:
+                if known_for[source] != destination:
+                    known_for[source] = destination
+                    _near_fractions(layer, source, destination, part, slot_of)
+                    near_source = source
+                    is_near[source] = _any_slot(slot_of, layer.slot_start[source + 1] - layer.slot_start[source])
+                    if not is_near[source]:
+                        senders[n_senders] = source
+                        n_senders += 1
+                        sent[source] = 0.0
+                        for end in range(n_ends):
+                            arriving[end] = 0.0
+                        _add_class(layer, rows, source, 1.0, fraction, arriving)
+                        for k in range(n_slots):
+                            arrives[source, k] = 0.0
+                        for link in range(links.n[0]):
+                            arrives[source, links.slot[link]] += arriving[links.end[link]] * links.part[link]
+                if is_near[source]:
+                    if near_source != source:
+                        _near_fractions(layer, source, destination, part, slot_of)
+                        near_source = source
+                    for k in range(layer.slot_start[source + 1] - layer.slot_start[source]):
+                        if slot_of[k] >= 0:
+                            slot_up[endpoint_slot[src] + k] += amount * part[k]
+                            slot_down[endpoint_slot[dst] + slot_of[k]] += amount * part[k]
                     continue
                 if not depart(layer, source, endpoint_slot[src], amount, fraction, waiting, slot_up):
                     unreachable[destination, 0] = src
                     unreachable[destination, 1] = dst
                     continue
-                if known_for[source] != destination:
-                    known_for[source] = destination
-                    for k in range(n_slots):
-                        arrives[source, k] = 0.0
-                    for end in range(n_ends):
-                        arriving[end] = 0.0
-                    _add_class(layer, rows, source, 1.0, fraction, arriving)
-                    for link in range(links.n[0]):
-                        arrives[source, links.slot[link]] += arriving[links.end[link]] * links.part[link]
-                _add_class(layer, rows, source, amount, fraction, last)
+                sent[source] += amount
                 for k in range(n_slots):
                     slot_down[endpoint_slot[dst] + k] += amount * arrives[source, k]
+            for sender in range(n_senders):
+                _add_class(layer, rows, senders[sender], sent[senders[sender]], fraction, last)
             for link in range(links.n[0]):
                 bundle_bytes[links.bundle[link]] += last[links.end[link]] * links.part[link]
         carry_over(bundles, dag, n_reached, waiting, bundle_bytes)

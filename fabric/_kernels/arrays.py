@@ -21,6 +21,7 @@ FloatCube = npt.NDArray[np.float64]
 UInt64Matrix = npt.NDArray[np.uint64]
 Int32Matrix = npt.NDArray[np.int32]
 Int8Matrix = npt.NDArray[np.int8]
+Int8Vector = npt.NDArray[np.int8]
 
 
 class LayerArrays(NamedTuple):
@@ -220,6 +221,8 @@ class HashRoom(NamedTuple):
     """(R, T) flows that each next hop carries; all zero between two destination classes."""
     carried: FloatMatrix
     """(R, T) weight that each next hop carries, of flows that are not counted; likewise."""
+    chosen: BoolVector
+    """(S,) whether some of a switch's next hops carry anything; likewise."""
     source: UInt64Vector
     """(M,) sources in the upper half of the word."""
     send: FloatVector

@@ -22,6 +22,7 @@ them up to 2**53; more flows would take years).
 import numpy as np
 
 from fabric._kernels.arrays import (
+    BoolVector,
     FloatMatrix,
     FloatVector,
     FlowArrays,
@@ -309,6 +310,9 @@ def _walk_block(
     """
     first = hops.start[switch]
     n_choices = hops.stop[switch] - first
+    room.chosen[switch] = True
+    for choice in range(n_choices if fan > 1 else 0):
+        room.chosen[hops.head[first + choice]] = True
     for row in range(seed.shape[0]):
         in_table = 0
         for queue_pair in range(port_key.shape[0]):
@@ -496,14 +500,15 @@ def _walk_list(
         for queue_pair in range(port_key.shape[0]):
             _start(
                 room.listed_key, room.listed_switch, room.listed_port, n_listed, hops.start, hops.stop, seed, row,
-                port_key, queue_pair, room.flow, room.key, room.salt, room.range,
+                port_key, queue_pair, room.flow, room.key, room.salt, room.range, room.chosen,
             )  # fmt: skip
             n = n_listed
             while n > 0:
                 _choose_each(room.key, n, room.salt, room.range, room.choice)
                 n = _arrive(
                     room.choice, n, hops.head, hops.choices, hops.start, hops.stop, seed, row, room.flow, room.key,
-                    room.salt, room.range, room.listed_weight, room.carried, room.listed_end, hops.end_slot, slot_down,
+                    room.salt, room.range, room.listed_weight, room.carried, room.chosen, room.listed_end,
+                    hops.end_slot, slot_down,
                 )  # fmt: skip
 
 
@@ -523,6 +528,7 @@ def _start(
     key: UInt64Vector,
     salt: UInt64Vector,
     choices: UInt64Vector,
+    chosen: BoolVector,
 ) -> None:
     """Let `n` flows begin, each at a switch of its own; arguments are columns of `HashRoom` and `NextHops`."""
     for i in range(n):
@@ -530,6 +536,7 @@ def _start(
         key[i] = listed_key[i] ^ port_key[queue_pair, np.uint32(listed_port[i])]
     for i in range(n):
         switch = np.uint32(listed_switch[i])
+        chosen[switch] = True
         salt[i] = seed[row, switch]
         choices[i] = (np.uint64(start[switch]) << np.uint64(32)) | np.uint64(stop[switch] - start[switch])
 
@@ -558,6 +565,7 @@ def _arrive(
     choices: UInt64Vector,
     weight: FloatVector,
     carried: FloatMatrix,
+    chosen: BoolVector,
     end: Int64Vector,
     end_slot: Int32Vector,
     slot_down: FloatMatrix,
@@ -569,6 +577,7 @@ def _arrive(
         carried[row, hop[i]] += weight[own]
         switch = np.uint32(head[hop[i]])
         if n_choices[switch] != 0:
+            chosen[switch] = True
             flow[left] = flow[i]
             key[left] = key[i]
             salt[left] = seed[row, switch]
@@ -581,24 +590,28 @@ def _arrive(
 
 @borrowing_kernel
 def _finish(hops: NextHops, room: HashRoom, isl: FloatMatrix) -> None:
-    """Bring what next hops carry, and what waits where ways are forced, to the links."""
-    n_hops = hops.sizes[1]
-    link, head, choices, waiting = hops.link, hops.head, hops.choices, room.waiting
+    """Bring what next hops carry, and what waits where ways are forced, to the links.  O(S + hops that carry any)."""
+    start, stop, link, head, choices = hops.start, hops.stop, hops.link, hops.head, hops.choices
+    waiting, chosen = room.waiting, room.chosen
     for row in range(isl.shape[0]):
         for switch in range(waiting.shape[0]):
             waiting[switch] = room.bulk[switch]
-        for hop in range(n_hops):
-            room.carried[row, hop] += room.counted[row, hop]
-            room.counted[row, hop] = 0
-        for hop in range(n_hops):
-            carried = room.carried[row, hop]
-            isl[row, np.uint32(link[hop])] += carried
-            to = np.uint32(head[hop])
-            if choices[to] == 0:
-                waiting[to] += carried
-        for hop in range(n_hops):
-            room.carried[row, hop] = 0.0
+        # By their places in the list of next hops, whatever carries anything.
+        for position in range(hops.sizes[0]):
+            here = np.uint32(hops.queue[position])
+            if not chosen[here]:
+                continue
+            for hop in range(start[here], stop[here]):
+                place = np.uint64(hop)
+                carried = room.carried[row, place] + room.counted[row, place]
+                room.carried[row, place] = 0.0
+                room.counted[row, place] = 0
+                isl[row, np.uint32(link[place])] += carried
+                to = np.uint32(head[place])
+                if choices[to] == 0:
+                    waiting[to] += carried
         carry_forced(hops, waiting, isl, row)
+    chosen[:] = False
     room.bulk[:] = 0.0
 
 

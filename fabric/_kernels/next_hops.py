@@ -94,7 +94,11 @@ def _exchange(layer: LayerArrays, before: int, after: int, hops: NextHops) -> No
         _list_hops(layer, before, hops.start[before], hops)
     for entry in range(layer.in_start[after], layer.in_start[after + 1]):
         neighbour = layer.in_tail[entry]
-        if hops.distance[neighbour] > 0:
+        if hops.distance[neighbour] == 1 and hops.stop[neighbour] - hops.start[neighbour] == 1:
+            # Its one next hop is this link: no search through all that it has.
+            hops.link[hops.start[neighbour]] = layer.in_link[entry]
+            hops.head[hops.start[neighbour]] = after
+        elif hops.distance[neighbour] > 0:
             _list_hops(layer, neighbour, hops.start[neighbour], hops)
 
 

@@ -15,7 +15,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from collectives.demand import FloatVector, Groups, Int32Vector, Int64Vector, Reduction
+from collectives.demand import AllToAll, FloatVector, Groups, Int64Vector, Reduction
 from collectives.domains import lone_apart
 from collectives.schedule import Schedule
 from fabric.bounds.cut_demand import (
@@ -29,9 +29,9 @@ from fabric.bounds.cut_demand import (
     steps_of,
 )
 from fabric.jobs.placement import Placement
-from fabric.routing.layer import sums_of
 from fabric.routing.mesh import mesh_bytes
-from fabric.topology import ENDPOINT, NVLINK, NVSWITCH, SWITCH, BoolVector, Topology, joined_by
+from fabric.routing.pairs_apart import has_pairs
+from fabric.topology import ENDPOINT, NVLINK, NVSWITCH, SWITCH, BoolVector, Topology
 
 ANY_ALGORITHM = "any algorithm and routing"
 NO_REDUCING_SWITCHES = "any algorithm and routing, unless switches reduce"
@@ -99,12 +99,20 @@ def traffic_bound(topology: Topology, schedule: Schedule, placement: Placement) 
     domain = lone_apart(topology.endpoint_domain)
     is_nvlink = topology.link_kind == NVLINK
     layers = [(inside, cut) for inside in (False, True) for cut in cuts_of(topology, placement, is_nvlink == inside)]
+    # Of each demand: whether any of it goes between domains, and inside them.
+    pairs_of = {
+        id(demand): has_pairs(topology, demand, placement) if isinstance(demand, AllToAll) else (True, True)
+        for phase in schedule.phases
+        for demand in phase.demands
+    }
     longest, total, name = 0.0, 0.0, "endpoint"
     for step in steps_of(schedule):
         time_s, where = 0.0, name
         for inside, cut in layers:
             out, into = np.zeros(cut.n_parts), np.zeros(cut.n_parts)
             for times, demand in step:
+                if not pairs_of[id(demand)][inside]:
+                    continue
                 separated = (placement.endpoint, domain, cut.part, cut.n_parts, inside)
                 out += times * leaving_bytes(demand, *separated)
                 into += times * leaving_bytes(reversed_demand(demand), *separated)
@@ -235,11 +243,14 @@ def partition_labels(
 
 def _component(topology: Topology, links: BoolVector, tier: int) -> Int64Vector:
     """Endpoints that some of the links join without going above `tier`: a number for each endpoint."""
+    from fabric._kernels.cuts import join
+
     nodes = topology.nodes
     low = (nodes.kind == ENDPOINT) | ((nodes.kind == SWITCH) & (nodes.tier <= tier)) | (nodes.kind == NVSWITCH)
-    kept = links & low[topology.link_tail] & low[topology.link_head]
-    joined = joined_by(topology.n_nodes, topology.link_tail[kept], topology.link_head[kept])
-    return joined[topology.endpoints]
+    kept = links if low.all() else links & low[topology.link_tail] & low[topology.link_head]
+    joined = np.arange(topology.n_nodes, dtype=np.int32)
+    join(topology.link_tail, topology.link_head, kept, joined)
+    return joined[topology.endpoints].astype(np.int64)
 
 
 def _cut_gbps(
@@ -250,37 +261,22 @@ def _cut_gbps(
     Any choice of switches that go with a part gives a valid cut.  From the bottom up, a switch goes with a part if all
     that is below it does or is idle, and an idle one if all that is around it does; each tier is a chance to stop.
     """
-    nodes, kept = topology.nodes, np.flatnonzero(links)
-    tail, head, gbps = topology.link_tail[kept], topology.link_head[kept], topology.link_capacity_gbps[kept]
-    # Idle endpoints carry nothing: their cables are no part of a cut.
+    from fabric._kernels.cuts import cut_capacities
+
+    nodes, kept = topology.nodes, links
     idle = np.zeros(topology.n_nodes, bool)
     idle[topology.endpoints[part < 0]] = True
-    carries = ~idle[tail] & ~idle[head]
-    tail, head, gbps = tail[carries], head[carries], gbps[carries]
-    owner = np.full(topology.n_nodes, _NOBODY, np.int64)
+    if idle.any():
+        # Idle endpoints carry nothing: their cables are no part of a cut.
+        kept = links & ~idle[topology.link_tail] & ~idle[topology.link_head]
+    owner = np.full(topology.n_nodes, _NOBODY, np.int32)
     owner[topology.endpoints] = part
     # NVLink switches first: parts that stop there are cut at their NICs.
-    level = np.where(nodes.kind == ENDPOINT, 0, np.where(nodes.kind == NVSWITCH, 1, 1 + nodes.tier.astype(np.int64)))
+    level = np.where(nodes.kind == ENDPOINT, 0, np.where(nodes.kind == NVSWITCH, 1, 1 + nodes.tier)).astype(np.int32)
     out, into = np.full(n_parts, np.inf), np.full(n_parts, np.inf)
-    for here in np.unique(np.append(level, 1))[1:]:
-        rising = (level[head] == here) & (level[tail] < here)
-        _go_along(owner, tail[rising], head[rising])
-        around = (level[head] <= here) & (level[tail] <= here) & (level[head] > 0)
-        while _go_along(owner, tail[around], head[around]):
-            pass
-        apart = owner[tail] != owner[head]
-        leaving, entering = apart & (owner[tail] >= 0), apart & (owner[head] >= 0)
-        out = np.minimum(out, sums_of(owner[tail[leaving]], gbps[leaving], n_parts))
-        into = np.minimum(into, sums_of(owner[head[entering]], gbps[entering], n_parts))
+    cut_capacities(
+        topology.out_start, topology.link_head, topology.link_capacity_gbps, kept, level,
+        max(1, int(level.max(initial=0))), _NOBODY, _SEVERAL, owner, np.empty_like(owner), out, into,
+        np.empty(n_parts), np.empty(n_parts),
+    )  # fmt: skip
     return out, into
-
-
-def _go_along(owner: Int64Vector, tail: Int32Vector, head: Int32Vector) -> bool:
-    """Give heads that nobody owns the common owner of their tails (several: `_SEVERAL`); True if any was given."""
-    free = (owner[head] == _NOBODY) & (owner[tail] != _NOBODY)
-    tail, head = tail[free], head[free]
-    most, least = np.full(owner.size, np.iinfo(np.int64).min), np.full(owner.size, np.iinfo(np.int64).max)
-    np.maximum.at(most, head, owner[tail])
-    np.minimum.at(least, head, owner[tail])
-    owner[head] = np.where(most[head] == least[head], most[head], _SEVERAL)
-    return bool(head.size)

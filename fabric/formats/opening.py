@@ -122,10 +122,17 @@ class OpenedFabric:
         """
         if self.description is None or self.description.fabric.wiring == wiring:
             return self
-        try:
-            return self.rebuilt(self.description.with_wiring(wiring))
-        except InputError as error:
-            raise InputError(f"{error} (wired by {wiring}, beside the other wiring)") from None
+        if wiring not in self._wired_otherwise:
+            try:
+                self._wired_otherwise[wiring] = self.rebuilt(self.description.with_wiring(wiring))
+            except InputError as error:
+                raise InputError(f"{error} (wired by {wiring}, beside the other wiring)") from None
+        return self._wired_otherwise[wiring]
+
+    @cached_property
+    def _wired_otherwise(self) -> dict[Wiring, "OpenedFabric"]:
+        """By wiring, what `wired` has built: what is known of a fabric (its layers, its cuts) is found once."""
+        return {}
 
     def rebuilt(self, description: FabricDescription) -> "OpenedFabric":
         """Another description's fabric, with the faults of this one.

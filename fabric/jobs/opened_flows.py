@@ -1,12 +1,13 @@
 """How many flows a pair of endpoints has: what the job's library opens, where a switch hashes each of them."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
 from collectives.algorithm import Library
 from collectives.catalog import algorithm_of
-from collectives.demand import Groups
+from collectives.demand import FloatVector, Groups
 from collectives.nccl_peers import (
     RCCL_P2P_CHANNELS,
     USUAL_VERSION,
@@ -91,6 +92,14 @@ def opened_flows(
 
 def _nic_gbps(topology: Topology, placement: Placement) -> float:
     """Network bandwidth of the job's slowest endpoint, all its ports together."""
+    return float(_gbps_of_endpoints(topology)[placement.endpoint].min(initial=np.inf))
+
+
+# The few fabrics that one comparison looks at.
+@lru_cache(maxsize=8)
+def _gbps_of_endpoints(topology: Topology) -> FloatVector:
+    """Network bandwidth of each endpoint, all its ports together, (N,) float64."""
     nic = topology.link_kind == NIC
     total = np.bincount(topology.link_tail[nic], topology.link_capacity_gbps[nic], minlength=topology.n_nodes)
-    return float(total[topology.endpoints[placement.endpoint]].min(initial=np.inf))
+    own: FloatVector = total[topology.endpoints].astype(np.float64, copy=False)
+    return own

@@ -1,6 +1,5 @@
 """Adaptive routing carried out: splits in proportion to the capacity that leads on."""
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -9,7 +8,8 @@ from collectives.demand import AllToAll, FloatVector, Flows, Int32Vector
 from fabric._kernels.arrays import FloatMatrix, FlowArrays, MemberClassArrays
 from fabric.jobs.placement import Placement
 from fabric.routing.adaptive_cuda import swept_on_gpu
-from fabric.routing.bundles import bundles_of
+from fabric.routing.bundles import Bundles, bundles_of
+from fabric.routing.chunks import MAX_CHUNKS
 from fabric.routing.device import on_gpu
 from fabric.routing.flow_paths import RoutedFlows
 from fabric.routing.layer import Layer, layer_of
@@ -19,7 +19,7 @@ from fabric.routing.member_classes import ROUNDING, member_classes_of
 from fabric.routing.mesh import mesh_bytes, mesh_paths, outside_meshes
 from fabric.routing.policies import Adaptive
 from fabric.routing.shared_ends import shared_ends_of
-from fabric.routing.sweep import by_slot, load_of_classes, no_way, swept_by_class, swept_flows
+from fabric.routing.sweep import Sweep, by_slot, load_of_classes, no_way, swept_by_class, swept_flows
 from fabric.routing.unroutable import refuse_unreachable
 from fabric.topology import NVSWITCH, SWITCH, Topology
 
@@ -94,17 +94,27 @@ def _flow_bytes(
     from fabric._kernels.adaptive import sweep_flows
     from fabric._kernels.adaptive_shared import sweep_flows_shared
 
-    bundles, ends = bundles_of(layer), shared_ends_of(layer)
+    bundles, every_end = bundles_of(layer), shared_ends_of(layer)
     arrays = layer.arrays, bundles.arrays
+    places = layer.endpoint_class, layer.endpoint_slot
 
-    def sweep(flows: FlowArrays, *rest: Any) -> None:
-        places = layer.endpoint_class, layer.endpoint_slot
-        if ends.apart.size:
-            sweep_flows(*arrays, flows, *places, ends.apart, *rest)
-        if ends.n_items:
-            sweep_flows_shared(*arrays, ends.hops, ends.shared, flows, *places, layer.width, *rest)
+    def sweep_of(flows: FlowArrays) -> Sweep:
+        ends = every_end.in_pieces(_pieces(bundles, flows.src.size))
 
-    return swept_flows(topology, layer, demand, placement, between_domains, sweep, n_threads, bundles)
+        def run(*rest: Any) -> None:
+            if ends.apart.size:
+                sweep_flows(*arrays, flows, *places, ends.apart, *rest)
+            if ends.n_items:
+                sweep_flows_shared(*arrays, ends.hops, ends.shared, flows, *places, layer.width, *rest)
+
+        return Sweep(run, max(ends.apart.size, ends.n_items))
+
+    return swept_flows(topology, layer, demand, placement, between_domains, sweep_of, n_threads, bundles)
+
+
+def _pieces(bundles: Bundles, n_steps: int) -> int:
+    """Into how many items to cut destinations that share a DAG: each item searches its own, O(B), before its steps."""
+    return min(MAX_CHUNKS, n_steps // max(bundles.n_bundles, 1))
 
 
 def _bytes_by_gpu(
@@ -130,21 +140,23 @@ def _all_to_all_bytes(
     from fabric._kernels.adaptive import sweep_all_to_all
     from fabric._kernels.adaptive_shared import sweep_all_to_all_shared
 
-    bundles, ends = bundles_of(layer), shared_ends_of(layer)
+    bundles, every_end = bundles_of(layer), shared_ends_of(layer)
     arrays = layer.arrays, bundles.arrays
+    most_ends = int(np.diff(every_end.hops.start).max(initial=0))
     # An endpoint's bytes to itself turn at its own switches: they leave and arrive alike.
     own = np.zeros(len(layer.arrays.slot_switch))
 
-    def sweep_of(classes: MemberClassArrays) -> Callable[..., None]:
+    def sweep_of(classes: MemberClassArrays) -> Sweep:
+        ends = every_end.in_pieces(_pieces(bundles, len(classes.attachment) * most_ends))
         partners = ends.partners_of(classes)
 
-        def sweep(*rest: Any) -> None:
+        def run(*rest: Any) -> None:
             if ends.apart.size:
                 sweep_all_to_all(*arrays, classes, ends.apart, between_domains, own, *rest)
             if ends.n_items:
                 sweep_all_to_all_shared(*arrays, ends.hops, classes, partners, ROUNDING, between_domains, own, *rest)
 
-        return sweep
+        return Sweep(run, max(ends.apart.size, ends.n_items))
 
     return swept_by_class(topology, layer, demand, placement, between_domains, sweep_of, (own, own), n_threads, bundles)
 

@@ -13,7 +13,7 @@ from fabric.routing.loads import LinkLoads
 from fabric.routing.member_classes import counted_members, without_part
 from fabric.routing.policies import DModK
 from fabric.routing.rooms import Rooms, next_hops, waiting_room
-from fabric.routing.sweep import add_to_links, swept_flows
+from fabric.routing.sweep import Sweep, on_links, swept_flows
 from fabric.routing.unroutable import refuse_unreachable
 from fabric.topology import SWITCH, Topology
 
@@ -28,12 +28,16 @@ def dmodk_flow_loads(
     where = layer.endpoint_class, layer.endpoint_slot, layer.endpoint_index
     rooms = Rooms(lambda: (next_hops(layer), waiting_room(layer)))
 
-    def sweep(flows: FlowArrays, number: int, n_chunks: int, *sums: Any) -> None:
-        with rooms.one() as room:
-            turns = layer.in_turn(np.flatnonzero(np.diff(flows.class_flow_start)))
-            dmodk_flows(layer.arrays, flows, *where, share_of(turns, number, n_chunks), *room, *sums)
+    def sweep_of(flows: FlowArrays) -> Sweep:
+        turns = layer.in_turn(np.flatnonzero(np.diff(flows.class_flow_start)))
 
-    return LinkLoads(topology, swept_flows(topology, layer, demand, placement, True, sweep, n_threads))
+        def run(number: int, n_chunks: int, *sums: Any) -> None:
+            with rooms.one() as room:
+                dmodk_flows(layer.arrays, flows, *where, share_of(turns, number, n_chunks), *room, *sums)
+
+        return Sweep(run, turns.size)
+
+    return LinkLoads(topology, swept_flows(topology, layer, demand, placement, True, sweep_of, n_threads))
 
 
 def dmodk_all_to_all_loads(
@@ -66,6 +70,5 @@ def dmodk_all_to_all_loads(
     refuse_unreachable(topology, unreachable)
     own_slots = members.own_bytes(layer, own, True)
     up = without_part(members.to_slots(layer, members.send, class_up), own_slots)
-    load = np.zeros(topology.n_links)
-    add_to_links(layer, isl, up, without_part(down, own_slots), load)
+    load = on_links(topology, layer, isl, up, without_part(down, own_slots))
     return LinkLoads(topology, load * ((1.0 if unit is None else unit) / width))

@@ -11,6 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from collectives.demand import FloatVector, Int32Vector
+from collectives.sizes import counted
+from fabric import memory
 
 Chunk = Callable[[int, int], tuple[FloatVector, ...]]
 Placed = tuple[npt.NDArray[Any], ...]
@@ -74,6 +76,10 @@ def sum_of_chunks(
     if by is not None:
         return by(chunk, n_items, n_chunks, placed)
     workers = min(n_chunks, n_threads or os.cpu_count() or 1)
+    # The sums so far, and one's own of each thread; what was done before its turn waits.
+    held = min(n_chunks, 1 + 2 * workers)
+    what = f"loads of a sweep on {counted(workers, 'thread')}"
+    memory.require(what, 8.0 * chunk_floats * held, "fewer threads need less" if workers > 1 else "")
     if workers == 1 or chunk_floats < _FEW_FLOATS:
         return in_order(chunk(number, n_chunks) for number in range(n_chunks))
     with ThreadPoolExecutor(max_workers=workers) as pool:

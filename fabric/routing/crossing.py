@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from collectives.demand import FloatVector, Int32Vector
+from fabric import memory
 from fabric._kernels.arrays import FloatMatrix
 from fabric.routing.bundles import bundles_of
 from fabric.routing.chunks import for_each_chunk
@@ -128,6 +129,9 @@ def crossing(topology: Topology, link: int, routing: Routing, n_threads: int | N
     shortest = isinstance(policy, Adaptive | Ecmp | DModK)
     exact = isinstance(policy, Adaptive)
     n_classes = layer.n_classes
+    # The parts, and which of them are any.
+    what = f"who sends over a link, by {n_classes:,} x {n_classes:,} leaves"
+    memory.require(what, 9.0 * n_classes**2)
     if inside and source is not everyone and destination is not everyone:
         # A direct link of two GPUs, and others beside it.
         part, exact = np.ones((n_classes, n_classes)), False

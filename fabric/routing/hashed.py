@@ -5,8 +5,6 @@ from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from collectives.demand import AllToAll, FloatVector, Flows
 from fabric._kernels.arrays import FloatMatrix, UInt64Matrix
@@ -19,7 +17,7 @@ from fabric.routing.loads import LinkLoads
 from fabric.routing.member_classes import counted_members, without_part
 from fabric.routing.policies import Ecmp
 from fabric.routing.rooms import Rooms, hash_room, next_hops
-from fabric.routing.sweep import add_to_links, flows_of_layer
+from fabric.routing.sweep import flows_of_layer, on_links
 from fabric.routing.unroutable import refuse_unreachable
 from fabric.topology import SWITCH, Topology
 
@@ -161,19 +159,19 @@ def _on_links(
     """Bytes per link for each row of ISLs; `ends` is added to `down`, where it has columns."""
     loads = []
     for on_isls, at_ends in zip(isl, ends, strict=True):
-        load = np.zeros(topology.n_links)
-        add_to_links(layer, on_isls, up, down + at_ends if at_ends.size else down, load)
-        loads.append(load)
+        loads.append(on_links(topology, layer, on_isls, up, down + at_ends if at_ends.size else down))
     return loads
 
 
 @lru_cache(maxsize=8)
 def _n_ends(layer: Layer) -> int:
     """Endpoint slots if a hash may decide by which of them a flow arrives; 0 if each slot is in a plane of its own."""
+    from fabric._kernels.cuts import join
+
     arrays = layer.arrays
     tail, head = np.repeat(np.arange(layer.n_switches), np.diff(arrays.out_start)), arrays.out_head
-    graph = coo_array((np.ones(tail.size, bool), (tail, head)), shape=(layer.n_switches, layer.n_switches))
-    part = connected_components(graph, directed=False)[1]
+    part = np.arange(layer.n_switches, dtype=np.int32)
+    join(tail.astype(np.int32), head, np.ones(tail.size, bool), part)
     of_class = np.repeat(np.arange(len(arrays.slot_start) - 1), np.diff(arrays.slot_start))
     pairs = np.stack([of_class, part[arrays.slot_switch]])
     return 0 if np.unique(pairs, axis=1).shape[1] == pairs.shape[1] else layer.n_slots

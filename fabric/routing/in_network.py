@@ -5,6 +5,7 @@ same way.  So a tree link carries the buffer once in each direction, however man
 """
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -13,7 +14,8 @@ from collectives.demand import FloatVector, Int32Vector, Int64Vector, Reduction
 from collectives.errors import InputError
 from fabric.jobs.placement import Placement
 from fabric.routing.layer import Layer, layer_of
-from fabric.topology import NVSWITCH, SWITCH, Topology
+from fabric.routing.stars import all_stars, on_star_links, reductions_in_stars
+from fabric.topology import NVLINK, NVSWITCH, SWITCH, Topology
 
 Distances = Callable[[int], Int64Vector]
 
@@ -30,8 +32,13 @@ def reduction_bytes(topology: Topology, demand: Reduction, placement: Placement)
     InputError
         If no plane joins all members of a group, or they are in one mesh, without a switch.
     """
-    load = np.zeros(topology.n_links)
-    for _ in _group_by_group(topology, demand, placement, load):
+    rest, load = demand, np.zeros(topology.n_links)
+    if all_stars(topology):
+        inside, amount = reductions_in_stars(topology, demand, placement)
+        rest = replace(demand, bytes=np.where(inside, 0.0, demand.bytes))
+        if amount.any():
+            load = on_star_links(topology, placement.endpoint[demand.groups.rank], amount).copy()
+    for _ in _group_by_group(topology, rest, placement, load):
         pass
     return load
 
@@ -39,7 +46,18 @@ def reduction_bytes(topology: Topology, demand: Reduction, placement: Placement)
 def reduction_shares(topology: Topology, demand: Reduction, placement: Placement, link: int) -> FloatVector:
     """Bytes that each group puts on a link, (n_groups,) float64; errors as of `reduction_bytes`."""
     load, shares, before = np.zeros(topology.n_links), np.zeros(demand.groups.n_groups), 0.0
-    for group in _group_by_group(topology, demand, placement, load):
+    rest = demand
+    if all_stars(topology):
+        inside, amount = reductions_in_stars(topology, demand, placement)
+        rest = replace(demand, bytes=np.where(inside, 0.0, demand.bytes))
+        # Which end of the link is an endpoint, if any is: a member of a group once.
+        ends = topology.endpoints[placement.endpoint[demand.groups.rank]]
+        at_link = (ends == topology.link_tail[link]) | (ends == topology.link_head[link])
+        if at_link.any() and topology.link_kind[link] == NVLINK:
+            endpoint = placement.endpoint[demand.groups.rank[at_link]]
+            part = float(on_star_links(topology, endpoint[:1], np.ones(1))[link])
+            np.add.at(shares, demand.groups.member_group()[at_link], amount[at_link] * part)
+    for group in _group_by_group(topology, rest, placement, load):
         shares[group] = load[link] - before
         before = float(load[link])
     return shares

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from collectives.demand import FloatVector, Int32Vector, Int64Vector
+from fabric import memory
 from fabric._kernels.arrays import FloatMatrix, LayerArrays
 from fabric.topology import NVSWITCH, SWITCH, UP, Topology
 
@@ -87,6 +88,11 @@ class Layer:
         return max(1, int(np.diff(self.arrays.slot_start).max(initial=0)))
 
 
+# What routing knows of a fabric, for each of its links, at the peak: layers, bundles and last hops.  Measured by
+# tracemalloc: 73 to 86 bytes on presets of 55,296 to 4,456,448 links.
+LAYER_BYTES = 90.0
+
+
 # Both layers of the few fabrics that one comparison looks at.
 @lru_cache(maxsize=8)
 def layer_of(topology: Topology, switch_kind: int) -> Layer:
@@ -99,6 +105,8 @@ def layer_of(topology: Topology, switch_kind: int) -> Layer:
         `SWITCH` or `NVSWITCH`.
     """
     assert switch_kind in (SWITCH, NVSWITCH)
+    if switch_kind == SWITCH:
+        memory.require(f"routing over {topology.n_links:,} links of {topology.name}", topology.n_links * LAYER_BYTES)
     return _laid_out(topology, switch_kind, None)
 
 
@@ -124,8 +132,14 @@ def _laid_out(topology: Topology, switch_kind: int, weight: FloatVector | None) 
     tail, head = switch_of_node[topology.link_tail], switch_of_node[topology.link_head]
     isl_link = np.flatnonzero((tail >= 0) & (head >= 0)).astype(np.int32)
     t_tail, t_head = tail[isl_link], head[isl_link]
-    into = np.argsort(t_head, kind="stable")
-    out = np.lexsort((t_head, topology.link_cable_index[isl_link], t_tail))
+    cable = topology.link_cable_index[isl_link]
+    if cable.any():
+        into, out = np.argsort(t_head, kind="stable"), np.lexsort((t_head, cable, t_tail))
+    else:
+        # ISLs are in order of tail and head; the other directions of their cables in that of head and tail.
+        out, number = np.arange(isl_link.size), np.zeros(topology.n_links, np.int32)
+        number[isl_link] = out
+        into = number[topology.link_reverse[isl_link]].astype(np.intp)
     switches = np.arange(switch_node.size + 1)
 
     attached = _attachments(topology, switch_of_node, weight)
@@ -276,9 +290,11 @@ def _divisors(
     J. Parallel Distrib. Comput. 72 (2012): up port ``floor(d / (w_1 ... w_l)) mod (w_(l+1) p_(l+1))``.
     """
     tier = topology.nodes.tier[switch_node]
-    up = topology.link_direction[isl_link] == UP
-    parents = np.unique(np.stack([tail[up], head[up]]), axis=1)
-    n_parents = np.bincount(parents[0], minlength=switch_node.size)
+    # ISLs are in the topology's order: parallel cables follow one another.
+    fresh = np.ones(tail.size, bool)
+    fresh[1:] = (tail[1:] != tail[:-1]) | (head[1:] != head[:-1])
+    fresh &= topology.link_direction[isl_link] == UP
+    n_parents = np.bincount(tail[fresh], minlength=switch_node.size)
     divisor = np.ones(switch_node.size, np.int64)
     product = 1
     for level in np.unique(tier):

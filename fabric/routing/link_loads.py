@@ -6,18 +6,24 @@ from typing import Any, assert_never
 
 import numpy as np
 
-from collectives.demand import AllToAll, Demand, Flows, Reduction
+from collectives.demand import AllToAll, Demand, FloatVector, Flows, Reduction
 from collectives.errors import InputError
 from collectives.schedule import Schedule
+from collectives.sizes import counted
+from fabric import memory
 from fabric.jobs.placement import Placement
 from fabric.routing.adaptive import nvlink_bytes
 from fabric.routing.device import on_device
 from fabric.routing.in_network import reduction_bytes
 from fabric.routing.loads import LinkLoads as LinkLoads, ScheduleLoads as ScheduleLoads
 from fabric.routing.pairs import BLOCK_PAIRS, pairs_in_blocks
+from fabric.routing.pairs_apart import has_pairs
 from fabric.routing.policies import Adaptive, Routing
 from fabric.routing.registry import Handlers, handlers_of
+from fabric.routing.stars import all_stars, apart_from_stars
 from fabric.topology import UNKNOWN, Topology
+
+_NOTHING = Flows([], [], [])
 
 # Loads of the seeds that are routed together, all phases: assumed to fit any machine.
 _TOGETHER_BYTES = 32e6
@@ -84,10 +90,15 @@ def _schedule_loads(
     n_threads: int | None,
 ) -> list[ScheduleLoads]:
     """Loads of every phase under each of some policies that differ by their seeds only."""
+    n_loads = len(schedule.phases) * len(routings)
+    what = f"loads of {counted(n_loads, 'phase')} on {topology.n_links:,} links"
+    # Each is kept; two more are being made and added.
+    memory.require(what, 8.0 * topology.n_links * (n_loads + 2), "an algorithm with fewer phases needs less")
     phases: list[list[LinkLoads]] = [[] for _ in routings]
     for phase in schedule.phases:
-        loads = [LinkLoads.none(topology)] * len(routings)
-        for demand in phase.demands:
+        first, *others = phase.demands or (_NOTHING,)
+        loads = _loads_of_each(topology, first, placement, routings, n_threads)
+        for demand in others:
             each = _loads_of_each(topology, demand, placement, routings, n_threads)
             loads = [total + one for total, one in zip(loads, each, strict=True)]
         for total, own in zip(loads, phases, strict=True):
@@ -148,20 +159,33 @@ def _loads_of_each(
         raise InputError(f"rank {demand.max_rank} out of range: the job has ranks 0 to {placement.n_ranks - 1}")
     placement.check(topology)
     handlers = handlers_of(routings[0])
+    # Loads inside domains where they are known already; whether any go between domains, and inside.
+    inside: FloatVector | None = None
+    between = within = True
     match demand:
         case Reduction():
             return [LinkLoads(topology, reduction_bytes(topology, demand, placement))] * len(routings)
-        case Flows() | AllToAll():
-            if handlers.seeds is not None:
-                loads = handlers.seeds(topology, demand, placement, routings, n_threads)
-            else:
-                loads = [_own_loads(topology, demand, placement, one, handlers, n_threads) for one in routings]
+        case Flows() | AllToAll() if routings[0].routes_domains:
+            within = False
+        case Flows():
+            if all_stars(topology):
+                demand, inside = apart_from_stars(topology, demand, placement)
+                between, within = demand.src.size > 0, inside is not None
+        case AllToAll():
+            between, within = has_pairs(topology, demand, placement)
         case _:
             assert_never(demand)
-    if routings[0].routes_domains:
+    loads = [LinkLoads.none(topology)] * len(routings)
+    if between and handlers.seeds is not None:
+        loads = handlers.seeds(topology, demand, placement, routings, n_threads)
+    elif between:
+        loads = [_own_loads(topology, demand, placement, one, handlers, n_threads) for one in routings]
+    if not within:
         return loads
-    inside = LinkLoads(topology, nvlink_bytes(topology, demand, placement, n_threads))
-    return [one + inside for one in loads]
+    if inside is None:
+        inside = nvlink_bytes(topology, demand, placement, n_threads)
+    on_nvlink = LinkLoads(topology, inside)
+    return [one + on_nvlink for one in loads] if between else [on_nvlink] * len(routings)
 
 
 def _own_loads(

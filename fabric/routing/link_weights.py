@@ -1,8 +1,7 @@
 """Routing by the user's own link weights carried out."""
 
-from collections.abc import Callable
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from functools import lru_cache, partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,7 +15,7 @@ from fabric.routing.layer_paths import split_paths
 from fabric.routing.loads import LinkLoads
 from fabric.routing.member_classes import ROUNDING
 from fabric.routing.policies import LinkWeights
-from fabric.routing.sweep import swept_by_class, swept_flows
+from fabric.routing.sweep import Sweep, swept_by_class, swept_flows
 from fabric.topology import Topology
 
 if TYPE_CHECKING:
@@ -35,12 +34,12 @@ def weighted_flows(
     layer = _layer_of(topology, routing)
     weights = _weight_arrays(topology, layer, routing)
 
-    def sweep(flows: FlowArrays, *rest: Any) -> None:
-        kernels.weighted_flows(
-            layer.arrays, weights, layer.width, flows, layer.endpoint_class, layer.endpoint_slot, *rest
-        )
+    def sweep_of(flows: FlowArrays) -> Sweep:
+        where = layer.endpoint_class, layer.endpoint_slot
+        run = partial(kernels.weighted_flows, layer.arrays, weights, layer.width, flows, *where)
+        return Sweep(run, layer.n_classes)
 
-    return LinkLoads(topology, swept_flows(topology, layer, demand, placement, True, sweep, n_threads))
+    return LinkLoads(topology, swept_flows(topology, layer, demand, placement, True, sweep_of, n_threads))
 
 
 def weighted_all_to_all(
@@ -53,11 +52,9 @@ def weighted_all_to_all(
     weights = _weight_arrays(topology, layer, routing)
     own_up, own_down = np.zeros(len(layer.arrays.slot_switch)), np.zeros(len(layer.arrays.slot_switch))
 
-    def sweep_of(classes: MemberClassArrays) -> Callable[..., None]:
-        def sweep(*rest: Any) -> None:
-            kernels.weighted_all_to_all(layer.arrays, weights, classes, ROUNDING, own_up, own_down, *rest)
-
-        return sweep
+    def sweep_of(classes: MemberClassArrays) -> Sweep:
+        run = partial(kernels.weighted_all_to_all, layer.arrays, weights, classes, ROUNDING, own_up, own_down)
+        return Sweep(run, layer.n_classes)
 
     load = swept_by_class(topology, layer, demand, placement, True, sweep_of, (own_up, own_down), n_threads)
     return LinkLoads(topology, load)

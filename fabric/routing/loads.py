@@ -1,12 +1,12 @@
 """Bytes per link as routing leaves them: of one demand, and of a schedule phase by phase."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from collectives.demand import FloatVector, frozen_array
+from collectives.demand import FloatVector, Int64Vector, frozen_array
 from collectives.errors import InputError
 from collectives.schedule import Overlap
 from fabric.showing import Facts, Shown
@@ -41,6 +41,34 @@ class Unrouted:
 
 
 NOTHING = Unrouted()
+
+
+@dataclass(frozen=True, eq=False)
+class GroupLoads:
+    """What the links of each kind, tier and direction carry; C groups, those of `Topology.link_groups`.
+
+    Attributes
+    ----------
+    bytes : (C,) float64
+    used : (C,) int64
+        Links that carry anything.
+    busy_s : (C,) float64
+        Their load over capacity together, seconds.
+    longest_s : (C,) float64
+        The longest of them.
+    longest : (C,) int64
+        The first link that has it; -1 where none carries anything.
+    """
+
+    bytes: FloatVector
+    used: Int64Vector
+    busy_s: FloatVector
+    longest_s: FloatVector
+    longest: Int64Vector
+
+    def scaled(self, factor: float) -> "GroupLoads":
+        """The same with so many times the bytes."""
+        return replace(self, bytes=self.bytes * factor, busy_s=self.busy_s * factor, longest_s=self.longest_s * factor)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -110,15 +138,36 @@ class LinkLoads(Shown):
         """Load over capacity, (n_links,) float64: how long the link is busy."""
         return frozen_array(self.bytes * 8.0 / (self.topology.link_capacity_gbps * 1e9), np.float64, "seconds")
 
+    def seconds_of(self, link: int) -> float:
+        """Load over capacity of one link."""
+        return float(self.bytes[link] * 8.0 / (self.topology.link_capacity_gbps[link] * 1e9))
+
+    @cached_property
+    def groups(self) -> GroupLoads:
+        """Sums by kind, tier and direction of links.  O(n_links), without as long an array."""
+        from fabric._kernels.tier_sums import sum_by_tier
+
+        topology, numbers = self.topology, self.topology.link_groups
+        n = numbers.kind.size
+        total, busy_s, longest_s, *scratch = (np.zeros(n) for _ in range(5))
+        used, longest = np.zeros(n, np.int64), np.full(n, UNKNOWN, np.int64)
+        sum_by_tier(
+            topology.out_start, numbers.number, self.bytes, topology.link_capacity_gbps,
+            total, used, busy_s, longest_s, longest, *scratch,
+        )  # fmt: skip
+        return GroupLoads(total, used, busy_s, longest_s, longest)
+
     @property
     def bottleneck_time_s(self) -> float:
         """Largest load over capacity, seconds: no schedule of these bytes can be faster."""
-        return float(self.seconds.max(initial=0.0))
+        return float(self.groups.longest_s.max(initial=0.0))
 
     @property
     def bottleneck_link(self) -> int:
         """The first link that sets `bottleneck_time_s`."""
-        return int(self.seconds.argmax())
+        groups = self.groups
+        first = groups.longest[(groups.longest_s == self.bottleneck_time_s) & (groups.longest != UNKNOWN)]
+        return int(first.min(initial=self.topology.n_links)) if first.size else 0
 
     def to_networkx(self) -> "networkx.MultiDiGraph[Any]":
         """The fabric with `bytes` on every edge."""
@@ -207,8 +256,15 @@ class ScheduleLoads(Shown):
         return LinkLoads(self.topology, total, unrouted)
 
     @cached_property
+    def total_groups(self) -> GroupLoads:
+        """Sums of `total` by kind, tier and direction of links; of one phase without writing it out again."""
+        if len(self.phases) == 1:
+            return self.phases[0].groups.scaled(self.repeats[0])
+        return self.total.groups
+
+    @cached_property
     def bottleneck_time_s(self) -> float:
         """Sequential: the phases' bottleneck times added up.  Pipelined: the bottleneck of all their loads."""
         if self.overlap == "pipelined":
-            return self.total.bottleneck_time_s
+            return float(self.total_groups.longest_s.max(initial=0.0))
         return sum(repeat * loads.bottleneck_time_s for loads, repeat in zip(self.phases, self.repeats, strict=True))

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from collectives.demand import AllToAll, BoolVector, FloatVector, Flows, Int32Vector, Int64Vector, Reduction
 from collectives.schedule import Schedule
+from fabric import memory
 from fabric._kernels.arrays import OutHops, TowardsAll
 from fabric.jobs.placement import Placement
 from fabric.routing.bundles import bundles_of
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from fabric._kernels.one_cable_less import JobSlots, PhaseLoads, Scratch, Without
 
 MOST_NUMBERS = 3e7
+# Of a switch and a leaf, but for the bytes of the phases: distance, two capacities, two places.
+_WAY_BYTES = 28.0
 """Of ways and bytes by phase, destination and switch, that are kept: some hundred MB.  Assumed to fit any machine."""
 
 
@@ -98,6 +101,8 @@ class CableSweep:
         size = n_phases * layer.n_classes * max(layer.n_switches, layer.n_classes)
         if size > MOST_NUMBERS or layer.n_isls == 0:
             return None
+        what = f"single cables to lose: the ways to {layer.n_classes:,} leaves from {layer.n_switches:,} switches"
+        memory.require(what, _WAY_BYTES * layer.n_classes * layer.n_switches + 16.0 * size)
         pair_bytes = np.zeros((n_phases, layer.n_classes, layer.n_classes))
         for number, phase in enumerate(schedule.phases):
             for demand in phase.demands:

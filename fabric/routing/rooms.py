@@ -68,6 +68,7 @@ def hash_room(layer: Layer, n_seeds: int, most_sources: int) -> HashRoom:
         waiting=np.zeros(n_switches),
         counted=np.zeros((n_seeds, n_isls), np.int64),
         carried=np.zeros((n_seeds, n_isls)),
+        chosen=np.zeros(n_switches, bool),
         source=np.zeros(most_sources, np.uint64),
         send=np.zeros(most_sources),
         fan=np.zeros(layer.width, np.int64),

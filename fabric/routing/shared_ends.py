@@ -1,6 +1,7 @@
 """Which destinations an adaptive sweep does together: those whose last hops look alike."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -28,8 +29,10 @@ class SharedEnds:
     ----------
     hops : LastHops
         The neighbours of every class.
+    together : tuple of tuple of int
+        Classes with equal last hops.
     shared : SharedClasses
-        Items of classes that share a DAG.
+        Items of classes that share a DAG: pieces of `together`.
     apart : (n,) int32
         Classes that have one of their own.
     near_start : (K + 2,) int64
@@ -39,6 +42,7 @@ class SharedEnds:
     """
 
     hops: "LastHops"
+    together: tuple[tuple[int, ...], ...]
     shared: "SharedClasses"
     apart: Int32Vector
     near_start: Int64Vector
@@ -48,6 +52,10 @@ class SharedEnds:
     def n_items(self) -> int:
         """Items of classes that share a DAG."""
         return len(self.shared.item_start) - 1
+
+    def in_pieces(self, most: int) -> "SharedEnds":
+        """The same with `together` cut into so many items in all, where that is more than there are sets."""
+        return replace(self, shared=_items(self.together, most))
 
     def partners_of(self, classes: MemberClassArrays) -> "Partners":
         """Who of an all-to-all is near to whom, and who is in whose domain or block.  O(C log C + near runs)."""
@@ -116,7 +124,7 @@ def shared_ends_of(layer: Layer, shared_by: int = SHARED_BY) -> SharedEnds:
     shared_by : int
         Classes that have last hops in common with fewer others, themselves counted, are apart.
     """
-    from fabric._kernels.adaptive_shared import LastHops, SharedClasses, find_last_hops
+    from fabric._kernels.adaptive_shared import LastHops, find_last_hops
 
     arrays = layer.arrays
     n_classes = layer.n_classes
@@ -138,28 +146,31 @@ def shared_ends_of(layer: Layer, shared_by: int = SHARED_BY) -> SharedEnds:
     apart = [one for members in alike.values() if len(members) < shared_by for one in members]
     # Endpoints without a cable: nothing reaches them, which a sweep of their class finds.
     apart += [n_classes - 1] if arrays.class_endpoints[-1] > 0 else []
-    items = _cut(together)
     near_start, near = _near(layer)
     return SharedEnds(
         hops=hops,
-        shared=SharedClasses(
-            np.cumsum([0, *map(len, items)]).astype(np.int64),
-            np.array([one for members in items for one in members], np.int32),
-        ),
+        together=tuple(map(tuple, together)),
+        shared=_items(together, MAX_CHUNKS),
         apart=np.array(sorted(apart), np.int32),
         near_start=near_start,
         near=near,
     )
 
 
-def _cut(together: list[list[int]]) -> list[list[int]]:
-    """Cut up large sets where there are few, so that there is work for several threads."""
-    pieces = max(1, MAX_CHUNKS // max(len(together), 1))
-    return [
+def _items(together: Sequence[Sequence[int]], most: int) -> "SharedClasses":
+    """Cut up large sets where there are few, so that there is work for several threads: `most` items, or the sets."""
+    from fabric._kernels.adaptive_shared import SharedClasses
+
+    pieces = max(1, most // max(len(together), 1))
+    items = [
         part.tolist()
         for members in together
         for part in np.array_split(np.array(members), min(pieces, max(1, len(members) // SHARED_BY)))
     ]
+    return SharedClasses(
+        np.cumsum([0, *map(len, items)]).astype(np.int64),
+        np.array([one for members in items for one in members], np.int32),
+    )
 
 
 def _near(layer: Layer) -> tuple[Int64Vector, Int32Vector]:

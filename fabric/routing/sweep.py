@@ -4,6 +4,7 @@ What a sweep does at each switch is the policy's kernel; here is what the polici
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -16,6 +17,22 @@ from fabric.routing.layer import Layer
 from fabric.routing.member_classes import MemberClasses, member_classes_of, starts_of, without_part
 from fabric.routing.unroutable import refuse_unreachable
 from fabric.topology import Topology
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """A policy's sweep over the destinations of given traffic.
+
+    Attributes
+    ----------
+    run : callable
+        The kernel: ``run(number, n_chunks, *sums, unreachable)`` does one share of the destinations.
+    n_items : int
+        What there is to share out: more shares than that would be empty.
+    """
+
+    run: Callable[..., None]
+    n_items: int
 
 
 def flows_of_layer(
@@ -42,7 +59,7 @@ def swept_flows(
     demand: Flows,
     placement: Placement,
     between_domains: bool,
-    sweep: Callable[..., None],
+    sweep_of: Callable[[FlowArrays], Sweep],
     n_threads: int | None,
     bundles: Bundles | None = None,
 ) -> FloatVector:
@@ -53,8 +70,8 @@ def swept_flows(
     topology, layer, demand, placement
     between_domains : bool
         The flows between scale-up domains, or those inside them.
-    sweep : callable
-        ``sweep(flows, number, n_chunks, isl_bytes, slot_up, slot_down, unreachable)``: a policy's kernel.
+    sweep_of : callable
+        For the flows of the layer, a `Sweep` with the sums ``isl_bytes, slot_up, slot_down``.
     n_threads : int, optional
     bundles : Bundles, optional
         What the kernel writes bytes of, where it is not single ISLs.
@@ -63,22 +80,21 @@ def swept_flows(
     ------
     Unroutable
     """
-    load = np.zeros(topology.n_links)
     arrays = flows_of_layer(topology, layer, demand, placement, between_domains)
     if arrays.src.size == 0:
-        return load
+        return np.zeros(topology.n_links)
     unreachable = no_way(layer)
     n_carriers = layer.n_isls if bundles is None else bundles.n_bundles
+    sweep = sweep_of(arrays)
 
     def chunk(number: int, n_chunks: int) -> tuple[FloatVector, ...]:
         sums = (np.zeros(n_carriers), np.zeros(layer.n_slots), np.zeros(layer.n_slots))
-        sweep(arrays, number, n_chunks, *sums, unreachable)
+        sweep.run(number, n_chunks, *sums, unreachable)
         return sums
 
-    isl, up, down = sum_of_chunks(chunk, layer.n_classes, n_carriers + 2 * layer.n_slots, n_threads, (unreachable,))
+    isl, up, down = sum_of_chunks(chunk, sweep.n_items, n_carriers + 2 * layer.n_slots, n_threads, (unreachable,))
     refuse_unreachable(topology, unreachable)
-    add_to_links(layer, isl if bundles is None else bundles.isl_bytes(isl), up, down, load)
-    return load
+    return on_links(topology, layer, isl if bundles is None else bundles.isl_bytes(isl), up, down)
 
 
 def swept_by_class(
@@ -87,7 +103,7 @@ def swept_by_class(
     demand: AllToAll,
     placement: Placement,
     between_domains: bool,
-    sweep_of: Callable[[MemberClassArrays], Callable[..., None]],
+    sweep_of: Callable[[MemberClassArrays], Sweep],
     own: tuple[FloatVector, FloatVector],
     n_threads: int | None,
     bundles: Bundles | None = None,
@@ -99,8 +115,7 @@ def swept_by_class(
     topology, layer, demand, placement, between_domains, n_threads, bundles
         As for `swept_flows`.
     sweep_of : callable
-        For the member classes, ``sweep(number, n_chunks, isl_bytes, class_up, class_down, unreachable)``: a policy's
-        kernel.
+        For the member classes, a `Sweep` with the sums ``isl_bytes, class_up, class_down``.
     own : pair of (A,) float64
         How a class splits bytes to its own class over its slots, leaving and arriving: written by the kernel.
 
@@ -116,11 +131,11 @@ def swept_by_class(
 
     def chunk(number: int, n_chunks: int) -> tuple[FloatVector, ...]:
         isl, class_up = np.zeros(n_carriers), by_slot(layer, classes)
-        sweep(number, n_chunks, isl, class_up, class_down, unreachable)
+        sweep.run(number, n_chunks, isl, class_up, class_down, unreachable)
         return isl, class_up
 
     placed = (unreachable, class_down, *own)
-    isl, class_up = sum_of_chunks(chunk, layer.n_classes, n_carriers + class_down.size, n_threads, placed)
+    isl, class_up = sum_of_chunks(chunk, sweep.n_items, n_carriers + class_down.size, n_threads, placed)
     refuse_unreachable(topology, unreachable)
     isl = isl if bundles is None else bundles.isl_bytes(isl)
     return load_of_classes(topology, layer, members, between_domains, isl, class_up, class_down, own)
@@ -151,13 +166,21 @@ def load_of_classes(
     own_down = own_up if own[1] is own[0] else members.own_bytes(layer, own[1], between_domains)
     up = without_part(members.to_slots(layer, members.send, class_up), own_up)
     down = without_part(members.to_slots(layer, members.receive, class_down), own_down)
+    return on_links(topology, layer, isl, up, down)
+
+
+def on_links(topology: Topology, layer: Layer, isl: FloatVector, up: FloatVector, down: FloatVector) -> FloatVector:
+    """Loads of the ISLs and the endpoints' loads by slot, as bytes per link, (n_links,) float64.
+
+    Parameters
+    ----------
+    isl : (T,) float64
+    up, down : (n_slots,) float64
+        Bytes that leave, and reach, endpoints by slot.
+    """
     load = np.zeros(topology.n_links)
-    add_to_links(layer, isl, up, down, load)
+    # No link is there twice.
+    load[layer.isl_link] = isl
+    load[layer.up_link] = up[layer.attachment_slot] * layer.up_part
+    load[layer.down_link] = down[layer.attachment_slot] * layer.down_part
     return load
-
-
-def add_to_links(layer: Layer, isl: FloatVector, up: FloatVector, down: FloatVector, load: FloatVector) -> None:
-    """Add ISL loads and the endpoints' loads by slot to the links."""
-    load[layer.isl_link] += isl
-    load[layer.up_link] += up[layer.attachment_slot] * layer.up_part
-    load[layer.down_link] += down[layer.attachment_slot] * layer.down_part

@@ -7,6 +7,8 @@ import numpy as np
 
 from collectives.demand import Int64Vector
 from collectives.errors import InputError
+from fabric import memory
+from fabric.builders.clos import LINK_BYTES
 from fabric.routing.one_cable_less import CableSweep
 from fabric.routing.policies import Adaptive, Ecmp
 from fabric.routing.unroutable import Unroutable
@@ -26,6 +28,10 @@ FEW_CABLES = 32
 
 _MOST_FLOWS = 4e9  # Hashed, of all runs together: some seconds on two cores.
 _MOST_LINKS = 6e7  # The same for links of the fabric, where nothing is hashed.
+# What is known of a fabric stays for a while (`fabric.routing.layer.layer_of` and others keep eight layers).
+_KEPT_FABRICS = 4
+# Of one of its links: columns, both layers, their bundles and last hops.  Measured, as `LINK_BYTES`.
+_FABRIC_BYTES = 110.0
 _BLOCK = 2048  # Cables between two signs of progress.
 
 Progress = Callable[[int, int], None]
@@ -208,6 +214,7 @@ def study_faults(
         notes.append(f"{len(anew):,} failures are not alike: {allowed:,} of them, drawn by chance, were run (--most)")
         anew = [anew[place] for place in chosen]
     total = len(followed) + len(anew) + trials * len(counts)
+    _require_fabrics(topology, min(_KEPT_FABRICS, len(anew) + trials * len(counts)))
     rows: list[FaultRow] = []
     for number in sorted([*followed, *anew]):
         alike = classes[number]
@@ -236,6 +243,13 @@ def study_faults(
         failures,
         tuple(things),
     )
+
+
+def _require_fabrics(topology: Topology, n_fabrics: int) -> None:
+    """Refuse failures that are run anew, each on a fabric of its own, if so many of these do not fit."""
+    what = f"failures, each on a fabric of its own of {topology.n_links:,} links"
+    if n_fabrics:
+        memory.require(what, (n_fabrics * _FABRIC_BYTES + LINK_BYTES) * topology.n_links)
 
 
 def _whole(scenario: Scenario) -> FaultRun:

@@ -5,13 +5,14 @@ together.  Idle links do not count in it, whether the job could have used them o
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from collectives.demand import FloatVector, Int64Vector
 from fabric.jobs.placement import Placement
 from fabric.routing.link_loads import LinkLoads, ScheduleLoads
+from fabric.routing.loads import GroupLoads
 from fabric.topology import DIRECTIONS, ISL, LINK_KINDS, NIC, NVLINK, PEER, BoolVector, Topology
 
 # A link stands out above this many times the mean of its tier and direction. Assumed: half as much
@@ -109,6 +110,10 @@ class Hotspot:
     over_mean: float
     of_busiest: float
     cause: str = ""
+
+    def scaled(self, factor: float) -> "Hotspot":
+        """The same link with so many times the bytes."""
+        return replace(self, bytes=self.bytes * factor, seconds=self.seconds * factor)
 
 
 def links_in_job(topology: Topology, placement: Placement) -> BoolVector:
@@ -209,7 +214,7 @@ def hotspots(loads: LinkLoads, threshold: float = DEFAULT_THRESHOLD, top: int | 
         mean[links] = loads.seconds[links].mean()
     hot = np.flatnonzero((loads.seconds > threshold * mean) & (mean > 0))
     hot = hot[np.lexsort((hot, -loads.seconds[hot]))]
-    return tuple(_hotspot(loads, int(link), float(loads.seconds[link] / mean[link])) for link in hot[:top])
+    return tuple(_spot(loads, int(link), float(loads.seconds[link] / mean[link])) for link in hot[:top])
 
 
 def schedule_bottleneck(loads: ScheduleLoads) -> Hotspot | None:
@@ -220,10 +225,15 @@ def schedule_bottleneck(loads: ScheduleLoads) -> Hotspot | None:
     """
     if loads.overlap == "pipelined" or not loads.phases:
         return bottleneck(loads.total)
-    longest = max(
+    longest, repeat = max(
         zip(loads.phases, loads.repeats, strict=True), key=lambda phase: phase[0].bottleneck_time_s * phase[1]
     )
-    return bottleneck(longest[0].scaled(longest[1]), loads.total)
+    if not longest.groups.used.any():
+        return None
+    link = longest.bottleneck_link
+    size = float(longest.bytes[link] * repeat)
+    whole = sum(float(one.bytes[link]) * times for one, times in zip(loads.phases, loads.repeats, strict=True))
+    return _hotspot(loads.topology, link, size, 1.0, _seconds(loads.topology, link, whole) / _mean_like(loads, link))
 
 
 def bottleneck(loads: LinkLoads, whole: LinkLoads | None = None) -> Hotspot | None:
@@ -235,15 +245,29 @@ def bottleneck(loads: LinkLoads, whole: LinkLoads | None = None) -> Hotspot | No
     whole : LinkLoads, optional
         What `over_mean` is of: all phases, where `loads` are of one; default `loads`.
     """
-    if not loads.bytes.any():
+    if not loads.groups.used.any():
         return None
     link = loads.bottleneck_link
-    return _hotspot(loads, link, over_mean(loads if whole is None else whole, link))
+    return _spot(loads, link, over_mean(loads if whole is None else whole, link))
 
 
 def over_mean(loads: LinkLoads, link: int) -> float:
     """Load over capacity of a link, over the mean of those of its tier and direction that carry anything."""
-    return float(loads.seconds[link]) / mean_s(loads.seconds[links_like(loads.topology, link)])
+    return loads.seconds_of(link) / _mean_of_group(loads.topology, loads.groups, link)
+
+
+def _mean_like(loads: ScheduleLoads, link: int) -> float:
+    return _mean_of_group(loads.topology, loads.total_groups, link)
+
+
+def _mean_of_group(topology: Topology, groups: GroupLoads, link: int) -> float:
+    """Mean of load over capacity of the links of a link's tier and direction that carry anything; 0 where none does."""
+    own = topology.link_groups.number[link]
+    return float(groups.busy_s[own] / groups.used[own]) if groups.used[own] else 0.0
+
+
+def _seconds(topology: Topology, link: int, size: float) -> float:
+    return float(size * 8.0 / (topology.link_capacity_gbps[link] * 1e9))
 
 
 def mean_s(seconds: FloatVector) -> float:
@@ -252,8 +276,12 @@ def mean_s(seconds: FloatVector) -> float:
     return float(busy.mean()) if busy.size else 0.0
 
 
-def _hotspot(loads: LinkLoads, link: int, times: float) -> Hotspot:
-    topology = loads.topology
+def _spot(loads: LinkLoads, link: int, times: float) -> Hotspot:
+    of_busiest = loads.seconds_of(link) / loads.bottleneck_time_s
+    return _hotspot(loads.topology, link, float(loads.bytes[link]), of_busiest, times)
+
+
+def _hotspot(topology: Topology, link: int, size: float, of_busiest: float, times: float) -> Hotspot:
     kind, tier, direction = (
         int(column[link]) for column in (topology.link_kind, topology.link_tier, topology.link_direction)
     )
@@ -262,11 +290,11 @@ def _hotspot(loads: LinkLoads, link: int, times: float) -> Hotspot:
         name=topology.link_name(link),
         tier=tier_name(kind, tier, direction),
         direction=DIRECTIONS[direction],
-        bytes=float(loads.bytes[link]),
+        bytes=size,
         capacity_gbps=float(topology.link_capacity_gbps[link]),
-        seconds=float(loads.seconds[link]),
+        seconds=_seconds(topology, link, size),
         over_mean=times,
-        of_busiest=float(loads.seconds[link]) / loads.bottleneck_time_s,
+        of_busiest=of_busiest,
     )
 
 

@@ -12,7 +12,8 @@ from fabric.jobs.step_traffic import StepLoad, operation_traffic, step_traffic
 from fabric.routing.device import device_notes
 from fabric.routing.policies import Adaptive, Ecmp, Routing
 from fabric.scenario import DIRECT, NICS_POOLED, OWN, POOLED, PXN, Scenario
-from fabric.studies.step_costs import OperationCost, operation_costs, unopened
+from fabric.studies.step_costs import Known, OperationCost, operation_costs, unopened
+from fabric.studies.step_memory import require_for_step
 from fabric.timing.step_time import StepTime, compute_from_step, step_time
 from traces.workload.description import Measured, Workload, WorkloadDescription
 from traces.workload.parameters import flops_per_token
@@ -424,18 +425,20 @@ def study_step(
     gpus = gpus or rule.n_ranks(fabric)
     workload = Workload.of(description, gpus, run)
     operations = step_operations(workload)
-    source = compute or compute_source(fabric, description, rule, n_threads)
-    replica = workload.layout.tp * workload.layout.pp * workload.layout.cp
-    tokens = workload.micro * description.batch.sequence
-    compute_s = source.gpu_seconds_per_token * tokens / replica
-    fixed_s = description.compute.fixed_s
     both = (
         fabric.description is not None and levers and not rule.names_hosts and rule.kind == PACKED and routing is None
     )
     transport = PXN if fabric.topology.nvlink_gbps is not None else DIRECT
     as_is = StepDesign("as it is", None, transport, rule.kind, routing or AWARE.routing, nics)
     best = scenario_for(fabric, operations, gpus, rule, n_threads, replace(AWARE, nics=nics) if both else as_is)
+    require_for_step(best, operations, 2 if both else 1)
+    source = compute or compute_source(fabric, description, rule, n_threads)
+    replica = workload.layout.tp * workload.layout.pp * workload.layout.cp
+    tokens = workload.micro * description.batch.sequence
+    compute_s = source.gpu_seconds_per_token * tokens / replica
+    fixed_s = description.compute.fixed_s
     algorithms = best.algorithms_of(operations)
+    known = Known()
 
     def under(design: StepDesign, bounds: bool = False) -> DesignStep:
         runs: list[tuple[StepTime, tuple[OperationCost, ...]]] = []
@@ -445,7 +448,7 @@ def study_step(
             one = replace(design, nics=nics)
             one = one if hashed is None else replace(one, routing=replace(hashed, seed=first + seed))
             scenario = scenario_for(fabric, operations, gpus, rule, n_threads, one)
-            costs = operation_costs(scenario, operations, algorithms, bounds, one.routing)
+            costs = operation_costs(scenario, operations, algorithms, bounds, one.routing, known)
             runs.append((step_time(workload, operations, [c.seconds for c in costs], compute_s, fixed_s), costs))
         order = sorted(range(len(runs)), key=lambda place: runs[place][0].step_s)
         time, costs = runs[order[(len(runs) - 1) // 2]]

@@ -184,6 +184,44 @@ def _bytes_s(alpha_beta: AlphaBeta, protocol: Protocol, size: float, model: Time
     return moved * per_byte / (protocol.correction(size) * model.bandwidth_factor)
 
 
+@dataclass(frozen=True)
+class Counts:
+    """What happens one after the other in a schedule: steps inside domains and over the network, hops, messages, peers.
+
+    As `AlphaBeta` has them, before what an algorithm changes.
+    """
+
+    inside: float
+    outside: float
+    hops: float
+    messages: float
+    peers: float
+
+
+def counts_of(schedule: Schedule, loads: ScheduleLoads, placement: Placement) -> Counts:
+    """Count a schedule's steps.  O(flows + members log members)."""
+    topology = loads.topology
+    domain = topology.endpoint_domain[placement.endpoint]
+    groups_of_links = topology.link_groups
+    network, nic = groups_of_links.kind != NVLINK, groups_of_links.kind == NIC
+    inside = outside = hops = messages = peers = 0.0
+    for phase, carried in zip(schedule.phases, loads.phases, strict=True):
+        if phase.total_bytes() == 0:
+            continue
+        within, across = _steps(phase, domain)
+        inside += within
+        outside += across
+        if phase.repeat * phase.depth == 1:
+            # Where steps follow one another each rank sends once in a step, on channels side by side.
+            far, near = np.max([_messages(demand, domain) for demand in phase.demands], axis=0).tolist()
+            messages += max(0, far - 1)
+            peers += near if near > 1 else 0
+        injected = float(carried.groups.bytes[nic].sum()) / 2
+        if injected > 0 and across > 0:
+            hops += across * max(0.0, float(carried.groups.bytes[network].sum()) / injected - 2.0)
+    return Counts(inside, outside, hops, messages, peers)
+
+
 def alpha_beta_of(
     algorithm: Algorithm,
     schedule: Schedule,
@@ -192,6 +230,7 @@ def alpha_beta_of(
     size: float,
     model: TimeModel,
     groups: Groups | None = None,
+    counts: Counts | None = None,
 ) -> AlphaBeta:
     """Take a schedule's loads apart.
 
@@ -207,26 +246,14 @@ def alpha_beta_of(
     model : TimeModel
     groups : Groups, optional
         Default the whole job as one.
+    counts : Counts, optional
+        `counts_of` these, where they are known.
     """
     topology = loads.topology
     domain = topology.endpoint_domain[placement.endpoint]
-    network = topology.link_kind != NVLINK
-    nic = topology.link_kind == NIC
-    inside = outside = hops = messages = peers = 0.0
-    for phase, carried in zip(schedule.phases, loads.phases, strict=True):
-        if phase.total_bytes() == 0:
-            continue
-        within, across = _steps(phase, domain)
-        inside += within
-        outside += across
-        if phase.repeat * phase.depth == 1:
-            # Where steps follow one another each rank sends once in a step, on channels side by side.
-            far, near = np.max([_messages(demand, domain) for demand in phase.demands], axis=0).tolist()
-            messages += max(0, far - 1)
-            peers += near if near > 1 else 0
-        injected = float(carried.bytes[nic].sum()) / 2
-        if injected > 0 and across > 0:
-            hops += across * max(0.0, float(carried.bytes[network].sum()) / injected - 2.0)
+    network = topology.link_groups.kind != NVLINK
+    counted = counts or counts_of(schedule, loads, placement)
+    messages = counted.messages
     n = placement.n_ranks
     span = span_of(groups or Groups.consecutive(n, n), domain)
     if algorithm.collective == "all-to-all" and algorithm.tuning == "exchange":
@@ -250,11 +277,11 @@ def alpha_beta_of(
     return AlphaBeta(
         algorithm.name,
         beta,
-        inside,
-        outside,
-        hops,
+        counted.inside,
+        counted.outside,
+        counted.hops,
         messages,
-        peers,
+        counted.peers,
         algorithm.tuning,
         span,
         found,
@@ -296,11 +323,11 @@ def _trees_found(tuning: Tuning, span: Span) -> float:
 
 
 def _busy_s(loads: ScheduleLoads, efficiency: FloatVector) -> float:
-    """Bottleneck time with so much of each link used."""
+    """Bottleneck time with so much of each link used, by groups of links."""
     if loads.overlap == "pipelined":
-        return float((loads.total.seconds / efficiency).max(initial=0.0))
+        return float((loads.total_groups.longest_s / efficiency).max(initial=0.0))
     return sum(
-        repeat * float((part.seconds / efficiency).max(initial=0.0))
+        repeat * float((part.groups.longest_s / efficiency).max(initial=0.0))
         for part, repeat in zip(loads.phases, loads.repeats, strict=True)
     )
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from collectives.algorithm import ANY, AUTO, LIBRARIES, NCCL, JobFacts, Library
+from collectives.algorithm import ANY, AUTO, LIBRARIES, NCCL, Algorithm, JobFacts, Library
 from collectives.bandwidth import REDUCING, algbw_GBps, bus_factor, busbw_GBps, known_collective
 from collectives.catalog import ALGORITHMS, algorithm_of
 from collectives.demand import FloatVector, Groups
@@ -136,17 +136,18 @@ def alpha_betas(
     automatic = tuple(algorithms) == (AUTO,)
     known_collective(collective)
     known_library(library)
-    wanted = [algorithm_of(collective, name) for name in (ALGORITHMS[collective] if automatic else algorithms)]
     groups = groups or Groups.consecutive(placement.n_ranks, placement.n_ranks)
     if groups.sizes.max(initial=0) < 2:
         raise InputError(f"{collective}: every group has one rank, which sends nothing; expected groups of 2 or more")
     domain, rail = domain_of_rank(topology, placement), rail_of_rank(topology, placement)
-    facts = job_facts(topology, placement, groups, model, in_network)
+    if automatic:
+        facts = job_facts(topology, placement, groups, model, in_network)
+        wanted = considered_algorithms(collective, library, facts)
+    else:
+        wanted = tuple(algorithm_of(collective, name) for name in algorithms)
     found: dict[str, AlphaBeta] = {}
     refused: InputError | None = None
     for algorithm in wanted:
-        if automatic and not algorithm.considered(library, facts):
-            continue
         try:
             options = algorithm.taken(n_channels=n_channels, cross_nic=cross_nic)
             schedule = algorithm.schedule_for(groups, _UNIT, domain, rail, options)
@@ -175,6 +176,12 @@ def job_facts(
     # NCCL, ncclNvlsInit: more than two GPUs of a node.
     nvls = model.nvls_efficiency > 0 and span.per_domain > 2 and bool((topology.nodes.kind == NVSWITCH).any())
     return JobFacts(placement.n_ranks, in_network, span.n_domains, nvls)
+
+
+def considered_algorithms(collective: str, library: Library, facts: JobFacts) -> tuple[Algorithm, ...]:
+    """The algorithms of a collective from which a library chooses for a job, in the order of `ALGORITHMS`."""
+    every = (algorithm_of(collective, name) for name in ALGORITHMS[collective])
+    return tuple(one for one in every if one.considered(library, facts))
 
 
 def known_library(name: str) -> Library:

@@ -8,7 +8,7 @@ from collectives.nic_pool import NicPools
 from fabric.jobs.placement import Placement
 from fabric.jobs.step_traffic import operation_traffic
 from fabric.routing.policies import Routing
-from fabric.timing.prediction import fastest
+from fabric.timing.prediction import considered_algorithms, fastest, job_facts
 from fabric.timing.protocols import TimeModel
 from fabric.topology import Topology
 from traces.workload.step_operations import StepOperation
@@ -42,7 +42,13 @@ def step_algorithms(
         if usual.tuning == "exchange":
             known[key] = usual.name
         elif key not in known:
-            traffic = operation_traffic(one, placement.n_ranks)
-            known[key], _ = fastest(topology, placement, traffic, routing, model, in_network, n_threads, library, pools)
+            facts = job_facts(topology, placement, one.groups, model, in_network)
+            considered = considered_algorithms(one.collective, library, facts)
+            known[key] = considered[0].name if considered else usual.name
+            # With nothing to choose, what it costs is not asked yet.
+            if len(considered) != 1:
+                traffic = operation_traffic(one, placement.n_ranks)
+                where = (topology, placement, traffic, routing)
+                known[key], _ = fastest(*where, model, in_network, n_threads, library, pools)
         names.append(known[key])
     return tuple(names)

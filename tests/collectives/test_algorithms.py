@@ -21,6 +21,7 @@ from collectives import (
     rail_aligned,
     ring,
 )
+from collectives.algorithm import Algorithm
 from collectives.demand import Int32Vector
 from collectives.proof import prove
 from collectives.steps import NetworkStep, Program, Step, Sum, schedule_of, step_of
@@ -503,3 +504,26 @@ def test_doubling_gives_nobody_its_own_block_back(n):
         assert isinstance(step, Step)
         for number, receiver in enumerate(step.dst.tolist()):
             assert receiver not in step.contents(number)
+
+
+def test_algorithms_that_move_alike_have_equal_schedules():
+    """What `Algorithm.moves` promises, for every pair of one word, in groups of any sizes and domains."""
+    words: dict[str, list[Algorithm]] = {}
+    for collective in COLLECTIVES:
+        for name in ALGORITHMS[collective]:
+            one = algorithm_of(collective, name)
+            if one.moves:
+                words.setdefault(one.moves, []).append(one)
+    assert sorted(map(len, words.values())) == [2, 2]
+    domain, rail = np.array([0, 0, 0, 1, 1, 1, 2, 2], np.int32), np.array([0, 1, 2, 0, 1, 2, 0, 1], np.int32)
+    members = (np.arange(8), np.array([0, 3, 6, 7, 4, 1]), np.array([5, 2]))
+    for groups in (Groups.of([members[0]]), Groups.of([*members]), Groups.of([[0, 1], [3, 6], [4, 5]])):
+        for one, other in words.values():
+            schedules = [each.schedule_for(groups, 1e6, domain, rail) for each in (one, other)]
+            rows = [
+                [(phase.repeat, phase.depth, *(demand.src.tolist(), demand.dst.tolist(), demand.bytes.tolist()))
+                 for phase in schedule.phases for demand in phase.demands if isinstance(demand, Flows)]
+                for schedule in schedules
+            ]  # fmt: skip
+            assert rows[0] == rows[1]
+            assert schedules[0].overlap == schedules[1].overlap

@@ -38,6 +38,7 @@ _GPU_ADAPTIVE = Twin(
 _ENDPOINTS = "fabric/kernels/test_endpoints.py::"
 _HOPS = "fabric/kernels/test_next_hops.py::"
 _LFT = "fabric/kernels/test_lfts.py::"
+_SUMS = "fabric/kernels/test_sums.py::"
 
 TWINS = {
     "adaptive.sweep_all_to_all": _SWEEP,
@@ -76,6 +77,8 @@ TWINS = {
             "count_received",
         )
     },
+    "cuts.cut_capacities": Twin("sums.naive_cut", _SUMS + "test_capacities_of_cuts_are_those_of_the_definition"),
+    "cuts.join": Twin("sums.naive_joined", _SUMS + "test_nodes_are_joined_with_the_smallest_of_their_component"),
     "dag.carry": Twin("dag.naive_carried", "fabric/kernels/test_dag.py::test_bytes_down_a_dag"),
     "endpoints.depart": Twin("endpoints.naive_departing", _ENDPOINTS + "test_bytes_that_leave_an_endpoint"),
     "endpoints.most_slots": Twin("endpoints.naive_most_slots", _ENDPOINTS + "test_the_most_slots_of_a_class"),
@@ -83,6 +86,8 @@ TWINS = {
     "endpoints.note_pair": Twin("endpoints.naive_pairs", _ENDPOINTS + "test_a_noted_pair_has_bytes_to_exchange"),
     "endpoints.send_flows": _SWEEP,
     "endpoints.exchange": Twin("endpoints.naive_exchange", _ENDPOINTS + "test_who_exchanges_bytes"),
+    "inside.part_flows": Twin("sums.naive_parted", _SUMS + "test_flows_inside_domains_are_summed_and_others_listed"),
+    "tier_sums.sum_by_tier": Twin("sums.naive_tier_sums", _SUMS + "test_sums_of_links_by_number"),
     "hashed.hashed_all_to_all": Twin(
         "routing.naive_link_bytes",
         "fabric/kernels/test_hashed.py::test_regular_and_damaged_fabrics_equal_the_slow_walk",

@@ -7,9 +7,10 @@ import pytest
 
 import railscope as rs
 from collectives.errors import InputError
+from fabric.jobs.rule import PlacementRule
 from fabric.studies.scale import fabric_for, judged, study_scale
-from fabric.studies.step import compute_source, study_step
-from fabric.studies.step_costs import TIERS
+from fabric.studies.step import StepDesign, compute_source, scenario_for, study_step
+from fabric.studies.step_costs import TIERS, Known, operation_costs
 from fabric.timing.step_time import compute_from_step, step_time
 from tests.fabric.commands.test_cli import railscope
 from tests.traces.test_workload import TABLES, TINY_MODEL
@@ -306,3 +307,29 @@ def test_a_placement_that_is_asked_for_is_the_one_that_is_studied():
     segmented = study_step(fabric, description, 1024, rs.PlacementRule("segmented", segment=16))
     assert segmented.best.time.step_s == packed.best.time.step_s
     assert segmented.compute == packed.compute
+
+
+@pytest.mark.parametrize("routing", [rs.Adaptive(), rs.Ecmp(seed=2)])
+@pytest.mark.parametrize("transport", ["direct", "pxn"])
+def test_what_designs_have_in_common_changes_nothing(tiny, routing, transport):
+    """Costs found by themselves, one operation at a time, are those found after other designs'."""
+    fabric, operations = rs.open_fabric("hgx-b200-64"), step_operations(tiny.workload)
+    known = Known()
+    for wiring in ("rail", "host"):
+        for placement in ("packed", "unaligned"):
+            design = StepDesign("any", wiring, transport, placement, routing)
+            scenario = scenario_for(fabric, operations, 64, PlacementRule(), design=design)
+            algorithms = scenario.algorithms_of(operations)
+            together = operation_costs(scenario, operations, algorithms, True, routing, known)
+            for one, name, cost in zip(operations, algorithms, together, strict=True):
+                (alone,) = operation_costs(scenario, [one], [name], True, routing)
+                assert cost.operation is one
+                assert (cost.algorithm, cost.tier) == (alone.algorithm, alone.tier)
+                found = (cost.seconds, cost.found_s, cost.bound_s, cost.sent_bytes, *cost.tier_bytes)
+                expected = (alone.seconds, alone.found_s, alone.bound_s, alone.sent_bytes, *alone.tier_bytes)
+                assert found == pytest.approx(expected, rel=1e-12)
+                assert cost.hottest is not None
+                assert alone.hottest is not None
+                assert cost.hottest.link == alone.hottest.link
+                assert cost.hottest.seconds == pytest.approx(alone.hottest.seconds, rel=1e-12)
+    assert known.costs
