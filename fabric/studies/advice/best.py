@@ -16,6 +16,8 @@ from fabric.timing.step_time import step_time
 # phases or operations are.  Assumed to be as long as anybody waits for a remark.
 MOST_LOADED = 1_500_000
 _MOST_OF_STEP = 150_000
+# Of a step that is more work than this no lever is run unasked: ten times that of 8,192 GPUs.
+_TOO_MUCH_OF_STEP = 25_000_000
 
 
 def what_helps(
@@ -64,6 +66,8 @@ def _of_step(
 ) -> Advice | None:
     if work <= _MOST_OF_STEP:
         return single_advice(scenario, levers=levers)
+    if work > _TOO_MUCH_OF_STEP:
+        return None
     step = scenario.traffic.step
     assert step is not None
     if costs is None:
