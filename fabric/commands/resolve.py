@@ -50,11 +50,11 @@ def refuse_given(options: Any, reason: str, *but: str) -> None:
 
 def check_traffic(options: TrafficOptions, usual: bool = False) -> None:
     """Refuse traffic options that do not go together, before anything is loaded; `usual`: none is needed."""
+    if options.workload is not None:
+        refuse_given(options, "--workload says what is sent", "workload", "library")
     chosen = sum(bool(one) for one in (options.collective, options.trace, options.demand, options.workload))
     if chosen != 1 and not (usual and not chosen):
         usage("expected one of --collective, --trace, --demand and --workload")
-    if options.workload is not None:
-        refuse_given(options, "--workload says what is sent", "workload", "library")
     if options.trace or options.demand is not None:
         said = "--trace" if options.trace else "--demand"
         of_trace = ("algorithm", "fill_ranks", "trace_format")

@@ -53,7 +53,7 @@ def test_every_command_sends_the_same():
 @pytest.mark.parametrize(
     ("words", "status", "said"),
     [
-        (("--workload", "gpt-oss-20b", "--collective", "all-to-all"), 2, "expected one of --collective, --trace"),
+        (("--workload", "gpt-oss-20b", "--collective", "all-to-all"), 2, "--collective: --workload says what is sent"),
         (("--workload", "gpt-oss-20b", "--size", "1GiB"), 2, "--size: --workload says what is sent"),
         (("--workload", "gpt-oss-21b"), 1, "gpt-oss-21b: neither a workload nor a file; did you mean gpt-oss-20b?"),
         (("--workload", "deepseek-v3", "--gpus", "24"), 1, "ep 64 x pp 4 = 256 does not divide 24 ranks"),
