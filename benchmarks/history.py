@@ -86,8 +86,9 @@ def _step(workload: str, fabric: str) -> Work:
     from fabric.studies.step import study_step
     from traces.workload.description import read_workload
 
-    described, opened = read_workload(workload), rs.open_fabric(fabric)
-    return lambda: study_step(opened, described)
+    described = read_workload(workload)
+    # Opened anew: what is known of a fabric is kept with it.
+    return lambda: study_step(rs.open_fabric(fabric), described)
 
 
 def _explain() -> Work:
@@ -102,8 +103,7 @@ def _explain() -> Work:
 def _faults() -> Work:
     import railscope as rs
 
-    scenario = rs.Scenario.of("gb300-8192", rs.Collective("all-to-all"))
-    return lambda: rs.study_faults(scenario, ("cable",))
+    return lambda: rs.study_faults(rs.Scenario.of("gb300-8192", rs.Collective("all-to-all")), ("cable",))
 
 
 def _command(*words: str) -> Work:
