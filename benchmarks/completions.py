@@ -31,7 +31,7 @@ from pathlib import Path
 import numba
 import numpy as np
 
-from benchmarks.link_loads import RADIX, best_of, copy_bytes_per_s
+from benchmarks.measure import best_of, copy_bytes_per_s
 from fabric.builders import build, fat_tree
 from fabric.routing.flow_paths import FlowPaths
 from fabric.routing.paths import route_flows
@@ -39,6 +39,8 @@ from fabric.routing.policies import Ecmp
 from fabric.timing.max_min import Completions, completions, max_min_rates
 from fabric.topology import Topology
 
+# Of the switches of a three-tier fat tree of 8,192 endpoints.
+RADIX = 32
 _GBPS = 400.0
 _OPTIONS = ("network/model:CM02", "network/TCP-gamma:0", "network/crosstraffic:0")
 # Table of random reads: as many bytes as the paths of a hundred million hops.

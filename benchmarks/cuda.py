@@ -14,12 +14,11 @@ the processor's loads ends the run.  Bounds are of the GPU's own work.
 import argparse
 import os
 import sys
-import time
 from collections.abc import Callable
 
 import numpy as np
 
-from collectives import AllToAll, Groups
+from benchmarks.measure import best_of, uniform
 from collectives.schedule import Phase, Schedule
 from fabric._kernels.cuda import device as gpu
 from fabric.builders import build, fat_tree
@@ -40,22 +39,6 @@ SEEDS = 20
 _MIX_OPERATIONS = 18
 _OPERATIONS_A_CYCLE = 64
 _BUNDLE_BYTES = 40
-
-
-def best_of(runs: int, work: Callable[[], object]) -> float:
-    """Shortest wall time after a first run, seconds."""
-    work()
-    times = []
-    for _ in range(runs):
-        start = time.perf_counter()
-        work()
-        times.append(time.perf_counter() - start)
-    return min(times)
-
-
-def uniform(n: int) -> AllToAll:
-    """One byte from each of `n` ranks to each other."""
-    return AllToAll(Groups.consecutive(n, n), np.ones(n), np.ones(n))
 
 
 def row(what: str, work: Callable[[], np.ndarray], bound: float, tolerance: float, runs: int) -> None:

@@ -21,6 +21,8 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.measure import copy_bytes_per_s, uniform
+
 HISTORY = Path(__file__).with_name("history.csv")
 PROJECT = Path(__file__).parent.parent / "pyproject.toml"
 LIMIT_S = 240
@@ -33,7 +35,6 @@ Work = Callable[[], object]
 
 def _tree(radix: int, policy: str) -> Work:
     import railscope as rs
-    from collectives import AllToAll, Groups
     from fabric.builders import build, fat_tree
     from fabric.jobs.placement import packed
     from fabric.routing.link_loads import link_loads
@@ -41,7 +42,7 @@ def _tree(radix: int, policy: str) -> Work:
     routing = {"adaptive": rs.Adaptive(), "ecmp": rs.Ecmp(queue_pairs=1), "dmodk": rs.DModK()}[policy]
     topology = build(fat_tree(radix))
     n, placement = topology.n_endpoints, packed(topology)
-    demand = AllToAll(Groups.consecutive(n, n), np.ones(n), np.ones(n))
+    demand = uniform(n)
     return lambda: link_loads(topology, demand, placement, routing)
 
 
@@ -164,8 +165,6 @@ def main() -> None:
     if asked.case is not None:
         print(seconds_of(CASES[asked.case]()))
         return
-    from benchmarks.link_loads import copy_bytes_per_s
-
     release = tomllib.loads(PROJECT.read_text())["project"]["version"]
     lines = list(csv.DictReader(HISTORY.open())) if HISTORY.exists() else []
     before: dict[str, str] = next((line for line in reversed(lines) if line["release"] != release), {})

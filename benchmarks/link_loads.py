@@ -11,13 +11,13 @@ import resource
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import igraph
 import networkx as nx
 import numpy as np
 
-from collectives import AllToAll, Groups
+from benchmarks.measure import best_of, copy_bytes_per_s, uniform
 from fabric.builders import build, fat_tree
 from fabric.formats.node_link import from_networkx
 from fabric.jobs.placement import Placement, packed
@@ -27,21 +27,6 @@ from fabric.routing.policies import Adaptive, DModK, Ecmp, Routing
 from fabric.topology import ISL, SWITCH, Topology
 
 RADIX = 32
-
-
-def best_of(runs: int, work: Callable[[], object]) -> float:
-    """Shortest wall time, seconds."""
-    times = []
-    for _ in range(runs):
-        start = time.perf_counter()
-        work()
-        times.append(time.perf_counter() - start)
-    return min(times)
-
-
-def uniform(n: int) -> AllToAll:
-    """One byte from each of `n` ranks to each other."""
-    return AllToAll(Groups.consecutive(n, n), np.ones(n), np.ones(n))
 
 
 def parallel_cables(speeds: Sequence[float], leaves: int = 16, spines: int = 8, per_leaf: int = 8) -> Topology:
@@ -71,13 +56,6 @@ def igraph_loads(topology: Topology) -> tuple[float, np.ndarray]:
     start = time.perf_counter()
     values = graph.edge_betweenness(directed=True, sources=hosts, targets=hosts)
     return time.perf_counter() - start, np.array(values)
-
-
-def copy_bytes_per_s() -> float:
-    """Memory traffic of a large copy, read and write counted."""
-    source = np.ones(2**24)
-    target = np.empty_like(source)
-    return 2 * source.nbytes / best_of(5, lambda: np.copyto(target, source))
 
 
 # Run by a small process of its own: a child starts with the peak memory of the process that it is forked from.

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.link_loads import best_of, uniform
+from benchmarks.measure import best_of, uniform
 from fabric.builders import build, fat_tree
 from fabric.jobs.placement import packed
 from fabric.routing.link_loads import link_loads

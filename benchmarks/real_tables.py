@@ -11,7 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.link_loads import best_of, copy_bytes_per_s, uniform, warm_wall_s
+from benchmarks.link_loads import warm_wall_s
+from benchmarks.measure import best_of, copy_bytes_per_s, uniform
 from fabric.builders import build
 from fabric.builders.description import FabricDescription, Hosts, Leaf, Spine
 from fabric.formats.infiniband.ibsim import ibsim_netlist

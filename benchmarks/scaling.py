@@ -13,7 +13,7 @@ from unittest import mock
 
 import numpy as np
 
-from benchmarks.link_loads import best_of, copy_bytes_per_s, uniform
+from benchmarks.measure import best_of, copy_bytes_per_s, uniform
 from fabric.builders import build, fat_tree
 from fabric.builders.faults import Fault
 from fabric.jobs.placement import packed

@@ -115,7 +115,7 @@ class Scenario:
         *,
         rule: PlacementRule | None = None,
         placement: Placement | None = None,
-        transport: str = DIRECT,
+        transport: str | None = None,
         nics: str = OWN,
         routing: Routing | None = None,
         lfts: MatchedLfts | None = None,
@@ -138,7 +138,8 @@ class Scenario:
             Default packed, on as many GPUs as the fabric's description says or there are.
         placement : Placement, optional
             The endpoints themselves, instead of a rule.
-        transport : {"direct", "pxn"}
+        transport : {"direct", "pxn"}, optional
+            Default direct; of a `TrainingStep` over NVLink to the rail where there is any, as its library has it.
         nics : {"own", "pooled"}
             As for `Job`.
         routing : Routing, optional
@@ -168,6 +169,9 @@ class Scenario:
         usual = Adaptive() if lfts is None else lfts.routing
         chosen = usual if routing is None else routing
         rule = rule or PlacementRule()
+        if transport is None:
+            rails = isinstance(traffic, TrainingStep) and opened.topology.nvlink_gbps is not None
+            transport = PXN if rails else DIRECT
         check_transport(opened, transport, nics)
         if placement is not None and rule.gpus is None:
             rule = replace(rule, gpus=placement.n_ranks)
@@ -183,7 +187,7 @@ class Scenario:
         made = cls(opened, (job,), chosen, model, tuple(sources), reasons, known, nccl_version, n_threads)
         if isinstance(traffic, TrainingStep):
             operations = traffic.operations(load.n_ranks)
-            load = traffic.by(made.routed(chosen).algorithms_of(operations), load.n_ranks)
+            load = traffic.by(made.routed(chosen).algorithms_of(operations), operations, load.n_ranks)
             return made.carrying(load, chosen)
         return made.routed(chosen)
 

@@ -311,15 +311,13 @@ def asked_scenario(
     InputError
         If the job does not fit.
     """
-    from fabric.scenario import DIRECT, OWN, PXN, Scenario
+    from fabric.scenario import OWN, Scenario
 
-    # A training job's library changes rails over NVLink where there is any, as `step` has it.
-    usual = PXN if traffic.workload is not None and given.topology.nvlink_gbps is not None else DIRECT
     return Scenario.of(
         given,
         request,
         rule=rule,
-        transport=sending.transport or usual,
+        transport=sending.transport,
         nics=sending.nics or OWN,
         routing=routing,
         library=library_of(traffic),

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cached_property
 from pathlib import Path
 from typing import ClassVar, Protocol
 
@@ -15,7 +15,7 @@ from fabric.formats.opening import OpenedFabric
 from fabric.jobs.rule import PlacementRule
 from fabric.jobs.step_traffic import sent_in_step
 from fabric.jobs.traffic import Traffic, collective_traffic, demand_traffic, trace_traffic
-from traces.workload.description import Workload, read_workload
+from traces.workload.description import Workload, WorkloadDescription, read_workload
 from traces.workload.step_operations import StepOperation, step_operations
 
 # The expert-parallel size of DeepSeek-V3's training (technical report, arXiv 2412.19437: 64-way expert parallelism),
@@ -172,24 +172,23 @@ class TrainingStep:
     name: str | Path
     undecided: ClassVar[bool] = False
 
+    @cached_property
+    def description(self) -> WorkloadDescription:
+        """What the file says, read once; errors as for `traces.workload.description.read_workload`."""
+        return read_workload(self.name)
+
     def operations(self, n_ranks: int) -> tuple[StepOperation, ...]:
         """The operations of a job of so many ranks; errors as for `traces.workload.description.Workload.of`."""
-        return step_operations(_workload(self.name, n_ranks))
+        return step_operations(Workload.of(self.description, n_ranks))
 
     def traffic(self, fabric: OpenedFabric, rule: PlacementRule) -> Traffic:
         """The step of a job of as many ranks as the rule says, each operation by the first of its algorithms."""
-        return self.by((), rule.n_ranks(fabric))
+        n_ranks = rule.n_ranks(fabric)
+        return self.by((), self.operations(n_ranks), n_ranks)
 
-    def by(self, algorithms: Sequence[str], n_ranks: int) -> Traffic:
-        """The same by these algorithms, one for each operation."""
-        workload = _workload(self.name, n_ranks)
+    def by(self, algorithms: Sequence[str], operations: Sequence[StepOperation], n_ranks: int) -> Traffic:
+        """These operations of it by these algorithms, one for each."""
         said = "a step: its operations one after the other, without compute beside them; railscope step has its time"
-        made = sent_in_step(workload, step_operations(workload), algorithms)
-        return replace(
-            made, label=f"what {made.label} sends", assumptions=(said, *workload.description.model.assumptions)
-        )
-
-
-@lru_cache(maxsize=2)
-def _workload(name: str | Path, n_ranks: int) -> Workload:
-    return Workload.of(read_workload(name), n_ranks)
+        made = sent_in_step(Workload.of(self.description, n_ranks), tuple(operations), algorithms)
+        assumptions = (said, *self.description.model.assumptions)
+        return replace(made, label=f"what {made.label} sends", assumptions=assumptions)

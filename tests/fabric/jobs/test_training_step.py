@@ -1,6 +1,7 @@
 """A training step as traffic: the same bytes as its operations one by one, in every command that takes traffic."""
 
 import json
+from importlib.resources import files
 
 import numpy as np
 import pytest
@@ -69,3 +70,19 @@ def test_what_is_no_step_here(words, status, said):
 def test_a_step_in_which_nothing_is_sent_is_refused():
     with pytest.raises(InputError, match="nothing goes between GPUs"):
         rs.Scenario.of(HGX, rs.TrainingStep("llama-3.1-8b"), rule=rs.PlacementRule(gpus=1))
+
+
+def test_a_step_changes_rails_over_nvlink_where_there_is_any():
+    """As `step` and `advise` have it; the command line only hands over what was asked for."""
+    assert rs.Scenario.of(HGX, rs.TrainingStep("gpt-oss-20b")).job.transport == "pxn"
+    assert rs.Scenario.of(HGX, rs.Collective("all-to-all")).job.transport == "direct"
+    assert rs.Scenario.of(HGX, rs.TrainingStep("gpt-oss-20b"), transport="direct").job.transport == "direct"
+
+
+def test_a_file_that_changes_is_read_again(tmp_path):
+    path = tmp_path / "w.toml"
+    path.write_text((files("traces") / "workload" / "presets" / "gpt-oss-20b.toml").read_text())
+    rs.Scenario.of(HGX, rs.TrainingStep(path))
+    path.write_text("broken = [")
+    with pytest.raises(InputError, match="not TOML"):
+        rs.Scenario.of(HGX, rs.TrainingStep(path))
